@@ -1,0 +1,99 @@
+"""Series of billed devices (money and time) and of GPUs (health)."""
+
+from typing import Final
+
+from inferometer.catalog.labels import (
+    AS_OF, DEVICE, DEVICE_STATE, DRIVER, ECC_KIND, GPU_NAME, LINK_DIRECTION, PRICE_KIND, PRICE_SOURCE,
+    READING_SOURCE, THROTTLE_REASON, XID,
+)
+from inferometer.catalog.model import Counter, Gauge, Info, Unit
+
+LEDGER: Final = Counter(
+    name="device_ledger_seconds_total",
+    unit=Unit.SECONDS,
+    help="Wall time of a billed device by what it did; the states sum to wall time times devices.",
+    labels=(DEVICE, DEVICE_STATE),
+)
+LEDGER_RESIDUAL: Final = Gauge(
+    name="device_ledger_residual_ratio",
+    unit=Unit.RATIO,
+    help="What the ledger's states miss of wall time; 0 when it adds up.",
+    labels=(DEVICE,),
+)
+BILL: Final = Counter(
+    name="device_bill_usd_total", unit=Unit.USD, help="What the device cost: price times wall time.",
+    labels=(DEVICE,),
+)
+IDLE_COST: Final = Counter(
+    name="device_idle_cost_usd_total",
+    unit=Unit.USD,
+    help="Part of the bill that no request and no system work used.",
+    labels=(DEVICE,),
+)
+PRICE: Final = Gauge(
+    name="device_price_usd_per_hour", unit=Unit.USD_PER_HOUR, help="Price of the device.", labels=(DEVICE,)
+)
+PRICE_INFO: Final = Info(
+    name="device_price_info", unit=Unit.COUNT, help="Source, date and kind of the device's price.",
+    labels=(DEVICE, PRICE_SOURCE, AS_OF, PRICE_KIND),
+)
+UNPRICED: Final = Counter(
+    name="device_unpriced_seconds_total",
+    unit=Unit.SECONDS,
+    help="Wall time of a device that no price matches; its requests cost nothing that we know of.",
+    labels=(DEVICE,),
+)
+GPU_UTILIZATION: Final = Gauge(
+    name="gpu_utilization_ratio", unit=Unit.RATIO, help="Share of time in which a kernel ran.", labels=(DEVICE,)
+)
+GPU_SM_ACTIVE: Final = Gauge(
+    name="gpu_sm_active_ratio", unit=Unit.RATIO, help="Share of SM cycles with a resident warp.",
+    labels=(DEVICE,),
+)
+GPU_TENSOR_ACTIVE: Final = Gauge(
+    name="gpu_tensor_active_ratio", unit=Unit.RATIO, help="Share of cycles in which a tensor core worked.",
+    labels=(DEVICE,),
+)
+GPU_DRAM_ACTIVE: Final = Gauge(
+    name="gpu_dram_active_ratio", unit=Unit.RATIO, help="Share of cycles in which device memory moved data.",
+    labels=(DEVICE,),
+)
+GPU_MEMORY_USED: Final = Gauge(
+    name="gpu_memory_used_bytes", unit=Unit.BYTES, help="Device memory in use.", labels=(DEVICE,)
+)
+GPU_MEMORY_TOTAL: Final = Gauge(
+    name="gpu_memory_total_bytes", unit=Unit.BYTES, help="Device memory in all.", labels=(DEVICE,)
+)
+GPU_POWER: Final = Gauge(
+    name="gpu_power_watts", unit=Unit.WATTS, help="Power drawn now.", labels=(DEVICE,)
+)
+GPU_ENERGY: Final = Counter(
+    name="gpu_energy_joules_total", unit=Unit.JOULES, help="Energy used, by the device's counter.",
+    labels=(DEVICE,),
+)
+GPU_TEMPERATURE: Final = Gauge(
+    name="gpu_temperature_celsius", unit=Unit.CELSIUS, help="Temperature of the die.", labels=(DEVICE,)
+)
+GPU_SM_CLOCK: Final = Gauge(
+    name="gpu_sm_clock_hertz", unit=Unit.HERTZ, help="Clock of the SMs.", labels=(DEVICE,)
+)
+GPU_THROTTLE: Final = Counter(
+    name="gpu_throttle_seconds_total",
+    unit=Unit.SECONDS,
+    help="Time in which clocks were held down.",
+    labels=(DEVICE, THROTTLE_REASON),
+)
+GPU_XID_ERRORS: Final = Counter(
+    name="gpu_xid_errors_total", unit=Unit.COUNT, help="XID errors that the driver reported.",
+    labels=(DEVICE, XID),
+)
+GPU_ECC_ERRORS: Final = Counter(
+    name="gpu_ecc_errors_total", unit=Unit.COUNT, help="Memory errors.", labels=(DEVICE, ECC_KIND)
+)
+GPU_PCIE: Final = Counter(
+    name="gpu_pcie_bytes_total", unit=Unit.BYTES, help="Bytes over PCIe.", labels=(DEVICE, LINK_DIRECTION)
+)
+GPU_INFO: Final = Info(
+    name="gpu_info", unit=Unit.COUNT, help="Name, driver and source of readings of a GPU.",
+    labels=(DEVICE, GPU_NAME, DRIVER, READING_SOURCE),
+)

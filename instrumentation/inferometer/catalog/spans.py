@@ -1,0 +1,58 @@
+"""Names of spans and of their attributes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from inferometer.catalog.stages import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A span attribute: its name and what it holds, with the unit."""
+
+    name: str
+    help: str
+
+
+def stage_span(stage: Stage) -> str:
+    """Name of the child span of a stage."""
+    return f"inference.{stage.label}"
+
+
+BATCH_SPAN: Final = "inference.batch"
+
+MODEL_NAME: Final = Attribute("inference.model.name", "Model that answered.")
+MODEL_VERSION: Final = Attribute("inference.model.version", "Its version.")
+TENANT: Final = Attribute("inference.tenant", "Tenant, as the request named it.")
+CLASS: Final = Attribute("inference.class", "Request class.")
+OUTCOME: Final = Attribute("inference.outcome", "How the request ended.")
+STAGE_KIND: Final = Attribute("inference.stage.kind", "Kind of a stage, such as the kind of a queue.")
+STAGE_MERGED: Final = Attribute("inference.stage.merged", "Number of segments merged into this one.")
+DEVICE: Final = Attribute("inference.device", "Device that executed.")
+BATCH_SIZE: Final = Attribute("inference.batch.size", "Requests in the batch.")
+BATCH_REASON: Final = Attribute("inference.batch.reason", "Why the batch was closed.")
+DEVICE_SECONDS: Final = Attribute("inference.device.seconds", "Device time attributed to the request, s.")
+COST: Final = Attribute("inference.cost.usd", "Marginal cost of the request, USD.")
+ENERGY: Final = Attribute("inference.energy.joules", "Energy attributed to the request, J.")
+COST_METHOD: Final = Attribute("inference.cost.method", "How device time was attributed.")
+KEEP: Final = Attribute("inference.keep", "True: samplers further on must keep this trace.")
+KEEP_REASON: Final = Attribute("inference.keep.reason", "Why the trace was kept.")
+FIRST_CHUNK: Final = Attribute("inference.first_chunk.seconds", "Time to the first chunk of a stream, s.")
+GPU_UTILIZATION: Final = Attribute("gpu.utilization", "Utilization of the device while it executed, 0-1.")
+GPU_SM_CLOCK: Final = Attribute("gpu.sm_clock", "SM clock of the device while it executed, Hz.")
+GPU_THROTTLE: Final = Attribute("gpu.throttle_reasons", "Throttle reasons while it executed.")
+# Stable names of OpenTelemetry's semantic conventions, 1.44.
+HTTP_METHOD: Final = Attribute("http.request.method", "OpenTelemetry: method.")
+HTTP_ROUTE: Final = Attribute("http.route", "OpenTelemetry: route template.")
+HTTP_STATUS: Final = Attribute("http.response.status_code", "OpenTelemetry: status.")
+HTTP_REQUEST_SIZE: Final = Attribute("http.request.body.size", "OpenTelemetry: bytes in.")
+HTTP_RESPONSE_SIZE: Final = Attribute("http.response.body.size", "OpenTelemetry: bytes out.")
+SERVER_ADDRESS: Final = Attribute("server.address", "OpenTelemetry: host that was called.")
+ERROR_TYPE: Final = Attribute("error.type", "OpenTelemetry: class of the error.")
+SERVICE_NAME: Final = Attribute("service.name", "OpenTelemetry: service.")
+SERVICE_VERSION: Final = Attribute("service.version", "OpenTelemetry: version of the service.")
+HOST_NAME: Final = Attribute("host.name", "OpenTelemetry: host.")
+PROCESS_PID: Final = Attribute("process.pid", "OpenTelemetry: process id.")
+REGION: Final = Attribute("cloud.region", "OpenTelemetry: region.")
+
+ATTRIBUTES: Final = tuple(value for value in list(globals().values()) if isinstance(value, Attribute))
