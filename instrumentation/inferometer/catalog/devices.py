@@ -3,8 +3,18 @@
 from typing import Final
 
 from inferometer.catalog.labels import (
-    AS_OF, DEVICE, DEVICE_STATE, DRIVER, ECC_KIND, GPU_NAME, LINK_DIRECTION, PRICE_KIND, PRICE_SOURCE,
-    READING_SOURCE, THROTTLE_REASON, XID,
+    AS_OF,
+    DEVICE,
+    DEVICE_STATE,
+    DRIVER,
+    ECC_KIND,
+    GPU_NAME,
+    LINK_DIRECTION,
+    PRICE_KIND,
+    PRICE_SOURCE,
+    READING_SOURCE,
+    THROTTLE_REASON,
+    XID,
 )
 from inferometer.catalog.model import Counter, Gauge, Info, Unit
 

@@ -3,8 +3,22 @@
 from typing import Final
 
 from inferometer.catalog.labels import (
-    CLASS, CLOSE_REASON, DEVICE, DIRECTION, ENTRY, METHOD, MODEL, OUTCOME, PHASE, REGION, RESULT, SERVICE,
-    SLO, STAGE, TENANT, VERSION,
+    CLASS,
+    CLOSE_REASON,
+    DEVICE,
+    DIRECTION,
+    ENTRY,
+    METHOD,
+    MODEL,
+    OUTCOME,
+    PHASE,
+    REGION,
+    RESULT,
+    SERVICE,
+    SLO,
+    STAGE,
+    TENANT,
+    VERSION,
 )
 from inferometer.catalog.model import Counter, Gauge, Histogram, Label, Unit
 

@@ -3,10 +3,18 @@
 from typing import Final
 
 from inferometer.catalog.labels import (
-    COMPONENT, DEVICE, DROP_REASON, GC_GENERATION, HOOK, HOOK_STATUS, KEEP_REASON, SERVICE, SOURCE, WORKER,
+    COMPONENT,
+    DEVICE,
+    DROP_REASON,
+    GC_GENERATION,
+    HOOK,
+    HOOK_STATUS,
+    KEEP_REASON,
+    SERVICE,
+    SOURCE,
+    WORKER,
 )
-from inferometer.catalog.model import Counter, Gauge, Histogram, Info, Unit
-from inferometer.catalog.model import Label
+from inferometer.catalog.model import Counter, Gauge, Histogram, Info, Label, Unit
 
 VERSION_LABEL: Final = Label(name="version", help="Version of inferometer.", max_values=10)
 

@@ -1,0 +1,1 @@
+"""Recording rules, burn-rate alerts and Alertmanager configuration from fleet.yaml."""

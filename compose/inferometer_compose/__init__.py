@@ -1,0 +1,1 @@
+"""The composition root: the command line, the demo fleet, the local stack."""

@@ -1,0 +1,1 @@
+"""The panel model and the Grafana boards made from it."""

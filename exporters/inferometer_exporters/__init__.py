@@ -1,0 +1,1 @@
+"""The sidecar: cost ledger, GPU health, flight recorder."""

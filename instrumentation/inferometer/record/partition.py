@@ -1,0 +1,116 @@
+"""From overlapping claims to exclusive stages that sum to the duration, to the nanosecond."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from inferometer.catalog.stages import Kind, Stage
+from inferometer.record.claims import RANKS, Claim, claims
+from inferometer.record.model import RequestRecord
+
+MAX_SEGMENTS = 16
+"""Segments kept per request; further ones are merged, totals stay exact."""
+STAGE_SLOTS = len(Stage) + 1
+"""Length of `Partition.totals`: index 0 is unused, so that a stage's code is its index."""
+
+_OTHER = len(RANKS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a request that one stage owns."""
+
+    start: int
+    end: int
+    stage: Stage
+    kind: Kind = Kind.NONE
+    merged: int = 1
+    """Number of segments that were merged into this one; it carries the stage of the largest."""
+
+    @property
+    def duration_ns(self) -> int:
+        """Length in ns."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A request's duration, divided."""
+
+    totals: tuple[int, ...]
+    """ns by stage code; they sum to the duration exactly."""
+    segments: tuple[Segment, ...]
+    """In order, touching, covering the request; at most `MAX_SEGMENTS`."""
+
+    def total(self, stage: Stage) -> int:
+        """Exclusive time of a stage, ns."""
+        return self.totals[stage]
+
+
+def partition(record: RequestRecord) -> Partition:
+    """Stages and segments of a record."""
+    return divide(claims(record), record.start, record.end)
+
+
+def divide(claims_: Iterable[Claim], start: int, end: int) -> Partition:
+    """Give every instant of [start, end) to the claim of the lowest rank; what nobody claims is `other`."""
+    totals = [0] * STAGE_SLOTS
+    runs = _runs(claims_, start, end)
+    for begin, stop, rank in runs:
+        totals[RANKS[rank][0]] += stop - begin
+    segments = [Segment(begin, stop, *RANKS[rank]) for begin, stop, rank in runs]
+    return Partition(tuple(totals), tuple(merge(segments)))
+
+
+def _runs(claims_: Iterable[Claim], start: int, end: int) -> list[tuple[int, int, int]]:
+    """Maximal stretches of one owner, as (start, end, rank)."""
+    if end <= start:
+        return []
+    events = [(start, _OTHER), (end, ~_OTHER)]
+    for begin, stop, rank in claims_:
+        low, high = max(begin, start), min(stop, end)
+        if low < high:
+            events += ((low, rank), (high, ~rank))
+    events.sort()
+    open_by_rank = [0] * len(RANKS)
+    mask = 0
+    runs: list[tuple[int, int, int]] = []
+    since = start
+    for time, coded in events:
+        if time > since:
+            owner = (mask & -mask).bit_length() - 1
+            if runs and runs[-1][2] == owner:
+                runs[-1] = (runs[-1][0], time, owner)
+            else:
+                runs.append((since, time, owner))
+            since = time
+        if coded >= 0:
+            open_by_rank[coded] += 1
+            mask |= 1 << coded
+        else:
+            rank = ~coded
+            open_by_rank[rank] -= 1
+            if not open_by_rank[rank]:
+                mask &= ~(1 << rank)
+    return runs
+
+
+def merge(segments: list[Segment], limit: int = MAX_SEGMENTS) -> list[Segment]:
+    """At most *limit* segments: the shortest goes to its shorter neighbour, again and again.
+
+    A merged one carries the stage of its largest part.
+    """
+    parts = [(segment, segment.duration_ns) for segment in segments]
+    while len(parts) > limit:
+        index = min(range(len(parts)), key=lambda i: parts[i][0].duration_ns)
+        left = parts[index - 1][0].duration_ns if index else None
+        right = parts[index + 1][0].duration_ns if index + 1 < len(parts) else None
+        first = index - 1 if right is None or (left is not None and left <= right) else index
+        parts[first : first + 2] = [_joined(parts[first], parts[first + 1])]
+    return [segment for segment, _ in parts]
+
+
+def _joined(a: tuple[Segment, int], b: tuple[Segment, int]) -> tuple[Segment, int]:
+    (left, left_largest), (right, right_largest) = a, b
+    main = left if left_largest >= right_largest else right
+    whole = Segment(left.start, right.end, main.stage, main.kind, left.merged + right.merged)
+    return whole, max(left_largest, right_largest)

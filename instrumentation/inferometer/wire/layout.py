@@ -1,0 +1,164 @@
+"""The fixed-width tables of a frame: columns, their order, their widths.
+
+A row is packed with `struct` on the worker and read as columns by NumPy in the sidecar; both take the layout from here.
+Columns are only ever added at the end of a table: a frame states its row size, a reader ignores what it does not know
+and reads what is absent as 0. Stamps are CLOCK_MONOTONIC ns, 0 where the moment did not come.
+"""
+
+import struct
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from inferometer.record.model import Moment
+
+
+class Section(IntEnum):
+    """What a section of a frame holds; the number is its code on the wire, never reused."""
+
+    NAMES = 1
+    GAUGES = 2
+    REQUESTS = 10
+    OPEN = 11
+    EXECUTES = 12
+    CALLS = 13
+    BATCHES = 14
+    INTERVALS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A fixed-width table: its section and its columns as (name, struct code)."""
+
+    section: Section
+    columns: tuple[tuple[str, str], ...]
+    row: struct.Struct = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "row", struct.Struct("<" + "".join(code for _, code in self.columns)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(name for name, _ in self.columns)
+
+    @property
+    def size(self) -> int:
+        """Bytes of a row."""
+        return self.row.size
+
+
+STAMPS = tuple(moment.name.lower() for moment in Moment)
+"""Columns of a request's moments."""
+
+REQUESTS = Table(
+    Section.REQUESTS,
+    (
+        ("trace_hi", "Q"),
+        ("trace_lo", "Q"),
+        ("span_id", "Q"),
+        ("parent_id", "Q"),
+        *((name, "Q") for name in STAMPS),
+        ("proxy_wait", "Q"),  # ns by the proxy's clock, 0 where unknown
+        ("bytes_in", "Q"),
+        ("bytes_out", "Q"),
+        ("shape", "I"),
+        ("chunks", "I"),
+        ("tokens_in", "I"),
+        ("tokens_out", "I"),
+        ("status", "H"),
+        ("outcome", "B"),
+        ("flags", "B"),
+    ),
+)
+
+OPEN = Table(
+    Section.OPEN,
+    (
+        ("trace_hi", "Q"),
+        ("trace_lo", "Q"),
+        ("span_id", "Q"),
+        ("parent_id", "Q"),
+        ("arrival", "Q"),
+        ("first_chunk", "Q"),
+        ("shape", "I"),
+        ("flags", "I"),
+    ),
+)
+"""Requests that are open when the frame is made: enough to count a slow one, and to end it if the worker dies."""
+
+EXECUTES = Table(
+    Section.EXECUTES,
+    (
+        ("span_id", "Q"),  # request; 0 for an execute outside every request
+        ("execute_id", "Q"),
+        ("batch_id", "Q"),  # 0 without a batch
+        ("queued", "Q"),  # launch on a device that was busy; 0 where it starts at once
+        ("start", "Q"),
+        ("end", "Q"),  # 0 while it runs
+        ("shape", "I"),
+        ("device", "I"),  # string number
+        ("batch_size", "I"),  # members that share it; >= 1
+        ("rows", "I"),  # leading dimension of the input, 0 where unknown
+        ("kind", "B"),
+        ("final", "B"),  # 1: the request's row is in this frame, or there is no request
+        ("pad", "H"),
+    ),
+)
+"""One row per member of an execute. Rows with final = 0 announce work of requests that are still open."""
+
+CALLS = Table(
+    Section.CALLS,
+    (
+        ("span_id", "Q"),
+        ("call_id", "Q"),  # span id that went out in traceparent
+        ("start", "Q"),
+        ("sent", "Q"),  # a connection was there and the request went out; 0 where unknown
+        ("headers", "Q"),  # the answer's head was there; 0 where it never came
+        ("end", "Q"),  # the answer's body was there
+        ("server_ns", "Q"),  # the callee's own time to its response head, by Server-Timing; 0 where it does not say
+        ("target", "I"),  # string number: host:port
+        ("method", "I"),  # string number
+        ("status", "H"),
+        ("kind", "B"),
+        ("attempt", "B"),  # 1 for the first
+        ("pad", "I"),
+    ),
+)
+
+BATCHES = Table(
+    Section.BATCHES,
+    (
+        ("batch_id", "Q"),
+        ("opened", "Q"),  # the first member came
+        ("start", "Q"),
+        ("end", "Q"),
+        ("shape", "I"),
+        ("size", "I"),
+        ("capacity", "I"),
+        ("waiting", "I"),  # members left in the queue when it was closed
+        ("reason", "B"),  # index into catalog.labels.CLOSE_REASON.values
+        ("pad1", "B"),
+        ("pad2", "H"),
+        ("pad3", "I"),
+    ),
+)
+
+INTERVALS = Table(
+    Section.INTERVALS,
+    (
+        ("span_id", "Q"),
+        ("start", "Q"),
+        ("end", "Q"),
+        ("stage", "B"),
+        ("kind", "B"),
+        ("pad1", "H"),
+        ("pad2", "I"),
+    ),
+)
+"""Stages that were marked by the user or by a hook (preprocess, a wait in a batch queue, …)."""
+
+TABLES = (REQUESTS, OPEN, EXECUTES, CALLS, BATCHES, INTERVALS)
+BY_SECTION = {table.section: table for table in TABLES}
+
+SHAPE_FIELDS = ("service", "model", "version", "region", "tenant", "class", "method", "route")
+"""Names that a request's row refers to by one number."""

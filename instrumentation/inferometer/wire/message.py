@@ -1,0 +1,134 @@
+"""Messages on a connection between a worker and an Intake, over a Unix socket or TCP."""
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from inferometer.errors import WireError
+from inferometer.wire.frame import MAX_FRAME_BYTES, Names
+
+_HEAD = struct.Struct("<4sHHI")
+_MAGIC = b"IFMR"
+_ACK = struct.Struct("<Q")
+VERSION = 1
+"""Version of the protocol; readers accept later ones as long as the head stays."""
+
+
+class Type(IntEnum):
+    """Type of a message."""
+
+    HELLO = 1
+    FRAME = 2
+    ACK = 3
+    REFUSE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """First message of a worker on a connection."""
+
+    worker_id: bytes
+    pid: int
+    service: str
+    sdk_version: str
+    boot_id: str
+    """Of the kernel whose CLOCK_MONOTONIC the stamps are on."""
+    host: str
+    start_ns: int
+    """CLOCK_MONOTONIC ns at which the process started."""
+    names: Names = field(default_factory=Names)
+    """All names that the worker gave out so far."""
+
+    def to_bytes(self) -> bytes:
+        """The payload of the message."""
+        data = {
+            "worker_id": self.worker_id.hex(),
+            "pid": self.pid,
+            "service": self.service,
+            "sdk_version": self.sdk_version,
+            "boot_id": self.boot_id,
+            "host": self.host,
+            "start_ns": self.start_ns,
+            "names": self.names.to_json(),
+        }
+        return json.dumps(data, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, payload: bytes) -> "Hello":
+        """Read the payload.
+
+        Raises:
+            WireError: it is not a HELLO.
+        """
+        try:
+            data = json.loads(payload)
+            worker_id = bytes.fromhex(data["worker_id"])
+            hello = cls(
+                worker_id=worker_id,
+                pid=int(data["pid"]),
+                service=str(data["service"]),
+                sdk_version=str(data["sdk_version"]),
+                boot_id=str(data["boot_id"]),
+                host=str(data["host"]),
+                start_ns=int(data["start_ns"]),
+                names=Names.from_json(data["names"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise WireError(f"HELLO is not as a worker writes it: {error}") from error
+        if len(worker_id) != 16:  # noqa: PLR2004 - layout of the frame header
+            raise WireError(f"HELLO names a worker by {len(worker_id)} bytes, 16 are right")
+        return hello
+
+
+def pack(kind: Type, payload: bytes = b"") -> bytes:
+    """A whole message."""
+    return _HEAD.pack(_MAGIC, kind, VERSION, len(payload)) + payload
+
+
+def ack(sequence: int) -> bytes:
+    """The message that says: everything up to *sequence* is durable here."""
+    return pack(Type.ACK, _ACK.pack(sequence))
+
+
+def acked(payload: bytes) -> int:
+    """Sequence of an ACK's payload.
+
+    Raises:
+        WireError: the payload is not 8 bytes.
+    """
+    if len(payload) != _ACK.size:
+        raise WireError(f"ACK of {len(payload)} bytes, {_ACK.size} are right")
+    (sequence,) = _ACK.unpack(payload)
+    return int(sequence)
+
+
+class Reader:
+    """Cuts a byte stream into messages.
+
+    Bounded: a message larger than ``MAX_FRAME_BYTES`` is refused before its bytes are stored.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Messages completed by *data*, as (type, payload); unknown types are the caller's to ignore.
+
+        Raises:
+            WireError: the stream is not ours, or a message is too large.
+        """
+        self._buffer += data
+        while len(self._buffer) >= _HEAD.size:
+            magic, kind, _, length = _HEAD.unpack_from(self._buffer)
+            if magic != _MAGIC:
+                raise WireError(f"a message begins with {bytes(magic)!r}, {_MAGIC!r} is right")
+            if length > MAX_FRAME_BYTES:
+                raise WireError(f"a message claims {length} bytes, at most {MAX_FRAME_BYTES} are taken")
+            end = _HEAD.size + length
+            if len(self._buffer) < end:
+                return
+            payload = bytes(self._buffer[_HEAD.size : end])
+            del self._buffer[:end]
+            yield kind, payload

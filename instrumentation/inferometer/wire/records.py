@@ -1,0 +1,129 @@
+"""From the rows of a frame to records: what joins requests with their executes, calls and intervals."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from inferometer.catalog.labels import CLOSE_REASON
+from inferometer.catalog.stages import Kind, Outcome, Stage
+from inferometer.record.model import Batch, Call, Execute, Flag, Interval, Labels, Moment, RequestRecord
+from inferometer.wire.frame import Frame, Names
+from inferometer.wire.layout import BATCHES, CALLS, EXECUTES, INTERVALS, REQUESTS, SHAPE_FIELDS
+
+_UNKNOWN = Labels(service="", model="")
+_LABEL_FIELDS = tuple("request_class" if name == "class" else name for name in SHAPE_FIELDS)
+_STAGES = {int(stage): stage for stage in Stage}
+_KINDS = {int(kind): kind for kind in Kind}
+_OUTCOMES = {int(outcome): outcome for outcome in Outcome}
+_STAMPS = slice(4, 4 + len(Moment))
+
+
+class LabelSets:
+    """Label sets by number, made once per number."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._made: dict[int, Labels] = {}
+
+    def __getitem__(self, number: int) -> Labels:
+        """Labels of a shape; empty ones for a number that the worker never named."""
+        made = self._made.get(number)
+        if made is None:
+            shape = self._names.shapes.get(number)
+            if shape is None:
+                return _UNKNOWN
+            made = self._made[number] = Labels(**dict(zip(_LABEL_FIELDS, shape, strict=True)))
+        return made
+
+
+def executes(frame: Frame, names: Names) -> Iterator[tuple[int, int, int, Execute]]:
+    """(span id, shape, final, execute) of every row of the frame."""
+    for span, execute_id, batch, queued, start, end, shape, device, size, rows, kind, final, _ in frame.rows(EXECUTES):
+        yield span, shape, final, Execute(
+            execute_id=execute_id,
+            start=start,
+            end=end,
+            device=names.strings.get(device, ""),
+            queued=queued,
+            batch_id=batch,
+            batch_size=max(size, 1),
+            rows=rows,
+            kind=_KINDS.get(kind, Kind.NONE),
+        )
+
+
+def records(frame: Frame, names: Names) -> Iterator[RequestRecord]:
+    """Finished requests of a frame, each with everything that belongs to it.
+
+    *names* are all names of the worker, those of this frame included.
+    """
+    runs: dict[int, list[Execute]] = defaultdict(list)
+    for span, _, final, execute in executes(frame, names):
+        if final and span:
+            runs[span].append(execute)
+    calls: dict[int, list[Call]] = defaultdict(list)
+    for row in frame.rows(CALLS):
+        calls[row[0]].append(_call(row, names))
+    marked: dict[int, list[Interval]] = defaultdict(list)
+    for span, start, end, stage, kind, _, _ in frame.rows(INTERVALS):
+        if stage in _STAGES:
+            marked[span].append(
+                Interval(start=start, end=end, stage=_STAGES[stage], kind=_KINDS.get(kind, Kind.NONE))
+            )
+    labels = LabelSets(names)
+    for row in frame.rows(REQUESTS):
+        hi, lo, span, parent = row[:4]
+        wait, bytes_in, bytes_out, shape, chunks, tokens_in, tokens_out, status, outcome, flags = row[_STAMPS.stop :]
+        yield RequestRecord(
+            trace_id=hi << 64 | lo,
+            span_id=span,
+            parent_id=parent,
+            labels=labels[shape],
+            stamps=row[_STAMPS],
+            outcome=_OUTCOMES.get(outcome, Outcome.SERVER_ERROR),
+            status=status,
+            flags=Flag(flags),
+            proxy_wait_ns=wait,
+            bytes_in=bytes_in,
+            bytes_out=bytes_out,
+            chunks=chunks,
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            executes=tuple(runs.get(span, ())),
+            calls=tuple(calls.get(span, ())),
+            intervals=tuple(marked.get(span, ())),
+        )
+
+
+def _call(row: tuple[int, ...], names: Names) -> Call:
+    _, call_id, start, sent, headers, end, server_ns, target, method, status, kind, attempt, _ = row
+    return Call(
+        call_id=call_id,
+        start=start,
+        end=end,
+        target=names.strings.get(target, ""),
+        sent=sent,
+        headers=headers,
+        server_ns=server_ns,
+        method=names.strings.get(method, ""),
+        status=status,
+        kind=_KINDS.get(kind, Kind.INFERENCE),
+        attempt=attempt,
+    )
+
+
+def batches(frame: Frame, names: Names) -> Iterator[Batch]:
+    """Batches that were executed since the worker's last frame."""
+    labels = LabelSets(names)
+    for batch_id, opened, start, end, shape, size, capacity, waiting, reason, _, _, _ in frame.rows(BATCHES):
+        reasons = CLOSE_REASON.values
+        yield Batch(
+            batch_id=batch_id,
+            labels=labels[shape],
+            opened=opened,
+            start=start,
+            end=end,
+            size=size,
+            capacity=capacity,
+            waiting=waiting,
+            reason=reasons[min(reason, len(reasons) - 1)],
+        )
