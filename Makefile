@@ -1,0 +1,80 @@
+# Everything a newcomer types. Each target sets up what it needs; nothing has to be installed by hand but Python
+# (and Go for the real peers that `make test` runs against).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := instrumentation exporters dashboards alerts compose
+CODE := $(PACKAGES) tests benchmarks examples tools
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast check format generate tools bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.dev ## Make .venv with everything that tests need
+
+demo: $(VENV)/.demo ## Real requests through real models; ends with where their time and money went
+	@$(BIN)/inferometer demo --for 60s --fault errors
+
+test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Prometheus, Alertmanager and Jaeger
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -m "not slow and not peers"
+	$(BIN)/coverage run -m pytest -m "slow or peers"
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+test-fast: $(VENV)/.dev ## The inner loop: under a minute, no peers
+	$(BIN)/python -m pytest -q -m "not slow and not peers"
+
+check: $(VENV)/.dev ## Style, types, layers, generated files
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/inferometer generate --config examples/fleet.yaml --out compose/config --check
+	$(BIN)/python -m inferometer.catalog --check README.md docs/series.md
+
+format: $(VENV)/.dev ## Let ruff format and mend what it can
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+generate: $(VENV)/.dev ## Write every generated file; changes nothing on a clean checkout
+	$(BIN)/inferometer generate --config examples/fleet.yaml --out compose/config
+	$(BIN)/python -m inferometer.catalog README.md docs/series.md
+
+tools: ## Build the real peers into .tools/bin, those that are missing
+	@tools/build.sh --missing
+
+bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the same run
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/sidecar.py
+	$(BIN)/python benchmarks/render.py
+
+lock: $(VENV)/.dev ## Renew the locked versions in requirements/
+	$(BIN)/pip install -q pip-tools
+	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-header --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --extra demo -o requirements/demo.txt pyproject.toml
+	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-header --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --allow-unsafe --extra demo --extra otel --group dev -c requirements/demo.txt \
+	  -o requirements/dev.txt pyproject.toml
+
+clean: ## Remove .venv and caches; keeps the built peers
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "inferometer needs Python 3.11 or later; found $$($(PYTHON) --version). Set PYTHON=python3.12, say." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/bin/python
+	@started=$$(date +%s); \
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/demo.txt && \
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e . && \
+	echo "setup   .venv ready in $$(($$(date +%s) - started)) s ($$($(BIN)/pip list --format=freeze 2>/dev/null | wc -l) packages, $$(du -sm $(VENV) | cut -f1) MB)"
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $(VENV)/.demo $@
