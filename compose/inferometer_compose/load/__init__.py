@@ -1,0 +1,1 @@
+"""Real requests for the demo fleet at a bounded rate, with a count of its own."""
