@@ -53,12 +53,10 @@ bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the
 	$(BIN)/python benchmarks/render.py
 
 lock: $(VENV)/.dev ## Renew the locked versions in requirements/
-	$(BIN)/pip install -q pip-tools
-	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-header --no-emit-index-url --no-emit-trusted-host \
-	  --no-emit-find-links --extra demo -o requirements/demo.txt pyproject.toml
-	$(BIN)/pip-compile -q --strip-extras --generate-hashes --no-header --no-emit-index-url --no-emit-trusted-host \
-	  --no-emit-find-links --allow-unsafe --extra demo --extra otel --group dev -c requirements/demo.txt \
-	  -o requirements/dev.txt pyproject.toml
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo -o requirements/demo.txt pyproject.toml
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo --extra otel --group dev \
+	  -c requirements/demo.txt -o requirements/dev.txt pyproject.toml
 
 clean: ## Remove .venv and caches; keeps the built peers
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist
