@@ -18,7 +18,7 @@ from inferometer.record import (
     claims,
     partition,
 )
-from inferometer.record.partition import divide
+from inferometer.record.partition import divide, stage_totals
 
 LABELS = Labels(service="svc", model="m")
 
@@ -63,6 +63,7 @@ def test_stages_sum_to_the_duration_for_any_marks_in_any_order(record):
     result = partition(record)
 
     assert sum(result.totals) == record.duration_ns
+    assert list(result.totals) == stage_totals(record)
     assert min(result.totals) >= 0
 
 

@@ -2,7 +2,7 @@
 
 from inferometer.record.claims import RANK, RANKS, Claim, claims
 from inferometer.record.model import Batch, Call, Execute, Flag, Interval, Labels, Moment, RequestRecord
-from inferometer.record.partition import MAX_SEGMENTS, Partition, Segment, partition
+from inferometer.record.partition import MAX_SEGMENTS, Partition, Segment, partition, stage_totals
 
 __all__ = [
     "MAX_SEGMENTS",
@@ -21,4 +21,5 @@ __all__ = [
     "Segment",
     "claims",
     "partition",
+    "stage_totals",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from inferometer.catalog.stages import PRECEDENCE, STAGES, Kind, Stage
-from inferometer.record.model import Call, Execute, Flag, Moment, RequestRecord
+from inferometer.record.model import Call, Execute, Flag, RequestRecord
 
 _KINDS = {doc.stage: doc.kinds for doc in STAGES}
 
@@ -54,28 +54,26 @@ def claims(record: RequestRecord) -> Iterator[Claim]:
 
 
 def _of_stamps(record: RequestRecord) -> Iterator[Claim]:
-    stamps = record.stamps
-    entry, body_end, validate = stamps[Moment.ENTRY], stamps[Moment.BODY_END], stamps[Moment.VALIDATE]
-    endpoint, thread, encode = stamps[Moment.ENDPOINT], stamps[Moment.THREAD], stamps[Moment.ENCODE]
-    end = record.end
-    respond = stamps[Moment.RESPOND] or end
-    if stamps[Moment.ARRIVAL]:
-        yield Claim(stamps[Moment.ARRIVAL], stamps[Moment.START] or entry, _KERNEL)
-    if stamps[Moment.START]:
-        yield Claim(stamps[Moment.START], entry, _EVENT_LOOP)
-    if stamps[Moment.BODY_START]:
-        yield Claim(stamps[Moment.BODY_START], body_end or respond, _READ)
+    stamps, end = record.stamps, record.end
+    arrival, started, entry, body_start, body_end, validate, endpoint, thread, encode, respond, *_ = stamps
+    streamed = record.flags & Flag.STREAM
+    answered = respond or end
+    if arrival:
+        yield Claim(arrival, started or entry, _KERNEL)
+    if started:
+        yield Claim(started, entry, _EVENT_LOOP)
+    if body_start:
+        yield Claim(body_start, body_end or answered, _READ)
     if validate:
         # An endpoint that reads the body itself does so after validation; then only validation is decoding.
         decode = body_end if 0 < body_end <= validate else validate
-        yield Claim(decode, endpoint or respond, _DESERIALIZE)
+        yield Claim(decode, endpoint or answered, _DESERIALIZE)
     if thread:
         yield Claim(endpoint, thread, _THREADPOOL)
     if encode:
-        yield Claim(encode, respond, _SERIALIZE)
-    streamed = bool(record.flags & Flag.STREAM)
-    yield Claim(thread or endpoint or entry, end if streamed else encode or respond, _HANDLER)
-    if stamps[Moment.RESPOND] and not streamed:
+        yield Claim(encode, answered, _SERIALIZE)
+    yield Claim(thread or endpoint or entry, end if streamed else encode or answered, _HANDLER)
+    if respond and not streamed:
         # Between the parts of a stream the endpoint works; there only marked waits are the network's.
         yield Claim(respond, end, _SEND)
 

@@ -13,6 +13,8 @@ STAGE_SLOTS = len(Stage) + 1
 """Length of `Partition.totals`: index 0 is unused, so that a stage's code is its index."""
 
 _OTHER = len(RANKS) - 1
+_UNCLAIMED = 1 << _OTHER
+_STAGE_OF_RANK = tuple(int(stage) for stage, _ in RANKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,20 @@ def partition(record: RequestRecord) -> Partition:
     return divide(claims(record), record.start, record.end)
 
 
+def stage_totals(record: RequestRecord) -> list[int]:
+    """Only the totals of `partition`, for whoever draws no segments: half the work."""
+    totals = [0] * STAGE_SLOTS
+    for begin, stop, rank in _runs(claims(record), record.start, record.end):
+        totals[_STAGE_OF_RANK[rank]] += stop - begin
+    return totals
+
+
 def divide(claims_: Iterable[Claim], start: int, end: int) -> Partition:
     """Give every instant of [start, end) to the claim of the lowest rank; what nobody claims is `other`."""
     totals = [0] * STAGE_SLOTS
     runs = _runs(claims_, start, end)
     for begin, stop, rank in runs:
-        totals[RANKS[rank][0]] += stop - begin
+        totals[_STAGE_OF_RANK[rank]] += stop - begin
     segments = [Segment(begin, stop, *RANKS[rank]) for begin, stop, rank in runs]
     return Partition(tuple(totals), tuple(merge(segments)))
 
@@ -65,31 +75,34 @@ def _runs(claims_: Iterable[Claim], start: int, end: int) -> list[tuple[int, int
     """Maximal stretches of one owner, as (start, end, rank)."""
     if end <= start:
         return []
-    events = [(start, _OTHER), (end, ~_OTHER)]
+    events: list[tuple[int, int]] = []
     for begin, stop, rank in claims_:
-        low, high = max(begin, start), min(stop, end)
+        low = max(start, begin)
+        high = min(end, stop)
         if low < high:
             events += ((low, rank), (high, ~rank))
+    events.append((end, _OTHER))
     events.sort()
-    open_by_rank = [0] * len(RANKS)
-    mask = 0
+    open_by_rank: dict[int, int] = {}
+    mask = _UNCLAIMED
     runs: list[tuple[int, int, int]] = []
-    since = start
+    since, previous = start, -1
     for time, coded in events:
         if time > since:
             owner = (mask & -mask).bit_length() - 1
-            if runs and runs[-1][2] == owner:
+            if owner == previous:
                 runs[-1] = (runs[-1][0], time, owner)
             else:
                 runs.append((since, time, owner))
+                previous = owner
             since = time
         if coded >= 0:
-            open_by_rank[coded] += 1
+            open_by_rank[coded] = open_by_rank.get(coded, 0) + 1
             mask |= 1 << coded
         else:
             rank = ~coded
-            open_by_rank[rank] -= 1
-            if not open_by_rank[rank]:
+            left = open_by_rank[rank] = open_by_rank[rank] - 1
+            if not left:
                 mask &= ~(1 << rank)
     return runs
 
