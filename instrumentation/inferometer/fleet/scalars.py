@@ -1,0 +1,237 @@
+"""The kinds of values that fleet.yaml holds: how each is read, what would be right, and its JSON Schema."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Final, Generic, TypeVar
+
+from inferometer.fleet import durations
+
+T = TypeVar("T")
+Json = dict[str, object]
+
+
+class WrongValueError(ValueError):
+    """A value is not what it should be; ``hint`` says what would be right."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[T]):
+    """A kind of value: what it is called, which YAML kinds it is written as, and how its text is read."""
+
+    name: str
+    written_as: tuple[str, ...]
+    read: Callable[[str], T]
+    json: Json = field(default_factory=dict)
+    example: str = ""
+
+
+def nearest(word: str, known: tuple[str, ...]) -> str:
+    """A hint: the known word that is meant, or all of them."""
+    if close := get_close_matches(word, known, n=1):
+        return f"did you mean {close[0]!r}? known: {', '.join(known)}"
+    return f"known: {', '.join(known) if known else 'none yet'}"
+
+
+def choice(enum: type[StrEnum], name: str) -> Kind[StrEnum]:
+    """One word of a closed set."""
+    words = tuple(member.value for member in enum)
+
+    def read(text: str) -> StrEnum:
+        if text not in words:
+            raise WrongValueError(f"{text!r} is no {name}", nearest(text, words))
+        return enum(text)
+
+    return Kind(name=name, written_as=("text",), read=read, json={"enum": list(words)}, example=words[0])
+
+
+def _duration(text: str) -> int:
+    try:
+        nanoseconds = durations.parse(text)
+    except ValueError as error:
+        raise WrongValueError(f"{text!r} is no duration", str(error)) from error
+    if not nanoseconds:
+        raise WrongValueError("a duration of zero means nothing here", "write 250ms or 30s, for instance")
+    return nanoseconds
+
+
+DURATION: Final = Kind(
+    name="duration",
+    # `30` is a number and `2026-01-01` a date to YAML: they are read here, to say which unit is missing.
+    written_as=("text", "number"),
+    read=_duration,
+    json={"type": "string", "pattern": f"^(?=.){durations.PATTERN}$"},
+    example="30s",
+)
+
+LOWEST_TARGET = Decimal(90)
+HIGHEST_TARGET = Decimal("99.99")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+
+
+def _decimal(text: str, name: str, example: str) -> Decimal:
+    if not _NUMBER.fullmatch(text):
+        raise WrongValueError(f"{text!r} is no {name}", f"write a plain number: {example}")
+    return Decimal(text)
+
+
+def _percent(text: str) -> Decimal:
+    if text.endswith("%"):
+        raise WrongValueError(f"{text!r} carries a unit", f"targets are in percent already: {text[:-1].strip()}")
+    target = _decimal(text, "percentage", "99.9")
+    if target < 1:
+        as_percent = f"{(target * 100).normalize():f}"
+        raise WrongValueError(f"target {text} looks like a ratio", f"targets are in percent: {as_percent}")
+    if target >= 100:  # noqa: PLR2004 - 100 percent
+        raise WrongValueError(
+            f"target {text} % leaves no budget: one bad request would break it for good",
+            f"write {LOWEST_TARGET} to {HIGHEST_TARGET}",
+        )
+    if not LOWEST_TARGET <= target <= HIGHEST_TARGET:
+        raise WrongValueError(
+            f"target {text} % is outside of what burn-rate alerts can watch",
+            f"write {LOWEST_TARGET} to {HIGHEST_TARGET}",
+        )
+    return target
+
+
+PERCENT: Final = Kind(
+    name="percentage",
+    written_as=("number", "text"),
+    read=_percent,
+    json={"type": "number", "minimum": float(LOWEST_TARGET), "maximum": float(HIGHEST_TARGET)},
+    example="99.9",
+)
+
+
+def _usd(text: str) -> Decimal:
+    if not _NUMBER.fullmatch(text):
+        raise WrongValueError(f"{text!r} is no amount of money", "write US dollars as a plain number: 2.99")
+    return Decimal(text)
+
+
+USD: Final = Kind(
+    name="amount of US dollars",
+    written_as=("number", "text"),
+    read=_usd,
+    json={"type": "number", "minimum": 0},
+    example="2.99",
+)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise WrongValueError(f"{text!r} is no date", "write year-month-day: 2026-10-01") from error
+
+
+DATE: Final = Kind(
+    name="date",
+    written_as=("date", "text"),
+    read=_date,
+    json={"type": "string", "format": "date"},
+    example="2026-10-01",
+)
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+
+
+def _slug(text: str) -> str:
+    if not _SLUG.fullmatch(text):
+        raise WrongValueError(
+            f"{text!r} is no name of this kind",
+            "use lower-case letters, digits and hyphens, at most 63 of them: first-result",
+        )
+    return text
+
+
+SLUG: Final = Kind(
+    name="name",
+    written_as=("text",),
+    read=_slug,
+    json={"type": "string", "pattern": f"^{_SLUG.pattern}$"},
+    example="first-result",
+)
+
+LONGEST_TEXT = 200
+
+
+def _text(text: str) -> str:
+    if not text.strip() or len(text) > LONGEST_TEXT or not text.isprintable():
+        raise WrongValueError(
+            "the text is empty, too long or holds control characters",
+            f"write 1 to {LONGEST_TEXT} printable characters",
+        )
+    return text
+
+
+TEXT: Final = Kind(
+    name="text",
+    written_as=("text",),
+    read=_text,
+    json={"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
+    example="minilm",
+)
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", text):
+        raise WrongValueError(f"{text!r} is no address", "write http:// or https:// and a host")
+    return text.rstrip("/")
+
+
+URL: Final = Kind(
+    name="address",
+    written_as=("text",),
+    read=_url,
+    json={"type": "string", "pattern": "^https?://"},
+    example="http://127.0.0.1:3000",
+)
+
+
+def _header(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+", text):
+        raise WrongValueError(f"{text!r} is no name of an HTTP header", "write x-tenant, for instance")
+    return text.lower()
+
+
+HEADER: Final = Kind(
+    name="name of an HTTP header",
+    written_as=("text",),
+    read=_header,
+    json={"type": "string", "pattern": "^[A-Za-z0-9-]+$"},
+    example="x-tenant",
+)
+
+
+def _file(text: str) -> str:
+    if not text.startswith("/") or not text.isprintable():
+        raise WrongValueError(f"{text!r} is no absolute path", "write /run/secrets/slack, for instance")
+    return text
+
+
+FILE: Final = Kind(
+    name="absolute path of a file",
+    written_as=("text",),
+    read=_file,
+    json={"type": "string", "pattern": "^/"},
+    example="/run/secrets/slack",
+)
+
+
+def _version(text: str) -> int:
+    if text != "1":
+        raise WrongValueError(f"version {text} of this file is not known", "write `version: 1`")
+    return 1
+
+
+VERSION: Final = Kind(name="version", written_as=("number",), read=_version, json={"const": 1}, example="1")
