@@ -17,3 +17,24 @@
 Values are integers in the entry's ``scale`` (ns, picodollars, microjoules); a gauge of scale 1 may be a float.
 A label tuple has the order of ``entry.label_names``.
 """
+
+from inferometer.aggregate.aggregator import Aggregator
+from inferometer.aggregate.cells import CounterCell, GaugeCell, HistogramCell
+from inferometer.aggregate.exposition import Exposition, Page
+from inferometer.aggregate.http import PageServer
+from inferometer.aggregate.layout import Layout, layout_of
+from inferometer.aggregate.sample import Exemplar, Snapshot
+
+__all__ = [
+    "Aggregator",
+    "CounterCell",
+    "Exemplar",
+    "Exposition",
+    "GaugeCell",
+    "HistogramCell",
+    "Layout",
+    "Page",
+    "PageServer",
+    "Snapshot",
+    "layout_of",
+]

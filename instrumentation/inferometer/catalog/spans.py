@@ -20,6 +20,8 @@ def stage_span(stage: Stage) -> str:
 
 
 BATCH_SPAN: Final = "inference.batch"
+EXEMPLAR_TRACE_ID: Final = "trace_id"
+"""Label of an exemplar; Grafana's links from a graph to a trace look for it."""
 
 MODEL_NAME: Final = Attribute("inference.model.name", "Model that answered.")
 MODEL_VERSION: Final = Attribute("inference.model.version", "Its version.")

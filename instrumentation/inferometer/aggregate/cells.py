@@ -1,0 +1,213 @@
+"""One series each: a counter, a gauge, a histogram. Changed by the Intake's thread only; frozen into samples."""
+
+import json
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import Final
+
+from inferometer.aggregate.layout import Layout
+from inferometer.aggregate.sample import Birth, Distribution, Exemplar, Scalar
+from inferometer.errors import StateError
+
+LabelValues = tuple[str, ...]
+
+_HISTOGRAM_FIELDS: Final = 7
+
+
+class CounterCell:
+    """A count that only rises."""
+
+    __slots__ = ("birth", "encoded", "frozen", "labels", "limited", "value")
+
+    def __init__(self, labels: LabelValues, birth: Birth | None, *, limited: bool = False) -> None:
+        self.labels = labels
+        self.birth = birth
+        self.limited = limited
+        """The series stands for others that found no room: look it up each time, do not keep the handle."""
+        self.value = 0
+        self.frozen: Scalar | None = None
+        self.encoded: bytes | None = None
+
+    def add(self, amount: int = 1) -> None:
+        """Count *amount* more, in stored units."""
+        self.value += amount
+        self.frozen = self.encoded = None
+
+    def raise_to(self, total: int) -> None:
+        """Follow a count that is kept elsewhere; a smaller *total* changes nothing."""
+        if total > self.value:
+            self.add(total - self.value)
+
+    def freeze(self) -> Scalar:
+        """What a page shows."""
+        if self.frozen is None:
+            self.frozen = Scalar(self.labels, self.value, self.birth)
+        return self.frozen
+
+    def encode(self) -> bytes:
+        """One line of the state."""
+        if self.encoded is None:
+            self.encoded = _line([self.labels, int(self.birth is not None), self.value])
+        return self.encoded
+
+    def restore(self, fields: list[int], layout: Layout | None) -> None:  # noqa: ARG002 - one form for all cells
+        """Take the values of a line of the state over."""
+        (self.value,) = fields
+
+    def settled(self) -> None:
+        """From now on the real value is shown."""
+        self.birth = self.frozen = self.encoded = None
+
+
+class GaugeCell:
+    """A value that rises and falls."""
+
+    __slots__ = ("frozen", "labels", "limited", "value")
+
+    def __init__(self, labels: LabelValues, *, limited: bool = False) -> None:
+        self.labels = labels
+        self.limited = limited
+        self.value: int | float = 0
+        self.frozen: Scalar | None = None
+
+    def set(self, value: float) -> None:
+        """The value now, in stored units."""
+        self.value = value
+        self.frozen = None
+
+    def freeze(self) -> Scalar:
+        """What a page shows."""
+        if self.frozen is None:
+            self.frozen = Scalar(self.labels, self.value, None)
+        return self.frozen
+
+
+class HistogramCell:
+    """A distribution: sketch and classic buckets, each counted on its own."""
+
+    __slots__ = (
+        "_bounds", "_last", "birth", "classic", "count", "encoded", "exemplars", "frozen", "labels", "layout",
+        "limited", "sketch", "total", "zero",
+    )  # fmt: skip
+
+    def __init__(
+        self, labels: LabelValues, layout: Layout, birth: Birth | None, *, limited: bool = False
+    ) -> None:
+        self.labels = labels
+        self.layout = layout
+        self.birth = birth
+        self.limited = limited
+        self.count = 0
+        self.total = 0
+        """Sum of all values, in stored units."""
+        self.zero = 0
+        """Values of 0; the sketch has no bucket for them."""
+        self.sketch: dict[int, int] = {}
+        """Index into ``layout.bounds`` -> values."""
+        self.classic = [0] * (len(layout.classic) + 1)
+        self.exemplars: dict[int, Exemplar] = {}
+        """Classic index -> newest exemplar."""
+        self.frozen: Distribution | None = None
+        self.encoded: bytes | None = None
+        self._bounds = layout.bounds
+        self._last = len(layout.bounds) - 1
+
+    def observe(self, value: int) -> None:
+        """Count one value, in stored units."""
+        self.count += 1
+        self.total += value
+        if value > 0:
+            index = bisect_left(self._bounds, value)
+            index = min(index, self._last)
+            self.sketch[index] = self.sketch.get(index, 0) + 1
+        else:
+            self.zero += 1
+        self.classic[bisect_left(self.layout.classic, value)] += 1
+        self.frozen = self.encoded = None
+
+    def observe_binned(self, *, sketch: Mapping[int, int], classic: Mapping[int, int], total: int, zero: int = 0) -> None:
+        """Count many values that are binned already by `layout`.
+
+        Args:
+            sketch: index into ``layout.bounds`` -> number of values > 0.
+            classic: index into ``layout.classic`` (its length for +Inf) -> number of values, those of 0 included.
+            total: sum of the values, in stored units.
+            zero: number of values that are 0.
+        """
+        for index, number in sketch.items():
+            self.sketch[index] = self.sketch.get(index, 0) + number
+        for index, number in classic.items():
+            self.classic[index] += number
+            self.count += number
+        self.total += total
+        self.zero += zero
+        self.frozen = self.encoded = None
+
+    def attach(self, exemplar: Exemplar) -> None:
+        """Show *exemplar* at the bucket of its value."""
+        self.exemplars[self.layout.classic_index(exemplar.value)] = exemplar
+        self.frozen = None
+
+    def freeze(self) -> Distribution:
+        """What a page shows."""
+        if self.frozen is None:
+            self.frozen = Distribution(
+                self.labels,
+                self.count,
+                self.total,
+                self.zero,
+                tuple(sorted(self.sketch.items())),
+                tuple(self.classic),
+                tuple(sorted(self.exemplars.items())),
+                self.birth,
+            )
+        return self.frozen
+
+    def encode(self) -> bytes:
+        """One line of the state."""
+        if self.encoded is None:
+            flat = [part for item in self.sketch.items() for part in item]
+            self.encoded = _line(
+                [self.labels, int(self.birth is not None), self.count, self.total, self.zero, flat, self.classic]
+            )
+        return self.encoded
+
+    def restore(self, fields: list, layout: Layout | None) -> None:  # type: ignore[type-arg]  # checked by use
+        """Take the values of a line of the state over, of a histogram that had *layout*."""
+        self.count, self.total, self.zero, flat, classic = fields
+        self.sketch = dict(zip(flat[::2], flat[1::2], strict=True))
+        self.classic = classic if layout == self.layout or layout is None else rebin(layout, classic, self)
+
+    def settled(self) -> None:
+        """From now on the real value is shown."""
+        self.birth = self.frozen = self.encoded = None
+
+
+def rebin(old: Layout, classic: list[int], cell: HistogramCell) -> list[int]:
+    """Classic counts of *old* boundaries for the boundaries of *cell*, whose sketch is complete.
+
+    Counts at boundaries that both have stay exact. At a new one the sketch tells how many values are certainly
+    below, held between its neighbours, so that cumulative counts stay in order.
+    """
+    if len(classic) != len(old.classic) + 1:
+        raise StateError(f"a histogram has {len(classic)} classic buckets, {len(old.classic) + 1} are right")
+    running = 0
+    known: dict[int, int] = {}
+    for bound, number in zip(old.classic, classic, strict=False):
+        running += number
+        known[bound] = running
+    cumulative: list[int] = []
+    for bound in cell.layout.classic:
+        if bound in known:
+            cumulative.append(known[bound])
+            continue
+        certain = cell.zero + sum(n for i, n in cell.sketch.items() if cell.layout.bounds[i] <= bound)
+        floor = max([known[b] for b in known if b < bound], default=0)
+        ceiling = min([known[b] for b in known if b > bound], default=cell.count)
+        cumulative.append(min(max(certain, floor, cumulative[-1] if cumulative else 0), ceiling))
+    cumulative.append(cell.count)
+    return [high - low for low, high in zip([0, *cumulative], cumulative, strict=False)]
+
+
+def _line(fields: list[object]) -> bytes:
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
