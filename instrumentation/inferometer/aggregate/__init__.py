@@ -23,6 +23,7 @@ from inferometer.aggregate.cells import CounterCell, GaugeCell, HistogramCell
 from inferometer.aggregate.exposition import Exposition, Page
 from inferometer.aggregate.http import PageServer
 from inferometer.aggregate.layout import Layout, layout_of
+from inferometer.aggregate.requests import Point, RequestCells, RequestMeter, exact_bounds, measured, of_model, points
 from inferometer.aggregate.sample import Exemplar, Snapshot
 
 __all__ = [
@@ -35,6 +36,13 @@ __all__ = [
     "Layout",
     "Page",
     "PageServer",
+    "Point",
+    "RequestCells",
+    "RequestMeter",
     "Snapshot",
+    "exact_bounds",
     "layout_of",
+    "measured",
+    "of_model",
+    "points",
 ]

@@ -196,7 +196,7 @@ class Aggregator:
             *(_distributions(members) for members in self._histograms.values()),
         ]
         self._number += 1
-        return Snapshot(tuple(family for family in families if family.scalars or family.distributions), self._number)
+        return Snapshot(tuple(family for family in families if family.samples), self._number)
 
     def dump(self) -> bytes:
         """Counters and histograms as lines of JSON; gauges are of the moment and not part of it."""
@@ -270,14 +270,13 @@ def _head(members: _Members[CounterCell] | _Members[HistogramCell]) -> bytes:
 
 def _scalars(members: _Members[CounterCell] | _Members[GaugeCell]) -> Family:
     if members.shown is None or members.changed or any(cell.frozen is None for cell in members.cells.values()):
-        members.shown = Family(members.entry, None, scalars=tuple(c.freeze() for c in members.cells.values()))
+        members.shown = Family(members.entry, None, tuple(c.freeze() for c in members.cells.values()))
         members.changed = False
     return members.shown
 
 
 def _distributions(members: _Members[HistogramCell]) -> Family:
     if members.shown is None or members.changed or any(cell.frozen is None for cell in members.cells.values()):
-        frozen = tuple(cell.freeze() for cell in members.cells.values())
-        members.shown = Family(members.entry, members.layout, distributions=frozen)
+        members.shown = Family(members.entry, members.layout, tuple(c.freeze() for c in members.cells.values()))
         members.changed = False
     return members.shown

@@ -125,7 +125,9 @@ class HistogramCell:
         self.classic[bisect_left(self.layout.classic, value)] += 1
         self.frozen = self.encoded = None
 
-    def observe_binned(self, *, sketch: Mapping[int, int], classic: Mapping[int, int], total: int, zero: int = 0) -> None:
+    def observe_binned(
+        self, *, sketch: Mapping[int, int], classic: Mapping[int, int], total: int, zero: int = 0
+    ) -> None:
         """Count many values that are binned already by `layout`.
 
         Args:

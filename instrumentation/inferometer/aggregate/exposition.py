@@ -37,7 +37,7 @@ class Page:
     def fetched(self) -> None:
         """The scraper has all bytes: the zeros of new series were seen, and their values may follow."""
         for family in self.snapshot.families:
-            for sample in (*family.scalars, *family.distributions):
+            for sample in family.samples:
                 if sample.birth is not None:
                     sample.birth.fetched = True
 

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from math import ceil, floor, log2
+from math import ceil, exp2, floor, log2
 from typing import Final
 
 from inferometer.catalog.model import Series, Unit
@@ -83,4 +83,4 @@ def _layout(unit: Unit, scale: int, extra: tuple[int, ...]) -> Layout:
 
 def _bound(k: int, scale: int) -> int:
     # An integer is at most 2**(k/16) * scale exactly when it is at most the floor.
-    return floor(2.0 ** (k / PER_DOUBLING) * scale)
+    return floor(exp2(k / PER_DOUBLING) * scale)

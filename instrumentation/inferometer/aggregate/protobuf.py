@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Final
 
 from inferometer.aggregate.layout import SCHEMA, Layout
-from inferometer.aggregate.sample import Distribution, Exemplar, Family, Scalar, Snapshot
+from inferometer.aggregate.sample import Distribution, Exemplar, Family, Sample, Scalar, Snapshot
 from inferometer.catalog.model import Series
 from inferometer.catalog.spans import EXEMPLAR_TRACE_ID
 
@@ -26,15 +26,15 @@ class ProtobufRenderer:
     """Renders snapshots; bytes of series that did not change since the last page are taken over."""
 
     def __init__(self) -> None:
-        self._parts: dict[_Key, tuple[Scalar | Distribution, bytes]] = {}
+        self._parts: dict[_Key, tuple[Sample, bytes]] = {}
 
     def render(self, snapshot: Snapshot) -> bytes:
         """The page. Safe in several threads at once: the cache is replaced, never changed in place."""
-        known, made = self._parts, dict[_Key, tuple[Scalar | Distribution, bytes]]()
+        known, made = self._parts, dict[_Key, tuple[Sample, bytes]]()
         out: list[bytes] = []
         for family in snapshot.families:
             metrics = []
-            for sample in (*family.scalars, *family.distributions):
+            for sample in family.samples:
                 key = family.entry.name, sample.labels
                 cached = known.get(key)
                 if cached is None or cached[0] is not sample:
@@ -70,14 +70,15 @@ def _part(tag: bytes, body: bytes) -> bytes:
 
 def _head(entry: Series) -> bytes:
     unit = _part(b"\x2a", entry.unit.value.encode()) if entry.unit else b""
-    return _part(b"\x0a", entry.name.encode()) + _part(b"\x12", entry.help.encode()) + b"\x18" + varint(_TYPES[entry.kind]) + unit
+    named = _part(b"\x0a", entry.name.encode()) + _part(b"\x12", entry.help.encode())
+    return named + b"\x18" + varint(_TYPES[entry.kind]) + unit
 
 
 def _pair(name: str, value: str) -> bytes:
     return _part(b"\x0a", _part(b"\x0a", name.encode()) + _part(b"\x12", value.encode()))
 
 
-def _metric(family: Family, sample: Scalar | Distribution) -> bytes:
+def _metric(family: Family, sample: Sample) -> bytes:
     entry = family.entry
     labels = b"".join(_pair(n, v) for n, v in zip(entry.label_names, sample.labels, strict=True) if v)
     if isinstance(sample, Scalar):

@@ -1,6 +1,5 @@
 """What a page shows: immutable, made by the Intake's thread, rendered by others."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from inferometer.aggregate.layout import Layout
@@ -57,6 +56,9 @@ class Distribution:
     birth: Birth | None
 
 
+Sample = Scalar | Distribution
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """All series of one catalogue entry."""
@@ -64,8 +66,7 @@ class Family:
     entry: Series
     layout: Layout | None
     """Of a histogram; None otherwise."""
-    scalars: Sequence[Scalar] = ()
-    distributions: Sequence[Distribution] = ()
+    samples: tuple[Sample, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from itertools import accumulate, chain
 from typing import Final
 
 from inferometer.aggregate.layout import Layout
-from inferometer.aggregate.sample import Distribution, Exemplar, Family, Scalar, Snapshot
+from inferometer.aggregate.sample import Distribution, Exemplar, Family, Sample, Scalar, Snapshot
 from inferometer.catalog.model import Series
 from inferometer.catalog.spans import EXEMPLAR_TRACE_ID
 
@@ -22,28 +22,28 @@ class TextRenderer:
 
     def __init__(self, *, openmetrics: bool) -> None:
         self._openmetrics = openmetrics
-        self._texts: dict[_Key, tuple[Scalar | Distribution, str]] = {}
-        self._templates: dict[tuple[Layout, _Key], str] = {}
+        self._texts: dict[_Key, tuple[Sample, str]] = {}
+        self._templates: dict[_Key, str] = {}
 
     def render(self, snapshot: Snapshot) -> bytes:
         """The page. Safe in several threads at once: caches are replaced, never changed in place."""
-        known, made = self._texts, dict[_Key, tuple[Scalar | Distribution, str]]()
-        templates = dict[tuple[Layout, _Key], str]()
+        known, made = self._texts, dict[_Key, tuple[Sample, str]]()
+        templates = dict[_Key, str]()
         out: list[str] = []
         for family in snapshot.families:
             out.append(self._head(family.entry))
             name = family.entry.name
-            for sample in chain(family.scalars, family.distributions):
+            for sample in family.samples:
                 key = name, sample.labels
                 cached = known.get(key)
-                if isinstance(sample, Distribution) and family.layout is not None:
-                    at = family.layout, key
-                    template = self._templates.get(at) or _template(name, family, sample.labels)
-                    templates[at] = template
+                if isinstance(sample, Scalar):
                     if cached is None or cached[0] is not sample:
-                        cached = sample, self._distribution(template, family.layout, sample)
-                elif cached is None or cached[0] is not sample:
-                    cached = sample, _scalar(family.entry, sample)
+                        cached = sample, _scalar(family.entry, sample)
+                else:
+                    template = self._templates.get(key) or _template(family, sample.labels)
+                    templates[key] = template
+                    if cached is None or cached[0] is not sample:
+                        cached = sample, self._distribution(template, sample, family.entry.scale)
                 made[key] = cached
                 out.append(cached[1])
         if self._openmetrics:
@@ -55,25 +55,26 @@ class TextRenderer:
         name = entry.name
         if self._openmetrics and entry.kind == "counter":
             name = name.removesuffix(_TOTAL)
-        unit = f"# UNIT {name} {entry.unit.value}\n" if self._openmetrics and name.endswith(f"_{entry.unit.value}") else ""
-        return f"# HELP {name} {_escaped(entry.help)}\n# TYPE {name} {entry.kind}\n{unit}"
+        unit = entry.unit.value
+        said = f"# UNIT {name} {unit}\n" if self._openmetrics and unit and name.endswith(f"_{unit}") else ""
+        return f"# HELP {name} {_escaped(entry.help)}\n# TYPE {name} {entry.kind}\n{said}"
 
-    def _distribution(self, template: str, layout: Layout, sample: Distribution) -> str:
+    def _distribution(self, template: str, sample: Distribution, scale: int) -> str:
         if sample.birth is not None:
             empty = ("0", "") * len(sample.classic)
             return template % (*empty, 0, "0.0")
         cumulative = accumulate(sample.classic)
-        total = repr(sample.total / layout.scale)
+        total = repr(sample.total / scale)
         if not (self._openmetrics and sample.exemplars):
             pairs = chain.from_iterable((number, "") for number in cumulative)
             return template % (*pairs, sample.count, total)
-        texts = {index: _exemplar(exemplar, layout.scale) for index, exemplar in sample.exemplars}
+        texts = {index: _exemplar(exemplar, scale) for index, exemplar in sample.exemplars}
         pairs_with = chain.from_iterable((number, texts.get(i, "")) for i, number in enumerate(cumulative))
         return template % (*pairs_with, sample.count, total)
 
 
-def _template(name: str, family: Family, labels: tuple[str, ...]) -> str:
-    layout = family.layout
+def _template(family: Family, labels: tuple[str, ...]) -> str:
+    name, layout = family.entry.name, family.layout
     assert layout is not None  # noqa: S101 - distributions come with a layout
     pairs = _pairs(family.entry, labels).replace("%", "%%")
     begin = f"{name}_bucket{{{pairs}{',' if pairs else ''}le=\""

@@ -1,8 +1,27 @@
 """Kept traces to OTLP over HTTP: hand-encoded spans, a bounded sender, and the writer that ties them.
 
-    data, spans = encode_trace(Kept(record=…, partition=…, resource=Resource(…), wall_offset_ns=…, reason=…, outlay=…))
-    # data is a whole ExportTraceServiceRequest; several joined are one again
-    sender = Sender(endpoint="http://127.0.0.1:4318/v1/traces"); sender.start(); sender.put(Unit(…)); sender.drain()
-    writer = TraceWriter(sender); writer.write(kept) ; writer.settle() -> Settled(accepted=[…], …)
-    writer.dump() -> bytes; writer.load(bytes)
+data, spans = encode_trace(Kept(record=…, partition=…, resource=Resource(…), wall_offset_ns=…, reason=…, outlay=…))
+# data is a whole ExportTraceServiceRequest; several joined are one again
+sender = Sender(endpoint="http://127.0.0.1:4318/v1/traces"); sender.start(); sender.put(Unit(…)); sender.drain()
+writer = TraceWriter(sender); writer.write(kept) ; writer.settle() -> Settled(accepted=[…], …)
+writer.dump() -> bytes; writer.load(bytes)
 """
+
+from inferometer.otlp.encode import Kept, Outlay, Resource, batch_ids, derived, encode_trace
+from inferometer.otlp.sender import Sender, Settled, Unit
+from inferometer.otlp.writer import Note, Outcomes, TraceWriter
+
+__all__ = [
+    "Kept",
+    "Note",
+    "Outcomes",
+    "Outlay",
+    "Resource",
+    "Sender",
+    "Settled",
+    "TraceWriter",
+    "Unit",
+    "batch_ids",
+    "derived",
+    "encode_trace",
+]

@@ -1,0 +1,68 @@
+"""The few protobuf fields that spans need, by hand; tags are those of ``opentelemetry/proto/trace/v1/trace.proto``."""
+
+import struct
+from functools import lru_cache
+from typing import Final
+
+from inferometer.catalog.spans import Attribute
+
+Value = str | bool | int | float
+
+_DOUBLE: Final = struct.Struct("<d").pack
+_FIXED: Final = struct.Struct("<Q").pack
+_MASK: Final = (1 << 64) - 1
+_LOW_BITS: Final = 127
+
+
+def varint(number: int) -> bytes:
+    """A number of 64 bits; a negative one as its two's complement, ten bytes long."""
+    number &= _MASK
+    out = bytearray()
+    while number > _LOW_BITS:
+        out.append(number & _LOW_BITS | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def part(tag: bytes, body: bytes) -> bytes:
+    """A field of bytes: tag, length, body."""
+    length = len(body)
+    return tag + (bytes((length,)) if length <= _LOW_BITS else varint(length)) + body
+
+
+@lru_cache(maxsize=4096)
+def pair(attribute: Attribute, value: Value, kind: type) -> bytes:  # noqa: ARG001 - 1 and True are one key otherwise
+    """A ``KeyValue`` message."""
+    return part(b"\x0a", attribute.name.encode()) + part(b"\x12", _any_value(value))
+
+
+def attribute(attribute_: Attribute, value: Value) -> bytes:
+    """An attribute of a span."""
+    return part(b"\x4a", pair(attribute_, value, type(value)))
+
+
+def texts(attribute_: Attribute, values: tuple[str, ...]) -> bytes:
+    """An attribute of a span that is a list of strings."""
+    array = b"".join(part(b"\x0a", _any_value(value)) for value in values)
+    return part(b"\x4a", part(b"\x0a", attribute_.name.encode()) + part(b"\x12", part(b"\x2a", array)))
+
+
+def _any_value(value: Value) -> bytes:
+    if isinstance(value, str):
+        return part(b"\x0a", value.encode("utf-8", "replace"))
+    if isinstance(value, bool):
+        return b"\x10\x01" if value else b"\x10\x00"
+    if isinstance(value, int):
+        return b"\x18" + varint(value)
+    return b"\x21" + _DOUBLE(value)
+
+
+def times(start_ns: int, end_ns: int) -> bytes:
+    """Start and end of a span, ns since the epoch."""
+    return b"\x39" + _FIXED(start_ns) + b"\x41" + _FIXED(end_ns)
+
+
+def link(trace: bytes, span: bytes) -> bytes:
+    """A link to another span."""
+    return part(b"\x6a", b"\x0a\x10" + trace + b"\x12\x08" + span)
