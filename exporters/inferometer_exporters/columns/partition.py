@@ -1,0 +1,174 @@
+"""Exclusive stages of all records of a pass: the columnar twin of `inferometer.record.partition`.
+
+Where records differ only in how many claims they have, the same comparison serves all of them at once: boundaries are
+sorted per record, and each elementary interval goes to the lowest rank among the claims that cover it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from inferometer.record.claims import RANKS, Claim
+from inferometer.record.partition import MAX_SEGMENTS, STAGE_SLOTS, divide
+from inferometer_exporters.columns import claims
+from inferometer_exporters.columns.claims import STAMP_RANKS, Bounds, ExtraClaims, StampClaims
+from inferometer_exporters.columns.segments import RANK_STAGE, code, codes
+from inferometer_exporters.columns.tables import Columns, Ints
+
+_OTHER = len(RANKS) - 1
+_WIDTHS = (0, 1, 2, 4, 8, 16, 32)
+"""Extra claims that the groups of records have room for; a record with more is divided by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """What `Partition` holds of one record, for many."""
+
+    start: Ints
+    end: Ints
+    totals: Ints
+    """ns: one row per stage code (row 0 is unused), one column per record; a column sums to its duration."""
+    segments: Ints
+    """Coded (see `columns.segments`): one row per record, `MAX_SEGMENTS` wide, filled from the left with 0 behind."""
+    counts: Ints
+    """Segments of each record."""
+
+    @property
+    def duration(self) -> Ints:
+        """Ns from start to end."""
+        return self.end - self.start
+
+
+def partition(requests: Columns, executes: Columns, calls: Columns, intervals: Columns) -> Partitions:
+    """Stages and segments of *requests*; rows of the other tables that belong to no request are left out."""
+    at = claims.stamps(requests)
+    within = claims.bounds(at)
+    flags = requests["flags"].astype(np.int64)
+    stamped = claims.of_stamps(at, flags, within.end)
+    find = Finder(requests["span_id"])
+    extras = claims.joined(
+        [
+            *claims.of_executes(executes, find(executes["span_id"])),
+            *claims.of_calls(calls, find(calls["span_id"])),
+            *claims.of_intervals(intervals, find(intervals["span_id"])),
+        ],
+        within,
+    )
+    return _divided(within, stamped, extras)
+
+
+class Finder:
+    """Which record a span id belongs to."""
+
+    def __init__(self, spans: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> None:
+        self._order = np.argsort(spans, kind="stable")
+        self._sorted = spans[self._order]
+
+    def __call__(self, spans: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> Ints:
+        """Row of each of *spans*; -1 where there is none."""
+        if not len(self._sorted):
+            return np.full(len(spans), -1, np.int64)
+        at = np.minimum(np.searchsorted(self._sorted, spans), len(self._sorted) - 1)
+        return np.where(self._sorted[at] == spans, self._order[at], -1)
+
+
+def _divided(within: Bounds, stamped: StampClaims, extras: ExtraClaims) -> Partitions:
+    count = len(within.start)
+    result = Partitions(
+        within.start,
+        within.end,
+        np.zeros((STAGE_SLOTS, count), np.int64),
+        np.zeros((count, MAX_SEGMENTS), np.int64),
+        np.zeros(count, np.int64),
+    )
+    extra_counts = np.bincount(extras.row, minlength=count)
+    first = np.concatenate(([0], np.cumsum(extra_counts)))
+    group = np.searchsorted(_WIDTHS, extra_counts)
+    for index in np.unique(group):
+        rows = np.flatnonzero(group == index)
+        if index == len(_WIDTHS):
+            for row in rows.tolist():
+                _one(result, stamped, extras, row, slice(first[row], first[row + 1]))
+            continue
+        starts, ends, ranks = _matrix(rows, stamped, extras, first, extra_counts, _WIDTHS[index])
+        _group(result, rows, starts, ends, ranks)
+    return result
+
+
+def _matrix(
+    rows: Ints, stamped: StampClaims, extras: ExtraClaims, first: Ints, counts: Ints, width: int
+) -> tuple[Ints, Ints, list[int | Ints]]:
+    """Claims of *rows* as matrices of (claim, record); the rank of a claim is one for all or one per record."""
+    starts, ends = stamped.starts[:, rows], stamped.ends[:, rows]
+    ranks: list[int | Ints] = list(STAMP_RANKS)
+    if not width:
+        return starts, ends, ranks
+    nth = np.arange(width)[:, None]
+    has = nth < counts[rows]
+    at = np.minimum(first[rows] + nth, len(extras.row) - 1)
+    starts = np.concatenate([starts, np.where(has, extras.start[at], 0)])
+    ends = np.concatenate([ends, np.where(has, extras.end[at], 0)])
+    return starts, ends, [*ranks, *extras.rank[at]]
+
+
+def _group(result: Partitions, rows: Ints, starts: Ints, ends: Ints, ranks: list[int | Ints]) -> None:
+    start, end = result.start[rows], result.end[rows]
+    np.clip(starts, start, end, out=starts)
+    np.clip(ends, start, end, out=ends)
+    marks = np.sort(np.concatenate([starts, ends, start[None], end[None]]).T, axis=1).T
+    lows = np.ascontiguousarray(marks[:-1])
+    owner = np.full(lows.shape, _OTHER, np.uint8)
+    for low, high, rank in zip(starts, ends, ranks, strict=True):
+        covered = (lows >= low) & (lows < high)
+        value = np.uint8(rank) if isinstance(rank, int) else rank.astype(np.uint8)
+        np.minimum(owner, value, out=owner, where=covered)
+    _store(result, rows, (marks[1:] - lows).T, owner.T)
+
+
+def _store(result: Partitions, rows: Ints, durations: Ints, owner: "np.ndarray[tuple[int, int], np.dtype[np.uint8]]") -> None:
+    """Join neighbours of one owner into segments; sum stages."""
+    local, column = np.nonzero(durations)
+    duration, rank = durations[local, column], owner[local, column]
+    if not len(local):
+        return
+    change = np.empty(len(local), bool)
+    change[0] = True
+    np.logical_or(local[1:] != local[:-1], rank[1:] != rank[:-1], out=change[1:])
+    begin = np.flatnonzero(change)
+    duration = np.add.reduceat(duration, begin)
+    local, rank_of = local[begin], rank[begin].astype(np.int64)
+    row = rows[local]
+    np.add.at(result.totals, (RANK_STAGE[rank_of], row), duration)
+    counts = np.bincount(local, minlength=len(rows))
+    position = np.arange(len(local)) - np.repeat(np.cumsum(counts) - counts, counts)
+    fits = counts[local] <= MAX_SEGMENTS
+    result.segments[row[fits], position[fits]] = codes(duration[fits], rank_of[fits])
+    result.counts[rows] = counts
+    ends = np.cumsum(counts)
+    for index in np.flatnonzero(counts > MAX_SEGMENTS).tolist():
+        part = slice(ends[index] - counts[index], ends[index])
+        _merged(result, int(rows[index]), duration[part], rank_of[part])
+
+
+def _merged(result: Partitions, row: int, duration: Ints, rank: Ints) -> None:
+    """More segments than are kept: merge them as the record does."""
+    end = np.cumsum(duration) + result.start[row]
+    runs = zip((end - duration).tolist(), end.tolist(), rank.tolist(), strict=True)
+    divided = divide((Claim(*run) for run in runs), int(result.start[row]), int(result.end[row]))
+    _put(result, row, [code(segment) for segment in divided.segments])
+
+
+def _one(result: Partitions, stamped: StampClaims, extras: ExtraClaims, row: int, mine: slice) -> None:
+    own = zip(stamped.starts[:, row].tolist(), stamped.ends[:, row].tolist(), STAMP_RANKS, strict=True)
+    more = zip(extras.start[mine].tolist(), extras.end[mine].tolist(), extras.rank[mine].tolist(), strict=True)
+    divided = divide(
+        (Claim(*claim) for claim in (*own, *more)), int(result.start[row]), int(result.end[row])
+    )
+    result.totals[:, row] = divided.totals
+    _put(result, row, [code(segment) for segment in divided.segments])
+
+
+def _put(result: Partitions, row: int, coded: list[int]) -> None:
+    result.segments[row] = 0
+    result.segments[row, : len(coded)] = coded
+    result.counts[row] = len(coded)

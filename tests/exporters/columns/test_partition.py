@@ -1,0 +1,127 @@
+"""The sidecar's columns divide a request exactly as `inferometer.record` does."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inferometer.catalog.stages import Kind, Stage
+from inferometer.record.model import Moment
+from inferometer.record.partition import Segment, partition
+from inferometer.wire.frame import Frame, Names
+from inferometer.wire.layout import CALLS, EXECUTES, INTERVALS, REQUESTS, Section, Table
+from inferometer.wire.records import records
+from inferometer_exporters.columns.partition import partition as partition_columns
+from inferometer_exporters.columns.segments import segments
+from inferometer_exporters.columns.tables import read, take
+
+SPANS = st.integers(1, 12)
+TIMES = st.one_of(st.just(0), st.integers(1, 40), st.integers(1_000, 2_000))
+NAMES = Names({1: ("svc", "m", "", "", "", "", "", "")}, {})
+
+
+def packed(table: Table, rows: list[dict[str, int]]) -> bytes:
+    return b"".join(table.row.pack(*(row.get(name, 0) for name in table.names)) for row in rows)
+
+
+request_rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "span_id": SPANS,
+            **{moment.name.lower(): TIMES for moment in Moment},
+            "flags": st.integers(0, 127),
+            "shape": st.just(1),
+        }
+    ),
+    max_size=12,
+    unique_by=lambda row: row["span_id"],
+)
+execute_rows = st.lists(
+    st.fixed_dictionaries(
+        {"span_id": SPANS, "queued": TIMES, "start": TIMES, "end": TIMES, "kind": st.integers(0, 40),
+         "final": st.integers(0, 1)}
+    ),
+    max_size=60,
+)
+call_rows = st.lists(
+    st.fixed_dictionaries(
+        {"span_id": SPANS, "kind": st.integers(0, 40)}
+        | dict.fromkeys(("start", "sent", "headers", "end", "server_ns"), TIMES)
+    ),
+    max_size=30,
+)
+interval_rows = st.lists(
+    st.fixed_dictionaries(
+        {"span_id": SPANS, "start": TIMES, "end": TIMES, "stage": st.integers(0, 12), "kind": st.integers(0, 40)}
+    ),
+    max_size=60,
+)
+
+
+def kept(segment: Segment) -> tuple[int, int, Stage, Kind, int]:
+    return segment.start, segment.end, segment.stage, segment.kind, min(segment.merged, 255)
+
+
+@settings(max_examples=300, deadline=None)
+@given(request_rows, execute_rows, call_rows, interval_rows)
+def test_totals_and_segments_of_columns_equal_those_of_each_record(requests, executes, calls, intervals):
+    frame = Frame(
+        worker_id=bytes(16),
+        sequence=1,
+        monotonic_ns=0,
+        wall_ns=0,
+        names=NAMES,
+        tables={
+            Section.REQUESTS: packed(REQUESTS, requests),
+            Section.EXECUTES: packed(EXECUTES, executes),
+            Section.CALLS: packed(CALLS, calls),
+            Section.INTERVALS: packed(INTERVALS, intervals),
+        },
+    )
+    tables = {table: read(table, [frame.tables[table.section]]) for table in (REQUESTS, EXECUTES, CALLS, INTERVALS)}
+    final = take(tables[EXECUTES], tables[EXECUTES]["final"] != 0)
+
+    found = partition_columns(tables[REQUESTS], final, tables[CALLS], tables[INTERVALS])
+
+    for row, record in enumerate(records(frame, NAMES)):
+        expected = partition(record)
+        assert (found.start[row], found.end[row]) == (record.start, record.end)
+        assert tuple(found.totals[:, row].tolist()) == expected.totals
+        assert sum(expected.totals) == found.duration[row]
+        coded = found.segments[row, : found.counts[row]].tolist()
+        assert [kept(s) for s in segments(coded, record.start)] == [kept(s) for s in expected.segments]
+        assert not found.segments[row, found.counts[row] :].any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 5), st.integers(0, 80), st.randoms(use_true_random=False))
+def test_a_request_with_many_executes_is_divided_like_a_record(count, runs, random):
+    requests = [{"span_id": span, "entry": 100, "last": 100_000, "shape": 1} for span in range(1, count + 1)]
+    executes = []
+    for span in range(1, count + 1):
+        for _ in range(runs):
+            start = random.randrange(100, 90_000)
+            executes.append({"span_id": span, "start": start, "end": start + random.randrange(500), "final": 1})
+    frame = Frame(
+        worker_id=bytes(16), sequence=1, monotonic_ns=0, wall_ns=0,
+        tables={Section.REQUESTS: packed(REQUESTS, requests), Section.EXECUTES: packed(EXECUTES, executes)},
+    )
+
+    found = partition_columns(
+        read(REQUESTS, [frame.tables[Section.REQUESTS]]),
+        read(EXECUTES, [frame.tables[Section.EXECUTES]]),
+        read(CALLS, ()),
+        read(INTERVALS, ()),
+    )
+
+    for row, record in enumerate(records(frame, NAMES)):
+        expected = partition(record)
+        assert tuple(found.totals[:, row].tolist()) == expected.totals
+        coded = found.segments[row, : found.counts[row]].tolist()
+        assert [kept(s) for s in segments(coded, record.start)] == [kept(s) for s in expected.segments]
+
+
+def test_no_rows_make_an_empty_partition():
+    found = partition_columns(read(REQUESTS, ()), read(EXECUTES, ()), read(CALLS, ()), read(INTERVALS, ()))
+
+    assert found.totals.shape[1] == 0
+    assert np.array_equal(found.duration, np.zeros(0, np.int64))
