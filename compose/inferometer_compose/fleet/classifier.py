@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import inferometer.auto  # the one line
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel
 
 import inferometer
-import inferometer.auto  # noqa: F401  # the one line
 from inferometer_compose.fleet.control import FaultSwitch, control_routes, nothing_else
 from inferometer_compose.fleet.filetypes import MODEL, FileTypeModel, features
 

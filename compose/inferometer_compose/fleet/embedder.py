@@ -6,15 +6,16 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import Annotated
 
+import inferometer.auto  # the one line
+import numpy as np
 from fastapi import FastAPI, Header, HTTPException
 from pydantic import BaseModel, Field
 
 import inferometer
-import inferometer.auto  # noqa: F401  # the one line
 from inferometer_compose.faults import Fault
 from inferometer_compose.fleet.control import FaultSwitch, control_routes
 from inferometer_compose.fleet.disturbances import Disturbances
-from inferometer_compose.fleet.sentences import MODEL, pooled
+from inferometer_compose.fleet.sentences import MAX_TOKENS, MODEL, WIDTH, Vector, pooled
 from inferometer_compose.fleet.versions import deployed
 
 # What the bad deployment cannot embed: texts that are too short for its tokenizer's settings.
@@ -72,5 +73,11 @@ async def embed(order: EmbedRequest, x_warm_up: Annotated[str | None, Header()] 
     states = await asyncio.gather(*map(version.states, tokens))
     with inferometer.stage("postprocess"):
         vectors = [pooled(text).tolist() for text in states]
-        big = [text.tolist() for text in states] if switch.on(Fault.BIG_PAYLOAD) else None
+        big = [_everything(text) for text in states] if switch.on(Fault.BIG_PAYLOAD) else None
     return EmbedResponse(version=name, vectors=vectors, states=big)
+
+
+def _everything(states: Vector) -> list[list[float]]:
+    """A vector for each of the model's positions, a megabyte of JSON; positions behind the text repeat it."""
+    everything: list[list[float]] = np.resize(states, (MAX_TOKENS, WIDTH)).tolist()
+    return everything

@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
+import inferometer.auto  # the one line
 import numpy as np
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 import inferometer
-import inferometer.auto  # noqa: F401  # the one line
 from inferometer_compose.faults import Fault
 from inferometer_compose.fleet.control import FaultSwitch, control_routes
 from inferometer_compose.fleet.corpus import TITLES
@@ -159,7 +159,11 @@ async def _ask(url: str, request: Request, *, stream: bool = False, **body: Any)
     headers = {"x-tenant": tenant} if (tenant := request.headers.get("x-tenant")) else {}
     outgoing = gateway.client.build_request("POST", url, headers=headers, **body)
     try:
-        answer = await gateway.client.send(outgoing, stream=stream)
+        try:
+            answer = await gateway.client.send(outgoing, stream=stream)
+        except httpx.RemoteProtocolError:
+            # The callee closed a kept connection as we took it (uvicorn does after an exception): nothing was read.
+            answer = await gateway.client.send(outgoing, stream=stream)
     except httpx.TimeoutException as error:
         raise HTTPException(504, f"{url} did not answer in {TIMEOUT_SECONDS:.0f} s") from error
     except httpx.TransportError as error:

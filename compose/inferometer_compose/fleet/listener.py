@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import islice
 
+import inferometer.auto  # the one line
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
 import inferometer
-import inferometer.auto  # noqa: F401  # the one line
 from inferometer_compose.fleet.control import FaultSwitch, control_routes, nothing_else
 from inferometer_compose.fleet.speech import MODEL, SAMPLES_PER_SECOND, WINDOW, SpeechModel
 

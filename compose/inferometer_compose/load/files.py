@@ -32,7 +32,10 @@ def _table(dice: random.Random) -> bytes:
 
 
 def _json(dice: random.Random) -> bytes:
-    entries = {f"{dice.choice(_NAMES)}-{n}": {"price": dice.randint(1, 99), "open": dice.random() < 0.5} for n in range(40)}
+    entries = {
+        f"{dice.choice(_NAMES)}-{number}": {"price": dice.randint(1, 99), "open": dice.choice((True, False))}
+        for number in range(40)
+    }
     return json.dumps({"shop": "demo", "entries": entries}, indent=dice.choice((None, 2))).encode()
 
 
@@ -70,5 +73,12 @@ def _archive(dice: random.Random) -> bytes:
 
 
 _KINDS: tuple[Callable[[random.Random], bytes], ...] = (
-    _python, _table, _json, _html, _markdown, _picture, _compressed, _archive,
+    _python,
+    _table,
+    _json,
+    _html,
+    _markdown,
+    _picture,
+    _compressed,
+    _archive,
 )

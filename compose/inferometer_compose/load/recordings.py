@@ -13,6 +13,9 @@ _VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2
 _BANDWIDTHS = (80, 100, 150)
 _GAINS = (1.0, 0.6, 0.3)
 _SYLLABLE_SECONDS = 0.18
+_SYLLABLES_PER_PAUSE = 5
+# The glottis is open for a short part of each period.
+_OPEN_SHARE = 0.06
 
 
 def recordings(seed: int) -> Iterator[bytes]:
@@ -29,11 +32,11 @@ def _recording(noise: np.random.Generator, seconds: float) -> bytes:
 
 def _syllable(noise: np.random.Generator, index: int) -> NDArray[np.float64]:
     count = round(_SYLLABLE_SECONDS * SAMPLES_PER_SECOND)
-    if index % 5 == 4:
+    if index % _SYLLABLES_PER_PAUSE == _SYLLABLES_PER_PAUSE - 1:
         return np.zeros(count)
     seconds = np.arange(count) / SAMPLES_PER_SECOND
     pitch = noise.uniform(100, 140) * (1 + 0.1 * np.sin(2 * np.pi * 2.3 * seconds))
-    pulses = (np.cumsum(pitch) / SAMPLES_PER_SECOND % 1 < 0.06) - 0.06 + noise.normal(0, 0.01, count)
+    pulses = (np.cumsum(pitch) / SAMPLES_PER_SECOND % 1 < _OPEN_SHARE) - _OPEN_SHARE + noise.normal(0, 0.01, count)
     frequency = np.fft.rfftfreq(count, 1 / SAMPLES_PER_SECOND)
     vowel = _VOWELS[noise.integers(len(_VOWELS))]
     throat = sum(

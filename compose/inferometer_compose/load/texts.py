@@ -5,7 +5,13 @@ import random
 from inferometer_compose.fleet.corpus import TITLES
 
 _OPENINGS = (
-    "Hello,", "Hi there,", "Good morning,", "I have a question:", "Please help:", "Short one:", "Sorry to bother you,",
+    "Hello,",
+    "Hi there,",
+    "Good morning,",
+    "I have a question:",
+    "Please help:",
+    "Short one:",
+    "Sorry to bother you,",
 )
 _WISHES = (
     "I would like to know how to do this: {}.",
@@ -16,8 +22,12 @@ _WISHES = (
     "My order has the number {number} and came on the {day}th. {}?",
 )
 _ENDINGS = (
-    "Thank you!", "Best regards from the rainy coast.", "It is urgent, we leave on Friday.",
-    "I can send photographs if they help.", "No hurry.", "",
+    "Thank you!",
+    "Best regards from the rainy coast.",
+    "It is urgent, we leave on Friday.",
+    "I can send photographs if they help.",
+    "No hurry.",
+    "",
 )
 
 

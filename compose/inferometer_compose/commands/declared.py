@@ -1,0 +1,98 @@
+"""Every command with its options, help and example. What a command does is imported when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inferometer.errors import InferometerError
+from inferometer_compose.commands.errors import plain_errors
+from inferometer_compose.faults import Fault
+
+app = typer.Typer(
+    name="inferometer",
+    help="Where the time and the money of every inference request go.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+FAULTS = "Have this fault from 20 % to 50 % of the time."
+JSON = "Print one JSON object instead of a screen."
+
+
+def _seconds(text: str) -> float:
+    """Seconds of a duration as Prometheus writes it."""
+    from inferometer.fleet import durations  # noqa: PLC0415  # a part of the fleet file
+
+    try:
+        return durations.parse(text) / 1e9
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+@app.callback()
+def _inferometer() -> None:
+    pass
+
+
+@app.command(epilog="Example: inferometer demo --for 60s --fault errors")
+def demo(
+    for_: Annotated[str, typer.Option("--for", help="How long the load lasts, counted from readiness.")] = "60s",
+    fault: Annotated[Fault | None, typer.Option(help=FAULTS)] = None,
+    time_scale: Annotated[float, typer.Option(help="Divides every SLO window, for alerts within a minute.")] = 60.0,
+    rate: Annotated[float, typer.Option(help="Requests per second.")] = 40.0,
+    config: Annotated[Path | None, typer.Option(help="A fleet.yaml; the demo's own unless given.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything up until Ctrl-C.")] = False,
+    json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
+) -> None:
+    """Real models under load on this machine, and where their time and money went."""
+    seconds = _seconds(for_)
+    with plain_errors():
+        from inferometer_compose.commands import demo as command  # noqa: PLC0415  # imports the stack
+
+        options = command.Options(
+            seconds=seconds,
+            fault=fault,
+            time_scale=time_scale,
+            rate_per_second=rate,
+            config=config,
+            keep=keep,
+            json=json,
+        )
+        code = command.run(options)
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example: inferometer generate --config fleet.yaml --out config --check")
+def generate(
+    config: Annotated[Path, typer.Option(help="The fleet file.")] = Path("fleet.yaml"),
+    out: Annotated[Path, typer.Option(help="Folder of the generated files.")] = Path("config"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where files differ.")] = False,
+    time_scale: Annotated[float, typer.Option(help="Divides every window, for demo and tests.")] = 1.0,
+) -> None:
+    """Rules, alerts, dashboards and scrape configuration from one file."""
+    with plain_errors():
+        from inferometer_compose.commands import generate as command  # noqa: PLC0415  # imports the generators
+
+        code = command.run(config, out, check=check, time_scale=time_scale)
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example: inferometer trace --slowest 3")
+def trace(
+    trace_id: Annotated[str | None, typer.Argument(help="32 hexadecimal digits, or the first few.")] = None,
+    slowest: Annotated[int | None, typer.Option(help="The slowest requests, that many.")] = None,
+    api: Annotated[str, typer.Option(help="The sidecar's address.")] = "http://127.0.0.1:9465",
+    recorder: Annotated[Path | None, typer.Option(help="A recorder file, where no sidecar runs.")] = None,
+    json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
+) -> None:
+    """Draw the waterfall of a request."""
+    with plain_errors():
+        if (trace_id is None) == (slowest is None):
+            raise InferometerError("say which request: inferometer trace ID, or inferometer trace --slowest 3")
+        from inferometer_compose.commands import trace as command  # noqa: PLC0415  # imports the store
+
+        code = command.run(trace_id, slowest=slowest, api=api, recorder=recorder, json=json)
+    raise typer.Exit(code)

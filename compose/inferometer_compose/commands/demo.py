@@ -1,0 +1,144 @@
+"""``inferometer demo``."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from rich.console import Console
+from rich.live import Live
+
+from inferometer_compose.commands.console import screen
+from inferometer_compose.demo.asjson import as_json
+from inferometer_compose.demo.run import Outcome, Plan
+from inferometer_compose.demo.run import run as run_plan
+from inferometer_compose.faults import MEANING, Fault
+from inferometer_compose.screens.progress import Progress, progress_line
+from inferometer_compose.screens.report import report
+from inferometer_compose.stack import programs
+from inferometer_compose.stack.configuration import demo_fleet, generate
+from inferometer_compose.stack.local import LocalStack, Peers
+
+# Without a terminal there is a line now and then instead of one that lives.
+_PLAIN_LINE_EVERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line said."""
+
+    seconds: float
+    fault: Fault | None
+    time_scale: float
+    rate_per_second: float
+    config: Path | None
+    keep: bool
+    json: bool
+
+
+def run(options: Options) -> int:
+    """Start everything, run, report, end everything; the exit status."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True) if options.json else screen()
+    folder = Path(time.strftime("demo-%Y%m%d-%H%M%S")).absolute()
+    folder.mkdir()
+    here = [Path.cwd() / ".tools" / "bin"]
+    peers = Peers(
+        prometheus=programs.find(programs.PROMETHEUS, here),
+        alertmanager=programs.find(programs.ALERTMANAGER, here),
+        jaeger=programs.find(programs.JAEGER, here),
+    )
+    plan = Plan(seconds=options.seconds, rate_per_second=options.rate_per_second, fault=options.fault)
+    with _signals_end_it(), LocalStack(folder, peers, time_scale=options.time_scale) as stack:
+        _start(stack, options, console)
+        with _progress(console) as show:
+            outcome = run_plan(stack, plan, show)
+        _finish(stack, options, outcome, console)
+        if options.keep:
+            console.print("Everything stays up until Ctrl-C.")
+            while True:
+                time.sleep(1)
+    return 0
+
+
+def _start(stack: LocalStack, options: Options, console: Console) -> None:
+    configuration = generate(
+        options.config or demo_fleet(),
+        stack.folder / "config",
+        time_scale=options.time_scale,
+        addresses=stack.addresses,
+    )
+    stack.start_peers(configuration)
+    seconds = stack.start_fleet(configuration)
+    services = "  ".join(f"{name} :{port}" for name, port in stack.services.items())
+    _say(console, "fleet", f"{services}     3 real ONNX models, ready in {seconds:.1f} s")
+    _say(console, "peers", "  ".join(str(program) for program in stack.programs.all()))
+    for note in stack.notes:
+        _say(console, "note", note)
+    for name, address in stack.up.items():
+        if name not in ("gateway", "alertmanager"):
+            _say(console, name, address)
+    scale = options.time_scale
+    if scale != 1:
+        _say(console, "time", f"time scale {scale:g}: a window of an hour is {3600 / scale:g} s here")
+    if options.fault is not None:
+        _say(console, "fault", f"{options.fault}, from 20 % to 50 % of the time: {MEANING[options.fault]}")
+    console.print()
+
+
+def _say(console: Console, what: str, text: str) -> None:
+    console.print(f"[bold]{what:<7}[/bold] {text}", markup=True)
+
+
+def _finish(stack: LocalStack, options: Options, outcome: Outcome, console: Console) -> None:
+    if options.json:
+        sys.stdout.write(json.dumps(as_json(outcome, urls=stack.up, peers=stack.programs.all()), indent=2) + "\n")
+        return
+    console.print()
+    for line in report(outcome.figures, width=console.width):
+        console.print(line, no_wrap=True, overflow="ignore", crop=False)
+    sent = outcome.sent
+    console.print(f"Sent: {sent['sent']:,} requests, {sent['ok']:,} answered, {sent['failed']:,} failed", style="dim")
+    if outcome.recorder is not None:
+        console.print(f"Recorder: {outcome.recorder}", style="dim")
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[Progress], None]]:
+    if not console.is_terminal:
+        yield _plain(console)
+        return
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+        yield lambda state: live.update(progress_line(state, width=console.width), refresh=True)
+
+
+def _plain(console: Console) -> Callable[[Progress], None]:
+    next_at = 0.0
+
+    def show(state: Progress) -> None:
+        nonlocal next_at
+        if state.seconds >= next_at:
+            next_at = state.seconds + _PLAIN_LINE_EVERY_SECONDS
+            console.print(progress_line(state, width=console.width))
+
+    return show
+
+
+@contextmanager
+def _signals_end_it() -> Iterator[None]:
+    """A closed terminal or SIGTERM ends a demo as Ctrl-C does: with everything that it started."""
+
+    def interrupt(_: int, __: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,3 @@
+"""``inferometer generate``."""
+
+

@@ -1,0 +1,1 @@
+"""A run of the demo: load, fault, progress, report."""

@@ -1,0 +1,94 @@
+"""One run of the demo, from the first process to the figures."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from inferometer_compose.demo.answers import Sidecar
+from inferometer_compose.demo.budget import worst_left
+from inferometer_compose.demo.faultline import FaultLine
+from inferometer_compose.demo.loadline import LoadLine
+from inferometer_compose.demo.stories import firing, stories
+from inferometer_compose.faults import Fault, window_of
+from inferometer_compose.load.counts import CountsJson
+from inferometer_compose.screens.figures import Figures
+from inferometer_compose.screens.progress import Progress
+from inferometer_compose.stack.local import LocalStack
+from inferometer_compose.stack.process import StartError
+
+STEP_SECONDS = 0.25
+# How long the last records, and the news that an alert is over, may take after the load.
+SETTLE_SECONDS = 6.0
+_LOAD_END_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run does."""
+
+    seconds: float
+    rate_per_second: float
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run found; ``sent`` is the load generator's own count."""
+
+    figures: Figures
+    sent: CountsJson
+    recorder: Path | None
+
+
+def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outcome:
+    """Send the load through a stack that is up, and collect what was seen.
+
+    Raises:
+        StartError: the load ended before its time, or the sidecar did.
+    """
+    line = LoadLine()
+    faults = FaultLine(stack.services, plan.fault, window_of(plan.seconds))
+    sidecar = Sidecar(stack.api)
+    began, began_at = time.monotonic(), time.time()
+    load = stack.start_load(rate_per_second=plan.rate_per_second, seconds=plan.seconds)
+    if load.output is None:
+        raise StartError("the load has no output to read")
+    line.follow(load.output)
+
+    while not line.last["done"]:
+        seconds = time.monotonic() - began
+        if not load.running() and not line.finished.wait(1.0):
+            raise StartError(f"the load ended early\n{load.last_lines()}")
+        if seconds > plan.seconds + _LOAD_END_SECONDS:
+            raise StartError("the load did not end: the fleet stopped answering")
+        faults.at(seconds)
+        per_second, error_ratio = line.lately()
+        told = stories(stack.inbox.alerts(), since=began_at)
+        show(
+            Progress(
+                seconds=min(seconds, plan.seconds),
+                total_seconds=plan.seconds,
+                per_second=per_second,
+                error_ratio=error_ratio,
+                fault=faults.active or "",
+                budget_left=worst_left(sidecar.objectives()),
+                firing=firing(told, now=seconds),
+            )
+        )
+        time.sleep(STEP_SECONDS)
+    _settle(stack, sidecar, line.last["sent"])
+    told = stories(stack.inbox.alerts(), since=began_at)
+    figures = sidecar.figures(
+        since_seconds=time.time() - began_at, alerts=told, alerts_evaluated="prometheus" in stack.up
+    )
+    return Outcome(figures=figures, sent=line.last, recorder=sidecar.recorder_file())
+
+
+def _settle(stack: LocalStack, sidecar: Sidecar, sent: int) -> None:
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        unresolved = any(alert.resolved_at is None for alert in stack.inbox.alerts())
+        if sidecar.entry_requests() >= sent and not unresolved:
+            return
+        time.sleep(STEP_SECONDS)

@@ -1,0 +1,40 @@
+"""Alerts as the inbox got them, told in seconds of the run."""
+
+from collections.abc import Iterable
+
+from inferometer.catalog import labels
+from inferometer_compose.screens.figures import AlertStory
+from inferometer_compose.stack.inbox import Delivered
+
+# A label of alerts, not of series: Alertmanager's routes read it.
+SEVERITY = "severity"
+
+
+def stories(alerts: Iterable[Delivered], *, since: float) -> tuple[AlertStory, ...]:
+    """The alerts in the order in which they fired.
+
+    Args:
+        alerts: As they arrived.
+        since: When the load began, in seconds since 1970.
+    """
+    told = [
+        AlertStory(
+            name=alert.name,
+            severity=alert.labels.get(SEVERITY, ""),
+            slo=alert.labels.get(labels.SLO.name, ""),
+            fired_at=alert.fired_at - since,
+            received_at=alert.received_at - since,
+            resolved_at=None if alert.resolved_at is None else alert.resolved_at - since,
+        )
+        for alert in alerts
+    ]
+    return tuple(sorted(told, key=lambda story: story.fired_at))
+
+
+def firing(told: Iterable[AlertStory], *, now: float) -> tuple[tuple[str, float], ...]:
+    """Severity and age of what fires now: one entry per severity, its oldest alert."""
+    ages: dict[str, float] = {}
+    for story in told:
+        if story.resolved_at is None:
+            ages[story.severity] = max(ages.get(story.severity, 0.0), now - story.fired_at)
+    return tuple(sorted(ages.items()))

@@ -1,0 +1,146 @@
+"""The one screen after a run: where the time goes, the objectives, the cost, the slowest request."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.text import Text
+
+from inferometer_compose.screens import waterfall
+from inferometer_compose.screens.figures import AlertStory, Figures, ModelCost, ModelTimes, Objective
+from inferometer_compose.screens.units import clock, dollars, duration, percent
+
+_NAME = 40
+_MOST_OBJECTIVES = 6
+_OTHER_TENANTS = ("other", "")
+
+
+def report(figures: Figures, *, width: int) -> list[Text]:
+    """The report for a terminal of that many columns."""
+    return [
+        *_times(figures.times),
+        Text(),
+        *_objectives(figures),
+        Text(),
+        *_costs(figures),
+        Text(),
+        *_slowest(figures, width),
+        *_kept(figures),
+    ]
+
+
+def _line(name: str, columns: Iterable[tuple[str, int]], rest: str = "", *, style: str = "") -> Text:
+    cells = "".join(text.rjust(width) for text, width in columns)
+    line = Text(f"{name:<{_NAME}}{cells}{'   ' if rest else ''}{rest}", style)
+    line.rstrip()
+    return line
+
+
+def _times(times: Sequence[ModelTimes]) -> Iterator[Text]:
+    titles = [("p50", 9), ("p95", 9), ("p99", 9), ("p99.9", 9)]
+    yield _line("Where the time goes", titles, "tail is spent in", style="bold")
+    for model in times:
+        name = "  ".join(filter(None, (f"  {model.service}", model.model, model.version)))
+        name += "  (first result)" if model.first_chunk else ""
+        figures = (model.p50_seconds, model.p95_seconds, model.p99_seconds, model.p999_seconds)
+        yield _line(name, [(duration(figure), 9) for figure in figures], _tail(model))
+
+
+def _tail(model: ModelTimes) -> str:
+    parts = []
+    for share in model.tail[:2]:
+        stage = f"{share.stage}/{share.kind}" if share.kind and share.stage == "queue" else share.stage
+        callee = f" ({model.callee})" if share.stage == "remote" and model.callee else ""
+        parts.append(f"{stage} {percent(share.share)}{callee}")
+    return "   ".join(parts)
+
+
+def _objectives(figures: Figures) -> Iterator[Text]:
+    titles = [("target", 9), ("now", 9), ("budget left", 13)]
+    yield _line("Inside the objective?", titles, "alerts", style="bold")
+    stories = {objective.slo: [a for a in figures.alerts if a.slo == objective.slo] for objective in figures.objectives}
+    troubled = [o for o in figures.objectives if o.bad or stories[o.slo]]
+    troubled.sort(key=lambda objective: -(objective.spent_ratio or 0.0))
+    for objective in troubled[:_MOST_OBJECTIVES]:
+        alerts = _stories(stories[objective.slo]) if figures.alerts_evaluated else "not evaluated: no Prometheus"
+        yield _objective(objective, alerts)
+    rest = len(figures.objectives) - len(troubled[:_MOST_OBJECTIVES])
+    if rest and len(troubled) <= _MOST_OBJECTIVES:
+        yield Text(f"  {rest} other objective{'s' if rest > 1 else ''}: no bad request", "dim")
+    elif rest:
+        yield Text(f"  {rest} other objectives are nearer to their target", "dim")
+
+
+def _objective(objective: Objective, alerts: str) -> Text:
+    limit = f" (≤ {duration(objective.threshold_seconds)})" if objective.threshold_seconds is not None else ""
+    name = f"  {objective.service}  {objective.model}  {objective.name}{limit}"
+    spent = objective.spent_ratio
+    left = None if spent is None else max(0.0, 1 - spent)
+    columns = [
+        (percent(objective.target_ratio, digits=1).replace(".0 %", " %"), 9),
+        (percent(objective.now_ratio, digits=2), 9),
+        (percent(left), 13),
+    ]
+    line = _line(name, columns, alerts)
+    line.stylize("red" if spent is not None and spent > 1 else "")
+    return line
+
+
+def _stories(alerts: Sequence[AlertStory]) -> str:
+    if not alerts:
+        return "–"
+    parts = []
+    for alert in sorted(alerts, key=lambda alert: alert.fired_at):
+        end = f"resolved {clock(alert.resolved_at)}" if alert.resolved_at is not None else "still firing"
+        parts.append(f"{alert.severity} at {clock(alert.fired_at)}, received {clock(alert.received_at)}, {end}")
+    return "; ".join(parts)
+
+
+def _costs(figures: Figures) -> Iterator[Text]:
+    tenants = _tenant_columns(figures.costs)
+    titles = [("per 1k", 11), ("share", 8), *((f"tenant {t}" if not i else t, 14) for i, t in enumerate(tenants))]
+    yield _line(f"What it costs  ({_price(figures)})", titles, style="bold")
+    whole = sum(model.total.usd for model in figures.costs)
+    for model in sorted(figures.costs, key=lambda model: -model.total.usd):
+        total = model.total
+        share = total.usd / whole if whole else None
+        cells = [(dollars(total.per_thousand_usd), 11), (percent(share), 8)]
+        for tenant in tenants:
+            cost = model.tenants.get(tenant)
+            cells.append((dollars(cost.per_thousand_usd if cost else None), 14))
+        yield _line(f"  {model.service}  {model.model}", cells)
+    for device in figures.devices:
+        if device.bill_usd is not None and device.idle_usd is not None:
+            share = device.idle_usd / device.bill_usd if device.bill_usd else None
+            bill = f"{dollars(device.idle_usd)} of {dollars(device.bill_usd)}"
+            yield Text(f"  idle {percent(share)} of the bill of {device.device}: {bill}")
+        else:
+            yield Text(f"  {device.device} has no price in fleet.yaml: its requests are unpriced", "yellow")
+
+
+def _tenant_columns(costs: Sequence[ModelCost]) -> list[str]:
+    names = {tenant for model in costs for tenant in model.tenants}
+    return sorted(names - set(_OTHER_TENANTS)) + [name for name in _OTHER_TENANTS if name and name in names]
+
+
+def _price(figures: Figures) -> str:
+    priced = [device for device in figures.devices if device.usd_per_hour is not None]
+    if not priced:
+        return "no price known"
+    first = priced[0]
+    kind = first.price_kind.replace("_", " ")
+    return f"${first.usd_per_hour:.2f}/h {kind}, {first.price_source} {first.price_as_of}"
+
+
+def _slowest(figures: Figures, width: int) -> Iterator[Text]:
+    if figures.slowest is None:
+        yield Text("The slowest request: none was recorded", "bold")
+    else:
+        yield waterfall.heading(figures.slowest, "The slowest request")
+        yield from (Text("  ").append_text(row) for row in waterfall.lines(figures.slowest, width=width - 2))
+    yield Text()
+
+
+def _kept(figures: Figures) -> Iterator[Text]:
+    text = f"Kept: recorder {figures.recorded_requests:,} requests (inferometer trace ID)"
+    if figures.exported_to:
+        text += f"   ·   {figures.exported_to} {figures.kept_traces:,} traces"
+    yield Text(text, "dim")

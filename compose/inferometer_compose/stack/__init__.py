@@ -1,0 +1,1 @@
+"""The stack as local processes: the programs found, their ports, their configuration, their life."""

@@ -1,0 +1,183 @@
+"""The whole stack on this host: started in the order in which parts need each other, ended together."""
+
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from inferometer_compose import web
+from inferometer_compose.stack import fleet, inbox, peers
+from inferometer_compose.stack.configuration import Addresses, Configuration
+from inferometer_compose.stack.fleet import SERVICES, SidecarPorts, url
+from inferometer_compose.stack.ports import LOOPBACK, Ports
+from inferometer_compose.stack.process import Command, Process, StartError, end_all
+from inferometer_compose.stack.programs import Program
+
+# Three models load and import in two seconds on an idle core; the machine may be busy.
+READY_SECONDS = 60.0
+PEER_READY_SECONDS = 20.0
+END_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """The programs that were found, or why not."""
+
+    prometheus: Program
+    alertmanager: Program
+    jaeger: Program
+
+    def all(self) -> Sequence[Program]:
+        """In the order in which people name them."""
+        return self.prometheus, self.alertmanager, self.jaeger
+
+
+class LocalStack:
+    """Fleet, sidecar and the peers that were found, as child processes.
+
+    Args:
+        folder: Logs, configuration, state and recorder go there.
+        programs: The peers to use.
+        time_scale: Divides the look-back of Prometheus.
+    """
+
+    def __init__(self, folder: Path, programs: Peers, *, time_scale: float) -> None:
+        self.folder = folder
+        self.programs = programs
+        self.inbox = inbox.Inbox()
+        self.notes: list[str] = []
+        self._time_scale = time_scale
+        self._ports = Ports(self.notes)
+        self._processes: list[Process] = []
+        self._cleanup = ExitStack()
+        self.services = {name: self._ports.take(8100 + index, name) for index, name in enumerate(SERVICES)}
+        self.sidecar = SidecarPorts(self._ports.take(9464, "/metrics"), self._ports.take(9465, "the live page"))
+        self._inbox_port = self._ports.take(9099, "the alert receiver")
+        self._prometheus_port = self._ports.take(9090, "Prometheus")
+        self._alertmanager_port = self._ports.take(9093, "Alertmanager")
+        self._jaeger_ports = peers.JaegerPorts(
+            ui=self._ports.take(16686, "Jaeger"),
+            ui_grpc=self._ports.take(16685, "Jaeger's gRPC API"),
+            otlp_grpc=self._ports.take(14317, "Jaeger's OTLP over gRPC"),
+            otlp_http=self._ports.take(14318, "Jaeger's OTLP over HTTP"),
+            health=self._ports.take(13133, "Jaeger's health check"),
+        )
+        self.up: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        """Nothing is started yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End everything that was started, the youngest first."""
+        self.end()
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the configuration finds everybody."""
+        return Addresses(
+            sidecar=f"{LOOPBACK}:{self.sidecar.metrics}",
+            alertmanager=f"{LOOPBACK}:{self._alertmanager_port}",
+            inbox=f"{LOOPBACK}:{self._inbox_port}",
+            prometheus=f"{LOOPBACK}:{self._prometheus_port}",
+        )
+
+    @property
+    def gateway(self) -> str:
+        """Where requests go."""
+        return url(self.services["gateway"])
+
+    @property
+    def api(self) -> str:
+        """Where the sidecar answers questions."""
+        return url(self.sidecar.api)
+
+    def start_peers(self, configuration: Configuration) -> None:
+        """Start the peers that were found; one that does not get ready leaves a note and is done without."""
+        server = inbox.serve(self.inbox, LOOPBACK, self._inbox_port)
+        threading.Thread(target=server.serve_forever, name="alert-inbox", daemon=True).start()
+        self._cleanup.callback(server.server_close)
+        self._cleanup.callback(server.shutdown)
+        programs = self.programs
+        if programs.jaeger.path is not None:
+            config = self.folder / "jaeger.yaml"
+            config.write_text(peers.jaeger_config(self._jaeger_ports), encoding="utf-8")
+            ready = f"{url(self._jaeger_ports.health)}/status"
+            self._start_peer("jaeger", peers.jaeger(programs.jaeger.path, config), ready, self._jaeger_ports.ui)
+        if programs.alertmanager.path is not None:
+            command = peers.alertmanager(
+                programs.alertmanager.path,
+                port=self._alertmanager_port,
+                config=configuration.alertmanager,
+                data=self.folder / "alertmanager",
+            )
+            ready = f"{url(self._alertmanager_port)}/-/ready"
+            self._start_peer("alertmanager", command, ready, self._alertmanager_port)
+        if programs.prometheus.path is not None:
+            command = peers.prometheus(
+                programs.prometheus.path,
+                port=self._prometheus_port,
+                config=configuration.prometheus,
+                data=self.folder / "prometheus",
+                time_scale=self._time_scale,
+            )
+            ready = f"{url(self._prometheus_port)}/-/ready"
+            self._start_peer("prometheus", command, ready, self._prometheus_port)
+
+    def start_fleet(self, configuration: Configuration) -> float:
+        """Start sidecar and services and wait for them; seconds until the last was ready.
+
+        Raises:
+            StartError: one of them did not get ready.
+        """
+        # A path of a Unix socket has at most 107 bytes; a checkout may lie deeper.
+        runtime = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="inferometer-")))
+        socket = runtime / "sidecar.sock"
+        otlp = url(self._jaeger_ports.otlp_http) if "jaeger" in self.up else None
+        thresholds = configuration.thresholds
+        state = self.folder / "sidecar"
+        sidecar = fleet.sidecar(state, ports=self.sidecar, socket=socket, thresholds=thresholds, otlp=otlp)
+        started = [(self._start(sidecar), f"{self.api}/healthz")]
+        for name, port in self.services.items():
+            command = fleet.service(name, ports=self.services, socket=socket, thresholds=thresholds)
+            started.append((self._start(command), f"{url(port)}/healthz"))
+        slowest = 0.0
+        for process, health in started:
+            slowest = max(slowest, process.wait_until(_answers(health), within_seconds=READY_SECONDS))
+        self.up["live"] = self.api
+        self.up["gateway"] = self.gateway
+        return slowest
+
+    def start_load(self, *, rate_per_second: float, seconds: float) -> Process:
+        """Start the load; its output is the caller's to read."""
+        return self._start(fleet.load(self.gateway, rate_per_second=rate_per_second, seconds=seconds))
+
+    def end(self) -> None:
+        """End everything that was started."""
+        end_all(self._processes[::-1], within_seconds=END_SECONDS)
+        self._processes.clear()
+        self._cleanup.close()
+        self.up.clear()
+
+    def _start(self, command: Command) -> Process:
+        process = Process(command, self.folder)
+        self._processes.append(process)
+        return process
+
+    def _start_peer(self, name: str, command: Command, ready: str, port: int) -> None:
+        try:
+            self._start(command).wait_until(_answers(ready), within_seconds=PEER_READY_SECONDS)
+        except StartError as error:
+            self.notes.append(f"going on without {name}: {error}")
+        else:
+            self.up[name] = url(port)
+
+
+def _answers(address: str) -> Callable[[], bool]:
+    return lambda: web.answers(address)

@@ -1,0 +1,116 @@
+"""Processes are started, waited for and ended with their whole group."""
+
+import os
+import sys
+import time
+
+import pytest
+
+from inferometer_compose.stack.ports import Ports, is_free
+from inferometer_compose.stack.process import Command, Process, StartError, end_all
+
+FOREVER = "import time; print('up', flush=True); time.sleep(600)"
+
+
+def python(code, *, name="child", pipe=False):
+    return Command(name, [sys.executable, "-c", code], {"FROM_US": "yes"}, pipe=pipe)
+
+
+def gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def wait_for(condition, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.02)
+
+
+def test_a_process_is_ready_when_its_condition_holds(tmp_path):
+    process = Process(python(FOREVER), tmp_path)
+
+    seconds = process.wait_until(lambda: "up" in process.log.read_text(), within_seconds=10)
+
+    assert 0 < seconds < 10
+    process.end(within_seconds=5)
+    assert not process.running()
+
+
+def test_a_process_that_ends_early_says_so_with_the_end_of_its_log(tmp_path):
+    process = Process(python("import sys; sys.exit('no port left')"), tmp_path)
+
+    with pytest.raises(StartError, match=r"child ended with status 1\n  .*child.log:\n    no port left"):
+        process.wait_until(lambda: False, within_seconds=10)
+
+
+def test_a_process_that_takes_too_long_says_so(tmp_path):
+    process = Process(python(FOREVER), tmp_path)
+
+    with pytest.raises(StartError, match="child was not ready after 0 s"):
+        process.wait_until(lambda: False, within_seconds=0.2)
+    process.end(within_seconds=5)
+
+
+def test_a_program_that_does_not_exist_is_an_error_of_ours(tmp_path):
+    with pytest.raises(StartError, match="nothing cannot be started"):
+        Process(Command("nothing", ["/no/such/program"], {}), tmp_path)
+
+
+def test_who_ignores_sigterm_is_killed_with_his_children(tmp_path):
+    code = (
+        "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        f"child = subprocess.Popen([sys.executable, '-c', {FOREVER!r}]); print(child.pid, flush=True); time.sleep(600)"
+    )
+    process = Process(python(code), tmp_path)
+    process.wait_until(lambda: "up" in process.log.read_text(), within_seconds=10)
+    grandchild = int(process.log.read_text().split()[0])
+
+    end_all([process], within_seconds=0.3)
+
+    assert not process.running()
+    wait_for(lambda: gone(grandchild))
+
+
+def test_a_stopped_process_hears_that_it_shall_end(tmp_path):
+    process = Process(python(FOREVER), tmp_path)
+    process.wait_until(lambda: "up" in process.log.read_text(), within_seconds=10)
+    os.kill(process.pid, 19)
+
+    began = time.monotonic()
+    process.end(within_seconds=8)
+
+    assert time.monotonic() - began < 5
+
+
+def test_output_is_ours_where_the_command_asks_for_a_pipe(tmp_path):
+    process = Process(python("import os; print(os.environ['FROM_US'])", pipe=True), tmp_path)
+
+    assert process.output is not None
+    assert process.output.read() == b"yes\n"
+    process.end(within_seconds=5)
+
+
+def test_a_busy_port_gets_another_with_a_word_about_it():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        busy = server.getsockname()[1]
+        ports = Ports()
+
+        other = ports.take(busy, "Prometheus")
+
+        assert other != busy
+        assert is_free(other)
+        assert ports.notes == [f"port {busy} is busy: Prometheus is on {other}"]
+
+
+def test_a_port_is_handed_out_once():
+    ports = Ports()
+    first = ports.take(0, "anything")
+
+    assert ports.take(first, "another") != first
