@@ -13,7 +13,7 @@ from inferometer.record.partition import MAX_SEGMENTS, STAGE_SLOTS, divide
 from inferometer_exporters.columns import claims
 from inferometer_exporters.columns.claims import STAMP_RANKS, Bounds, ExtraClaims, StampClaims
 from inferometer_exporters.columns.segments import RANK_STAGE, code, codes
-from inferometer_exporters.columns.tables import Columns, Ints
+from inferometer_exporters.columns.tables import Column, Columns, Ints
 
 _OTHER = len(RANKS) - 1
 _WIDTHS = (0, 1, 2, 4, 8, 16, 32)
@@ -35,7 +35,7 @@ class Partitions:
 
     @property
     def duration(self) -> Ints:
-        """Ns from start to end."""
+        """From start to end, ns."""
         return self.end - self.start
 
 
@@ -60,11 +60,11 @@ def partition(requests: Columns, executes: Columns, calls: Columns, intervals: C
 class Finder:
     """Which record a span id belongs to."""
 
-    def __init__(self, spans: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> None:
+    def __init__(self, spans: Column) -> None:
         self._order = np.argsort(spans, kind="stable")
         self._sorted = spans[self._order]
 
-    def __call__(self, spans: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> Ints:
+    def __call__(self, spans: Column) -> Ints:
         """Row of each of *spans*; -1 where there is none."""
         if not len(self._sorted):
             return np.full(len(spans), -1, np.int64)
@@ -90,13 +90,13 @@ def _divided(within: Bounds, stamped: StampClaims, extras: ExtraClaims) -> Parti
             for row in rows.tolist():
                 _one(result, stamped, extras, row, slice(first[row], first[row + 1]))
             continue
-        starts, ends, ranks = _matrix(rows, stamped, extras, first, extra_counts, _WIDTHS[index])
+        starts, ends, ranks = _matrix(rows, stamped, extras, first, width=_WIDTHS[index])
         _group(result, rows, starts, ends, ranks)
     return result
 
 
 def _matrix(
-    rows: Ints, stamped: StampClaims, extras: ExtraClaims, first: Ints, counts: Ints, width: int
+    rows: Ints, stamped: StampClaims, extras: ExtraClaims, first: Ints, *, width: int
 ) -> tuple[Ints, Ints, list[int | Ints]]:
     """Claims of *rows* as matrices of (claim, record); the rank of a claim is one for all or one per record."""
     starts, ends = stamped.starts[:, rows], stamped.ends[:, rows]
@@ -104,7 +104,7 @@ def _matrix(
     if not width:
         return starts, ends, ranks
     nth = np.arange(width)[:, None]
-    has = nth < counts[rows]
+    has = nth < (first[rows + 1] - first[rows])
     at = np.minimum(first[rows] + nth, len(extras.row) - 1)
     starts = np.concatenate([starts, np.where(has, extras.start[at], 0)])
     ends = np.concatenate([ends, np.where(has, extras.end[at], 0)])
@@ -125,7 +125,7 @@ def _group(result: Partitions, rows: Ints, starts: Ints, ends: Ints, ranks: list
     _store(result, rows, (marks[1:] - lows).T, owner.T)
 
 
-def _store(result: Partitions, rows: Ints, durations: Ints, owner: "np.ndarray[tuple[int, int], np.dtype[np.uint8]]") -> None:
+def _store(result: Partitions, rows: Ints, durations: Ints, owner: Column) -> None:
     """Join neighbours of one owner into segments; sum stages."""
     local, column = np.nonzero(durations)
     duration, rank = durations[local, column], owner[local, column]

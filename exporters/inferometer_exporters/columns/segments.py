@@ -1,8 +1,8 @@
 """A segment as one integer: how the flight recorder stores the list of a request's segments.
 
-``duration_ns << 18 | merged << 10 | stage << 6 | kind``. Segments touch, so their order and the request's start say when
-each began. What does not fit is held down, never wrapped: 19 hours of one segment, 255 merged ones. Totals per stage
-have columns of their own and are exact.
+``duration_ns << 18 | merged << 10 | stage << 6 | kind``. Segments touch, so their order and the request's start say
+when each began. What does not fit is held down, never wrapped: 9 hours of one segment, 255 merged ones. Totals per
+stage have columns of their own and are exact.
 """
 
 from collections.abc import Iterable

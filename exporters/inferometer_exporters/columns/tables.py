@@ -1,6 +1,7 @@
 """NumPy's view of the wire's fixed-width tables: one column per name, taken from `inferometer.wire.layout`."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 from inferometer.wire.layout import TABLES, Section, Table
 
 Ints = NDArray[np.int64]
-Column = NDArray[np.generic]
-Columns = dict[str, NDArray[np.generic]]
+Column = NDArray[Any]
+"""One column, of any type."""
+Columns = dict[str, Column]
 """Rows of one table, by column name; all of one length."""
 
 IDS = frozenset({"trace_hi", "trace_lo", "span_id", "parent_id", "execute_id", "batch_id", "call_id"})
@@ -36,7 +38,7 @@ def empty(table: Table) -> Columns:
     return read(table, ())
 
 
-def take(columns: Columns, where: NDArray[np.generic]) -> Columns:
+def take(columns: Columns, where: Column) -> Columns:
     """The rows that *where* (a mask or indices) selects."""
     return {name: column[where] for name, column in columns.items()}
 

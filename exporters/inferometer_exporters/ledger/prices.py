@@ -27,7 +27,7 @@ class Rate:
         return cls(price, price.picodollars_per_hour // common, _NS_PER_HOUR // common)
 
     def charge(self, ns: int, carried: int) -> tuple[int, int]:
-        """Picodollars of *ns* and the remainder to carry, given the one *carried* so far (in picodollars × ns)."""
+        """Picodollars of *ns* and the remainder to carry, given the one *carried* so far (in picodollars by ns)."""
         return divmod(ns * self.picodollars + carried, self.ns)
 
     def charges(self, ns: Ints, carried: int) -> tuple[Ints, int]:

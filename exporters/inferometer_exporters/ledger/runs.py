@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inferometer_exporters.columns.tables import Columns, Ints
+from inferometer_exporters.columns.tables import Column, Columns, Ints
 
 Ids = NDArray[np.uint64]
 
@@ -35,7 +35,7 @@ def none() -> Columns:
     return {name: np.zeros(0, kind) for name, kind in _COLUMNS}
 
 
-def mixed(*columns: NDArray[np.generic]) -> Ids:
+def mixed(*columns: Column) -> Ids:
     """One 64-bit number per row that differs where any column differs (but for one chance in 2^64)."""
     result = np.zeros(len(columns[0]), np.uint64)
     for column, odd in zip(columns, _ODD, strict=False):

@@ -1,6 +1,7 @@
 """The ledger adds up, to the nanosecond and the picodollar."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def shares_by_hand(given, until):
     marks = sorted({0, until, *(min(t, until) for begin, length, *_ in given for t in (begin, begin + length))})
     shares = [Fraction(0)] * len(given)
     busy = 0
-    for low, high in zip(marks, marks[1:], strict=False):
+    for low, high in pairwise(marks):
         active = [i for i, (begin, length, *_) in enumerate(given) if begin <= low and begin + length >= high]
         busy += high - low if active else 0
         for i in active:
