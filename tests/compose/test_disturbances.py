@@ -1,17 +1,21 @@
 """Faults do what they say: the relay delays, the throttle takes time away and gives the process back."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from inferometer_compose.faults import MEANING, Fault, window_of
 from inferometer_compose.fleet.relay import relay
 from inferometer_compose.fleet.throttle import throttle
 
 COUNT = "import time\nwhile True: print(time.process_time(), flush=True); time.sleep(0.001)"
+
+
+def state_of(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_every_fault_has_words():
@@ -71,13 +75,11 @@ def test_a_throttled_process_is_stopped_most_of_the_time_and_runs_again_afterwar
         thread = threading.Thread(target=throttle, args=(child.pid,), kwargs={"until": time.monotonic() + 1.2})
         thread.start()
         while thread.is_alive():
-            with open(f"/proc/{child.pid}/stat") as stat:
-                states.append(stat.read().rpartition(")")[2].split()[0])
+            states.append(state_of(child.pid))
             time.sleep(0.005)
 
         assert 0.5 < states.count("T") / len(states) < 0.95
-        with open(f"/proc/{child.pid}/stat") as stat:
-            assert stat.read().rpartition(")")[2].split()[0] != "T"
+        assert state_of(child.pid) != "T"
         child.kill()
 
 
@@ -87,4 +89,4 @@ def test_a_throttle_ends_with_its_process():
 
     throttle(child.pid, until=time.monotonic() + 30)
 
-    assert not os.path.exists(f"/proc/{child.pid}")
+    assert not Path(f"/proc/{child.pid}").exists()

@@ -1,6 +1,7 @@
 """Processes are started, waited for and ended with their whole group."""
 
 import os
+import socket
 import sys
 import time
 
@@ -96,8 +97,6 @@ def test_output_is_ours_where_the_command_asks_for_a_pipe(tmp_path):
 
 
 def test_a_busy_port_gets_another_with_a_word_about_it():
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         busy = server.getsockname()[1]
         ports = Ports()

@@ -48,7 +48,7 @@ def test_a_usable_program_on_the_path_replaces_a_refused_one(tmp_path):
 
 
 def test_what_is_nowhere_is_not_found(tmp_path):
-    assert str(find(JAEGER, [tmp_path], search_path="")) == "Jaeger – (not found)"
+    assert str(find(JAEGER, [tmp_path], search_path="")) == "Jaeger \N{EN DASH} (not found)"
 
 
 def test_a_program_without_a_version_is_refused(tmp_path):

@@ -39,6 +39,7 @@ def _inferometer() -> None:
 
 @app.command(epilog="Example: inferometer demo --for 60s --fault errors")
 def demo(
+    *,
     for_: Annotated[str, typer.Option("--for", help="How long the load lasts, counted from readiness.")] = "60s",
     fault: Annotated[Fault | None, typer.Option(help=FAULTS)] = None,
     time_scale: Annotated[float, typer.Option(help="Divides every SLO window, for alerts within a minute.")] = 60.0,
@@ -67,6 +68,7 @@ def demo(
 
 @app.command(epilog="Example: inferometer generate --config fleet.yaml --out config --check")
 def generate(
+    *,
     config: Annotated[Path, typer.Option(help="The fleet file.")] = Path("fleet.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the generated files.")] = Path("config"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where files differ.")] = False,
@@ -82,6 +84,7 @@ def generate(
 
 @app.command(epilog="Example: inferometer trace --slowest 3")
 def trace(
+    *,
     trace_id: Annotated[str | None, typer.Argument(help="32 hexadecimal digits, or the first few.")] = None,
     slowest: Annotated[int | None, typer.Option(help="The slowest requests, that many.")] = None,
     api: Annotated[str, typer.Option(help="The sidecar's address.")] = "http://127.0.0.1:9465",

@@ -1,3 +1,1 @@
 """``inferometer generate``."""
-
-

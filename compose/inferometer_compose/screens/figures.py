@@ -122,7 +122,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Everything the report says."""
+    """Everything the report says; ``alerts_missing`` says why there can be none, where something is not there."""
 
     requests: int
     times: tuple[ModelTimes, ...]
@@ -130,7 +130,7 @@ class Figures:
     costs: tuple[ModelCost, ...]
     devices: tuple[Device, ...]
     alerts: tuple[AlertStory, ...]
-    alerts_evaluated: bool
+    alerts_missing: str
     slowest: Trace | None
     recorded_requests: int
     kept_traces: int

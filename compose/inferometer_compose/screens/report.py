@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.text import Text
 
 from inferometer_compose.screens import waterfall
-from inferometer_compose.screens.figures import AlertStory, Figures, ModelCost, ModelTimes, Objective
-from inferometer_compose.screens.units import clock, dollars, duration, percent
+from inferometer_compose.screens.figures import AlertStory, Device, Figures, ModelCost, ModelTimes, Objective
+from inferometer_compose.screens.units import UNKNOWN, clock, dollars, duration, percent
 
 _NAME = 40
 _MOST_OBJECTIVES = 6
@@ -55,13 +55,13 @@ def _tail(model: ModelTimes) -> str:
 
 def _objectives(figures: Figures) -> Iterator[Text]:
     titles = [("target", 9), ("now", 9), ("budget left", 13)]
-    yield _line("Inside the objective?", titles, "alerts", style="bold")
+    alerts = f"alerts {figures.alerts_missing}" if figures.alerts_missing else "alerts"
+    yield _line("Inside the objective?", titles, alerts, style="bold")
     stories = {objective.slo: [a for a in figures.alerts if a.slo == objective.slo] for objective in figures.objectives}
     troubled = [o for o in figures.objectives if o.bad or stories[o.slo]]
     troubled.sort(key=lambda objective: -(objective.spent_ratio or 0.0))
     for objective in troubled[:_MOST_OBJECTIVES]:
-        alerts = _stories(stories[objective.slo]) if figures.alerts_evaluated else "not evaluated: no Prometheus"
-        yield _objective(objective, alerts)
+        yield _objective(objective, _stories(stories[objective.slo]))
     rest = len(figures.objectives) - len(troubled[:_MOST_OBJECTIVES])
     if rest and len(troubled) <= _MOST_OBJECTIVES:
         yield Text(f"  {rest} other objective{'s' if rest > 1 else ''}: no bad request", "dim")
@@ -86,7 +86,7 @@ def _objective(objective: Objective, alerts: str) -> Text:
 
 def _stories(alerts: Sequence[AlertStory]) -> str:
     if not alerts:
-        return "–"
+        return UNKNOWN
     parts = []
     for alert in sorted(alerts, key=lambda alert: alert.fired_at):
         end = f"resolved {clock(alert.resolved_at)}" if alert.resolved_at is not None else "still firing"
@@ -97,7 +97,7 @@ def _stories(alerts: Sequence[AlertStory]) -> str:
 def _costs(figures: Figures) -> Iterator[Text]:
     tenants = _tenant_columns(figures.costs)
     titles = [("per 1k", 11), ("share", 8), *((f"tenant {t}" if not i else t, 14) for i, t in enumerate(tenants))]
-    yield _line(f"What it costs  ({_price(figures)})", titles, style="bold")
+    yield _line("What it costs", titles, style="bold")
     whole = sum(model.total.usd for model in figures.costs)
     for model in sorted(figures.costs, key=lambda model: -model.total.usd):
         total = model.total
@@ -107,27 +107,22 @@ def _costs(figures: Figures) -> Iterator[Text]:
             cost = model.tenants.get(tenant)
             cells.append((dollars(cost.per_thousand_usd if cost else None), 14))
         yield _line(f"  {model.service}  {model.model}", cells)
-    for device in figures.devices:
-        if device.bill_usd is not None and device.idle_usd is not None:
-            share = device.idle_usd / device.bill_usd if device.bill_usd else None
-            bill = f"{dollars(device.idle_usd)} of {dollars(device.bill_usd)}"
-            yield Text(f"  idle {percent(share)} of the bill of {device.device}: {bill}")
-        else:
-            yield Text(f"  {device.device} has no price in fleet.yaml: its requests are unpriced", "yellow")
+    yield from map(_device, figures.devices)
+
+
+def _device(device: Device) -> Text:
+    if device.usd_per_hour is None or device.bill_usd is None or device.idle_usd is None:
+        return Text(f"  {device.device} has no price in fleet.yaml: its requests are unpriced", "yellow")
+    kind = device.price_kind.replace("_", " ")
+    price = f"${device.usd_per_hour:.2f}/h, {kind}, {device.price_source} {device.price_as_of}"
+    share = percent(device.idle_usd / device.bill_usd) if device.bill_usd else UNKNOWN
+    bill = f"{dollars(device.idle_usd)} of {dollars(device.bill_usd)}"
+    return Text(f"  idle {share} of the bill of {device.device} ({price}): {bill}")
 
 
 def _tenant_columns(costs: Sequence[ModelCost]) -> list[str]:
     names = {tenant for model in costs for tenant in model.tenants}
     return sorted(names - set(_OTHER_TENANTS)) + [name for name in _OTHER_TENANTS if name and name in names]
-
-
-def _price(figures: Figures) -> str:
-    priced = [device for device in figures.devices if device.usd_per_hour is not None]
-    if not priced:
-        return "no price known"
-    first = priced[0]
-    kind = first.price_kind.replace("_", " ")
-    return f"${first.usd_per_hour:.2f}/h {kind}, {first.price_source} {first.price_as_of}"
 
 
 def _slowest(figures: Figures, width: int) -> Iterator[Text]:

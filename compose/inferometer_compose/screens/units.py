@@ -2,6 +2,9 @@
 
 import math
 
+UNKNOWN = "\N{EN DASH}"
+"""What stands where nobody knows a figure."""
+
 
 def milliseconds(seconds: float) -> str:
     """``0.31``, ``8.4``, ``143``: milliseconds without their unit."""
@@ -14,7 +17,7 @@ def milliseconds(seconds: float) -> str:
 def duration(seconds: float | None) -> str:
     """``310 µs``, ``21 ms``, ``1.24 s``; a dash where it is unknown."""
     if seconds is None:
-        return "–"
+        return UNKNOWN
     if seconds < 1e-3:  # noqa: PLR2004  # a millisecond
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 1:
@@ -31,7 +34,7 @@ def clock(seconds: float) -> str:
 def percent(ratio: float | None, *, digits: int = 0) -> str:
     """``97 %``; never 100 % for what is less, nor 0 % for what is more."""
     if ratio is None:
-        return "–"
+        return UNKNOWN
     text = f"{100 * ratio:.{digits}f}"
     step = 10.0**-digits
     if ratio < 1 and float(text) >= 100:  # noqa: PLR2004  # percent
@@ -44,7 +47,7 @@ def percent(ratio: float | None, *, digits: int = 0) -> str:
 def dollars(usd: float | None) -> str:
     """``$0.0019``, ``$12.30``, ``$0.0000061``: two digits that matter, no exponent."""
     if usd is None:
-        return "–"
+        return UNKNOWN
     if usd == 0:
         return "$0"
     places = max(2, 1 - math.floor(math.log10(abs(usd))))

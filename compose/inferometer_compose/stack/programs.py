@@ -41,7 +41,7 @@ class Program:
     def __str__(self) -> str:
         """A short phrase for the screen: what it is, or why it is not used."""
         if self.path is None or self.version is None:
-            return f"{self.title} – ({self.reason})"
+            return f"{self.title} \N{EN DASH} ({self.reason})"
         return f"{self.title} {'.'.join(map(str, self.version))} ✓"
 
 

@@ -1,0 +1,92 @@
+"""The command line: quick to help, plain in its errors, honest in its exit status."""
+
+import os
+import subprocess
+import sys
+import time
+import venv
+
+import pytest
+
+COMMANDS = ("demo", "generate", "sidecar", "trace")
+
+
+def inferometer(*arguments, cwd=None, **environment):
+    command = [sys.executable, "-m", "inferometer_compose", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, cwd=cwd, env={**os.environ, **environment}
+    )
+
+
+def test_help_lists_every_command():
+    answer = inferometer("--help")
+
+    assert answer.returncode == 0
+    for command in COMMANDS:
+        assert f" {command} " in answer.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_an_example_in_its_help(command):
+    answer = inferometer(command, "--help")
+
+    assert answer.returncode == 0
+    assert f"Example: inferometer {command}" in answer.stdout
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['inferometer', '--help']\n"
+        "from inferometer_compose.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'numpy', 'duckdb', 'fastapi', 'httpx', 'onnxruntime', 'ruamel', 'jinja2'} & set(sys.modules)))"
+    )
+    began = time.monotonic()
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert answer.stdout.splitlines()[-1] == "[]"
+    # About 0.2 s alone; the machine may be busy.
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("demo", "--for", "10"), "10 has no unit"),
+        (("demo", "--fault", "gremlins"), "gremlins"),
+        (("trace",), "say which request"),
+        (("nonsense",), "nonsense"),
+    ],
+    ids=["no unit", "unknown fault", "no request", "unknown command"],
+)
+def test_wrong_use_exits_with_2_and_a_plain_message(arguments, says):
+    answer = inferometer(*arguments)
+
+    assert answer.returncode == 2
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_no_colour_after_no_color():
+    assert "\x1b[" not in inferometer("--help", NO_COLOR="1", FORCE_COLOR="").stdout
+
+
+def test_the_base_install_says_which_extra_has_the_command_line(tmp_path):
+    venv.create(tmp_path / "bare", symlinks=True)
+    code = "from inferometer_compose.cli import main; main()"
+    from inferometer_compose import cli
+
+    folder = os.path.dirname(os.path.dirname(cli.__file__))
+    answer = subprocess.run(
+        [tmp_path / "bare" / "bin" / "python", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PYTHONPATH": folder},
+    )
+
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        'inferometer: the command line is part of an extra: pip install "inferometer[demo]" (or sidecar, generate)\n'
+    )

@@ -1,0 +1,189 @@
+"""The report answers four questions in their order, on one screen."""
+
+from dataclasses import replace
+
+from inferometer_compose.screens.figures import (
+    AlertStory,
+    Device,
+    Figures,
+    ModelCost,
+    ModelTimes,
+    Objective,
+    TailShare,
+    TenantCost,
+)
+from inferometer_compose.screens.progress import Progress, progress_line
+from inferometer_compose.screens.report import report
+
+
+def objective(slo="gateway-search-available", good=9780, bad=220, target=0.999, threshold=None, name="available"):
+    return Objective(
+        slo=slo,
+        service="gateway",
+        model="/search",
+        name=name,
+        threshold_seconds=threshold,
+        target_ratio=target,
+        good=good,
+        bad=bad,
+    )
+
+
+def figures(**changes):
+    base = Figures(
+        requests=24_711,
+        times=(
+            ModelTimes(
+                service="gateway",
+                model="/search",
+                requests=10_000,
+                p50_seconds=0.021,
+                p95_seconds=0.048,
+                p99_seconds=0.097,
+                p999_seconds=0.14,
+                tail=(TailShare(stage="remote", kind="inference", share=0.71),),
+                callee="embedder",
+            ),
+            ModelTimes(
+                service="embedder",
+                model="minilm",
+                version="v1",
+                requests=6000,
+                p50_seconds=0.014,
+                p95_seconds=0.031,
+                p99_seconds=0.080,
+                p999_seconds=None,
+                tail=(
+                    TailShare(stage="queue", kind="batch", share=0.64),
+                    TailShare(stage="execute", kind="", share=0.29),
+                    TailShare(stage="serialize", kind="", share=0.02),
+                ),
+            ),
+        ),
+        objectives=(objective(), objective(slo="quiet", good=500, bad=0)),
+        costs=(
+            ModelCost(
+                service="embedder",
+                model="minilm",
+                tenants={"acme": TenantCost(requests=1000, usd=0.0021), "other": TenantCost(requests=500, usd=0.0005)},
+            ),
+        ),
+        devices=(
+            Device(
+                device="host",
+                usd_per_hour=0.2,
+                price_kind="on_demand",
+                price_source="list",
+                price_as_of="2026-10-01",
+                bill_usd=0.0034,
+                idle_usd=0.0021,
+                ledger_seconds={},
+                residual_ratio=0.0,
+            ),
+        ),
+        alerts=(
+            AlertStory(
+                name="Burn",
+                severity="page",
+                slo="gateway-search-available",
+                fired_at=27,
+                received_at=28,
+                resolved_at=52,
+            ),
+        ),
+        alerts_missing="",
+        slowest=None,
+        recorded_requests=24_711,
+        kept_traces=1204,
+        exported_to="Jaeger",
+    )
+    return replace(base, **changes)
+
+
+def text(**changes):
+    return "\n".join(line.plain for line in report(figures(**changes), width=120))
+
+
+def test_the_four_questions_come_in_their_order():
+    screen = text()
+    places = [
+        screen.index(question)
+        for question in ("Where the time goes", "Inside the objective?", "What it costs", "The slowest request")
+    ]
+
+    assert places == sorted(places)
+
+
+def test_a_model_shows_its_percentiles_and_where_its_tail_is_spent():
+    gateway, embedder = (line for line in text().splitlines() if "ms" in line and "available" not in line)
+
+    assert gateway.split() == [
+        "gateway", "/search", "21", "ms", "48", "ms", "97", "ms", "140", "ms", "remote", "71", "%", "(embedder)",
+    ]  # fmt: skip
+    assert embedder.endswith("80 ms        \N{EN DASH}   queue/batch 64 %   execute 29 %")
+
+
+def test_an_objective_shows_its_alert_from_firing_to_its_end():
+    (line,) = (line for line in text().splitlines() if "available" in line)
+
+    assert line.split(maxsplit=8)[:8] == ["gateway", "/search", "available", "99.9", "%", "97.80", "%", "0"]
+    assert line.endswith("page at 0:27, received 0:28, resolved 0:52")
+
+
+def test_objectives_without_a_bad_request_are_one_line():
+    assert "  1 other objective: no bad request" in text()
+
+
+def test_without_prometheus_alerts_are_said_to_be_not_evaluated():
+    assert "alerts not evaluated: no Prometheus" in text(alerts_missing="not evaluated: no Prometheus", alerts=())
+
+
+def test_costs_are_per_thousand_by_model_and_tenant_with_the_idle_part():
+    screen = text()
+
+    (line,) = (line for line in screen.splitlines() if line.startswith("  embedder  minilm ") and "$" in line)
+    assert line.split() == ["embedder", "minilm", "$0.0017", "100", "%", "$0.0021", "$0.0010"]
+    assert "idle 62 % of the bill of host ($0.20/h, on demand, list 2026-10-01): $0.0021 of $0.0034" in screen
+
+
+def test_a_device_without_a_price_is_said_to_be_unpriced():
+    (device,) = figures().devices
+    screen = text(devices=(replace(device, usd_per_hour=None, bill_usd=None, idle_usd=None),))
+
+    assert "host has no price in fleet.yaml" in screen
+
+
+def test_what_is_kept_is_counted():
+    assert text().endswith("Kept: recorder 24,711 requests (inferometer trace ID)   ·   Jaeger 1,204 traces")
+
+
+def a_state(**changes):
+    state = Progress(
+        seconds=38,
+        total_seconds=60,
+        per_second=412,
+        error_ratio=0.041,
+        fault="errors",
+        budget_left=0.61,
+        firing=(("page", 7.0),),
+    )
+    return replace(state, **changes)
+
+
+def test_progress_says_where_the_run_stands():
+    line = progress_line(a_state(), width=160).plain
+
+    assert line.startswith("  0:38  ━")
+    assert line.endswith("38 s of 60   412 req/s   errors 4.1 % (fault: errors)   budget 61 % left   ● page firing 7 s")
+
+
+def test_progress_fits_any_terminal():
+    for width in (40, 80, 120):
+        assert len(progress_line(a_state(), width=width).plain) <= width
+
+
+def test_progress_without_errors_is_calm():
+    line = progress_line(a_state(error_ratio=None, fault="", budget_left=None, firing=()), width=120)
+
+    assert line.plain.endswith("412 req/s   errors \N{EN DASH}")
+    assert not any("red" in str(span.style) for span in line.spans)
