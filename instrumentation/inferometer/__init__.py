@@ -1,0 +1,18 @@
+"""Where the time and the money of every inference request go.
+
+``import inferometer.auto`` records; what is here adds what only the application knows::
+
+    with inferometer.stage("preprocess"):
+        tokens = tokenize(text)
+    inferometer.annotate(model="minilm", tenant=tenant)
+
+    @inferometer.batch(max_size=8, max_wait=0.005)
+    async def embed(texts: list[str]) -> list[Vector]: ...
+"""
+
+from inferometer.api import batch, flush
+from inferometer.recorder.asgi import asgi
+from inferometer.recorder.marks import annotate, stage
+from inferometer.version import VERSION as __version__
+
+__all__ = ["__version__", "annotate", "asgi", "batch", "flush", "stage"]

@@ -1,0 +1,9 @@
+"""``import inferometer.auto``: record the inference requests of this process.
+
+The one line, before or after any other import. It patches what is imported already and what will be.
+"""
+
+from inferometer.hooks.registry import install
+from inferometer.recorder.this_process import worker
+
+install(worker())

@@ -1,0 +1,124 @@
+"""The table of hooks, and how they reach modules that are imported already, later, or never."""
+
+import importlib.abc
+import importlib.machinery
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Final
+
+from inferometer.recorder.hook_states import ACTIVE, UNSUPPORTED, WAITING
+from inferometer.recorder.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A hook: the module it waits for, and the module of ours whose ``install(worker, module)`` patches it.
+
+    ``install`` says with `UnsupportedError` that the library is not as it must be.
+    """
+
+    name: str
+    target: str
+    code: str
+
+
+HOOKS: Final = (
+    Hook("asgi", "starlette.applications", "inferometer.hooks.starlette"),
+    Hook("fastapi", "fastapi.applications", "inferometer.hooks.fastapi_application"),
+    Hook("fastapi.routing", "fastapi.routing", "inferometer.hooks.fastapi_routing"),
+    Hook("starlette.routing", "starlette.routing", "inferometer.hooks.starlette_routing"),
+    Hook("uvicorn", "uvicorn.server", "inferometer.hooks.uvicorn_server"),
+    Hook("uvicorn.h11", "uvicorn.protocols.http.h11_impl", "inferometer.hooks.uvicorn_cycle"),
+    Hook("uvicorn.httptools", "uvicorn.protocols.http.httptools_impl", "inferometer.hooks.uvicorn_cycle"),
+    Hook("httpx", "httpx", "inferometer.hooks.httpx"),
+    Hook("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", "inferometer.hooks.onnxruntime"),
+    Hook("threads", "concurrent.futures.thread", "inferometer.hooks.threads"),
+)
+_installing = threading.Lock()
+
+
+def install(worker: Worker, hooks: Sequence[Hook] = HOOKS) -> None:
+    """Install every hook that is not installed yet: now where its module is there, else when it is imported."""
+    with _installing:
+        fresh = [hook for hook in hooks if worker.hooks.status_of(hook.name) is None]
+        waiting: dict[str, list[Hook]] = {}
+        for hook in fresh:
+            module = sys.modules.get(hook.target)
+            # A module that is being imported is in sys.modules already, without what is patched.
+            if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+                apply(worker, hook, module)
+            else:
+                worker.hooks.set(hook.name, WAITING)
+                waiting.setdefault(hook.target, []).append(hook)
+        if waiting:
+            sys.meta_path.insert(0, _Watch(waiting, lambda hook, module: apply(worker, hook, module)))
+
+
+def apply(worker: Worker, hook: Hook, module: ModuleType) -> None:
+    """Let the hook patch *module*; whatever goes wrong is its own."""
+    from inferometer.hooks.patching import UnsupportedError  # noqa: PLC0415
+
+    try:
+        import_module(hook.code).install(worker, module, hook.name)
+    except UnsupportedError as error:
+        worker.hooks.unsupported(hook.name, str(error))
+    except Exception as error:  # noqa: BLE001 - the edge: an import of the user's must not fail by us
+        worker.hooks.failed(hook.name, error)
+    else:
+        worker.hooks.set(hook.name, ACTIVE)
+
+
+class _Watch(importlib.abc.MetaPathFinder):
+    """Lets every import pass, and tells when a module that somebody waits for was executed."""
+
+    def __init__(self, waiting: dict[str, list[Hook]], found: Callable[[Hook, ModuleType], None]) -> None:
+        self._waiting = waiting
+        self._found = found
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The spec that the other finders find, with a loader that tells us; None for what nobody waits for."""
+        if fullname not in self._waiting:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
+                    hooks = self._waiting.pop(fullname, [])
+                    spec.loader = _Telling(spec.loader, lambda module: self._tell(hooks, module))  # type: ignore[assignment]  # quacks
+                return spec
+        return None
+
+    def _tell(self, hooks: list[Hook], module: ModuleType) -> None:
+        for hook in hooks:
+            self._found(hook, module)
+
+
+class _Telling:
+    """A loader that tells when its module was executed, and is the original in everything else."""
+
+    def __init__(self, loader: importlib.abc.Loader, executed: Callable[[ModuleType], None]) -> None:
+        self._loader = loader
+        self._executed = executed
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        """What the original creates."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute, put the original loader back, and tell."""
+        self._loader.exec_module(module)
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._executed(module)

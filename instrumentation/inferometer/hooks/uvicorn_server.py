@@ -1,0 +1,43 @@
+"""uvicorn: when its server starts and ends, and which application it serves."""
+
+from collections.abc import Awaitable, Callable
+from types import ModuleType
+from typing import Any
+
+from inferometer.hooks.patching import replace
+from inferometer.recorder.asgi import flushed
+from inferometer.recorder.worker import Worker
+
+
+def install(worker: Worker, module: ModuleType, hook: str) -> None:
+    """Wrap ``Server.startup`` and ``Server.shutdown``."""
+    replace(worker, hook, module.Server, "startup", lambda original: _startup(worker, hook, original))
+    replace(worker, hook, module.Server, "shutdown", lambda original: _shutdown(worker, hook, original))
+
+
+def _startup(worker: Worker, hook: str, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def startup(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            app = getattr(self.config, "app", None)
+            if isinstance(app, str):
+                worker.name_service(app.partition(":")[0])
+        except Exception as error:  # noqa: BLE001 - the edge
+            worker.hooks.failed(hook, error)
+        await original(self, *args, **kwargs)
+        try:
+            worker.start()
+        except Exception as error:  # noqa: BLE001 - the edge
+            worker.hooks.failed(hook, error)
+
+    return startup
+
+
+def _shutdown(worker: Worker, hook: str, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def shutdown(self: Any, *args: Any, **kwargs: Any) -> None:
+        await original(self, *args, **kwargs)
+        try:
+            await flushed(worker)
+        except Exception as error:  # noqa: BLE001 - the edge
+            worker.hooks.failed(hook, error)
+
+    return shutdown

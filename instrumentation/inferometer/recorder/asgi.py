@@ -1,0 +1,95 @@
+"""The wrapper around an ASGI application that records its requests."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from inferometer.recorder.protocol import Application, Message, Receive, Scope, Send
+from inferometer.recorder.request import OpenRequest, current_request
+from inferometer.recorder.this_process import worker as worker_of_this_process
+from inferometer.recorder.worker import Worker
+
+RECORDED: Final = "inferometer"
+"""Key of a scope that is recorded already: applications nest."""
+
+Method = Callable[[Any, Scope, Receive, Send], Awaitable[None]]
+"""``__call__`` of an application's class."""
+
+
+def asgi(app: Application) -> Application:
+    """Record the requests of a plain ASGI application, where no hook can reach it.
+
+    FastAPI and Starlette need no such line; applied to them it changes nothing.
+    """
+    recorded = recording(worker_of_this_process(), lambda _, scope, receive, send: app(scope, receive, send))
+
+    async def inferometer_application(scope: Scope, receive: Receive, send: Send) -> None:
+        await recorded(app, scope, receive, send)
+
+    return inferometer_application
+
+
+def recording(worker: Worker, call: Method) -> Method:
+    """*call* with its requests recorded.
+
+    It is a coroutine function, because uvicorn tells ASGI 3 from ASGI 2 by that.
+    """
+    set_current, reset_current = current_request.set, current_request.reset
+    excluded = worker.excluded_paths
+
+    async def __call__(self: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807 - it becomes one
+        if RECORDED in scope or scope["type"] != "http":
+            await call(self, scope, receive, _lifespan_send(worker, scope, send))
+            return
+        try:
+            if not worker.started:
+                worker.start()
+            scope[RECORDED] = scope["path"] not in excluded
+            request = OpenRequest(worker, scope, receive, send) if scope[RECORDED] else None
+        except Exception as error:  # noqa: BLE001 - the edge: the request goes on without us
+            worker.failed(error)
+            request = None
+        if request is None:
+            await call(self, scope, receive, send)
+            return
+        token = set_current(request)
+        try:
+            await call(self, scope, request.receive, request.send)
+        except BaseException as error:
+            request.raise_(error)
+            raise
+        finally:
+            request.close()
+            try:
+                reset_current(token)
+            except ValueError:
+                # Closed by another task, as asynchronous generators are: that context ends by itself.
+                current_request.set(None)
+
+    return __call__
+
+
+def _lifespan_send(worker: Worker, scope: Scope, send: Send) -> Send:
+    if scope["type"] != "lifespan" or RECORDED in scope:
+        return send
+    scope[RECORDED] = True
+
+    async def lifespan_send(message: Message) -> None:
+        try:
+            kind = message["type"]
+            if kind == "lifespan.startup.complete":
+                worker.start()
+            elif kind.startswith("lifespan.shutdown."):
+                await flushed(worker)
+        except Exception as error:  # noqa: BLE001 - the edge
+            worker.failed(error)
+        await send(message)
+
+    return lifespan_send
+
+
+async def flushed(worker: Worker) -> None:
+    """Flush without blocking the event loop: a server that ends by a signal runs no exit handlers."""
+    import asyncio  # noqa: PLC0415 - a server has loaded it; a script that imports us need not
+
+    if worker.started:
+        await asyncio.to_thread(worker.flush, worker.settings.exit_seconds)

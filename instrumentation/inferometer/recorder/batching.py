@@ -1,0 +1,215 @@
+"""Dynamic batching: calls of concurrent requests run together, and each request knows how long it waited."""
+
+import asyncio
+import inspect
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
+from typing import Any, Final, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from inferometer.catalog.labels import CLOSE_REASON
+from inferometer.catalog.stages import Kind, Stage
+from inferometer.recorder.executes import BatchRun, running_batch
+from inferometer.recorder.request import OpenRequest, current
+from inferometer.recorder.worker import Worker
+from inferometer.wire.layout import BATCHES
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+BatchFunction = Callable[[list[Item]], Awaitable[Sequence[Result]] | Sequence[Result]]
+
+FULL: Final = "full"
+TIMEOUT: Final = "timeout"
+HOOK: Final = "batch"
+
+
+class Member(Generic[Item, Result]):
+    """One call that waits for its batch."""
+
+    __slots__ = ("came", "future", "item", "request")
+
+    def __init__(self, item: Item, future: "asyncio.Future[Result]", request: OpenRequest | None) -> None:
+        self.item = item
+        self.future = future
+        self.request = request
+        self.came = time.monotonic_ns()
+
+
+class BatchQueue(Generic[Item, Result]):
+    """The queue of one function in one event loop; one batch runs at a time, the next one fills meanwhile."""
+
+    def __init__(self, function: BatchFunction[Item, Result], max_size: int, max_wait: float, worker: Worker) -> None:
+        self._function = function
+        self._max_size = max_size
+        self._max_wait = max_wait
+        self._worker = worker
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Member[Item, Result]] = deque()
+        self._running = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._model = ""
+
+    def depth(self) -> tuple[str, int]:
+        """(model of the last batch, calls that wait)."""
+        return self._model, len(self._waiting)
+
+    def put(self, item: Item) -> "asyncio.Future[Result]":
+        """Add a call; its future gets the result."""
+        member = Member(item, self._loop.create_future(), current())
+        self._waiting.append(member)
+        self._consider()
+        return member.future
+
+    def _consider(self) -> None:
+        """Run a batch, or see to it that one runs in time."""
+        if self._running or not self._waiting:
+            return
+        if len(self._waiting) >= self._max_size:
+            self._close(FULL)
+            return
+        left = self._max_wait - (time.monotonic_ns() - self._waiting[0].came) / 1e9
+        if left <= 0:
+            self._close(TIMEOUT)
+        elif self._timer is None:
+            self._timer = self._loop.call_later(left, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._consider()
+
+    def _close(self, reason: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        members: list[Member[Item, Result]] = []
+        while self._waiting and len(members) < self._max_size:
+            member = self._waiting.popleft()
+            if not member.future.done():  # its request was given up while it waited
+                members.append(member)
+        if not members:
+            self._consider()
+            return
+        self._running = True
+        # A context of its own: the batch belongs to all its members, not to the request that happened to fill it.
+        self._task = self._loop.create_task(self._run(members, reason), context=Context())
+
+    async def _run(self, members: list[Member[Item, Result]], reason: str) -> None:
+        told = _Told(self._worker, members, capacity=self._max_size, waiting=len(self._waiting), reason=reason)
+        try:
+            results = await self._results([member.item for member in members])
+            if len(results) != len(members):
+                raise ValueError(  # noqa: TRY301 - the members are told like of any other error of the function
+                    f"the batch function returned {len(results)} results for {len(members)} items"
+                )
+        except BaseException as error:  # noqa: BLE001 - every member gets it, as its own call would have raised it
+            told.end()
+            _fail(members, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            told.end()
+            for member, result in zip(members, results, strict=True):
+                if not member.future.done():
+                    member.future.set_result(result)
+        finally:
+            self._model = told.model or self._model
+            self._running = False
+            self._consider()
+
+    async def _results(self, items: list[Item]) -> Sequence[Result]:
+        if inspect.iscoroutinefunction(self._function):
+            return await self._function(items)
+        found = await self._loop.run_in_executor(None, copy_context().run, self._function, items)
+        return await found if inspect.isawaitable(found) else found
+
+
+class _Told:
+    """What is recorded of one batch. Its errors are caught here: the batch runs without them."""
+
+    def __init__(
+        self, worker: Worker, members: Sequence[Member[Any, Any]], *, capacity: int, waiting: int, reason: str
+    ) -> None:
+        self.model = ""
+        self._worker = worker
+        self._members = members
+        self._facts = (capacity, waiting, CLOSE_REASON.values.index(reason))
+        self._start = time.monotonic_ns()
+        self._run: BatchRun | None = None
+        try:
+            self._begin()
+        except Exception as error:  # noqa: BLE001 - the edge
+            worker.hooks.failed(HOOK, error)
+
+    def _begin(self) -> None:
+        requests = []
+        for member in self._members:
+            if member.request is not None:
+                member.request.add_interval(member.came, self._start, Stage.QUEUE, Kind.BATCH_WAIT)
+                requests.append(member.request)
+        owners = tuple(dict.fromkeys(requests))
+        self._run = BatchRun(self._worker.bits(64), len(owners), owners)
+        running_batch.set(self._run)
+        self._worker.executes.begin_batch(self._run, self._worker.device)
+
+    def end(self) -> None:
+        """The batch has run."""
+        run, self._run = self._run, None
+        if run is None:
+            return
+        try:
+            self._worker.executes.end_batch(run)
+            self._row(run)
+        except Exception as error:  # noqa: BLE001 - the edge
+            self._worker.hooks.failed(HOOK, error)
+
+    def _row(self, run: BatchRun) -> None:
+        capacity, waiting, reason = self._facts
+        version = ""
+        for request in run.owners:
+            self.model = request.model or request.hooked
+            version = request.version
+            if self.model:
+                break
+        shape = self._worker.shapes.number((self.model, version, "", "", "", ""))
+        self._worker.buffers.batch(
+            BATCHES.row.pack(
+                run.batch_id, self._members[0].came, self._start, time.monotonic_ns(), shape,
+                len(self._members), capacity, waiting, reason, 0, 0, 0,
+            )  # fmt: skip
+        )
+
+
+def _fail(members: Sequence[Member[Any, Any]], error: BaseException) -> None:
+    for member in members:
+        if member.future.done():
+            continue
+        if isinstance(error, asyncio.CancelledError):
+            member.future.cancel()
+        else:
+            member.future.set_exception(error)
+
+
+class Batcher(Generic[Item, Result]):
+    """The queues of one function, one per event loop."""
+
+    def __init__(
+        self, function: BatchFunction[Item, Result], max_size: int, max_wait: float, worker: Callable[[], Worker]
+    ) -> None:
+        self._function = function
+        self._max_size = max_size
+        self._max_wait = max_wait
+        self._worker = worker
+        self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, BatchQueue[Item, Result]] = WeakKeyDictionary()
+
+    async def call(self, item: Item) -> Result:
+        """Run *item* in a batch and return its result, or raise what the batch function raised."""
+        loop = asyncio.get_running_loop()
+        queue = self._queues.get(loop)
+        if queue is None:
+            worker = self._worker()
+            queue = self._queues[loop] = BatchQueue(self._function, self._max_size, self._max_wait, worker)
+            worker.add_queue(id(self), queue.depth)
+        return await queue.put(item)

@@ -1,0 +1,34 @@
+"""Outgoing attempts of a request, while they last."""
+
+import time
+from typing import Final
+
+from inferometer.catalog.stages import Kind
+from inferometer.wire.layout import CALLS
+
+now = time.monotonic_ns
+MAX_CALLS: Final = 1024
+"""Attempts kept per request; further ones are part of the handler, and counted as dropped."""
+_MAX_U8: Final = 255
+
+
+class CallMark:
+    """One attempt of an outgoing request; stamps in ns of CLOCK_MONOTONIC."""
+
+    __slots__ = ("attempt", "call_id", "end", "headers", "kind", "method", "sent", "server_ns", "start", "status", "target")
+
+    def __init__(self, call_id: int, target: int, method: int, attempt: int = 1) -> None:
+        self.call_id = call_id
+        self.target = target
+        self.method = method
+        self.attempt = min(attempt, _MAX_U8)
+        self.kind = Kind.INFERENCE
+        self.sent = self.headers = self.end = self.server_ns = self.status = 0
+        self.start = now()
+
+    def row(self, span_id: int, end: int) -> bytes:
+        """Its row; it ends at *end* where nothing ended it before."""
+        return CALLS.row.pack(
+            span_id, self.call_id, self.start, self.sent, self.headers, self.end or end, self.server_ns, self.target,
+            self.method, self.status, self.kind, self.attempt, 0,
+        )  # fmt: skip

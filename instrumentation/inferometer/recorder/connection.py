@@ -1,0 +1,81 @@
+"""One connection to an Intake: says HELLO, sends frames, reads acknowledgements. Used by one thread."""
+
+import json
+import select
+import socket
+import time
+from typing import Final
+
+from inferometer.errors import RefusedError, WireError
+from inferometer.wire.message import Hello, Reader, Type, acked, pack
+
+SEND_SECONDS: Final = 1.0
+_CHUNK: Final = 65_536
+
+
+class Connection:
+    """Frames out, acknowledgements in."""
+
+    def __init__(self, sock: socket.socket, hello: Hello) -> None:
+        """Send HELLO.
+
+        Raises:
+            OSError: the other side is gone.
+        """
+        self._sock = sock
+        self._reader = Reader()
+        self.acknowledged = 0
+        """Highest sequence that is durable on the other side."""
+        sock.settimeout(SEND_SECONDS)
+        try:
+            sock.sendall(pack(Type.HELLO, hello.to_bytes()))
+        except OSError:
+            sock.close()
+            raise
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame.
+
+        Raises:
+            OSError: the other side is gone, or took nothing for a second.
+        """
+        self._sock.sendall(pack(Type.FRAME, frame))
+
+    def read(self, seconds: float = 0.0) -> int:
+        """Wait up to *seconds* for something to read, and return the highest acknowledged sequence.
+
+        Raises:
+            OSError: the other side is gone.
+            RefusedError: it refused this worker.
+            WireError: what it sends is not our protocol.
+        """
+        deadline = time.monotonic() + seconds
+        while self._readable(max(deadline - time.monotonic(), 0.0)):
+            data = self._sock.recv(_CHUNK)
+            if not data:
+                raise ConnectionResetError("the Intake closed the connection")
+            before = self.acknowledged
+            for kind, payload in self._reader.feed(data):
+                self._take(kind, payload)
+            if self.acknowledged > before and seconds:
+                break
+        return self.acknowledged
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def _readable(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
+    def _take(self, kind: int, payload: bytes) -> None:
+        if kind == Type.ACK:
+            self.acknowledged = max(self.acknowledged, acked(payload))
+        elif kind == Type.REFUSE:
+            try:
+                reason = str(json.loads(payload).get("reason", ""))
+            except (ValueError, AttributeError) as error:
+                raise WireError(f"a refusal is no JSON object: {error}") from error
+            raise RefusedError(f"the Intake refused this worker: {reason or 'it gives no reason'}")

@@ -1,0 +1,113 @@
+"""Where frames go: the sidecar, or the Intake of the worker that was elected, possibly this one."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Final, Protocol
+
+from inferometer.errors import RefusedError
+from inferometer.settings import Settings
+
+SIDECAR_SOCKET: Final = "sidecar.sock"
+INTAKE_SOCKET: Final = "intake.sock"
+CONNECT_SECONDS: Final = 1.0
+
+
+class LocalIntake(Protocol):
+    """The Intake that this process holds."""
+
+    def close(self) -> None:
+        """Make what was taken in durable, stop listening, and give up the lock."""
+
+
+class Elect(Protocol):
+    """Contends for the Intake of this user and host."""
+
+    def __call__(self, runtime_dir: Path) -> LocalIntake | None:
+        """Hold the Intake from now on; None where another process holds it."""
+
+
+def connect(address: str) -> socket.socket | None:
+    """A connection to ``unix:///path`` or ``tcp://host:port``; None where nobody listens."""
+    scheme, _, rest = address.partition("://")
+    try:
+        if scheme == "tcp":
+            host, _, port = rest.rpartition(":")
+            return socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError:
+        return None
+    try:
+        sock.settimeout(CONNECT_SECONDS)
+        sock.connect("/" + rest.lstrip("/"))
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
+def private_directory(path: Path) -> Path:
+    """The runtime directory, made with mode 0700 where it is missing.
+
+    Raises:
+        RefusedError: somebody else owns it, or others may enter: frames of ours must not be theirs to read or fake.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise RefusedError(f"the runtime directory {path} cannot be made: {error}") from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        mode = stat.S_IMODE(found.st_mode)
+        raise RefusedError(
+            f"the runtime directory {path} is owned by uid {found.st_uid} with mode {mode:04o}; "
+            f"uid {os.getuid()} and 0700 are right (INFEROMETER_RUNTIME_DIR names another)"
+        )
+    return path
+
+
+class Destination:
+    """Finds whom to send to, and holds the Intake where this process was elected."""
+
+    def __init__(self, settings: Settings, elect: Elect | None) -> None:
+        self._settings = settings
+        self._elect = elect
+        self._local: LocalIntake | None = None
+        self.is_sidecar = False
+        """Whether the last connection is to a sidecar."""
+
+    def open(self) -> socket.socket | None:
+        """A connection to who takes frames now, or None.
+
+        Raises:
+            RefusedError: the runtime directory is not ours alone.
+        """
+        if self._settings.sidecar:
+            self.is_sidecar = True
+            return connect(self._settings.sidecar)
+        directory = private_directory(self._settings.runtime_dir)
+        sock = self.sidecar()
+        if sock is None:
+            sock = connect(f"unix://{directory / INTAKE_SOCKET}")
+        if sock is None and self._local is None and self._elect is not None:
+            self._local = self._elect(directory)
+            if self._local is not None:
+                sock = connect(f"unix://{directory / INTAKE_SOCKET}")
+        return sock
+
+    def sidecar(self) -> socket.socket | None:
+        """A connection to the sidecar of the runtime directory, or None."""
+        sock = connect(f"unix://{self._settings.runtime_dir / SIDECAR_SOCKET}")
+        self.is_sidecar = sock is not None
+        return sock
+
+    def give_up_intake(self) -> None:
+        """Close the Intake that this process holds, if it does: a sidecar is there, or the process ends."""
+        local, self._local = self._local, None
+        if local is not None:
+            local.close()
+
+    def after_fork(self) -> None:
+        """The parent holds its Intake; a child has none."""
+        self._local = None

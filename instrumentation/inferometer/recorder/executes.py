@@ -1,0 +1,174 @@
+"""Runs of a model: which requests have part in one, and what the ledger is told while it lasts."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+from inferometer.catalog.stages import Kind
+from inferometer.recorder.buffers import Buffers
+from inferometer.recorder.shapes import Shapes
+from inferometer.wire.layout import EXECUTES
+
+if TYPE_CHECKING:
+    from inferometer.recorder.request import OpenRequest
+
+now = time.monotonic_ns
+MAX_LOOSE: Final = 4096
+_U32: Final = 0xFFFFFFFF
+
+
+class ExecuteMark:
+    """One run of a model while it lasts. All requests that have part in it hold the same mark."""
+
+    __slots__ = (
+        "announced", "batch_id", "batch_size", "device", "end", "execute_id", "kind", "model", "owners", "queued",
+        "rows", "start",
+    )  # fmt: skip
+
+    def __init__(self, execute_id: int, device: int, *, model: str = "", rows: int = 0, kind: int = Kind.NONE) -> None:
+        self.execute_id = execute_id
+        self.device = device
+        self.model = model
+        self.rows = min(rows, _U32)
+        self.kind = kind
+        self.start = 0
+        """0 until it begins: a mark is listed first and stamped then, so that no frame can miss it."""
+        self.end = 0
+        self.queued = 0
+        self.batch_id = 0
+        self.batch_size = 1
+        self.announced = False
+        """Whether a frame told of it; its start is fixed then."""
+        self.owners: tuple[OpenRequest, ...] = ()
+
+    def row(self, span_id: int, shape: int, *, final: bool, start: int = 0, end: int = 0) -> bytes:
+        """Its row as a member has it; *start* and *end* in ns stand in where its own are not meant."""
+        return EXECUTES.row.pack(
+            span_id, self.execute_id, self.batch_id, self.queued, start or self.start, end or self.end, shape,
+            self.device, self.batch_size, self.rows, self.kind, final, 0,
+        )  # fmt: skip
+
+
+class BatchRun:
+    """A batch that runs: what executes inside it belongs to its members."""
+
+    __slots__ = ("batch_id", "owners", "size", "whole")
+
+    def __init__(self, batch_id: int, size: int, owners: tuple["OpenRequest", ...]) -> None:
+        self.batch_id = batch_id
+        self.size = size
+        self.owners = owners
+        self.whole: ExecuteMark | None = None
+        """The run as a whole; the first execute inside takes its place, so that device time is not counted twice."""
+
+
+running_batch: ContextVar[BatchRun | None] = ContextVar("inferometer_batch", default=None)
+
+
+class Executes:
+    """Begins and ends executes of one process."""
+
+    def __init__(self, shapes: Shapes, buffers: Buffers, bits: Callable[[int], int], current: Callable[[], "OpenRequest | None"]) -> None:
+        self._shapes = shapes
+        self._buffers = buffers
+        self._bits = bits
+        self._current = current
+        self._lock = threading.Lock()
+        self._loose: dict[int, ExecuteMark] = {}
+
+    def begin(self, device: str, *, model: str = "", rows: int = 0, kind: Kind = Kind.NONE) -> ExecuteMark:
+        """A run of *model* begins on *device*, for the current request, the running batch, or nobody."""
+        number = self._shapes.string(device)
+        batch = running_batch.get()
+        if batch is not None:
+            return self._in_batch(batch, number, model, rows, kind)
+        mark = ExecuteMark(self._bits(64), number, model=model, rows=rows, kind=kind)
+        request = self._current()
+        self._list(mark, () if request is None else (request,))
+        mark.start = now()
+        return mark
+
+    def begin_batch(self, batch: BatchRun, device: str) -> None:
+        """A batch begins to run; it counts as one execute unless a hook sees what runs inside."""
+        whole = ExecuteMark(self._bits(64), self._shapes.string(device), kind=Kind.BATCH)
+        self._join(whole, batch)
+        batch.whole = whole
+        whole.start = now()
+
+    def end(self, mark: ExecuteMark) -> None:
+        """It has ended. What ran on after the end of a request is told as work of nobody."""
+        mark.end = end = now()
+        owners, mark.owners = mark.owners, ()
+        if not owners:
+            with self._lock:
+                self._loose.pop(mark.execute_id, None)
+            self._orphan(mark, mark.start)
+            return
+        for request in owners:
+            if request.ended and request.ended < end:
+                self._orphan(mark, max(request.ended, mark.start))
+
+    def end_batch(self, batch: BatchRun) -> None:
+        """A batch has run; nothing inside it took the place of the whole, or it has ended by itself."""
+        if batch.whole is not None:
+            self.end(batch.whole)
+            batch.whole = None
+
+    def running(self) -> Iterable[bytes]:
+        """Rows of what runs for nobody, to be announced."""
+        with self._lock:
+            marks = list(self._loose.values())
+        for mark in marks:
+            if mark.start:
+                mark.announced = True
+                yield mark.row(0, self._shape(mark), final=False)
+
+    def after_fork(self) -> None:
+        """Forget what the parent process runs, and its lock."""
+        self._lock = threading.Lock()
+        self._loose.clear()
+
+    def _in_batch(self, batch: BatchRun, device: int, model: str, rows: int, kind: Kind) -> ExecuteMark:
+        whole = batch.whole
+        if whole is None:
+            mark = ExecuteMark(self._bits(64), device, rows=rows, kind=kind)
+            self._join(mark, batch)
+        elif whole.announced:
+            # The ledger knows that the batch executes since its start; what runs inside is part of that.
+            _name(batch.owners, model)
+            return ExecuteMark(0, device, rows=rows)
+        else:
+            mark, batch.whole = whole, None
+            mark.device, mark.rows, mark.kind = device, min(rows, _U32), kind
+        mark.model = model
+        _name(mark.owners, model)
+        mark.start = now()
+        return mark
+
+    def _join(self, mark: ExecuteMark, batch: BatchRun) -> None:
+        mark.batch_id, mark.batch_size = batch.batch_id, max(batch.size, 1)
+        self._list(mark, batch.owners)
+
+    def _list(self, mark: ExecuteMark, requests: tuple["OpenRequest", ...]) -> None:
+        mark.owners = tuple(request for request in requests if request.add_execute(mark))
+        if mark.owners:
+            _name(mark.owners, mark.model)
+            return
+        with self._lock:
+            if len(self._loose) < MAX_LOOSE:
+                self._loose[mark.execute_id] = mark
+
+    def _orphan(self, mark: ExecuteMark, start: int) -> None:
+        if mark.execute_id:
+            self._buffers.execute(mark.row(0, self._shape(mark), final=True, start=start))
+
+    def _shape(self, mark: ExecuteMark) -> int:
+        return self._shapes.number((mark.model, "", "", "", "", ""))
+
+
+def _name(requests: tuple["OpenRequest", ...], model: str) -> None:
+    for request in requests:
+        if model and not request.hooked:
+            request.hooked = model

@@ -1,0 +1,124 @@
+"""What a user says about a request: stages of their own, and names."""
+
+import logging
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Literal
+
+from inferometer.catalog.stages import Stage
+from inferometer.record.model import Flag
+from inferometer.recorder.executes import ExecuteMark
+from inferometer.recorder.request import OpenRequest, current
+from inferometer.recorder.this_process import worker
+
+log = logging.getLogger("inferometer")
+
+StageName = Literal[
+    "deserialize", "execute", "handler", "network", "other", "postprocess", "preprocess", "queue", "remote", "serialize"
+]
+_STAGES: Final[Mapping[str, Stage]] = {stage.label: stage for stage in Stage}
+_unknown: Final[set[str]] = set()
+_MAX_TEXT: Final = 200
+
+
+class stage:  # noqa: N801 - reads as a keyword: with inferometer.stage("preprocess"):
+    """Give the time of a block to a stage of the current request; ``with`` and ``async with`` both work.
+
+    Works wherever the request's context is: in the endpoint, in ``asyncio`` tasks, in threads of a pool. Outside a
+    request it does nothing, except ``stage("execute")``, which is then device time of no request. Where stages
+    overlap inside one request, the order of precedence decides (`inferometer.catalog.stages.PRECEDENCE`).
+    """
+
+    __slots__ = ("_execute", "_request", "_stage", "_start")
+
+    def __init__(self, name: StageName) -> None:
+        found = _STAGES.get(name)
+        if found is None and name not in _unknown and len(_unknown) < _MAX_TEXT:
+            _unknown.add(name)
+            log.warning("inferometer.stage(%r): no such stage, nothing is marked; there are %s", name, ", ".join(_STAGES))
+        self._stage = found
+        self._request: OpenRequest | None = None
+        self._execute: ExecuteMark | None = None
+        self._start = 0
+
+    def __enter__(self) -> None:
+        """The stage begins."""
+        if self._stage is Stage.EXECUTE:
+            here = worker()
+            self._execute = here.executes.begin(here.device)
+        elif self._stage is not None:
+            self._request = current()
+            self._start = time.monotonic_ns()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """The stage ends."""
+        if self._execute is not None:
+            worker().executes.end(self._execute)
+            self._execute = None
+        elif self._request is not None and self._stage is not None:
+            request, self._request = self._request, None
+            request.add_interval(self._start, time.monotonic_ns(), self._stage)
+
+    async def __aenter__(self) -> None:
+        """The stage begins."""
+        self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """The stage ends."""
+        self.__exit__(kind, error, traceback)
+
+
+def annotate(
+    *,
+    model: str | None = None,
+    version: str | None = None,
+    tenant: str | None = None,
+    request_class: str | None = None,
+    degraded: bool | None = None,
+    rejected: bool | None = None,
+    cache_hit: bool | None = None,
+    warmup: bool | None = None,
+) -> None:
+    """Say what only the application knows of the current request; what is left out stays as it is.
+
+    Outside a request it does nothing. Names are cut at 200 characters, and when a label has more values than its
+    bound, further ones count as ``other``.
+
+    Args:
+        model: The model that answers; without it the name that a hook finds, else the route template.
+        version: Version of the model.
+        tenant: Whose request it is; stands before the configured header.
+        request_class: Bounded class such as ``interactive`` or ``batch``.
+        degraded: The answer is that of a fallback; counts as answered, but shows.
+        rejected: The service does not want the request now (as 429, and 503 with ``Retry-After``, say by themselves).
+        cache_hit: The answer came from a cache.
+        warmup: Outside every SLO, percentile and count but that of warm-ups.
+    """
+    request = current()
+    if request is None:
+        return
+    if model is not None:
+        request.model = str(model)[:_MAX_TEXT]
+    if version is not None:
+        request.version = str(version)[:_MAX_TEXT]
+    if tenant is not None:
+        request.tenant = str(tenant)[:_MAX_TEXT]
+    if request_class is not None:
+        request.request_class = str(request_class)[:_MAX_TEXT]
+    if degraded is not None:
+        request.degraded = degraded
+    if rejected is not None:
+        request.rejected = rejected
+    if cache_hit is not None:
+        request.flags = _with(request.flags, Flag.CACHE_HIT, present=cache_hit)
+    if warmup is not None:
+        request.flags = _with(request.flags, Flag.WARMUP, present=warmup)
+
+
+def _with(flags: int, flag: Flag, *, present: bool) -> int:
+    return flags | flag if present else flags & ~flag

@@ -1,0 +1,143 @@
+"""One serving process: everything that its requests share, started late, made new after a fork."""
+
+import atexit
+import os
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from inferometer.recorder import process
+from inferometer.recorder.buffers import Buffers
+from inferometer.recorder.destination import Destination, Elect
+from inferometer.recorder.executes import Executes
+from inferometer.recorder.flusher import Flusher
+from inferometer.recorder.hook_states import HookStates
+from inferometer.recorder.ids import Ids
+from inferometer.recorder.loop_lag import LoopLag
+from inferometer.recorder.request import OpenRequest, current
+from inferometer.recorder.shapes import Shapes
+from inferometer.settings import Settings
+from inferometer.version import VERSION
+from inferometer.wire.message import Hello
+
+ASGI_HOOK: Final = "asgi"
+"""The hook that errors on a request's own path are counted for."""
+_MAX_LOADS: Final = 100
+
+
+class Worker:
+    """What the requests of this process share. Public attributes are for the path of a request, which calls little."""
+
+    def __init__(self, settings: Settings, *, elect: Elect | None = None) -> None:
+        self.settings = settings
+        self.hooks = HookStates()
+        self.buffers = Buffers(settings.buffered_requests)
+        self.shapes = Shapes(settings.service, settings.region)
+        self.open: dict[int, OpenRequest] = {}
+        """Requests that have not ended, by span id."""
+        self.loop_lag = LoopLag()
+        self.version = settings.version
+        self.device = settings.host
+        """Name under which this host's CPU is billed."""
+        self.timeout_ns = int(settings.timeout_seconds * 1e9)
+        self.tenant_header = settings.tenant_header.encode()
+        self.class_header = settings.class_header.encode()
+        self.excluded_paths = settings.excluded_paths
+        self.wanted_headers = frozenset({b"traceparent", b"tracestate", self.tenant_header, self.class_header} - {b""})
+        self.started = False
+        self.frames = 0
+        """Frames made so far: what may be asked once per frame is asked when it changes."""
+        self._ids = Ids()
+        self.bits: Callable[[int], int] = self._ids.bits
+        """``bits(n)`` is a random integer of n bits."""
+        self.executes = Executes(self.shapes, self.buffers, self.bits, current)
+        self.worker_id = os.urandom(16)
+        self._queues: dict[int, Callable[[], tuple[str, int]]] = {}
+        self._loads: list[tuple[str, int]] = []
+        self._start_ns = process.start_ns()
+        self._destination = Destination(settings, elect)
+        self._flusher: Flusher | None = None
+        self._starting = threading.Lock()
+
+    def start(self) -> None:
+        """Start sending, once; called when a server starts in this process, never at import."""
+        with self._starting:
+            if self._flusher is None:
+                self._flusher = Flusher(self, self._destination)
+                self._flusher.start()
+                atexit.register(self.close)
+        self.started = True
+        self.loop_lag.watch()
+
+    def flush(self, seconds: float) -> bool:
+        """Send what is buffered and wait, up to *seconds*, until it is durable; False where that did not succeed."""
+        flusher = self._flusher
+        return flusher.flush(seconds) if flusher is not None else not len(self.buffers)
+
+    def close(self) -> None:
+        """Flush and stop, within the time that settings give to an exit."""
+        flusher, self._flusher = self._flusher, None
+        self.started = False
+        if flusher is not None:
+            atexit.unregister(self.close)
+            flusher.close(self.settings.exit_seconds)
+
+    def failed(self, error: BaseException) -> None:
+        """Our code on a request's own path raised."""
+        self.hooks.failed(ASGI_HOOK, error)
+
+    def name_service(self, name: str) -> None:
+        """Take the application's module for the service, where OTEL_SERVICE_NAME is not set."""
+        if not self.settings.service_named and name and not self.shapes.numbers:
+            self.shapes.service = name
+
+    def hello(self) -> Hello:
+        """The first message on a connection."""
+        return Hello(
+            worker_id=self.worker_id,
+            pid=os.getpid(),
+            service=self.shapes.service,
+            sdk_version=VERSION,
+            boot_id=process.boot_id(),
+            host=self.settings.host,
+            start_ns=self._start_ns,
+            names=self.shapes.all(),
+        )
+
+    def add_queue(self, key: int, depth: Callable[[], tuple[str, int]]) -> None:
+        """*depth* says (model, requests that wait) of a batch queue."""
+        self._queues[key] = depth
+
+    def queue_depths(self) -> dict[str, int]:
+        """Model -> requests that wait in batch queues now."""
+        depths: dict[str, int] = {}
+        for depth in list(self._queues.values()):
+            model, waiting = depth()
+            depths[model] = depths.get(model, 0) + waiting
+        return depths
+
+    def loaded(self, model: str, duration_ns: int) -> None:
+        """A model was loaded."""
+        if len(self._loads) < _MAX_LOADS:
+            self._loads.append((model, duration_ns))
+
+    def take_loads(self) -> tuple[tuple[str, int], ...]:
+        """(model, ns) of the loads since the last call."""
+        loads = tuple(self._loads)
+        del self._loads[: len(loads)]
+        return loads
+
+    def after_fork(self) -> None:
+        """In a forked child: another worker, that has recorded nothing, sends nothing and has no thread yet."""
+        self.worker_id = os.urandom(16)
+        self._ids.reseed()
+        self._starting = threading.Lock()
+        if self._flusher is not None:
+            self._flusher.abandon()
+            self._flusher = None
+        self.started = False
+        self._start_ns = process.start_ns()
+        self.open.clear()
+        self._loads.clear()
+        for part in (self.buffers, self.shapes, self.executes, self.hooks, self.loop_lag, self._destination):
+            part.after_fork()

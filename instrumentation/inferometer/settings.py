@@ -1,0 +1,157 @@
+"""Every setting of the SDK: one frozen object, read from the environment once."""
+
+import logging
+import os
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from inferometer.catalog.labels import REGION, SERVICE
+
+log = logging.getLogger("inferometer")
+
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_MIB: Final = 1 << 20
+
+# Probes and scrapes are no inference: they would be most of the requests of a quiet service.
+PROBES: Final = frozenset({"/health", "/healthz", "/livez", "/metrics", "/ping", "/readyz", "/ready"})
+
+
+def _runtime_dir(environ: Mapping[str, str]) -> Path:
+    given = environ.get("XDG_RUNTIME_DIR")
+    return Path(given) / "inferometer" if given else Path("/tmp") / f"inferometer-{os.getuid()}"  # noqa: S108 - owner and mode are checked before use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How this process records and where it sends; each field names its variable and unit."""
+
+    service: str = "app"
+    """OTEL_SERVICE_NAME; without it the application's module."""
+    service_named: bool = False
+    """Whether OTEL_SERVICE_NAME was set."""
+    version: str = ""
+    """INFEROMETER_VERSION: version of the model where nobody annotates one."""
+    region: str = ""
+    """INFEROMETER_REGION."""
+    host: str = field(default_factory=socket.gethostname)
+    """INFEROMETER_HOST: name of this host, and of its CPU as a billed device."""
+    sidecar: str = ""
+    """INFEROMETER_SIDECAR: ``unix:///path`` or ``tcp://host:port``; empty means: find one, or elect an Intake."""
+    runtime_dir: Path = field(default_factory=lambda: _runtime_dir(os.environ))
+    """INFEROMETER_RUNTIME_DIR: where the sockets of this user's processes on this host are."""
+    tenant_header: str = "x-tenant"
+    """INFEROMETER_TENANT_HEADER."""
+    class_header: str = ""
+    """INFEROMETER_CLASS_HEADER: names the request class; empty means only `annotate` does."""
+    excluded_paths: frozenset[str] = PROBES
+    """INFEROMETER_EXCLUDED_PATHS: exact paths, comma separated, that are not recorded."""
+    flush_seconds: float = 0.25
+    """INFEROMETER_FLUSH_SECONDS: how often a frame leaves."""
+    exit_seconds: float = 2.0
+    """INFEROMETER_EXIT_SECONDS: longest wait for the last frame at exit."""
+    timeout_seconds: float = 30.0
+    """INFEROMETER_TIMEOUT_SECONDS: a request that was cancelled after this time timed out."""
+    buffered_requests: int = 32_768
+    """INFEROMETER_BUFFERED_REQUESTS: finished requests that wait for a frame; more are dropped and counted."""
+    frame_bytes: int = 32 * _MIB
+    """INFEROMETER_FRAME_BYTES: frames that wait for an acknowledgement; beyond it no frame is made."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the environment; what is wrong gets one warning that says what would be right, and the default."""
+        values: dict[str, object] = {"runtime_dir": _runtime_dir(environ)}
+        wrong: list[str] = []
+        for variable, (name, parse) in _VARIABLES.items():
+            text = environ.get(variable, "").strip()
+            if not text:
+                continue
+            try:
+                values[name] = parse(text)
+            except ValueError as error:
+                wrong.append(f"{variable}={text!r}: {error}")
+        if wrong:
+            log.warning("settings that are ignored, defaults are used instead: %s", "; ".join(wrong))
+        values["service_named"] = "service" in values
+        return cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
+
+
+def _label(limit: int) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if len(text) > limit:
+            raise ValueError(f"at most {limit} characters are right")
+        return text
+
+    return parse
+
+
+def _seconds(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        hint = f"seconds from {low:g} to {high:g} are right"
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(hint) from None
+        if not low <= value <= high:
+            raise ValueError(hint)
+        return value
+
+    return parse
+
+
+def _count(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        hint = f"a whole number from {low} to {high} is right"
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(hint)
+        return int(text)
+
+    return parse
+
+
+def _address(text: str) -> str:
+    host_port = re.fullmatch(r"tcp://[^/\s]+:(\d{1,5})", text)
+    if (host_port and 0 < int(host_port[1]) <= 65535) or re.fullmatch(r"unix:///?\S+", text):  # noqa: PLR2004 - TCP
+        return text
+    raise ValueError("unix:///path or tcp://host:port is right")
+
+
+def _header(text: str) -> str:
+    if not _HEADER.fullmatch(text):
+        raise ValueError("the name of an HTTP header is right")
+    return text.lower()
+
+
+def _directory(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise ValueError("an absolute path is right")
+    return path
+
+
+def _paths(text: str) -> frozenset[str]:
+    paths = frozenset(part.strip() for part in text.split(",") if part.strip())
+    if not all(path.startswith("/") for path in paths):
+        raise ValueError("paths that begin with / and are separated by commas are right")
+    return paths
+
+
+_VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
+    "OTEL_SERVICE_NAME": ("service", _label(SERVICE.max_values)),
+    "INFEROMETER_VERSION": ("version", _label(100)),
+    "INFEROMETER_REGION": ("region", _label(REGION.max_values)),
+    "INFEROMETER_HOST": ("host", _label(253)),
+    "INFEROMETER_SIDECAR": ("sidecar", _address),
+    "INFEROMETER_RUNTIME_DIR": ("runtime_dir", _directory),
+    "INFEROMETER_TENANT_HEADER": ("tenant_header", _header),
+    "INFEROMETER_CLASS_HEADER": ("class_header", _header),
+    "INFEROMETER_EXCLUDED_PATHS": ("excluded_paths", _paths),
+    "INFEROMETER_FLUSH_SECONDS": ("flush_seconds", _seconds(0.01, 10)),
+    "INFEROMETER_EXIT_SECONDS": ("exit_seconds", _seconds(0, 60)),
+    "INFEROMETER_TIMEOUT_SECONDS": ("timeout_seconds", _seconds(0.001, 86_400)),
+    "INFEROMETER_BUFFERED_REQUESTS": ("buffered_requests", _count(1, 10_000_000)),
+    "INFEROMETER_FRAME_BYTES": ("frame_bytes", _count(_MIB, 4096 * _MIB)),
+}
