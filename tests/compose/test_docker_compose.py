@@ -22,6 +22,7 @@ def compose(*arguments, **environment):
     return subprocess.run(
         [program, "--file", FILE, *arguments],
         capture_output=True,
+        check=False,
         text=True,
         timeout=60,
         env={"HOME": os.environ.get("HOME", "/"), "PATH": os.environ["PATH"], **environment},

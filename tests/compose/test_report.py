@@ -16,7 +16,7 @@ from inferometer_compose.screens.progress import Progress, progress_line
 from inferometer_compose.screens.report import report
 
 
-def objective(slo="gateway-search-available", good=9780, bad=220, target=0.999, threshold=None, name="available"):
+def objective(*, slo="gateway-search-available", good=9780, bad=220, target=0.999, threshold=None, name="available"):
     return Objective(
         slo=slo,
         service="gateway",

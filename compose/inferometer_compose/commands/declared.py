@@ -42,7 +42,7 @@ def demo(
     *,
     for_: Annotated[str, typer.Option("--for", help="How long the load lasts, counted from readiness.")] = "60s",
     fault: Annotated[Fault | None, typer.Option(help=FAULTS)] = None,
-    time_scale: Annotated[float, typer.Option(help="Divides every SLO window, for alerts within a minute.")] = 60.0,
+    time_scale: Annotated[int, typer.Option(min=1, help="Divides every SLO window, for alerts within a minute.")] = 60,
     rate: Annotated[float, typer.Option(help="Requests per second.")] = 40.0,
     config: Annotated[Path | None, typer.Option(help="A fleet.yaml; the demo's own unless given.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up until Ctrl-C.")] = False,
@@ -72,7 +72,7 @@ def generate(
     config: Annotated[Path, typer.Option(help="The fleet file.")] = Path("fleet.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the generated files.")] = Path("config"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where files differ.")] = False,
-    time_scale: Annotated[float, typer.Option(help="Divides every window, for demo and tests.")] = 1.0,
+    time_scale: Annotated[int, typer.Option(min=1, help="Divides every window, for demo and tests.")] = 1,
 ) -> None:
     """Rules, alerts, dashboards and scrape configuration from one file."""
     with plain_errors():

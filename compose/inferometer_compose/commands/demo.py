@@ -35,7 +35,7 @@ class Options:
 
     seconds: float
     fault: Fault | None
-    time_scale: float
+    time_scale: int
     rate_per_second: float
     config: Path | None
     keep: bool

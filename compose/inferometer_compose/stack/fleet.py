@@ -46,7 +46,7 @@ def sidecar(
     return Command("sidecar", arguments, {})
 
 
-def service(name: str, *, ports: Mapping[str, int], socket: Path, thresholds: Path) -> Command:
+def service(name: str, *, ports: Mapping[str, int], socket: Path) -> Command:
     """One service of the fleet under uvicorn, as its user would start it."""
     arguments = [
         sys.executable, "-m", "uvicorn", f"inferometer_compose.fleet.{name}:app",
@@ -58,7 +58,6 @@ def service(name: str, *, ports: Mapping[str, int], socket: Path, thresholds: Pa
         **callees,
         "OTEL_SERVICE_NAME": name,
         "INFEROMETER_SIDECAR": f"unix://{socket}",
-        "INFEROMETER_THRESHOLDS": str(thresholds),
     }
     return Command(name, arguments, environment)
 

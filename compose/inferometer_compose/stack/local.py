@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from inferometer_alerts.addresses import Addresses
 from inferometer_compose import web
 from inferometer_compose.stack import fleet, inbox, peers
-from inferometer_compose.stack.configuration import Addresses, Configuration
+from inferometer_compose.stack.configuration import Configuration
 from inferometer_compose.stack.fleet import SERVICES, SidecarPorts, url
 from inferometer_compose.stack.ports import LOOPBACK, Ports
 from inferometer_compose.stack.process import Command, Process, StartError, end_all
@@ -45,7 +46,7 @@ class LocalStack:
         time_scale: Divides the look-back of Prometheus.
     """
 
-    def __init__(self, folder: Path, programs: Peers, *, time_scale: float) -> None:
+    def __init__(self, folder: Path, programs: Peers, *, time_scale: int) -> None:
         self.folder = folder
         self.programs = programs
         self.inbox = inbox.Inbox()
@@ -82,10 +83,11 @@ class LocalStack:
     def addresses(self) -> Addresses:
         """Where the configuration finds everybody."""
         return Addresses(
-            sidecar=f"{LOOPBACK}:{self.sidecar.metrics}",
-            alertmanager=f"{LOOPBACK}:{self._alertmanager_port}",
-            inbox=f"{LOOPBACK}:{self._inbox_port}",
+            sidecars=(f"{LOOPBACK}:{self.sidecar.metrics}",),
             prometheus=f"{LOOPBACK}:{self._prometheus_port}",
+            alertmanager=f"{LOOPBACK}:{self._alertmanager_port}",
+            jaeger=f"{LOOPBACK}:{self._jaeger_ports.ui}",
+            inbox=f"{LOOPBACK}:{self._inbox_port}",
         )
 
     @property
@@ -140,12 +142,13 @@ class LocalStack:
         runtime = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="inferometer-")))
         socket = runtime / "sidecar.sock"
         otlp = url(self._jaeger_ports.otlp_http) if "jaeger" in self.up else None
-        thresholds = configuration.thresholds
         state = self.folder / "sidecar"
-        sidecar = fleet.sidecar(state, ports=self.sidecar, socket=socket, thresholds=thresholds, otlp=otlp)
+        sidecar = fleet.sidecar(
+            state, ports=self.sidecar, socket=socket, thresholds=configuration.thresholds, otlp=otlp
+        )
         started = [(self._start(sidecar), f"{self.api}/healthz")]
         for name, port in self.services.items():
-            command = fleet.service(name, ports=self.services, socket=socket, thresholds=thresholds)
+            command = fleet.service(name, ports=self.services, socket=socket)
             started.append((self._start(command), f"{url(port)}/healthz"))
         slowest = 0.0
         for process, health in started:

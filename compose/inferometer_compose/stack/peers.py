@@ -4,13 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from inferometer_alerts.time_scale import TimeScale
 from inferometer_compose.stack.ports import LOOPBACK
 from inferometer_compose.stack.process import Command
 
 # Peers give way to the fleet that they watch.
 PEER_NICENESS = 5
-# Prometheus' own default for queries that look back to the last sample; it shrinks with the time scale.
-LOOKBACK_SECONDS = 300
 MAX_TRACES = 50_000
 
 
@@ -25,9 +24,8 @@ class JaegerPorts:
     health: int
 
 
-def prometheus(program: Path, *, port: int, config: Path, data: Path, time_scale: float) -> Command:
+def prometheus(program: Path, *, port: int, config: Path, data: Path, time_scale: int) -> Command:
     """Prometheus with exemplars, its data in a folder of the demo."""
-    lookback = max(1, round(LOOKBACK_SECONDS / time_scale))
     return Command(
         "prometheus",
         [
@@ -36,8 +34,7 @@ def prometheus(program: Path, *, port: int, config: Path, data: Path, time_scale
             f"--storage.tsdb.path={data}",
             "--storage.tsdb.retention.time=2d",
             f"--web.listen-address={LOOPBACK}:{port}",
-            f"--query.lookback-delta={lookback}s",
-            "--enable-feature=exemplar-storage",
+            *TimeScale(time_scale).prometheus_flags(),
             "--log.level=warn",
         ],
         {},
