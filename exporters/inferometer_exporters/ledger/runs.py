@@ -16,6 +16,10 @@ _COLUMNS: Final = (
     ("execute_id", "<u8"),
     ("span_id", "<u8"),
     ("device", "<i8"),  # index of its account
+    ("name", "<i8"),  # the recorder's number of the device's name
+    ("batch_id", "<u8"),
+    ("rows", "<i8"),  # leading dimension of the input
+    ("queued", "<i8"),
     ("start", "<i8"),
     ("end", "<i8"),  # 0 while it runs
     ("size", "<i8"),

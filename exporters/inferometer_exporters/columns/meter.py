@@ -1,0 +1,223 @@
+"""Requests to series, a pass at a time: the same numbers as `inferometer.aggregate.requests`, from columns."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inferometer.aggregate.aggregator import Aggregator
+from inferometer.aggregate.requests import RequestCells, RequestMeter, of_model
+from inferometer.catalog import requests
+from inferometer.catalog.labels import DIRECTION
+from inferometer.catalog.model import Series
+from inferometer.catalog.stages import ANSWERED, FAILED, Outcome, Stage
+from inferometer.fleet.thresholds import Objective, Sli
+from inferometer.record.model import Flag, Labels
+from inferometer_exporters.columns.partition import Partitions
+from inferometer_exporters.columns.tables import Column, Columns, Ints
+
+Mask = NDArray[np.bool_]
+
+_INPUT, _OUTPUT = DIRECTION.values
+_LAST_OUTCOME: Final = int(Outcome.SERVER_ERROR)
+_OUTCOMES: Final = np.array(
+    [code if code in set(Outcome) else _LAST_OUTCOME for code in range(256)], np.int64
+)
+"""Codes of another version count as server_error, as the record reads them."""
+_IS_ANSWERED: Final = np.array([code in ANSWERED for code in Outcome])
+_HAS_FAILED: Final = np.array([code in FAILED for code in Outcome])
+
+
+def outcomes(columns: Columns) -> Ints:
+    """Outcome code of each request."""
+    return _OUTCOMES[columns["outcome"]]
+
+
+def first_chunks(columns: Columns, start: Ints) -> Ints:
+    """Time to the first chunk of a streamed answer, ns; -1 where the answer was no stream."""
+    streamed = (columns["first_chunk"] != 0) & ((columns["flags"] & int(Flag.STREAM)) != 0)
+    return np.where(streamed, columns["first_chunk"] - start, -1)
+
+
+class Bins:
+    """Buckets of one histogram family, as arrays."""
+
+    def __init__(self, aggregator: Aggregator, entry: Series) -> None:
+        layout = aggregator.layout(entry)
+        self.entry = entry
+        self._bounds = np.array(layout.bounds, np.int64)
+        self._classic = np.array(layout.classic, np.int64)
+        self._width = len(self._bounds)
+
+    def observe(
+        self, cells: Callable[[int], RequestCells], group: Ints, values: Ints, stage: Stage | None = None
+    ) -> None:
+        """Count *values*, each for the series of its group."""
+        order = np.argsort(group, kind="stable")
+        group, values = group[order], values[order]
+        edges = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1]))).tolist() if len(group) else []
+        sketch = np.minimum(np.searchsorted(self._bounds, values), self._width - 1)
+        classic = np.searchsorted(self._classic, values)
+        for low, high in zip(edges, [*edges[1:], len(group)], strict=True):
+            of = cells(int(group[low]))
+            cell = of.histogram(self.entry) if stage is None else of.stage(stage)
+            part = values[low:high]
+            positive = sketch[low:high][part > 0]
+            cell.observe_binned(
+                sketch=_counted(positive),
+                classic=_counted(classic[low:high]),
+                total=int(part.sum()),
+                zero=high - low - len(positive),
+            )
+
+
+def _counted(indices: Ints) -> dict[int, int]:
+    numbers = np.bincount(indices)
+    found = np.flatnonzero(numbers)
+    return dict(zip(found.tolist(), numbers[found].tolist(), strict=True))
+
+
+class ColumnMeter:
+    """Feeds a meter with all finished requests of a pass.
+
+    Args:
+        aggregator: receives the series.
+        meter: of single requests; it knows which open ones were counted already.
+        labels: label set by its number.
+    """
+
+    def __init__(self, aggregator: Aggregator, meter: RequestMeter, labels: Callable[[int], Labels]) -> None:
+        self._meter = meter
+        self._labels = labels
+        self._aggregator = aggregator
+        self._bins: dict[str, Bins] = {}
+        self._first: dict[tuple[str, ...], int] = {}
+        self._model = np.zeros(0, np.int64)
+
+    def _cells(self, number: int) -> RequestCells:
+        return self._meter.cells(self._labels(number))
+
+    def _models(self, labels: Ints) -> Ints:
+        """One label set for all that share a model: histograms know no tenant."""
+        known = len(self._model)
+        highest = int(labels.max(initial=0))
+        if highest >= known:
+            fresh = [
+                self._first.setdefault(of_model(self._labels(number)), number) for number in range(known, highest + 1)
+            ]
+            self._model = np.concatenate([self._model, np.array(fresh, np.int64)])
+        return self._model[labels]
+
+    def _observe(self, entry: Series, group: Ints, values: Ints, stage: Stage | None = None) -> None:
+        if len(group):
+            bins = self._bins.get(entry.name)
+            if bins is None:
+                bins = self._bins[entry.name] = Bins(self._aggregator, entry)
+            bins.observe(self._cells, group, values, stage)
+
+    def finished(self, columns: Columns, partitions: Partitions, crossed: Callable[[Column], Mask]) -> None:
+        """Count requests that ended.
+
+        Args:
+            columns: of requests, with ``labels``.
+            partitions: of the same requests.
+            crossed: which of these span ids were counted while they were open, as a mask.
+        """
+        labels = columns["labels"]
+        warm = (columns["flags"] & int(Flag.WARMUP)) != 0
+        counted = crossed(columns["span_id"])
+        self._warmups(columns, labels, warm, counted)
+        rows = np.flatnonzero(~warm)
+        if not len(rows):
+            return
+        mine = {name: column[rows] for name, column in columns.items()}
+        start, end = partitions.start[rows], partitions.end[rows]
+        self._count(mine, labels[rows])
+        models = self._models(labels[rows])
+        self._measure(mine, models, start, end)
+        for stage in Stage:
+            total = partitions.totals[stage][rows]
+            occurred = np.flatnonzero(total)
+            self._observe(requests.STAGE_DURATION, models[occurred], total[occurred], stage)
+        self._judge(mine, end - start, first_chunks(mine, start), counted[rows])
+
+    def _warmups(self, columns: Columns, labels: Ints, warm: Mask, counted: Mask) -> None:
+        for number, amount in _totals(labels[warm != 0]):
+            self._cells(number).warmup(amount)
+        for row in np.flatnonzero(warm & counted).tolist():
+            # Forget it: nothing of a warm-up is judged.
+            self._meter.judge(self._cells(int(labels[row])), int(columns["span_id"][row]), Outcome.CANCELLED, 0, None)
+
+    def _count(self, columns: Columns, labels: Ints) -> None:
+        entry = (columns["flags"] & int(Flag.ENTRY)).astype(np.int64)
+        key = (labels << 8 | outcomes(columns)) << 1 | entry
+        for value, amount in _totals(key):
+            cells = self._cells(value >> 9)
+            cells.outcomes(entry=bool(value & 1))[value >> 1 & 0xFF].add(amount)
+        for direction, name in ((_INPUT, "tokens_in"), (_OUTPUT, "tokens_out")):
+            having = np.flatnonzero(columns[name])
+            for number, amount in _totals(labels[having], columns[name][having].astype(np.int64)):
+                self._cells(number).tokens(direction, amount)
+
+    def _measure(self, columns: Columns, models: Ints, start: Ints, end: Ints) -> None:
+        self._observe(requests.REQUEST_DURATION, models, end - start)
+        token = columns["first_token"]
+        has_token = token != 0
+        output = columns["tokens_out"].astype(np.int64)
+        chunk = first_chunks(columns, start)
+        streamed = (columns["first_chunk"] != 0) & ((columns["flags"] & int(Flag.STREAM)) != 0) & ~has_token
+        several = has_token & (output > 1)
+        measured = (
+            (requests.PROXY_WAIT, columns["proxy_wait"] != 0, columns["proxy_wait"]),
+            (requests.TIME_TO_FIRST_TOKEN, has_token, np.maximum(token - start, 0)),
+            (requests.TIME_PER_OUTPUT_TOKEN, several, np.maximum(end - token, 0) // np.maximum(output - 1, 1)),
+            (requests.TIME_TO_FIRST_CHUNK, streamed, np.maximum(chunk, 0)),
+            (requests.REQUEST_BYTES, columns["bytes_in"] != 0, columns["bytes_in"]),
+            (requests.RESPONSE_BYTES, columns["bytes_out"] != 0, columns["bytes_out"]),
+        )
+        for entry, where, values in measured:
+            rows = np.flatnonzero(where)
+            self._observe(entry, models[rows], values[rows])
+
+    def _judge(self, columns: Columns, duration: Ints, chunk: Ints, counted: Mask) -> None:
+        labels, codes = columns["labels"], outcomes(columns)
+        for row in np.flatnonzero(counted).tolist():
+            first = int(chunk[row])
+            self._meter.judge(
+                self._cells(int(labels[row])),
+                int(columns["span_id"][row]),
+                Outcome(int(codes[row])),
+                int(duration[row]),
+                first if first >= 0 else None,
+            )
+        fresh = ~counted
+        for number in np.unique(labels).tolist():
+            slos = self._cells(number).slos
+            if slos:
+                rows = np.flatnonzero(fresh & (labels == number))
+                for slo in slos:
+                    good, bad = verdicts(slo.objective, codes[rows], duration[rows], chunk[rows])
+                    slo.good.add(int(np.count_nonzero(good)))
+                    slo.bad.add(int(np.count_nonzero(bad)))
+
+
+def verdicts(objective: Objective, codes: Ints, duration: Ints, chunk: Ints) -> tuple[Mask, Mask]:
+    """`Objective.judge` of many requests: masks of good and of bad ones."""
+    answered = _IS_ANSWERED[codes]
+    if objective.threshold_ns is None:
+        return answered, _HAS_FAILED[codes]
+    value = duration
+    if objective.sli is Sli.TIME_TO_FIRST_CHUNK:
+        value = np.where(chunk >= 0, chunk, duration)
+    crossed = value > objective.threshold_ns
+    return answered & ~crossed, crossed
+
+
+def _totals(keys: Ints, weights: Ints | None = None) -> list[tuple[int, int]]:
+    """(key, sum of weights or number of rows) of each key."""
+    found, where, numbers = np.unique(keys, return_inverse=True, return_counts=True)
+    if weights is not None:
+        numbers = np.zeros(len(found), np.int64)
+        np.add.at(numbers, where, weights)
+    return list(zip(found.tolist(), numbers.tolist(), strict=True))

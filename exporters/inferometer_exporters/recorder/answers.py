@@ -1,0 +1,190 @@
+"""What the recorder answers: the JSON of the sidecar's API, and the return types of `recorder.queries`.
+
+Seconds, US dollars, ratios 0-1. Ids are lower-case hex: 32 digits of a trace, 16 of a span. Unknown is null.
+"""
+
+from typing import TypedDict
+
+
+class Percentiles(TypedDict):
+    """Of a duration, in seconds."""
+
+    p50_seconds: float | None
+    p95_seconds: float | None
+    p99_seconds: float | None
+    p999_seconds: float | None
+
+
+class StageShare(TypedDict):
+    """A part of requests' time, 0-1."""
+
+    stage: str
+    kind: str
+    """Empty where the stage has no kinds."""
+    share: float
+
+
+class ModelAnswer(Percentiles):
+    """One model's requests; warm-up requests are left out."""
+
+    service: str
+    model: str
+    version: str
+    requests: int
+    outcomes: dict[str, int]
+    first_chunk: Percentiles | None
+    """Time to the first chunk; null where no answer was a stream."""
+    stages: dict[str, float]
+    """Share of each stage in the time of all requests; they sum to 1."""
+    tail: list[StageShare]
+    """The same of the requests at and above p99, largest first, by stage and kind."""
+    callee: str
+    """The service on which the tail's `remote` was spent, where it is instrumented; else host:port; else empty."""
+    device_seconds: float
+    cost_usd: float | None
+    """Marginal; null where a device has no price."""
+    cost_usd_per_1k: float | None
+
+
+class ObjectiveAnswer(TypedDict):
+    """An objective of fleet.yaml and the requests that count for it."""
+
+    slo: str
+    service: str
+    model: str
+    objective: str
+    sli: str
+    threshold_seconds: float | None
+    target_ratio: float
+    good: int
+    bad: int
+
+
+class CostAnswer(TypedDict):
+    """What one tenant's requests to a model cost; the tenant is the one that the entry hop names."""
+
+    service: str
+    model: str
+    tenant: str
+    requests: int
+    device_seconds: float
+    cost_usd: float | None
+
+
+class DeviceAnswer(TypedDict):
+    """A billed device: its price, what it did, what that cost; since the time asked for."""
+
+    device: str
+    usd_per_hour: float | None
+    price_kind: str
+    price_source: str
+    price_as_of: str
+    bill_usd: float | None
+    idle_usd: float | None
+    idle_ratio: float | None
+    """Idle cost's part of the bill."""
+    ledger_seconds: dict[str, float]
+    residual_ratio: float
+    """What the states miss of the time between first and last entry; 0 when the ledger adds up."""
+
+
+class SummaryAnswer(TypedDict):
+    """``/api/summary``."""
+
+    requests: int
+    """Requests of the fleet: those without an instrumented caller."""
+    hops: int
+    """All records in the window."""
+    recorded_requests: int
+    """All records in the file."""
+    kept_traces: int
+    models: list[ModelAnswer]
+    objectives: list[ObjectiveAnswer]
+    costs: list[CostAnswer]
+    devices: list[DeviceAnswer]
+
+
+class RequestAnswer(TypedDict):
+    """A row of ``/api/requests`` and ``/api/slowest``."""
+
+    trace_id: str
+    span_id: str
+    service: str
+    model: str
+    version: str
+    tenant: str
+    method: str
+    route: str
+    outcome: str
+    status: int
+    wall_seconds: float
+    """When it began, seconds since the epoch."""
+    duration_seconds: float
+    device_seconds: float
+    cost_usd: float | None
+
+
+class SegmentAnswer(TypedDict):
+    """A stretch of a hop that one stage owns; seconds after the hop's start."""
+
+    stage: str
+    kind: str
+    start_seconds: float
+    duration_seconds: float
+    merged: int
+
+
+class CallAnswer(TypedDict):
+    """An outgoing attempt of a hop; seconds after the hop's start."""
+
+    span_id: str
+    target: str
+    method: str
+    status: int
+    attempt: int
+    start_seconds: float
+    duration_seconds: float
+
+
+class ExecuteAnswer(TypedDict):
+    """A run of a model that a hop had part in; seconds after the hop's start."""
+
+    device: str
+    batch_id: str
+    """Empty without a batch."""
+    batch_size: int
+    rows: int
+    start_seconds: float
+    duration_seconds: float
+    device_seconds: float
+    cost_usd: float | None
+
+
+class HopAnswer(RequestAnswer):
+    """One hop of a trace."""
+
+    parent_span_id: str
+    """Span id of the hop that called it; empty at the entry, or where the caller is not recorded."""
+    request_class: str
+    start_seconds: float
+    """After the start of the trace's first hop."""
+    first_chunk_seconds: float | None
+    bytes_in: int
+    bytes_out: int
+    stages: dict[str, float]
+    """Seconds by stage, exact; they sum to the duration."""
+    segments: list[SegmentAnswer]
+    calls: list[CallAnswer]
+    executes: list[ExecuteAnswer]
+
+
+class TraceAnswer(TypedDict):
+    """``/api/trace/{id}``."""
+
+    trace_id: str
+    kept: str
+    """Why its trace was kept; empty where it was not."""
+    cost_usd: float | None
+    """Of all hops."""
+    hops: list[HopAnswer]
+    """By start."""

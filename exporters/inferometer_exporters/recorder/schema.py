@@ -1,0 +1,133 @@
+"""Tables of the flight recorder. Columns are only ever added at the end of a table, with a new version."""
+
+from typing import Final
+
+from inferometer.catalog.stages import Stage
+
+VERSION: Final = 1
+
+STAGE_COLUMNS: Final = tuple(f"{stage.label}_ns" for stage in Stage)
+
+REQUESTS: Final[dict[str, str]] = {
+    "pass": "UBIGINT",  # pass of the Intake that brought the row
+    "trace_hi": "UBIGINT",
+    "trace_lo": "UBIGINT",
+    "span_id": "UBIGINT",
+    "parent_id": "UBIGINT",  # call_id of the caller's attempt, 0 without one
+    "start_ns": "BIGINT",  # CLOCK_MONOTONIC
+    "wall_ns": "BIGINT",  # the same moment since the epoch
+    "duration_ns": "BIGINT",
+    **dict.fromkeys(STAGE_COLUMNS, "BIGINT"),
+    "segments": "BIGINT[]",  # columns.segments
+    "first_chunk_ns": "BIGINT",  # since the start; null where it did not come
+    "first_token_ns": "BIGINT",
+    "proxy_wait_ns": "BIGINT",
+    "labels": "UINTEGER",
+    "process": "UINTEGER",
+    "outcome": "UTINYINT",
+    "status": "USMALLINT",
+    "flags": "UTINYINT",
+    "bytes_in": "BIGINT",
+    "bytes_out": "BIGINT",
+    "chunks": "UINTEGER",
+    "tokens_in": "UINTEGER",
+    "tokens_out": "UINTEGER",
+    "device": "UINTEGER",  # of the longest run; 0 without one
+    "batch_id": "UBIGINT",
+    "batch_size": "UINTEGER",
+    "device_ns": "BIGINT",
+    "cost": "BIGINT",  # picodollars; null where a device has no price
+}
+EXECUTES: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "span_id": "UBIGINT",
+    "execute_id": "UBIGINT",
+    "batch_id": "UBIGINT",
+    "queued_ns": "BIGINT",  # CLOCK_MONOTONIC, as the two that follow
+    "start_ns": "BIGINT",
+    "end_ns": "BIGINT",
+    "device": "UINTEGER",
+    "batch_size": "UINTEGER",
+    "rows": "UINTEGER",
+    "kind": "UTINYINT",
+    "device_ns": "BIGINT",
+    "cost": "BIGINT",
+}
+CALLS: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "span_id": "UBIGINT",
+    "call_id": "UBIGINT",
+    "start_ns": "BIGINT",
+    "sent_ns": "BIGINT",
+    "headers_ns": "BIGINT",
+    "end_ns": "BIGINT",
+    "server_ns": "BIGINT",
+    "target": "UINTEGER",
+    "method": "UINTEGER",
+    "status": "USMALLINT",
+    "kind": "UTINYINT",
+    "attempt": "UTINYINT",
+}
+KEPT: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "trace_hi": "UBIGINT",
+    "trace_lo": "UBIGINT",
+    "reason": "VARCHAR",
+    "wall_ns": "BIGINT",
+}
+LEDGER: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "wall_ns": "BIGINT",
+    "device": "UINTEGER",
+    "state": "VARCHAR",
+    "ns": "HUGEINT",  # since the account began, as the three that follow
+    "span_ns": "HUGEINT",  # wall time of the whole account
+    "bill": "HUGEINT",  # picodollars of the whole device
+    "idle_cost": "HUGEINT",
+    "picodollars_per_hour": "BIGINT",  # null, as the three that follow, where no price is known
+    "price_kind": "VARCHAR",
+    "price_source": "VARCHAR",
+    "price_as_of": "VARCHAR",
+}
+LABELS: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "id": "UINTEGER",
+    "service": "VARCHAR",
+    "model": "VARCHAR",
+    "version": "VARCHAR",
+    "region": "VARCHAR",
+    "tenant": "VARCHAR",  # a known one, `other`, or empty
+    "class": "VARCHAR",
+    "method": "VARCHAR",
+    "route": "VARCHAR",
+    "named_tenant": "VARCHAR",  # as the request named it
+}
+NAMES: Final[dict[str, str]] = {"pass": "UBIGINT", "id": "UINTEGER", "name": "VARCHAR"}
+PROCESSES: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "id": "UINTEGER",
+    "worker": "UBIGINT",
+    "pid": "UINTEGER",
+    "host": "VARCHAR",
+    "service": "VARCHAR",
+}
+
+OF_REQUESTS: Final[dict[str, dict[str, str]]] = {
+    "requests": REQUESTS,
+    "executes": EXECUTES,
+    "calls": CALLS,
+    "kept": KEPT,
+    "ledger": LEDGER,
+}
+"""Tables that grow with traffic; the oldest passes are deleted."""
+DIMENSIONS: Final[dict[str, dict[str, str]]] = {"labels": LABELS, "names": NAMES, "processes": PROCESSES}
+"""Tables of what rows refer to by number; small, never deleted but by a rollback."""
+
+
+def statements() -> list[str]:
+    """SQL that makes an empty recorder."""
+    tables = [
+        f"create table if not exists {name} ({', '.join(f'{column} {kind}' for column, kind in columns.items())})"
+        for name, columns in (OF_REQUESTS | DIMENSIONS).items()
+    ]
+    return ["create table if not exists schema_version (version UINTEGER, identity UBIGINT)", *tables]

@@ -1,0 +1,193 @@
+"""The recorder's file: written by one thread in passes, read by others through cursors of their own."""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from inferometer.errors import RefusedError, StateError
+from inferometer.record.partition import MAX_SEGMENTS
+from inferometer_exporters.columns.tables import Columns, length
+from inferometer_exporters.recorder.dimensions import Dimension
+from inferometer_exporters.recorder.schema import DIMENSIONS, OF_REQUESTS, REQUESTS, VERSION, statements
+
+_log = logging.getLogger(__name__)
+
+FILE_NAME: Final = "recorder.duckdb"
+NULLABLE: Final = frozenset({"first_chunk_ns", "first_token_ns", "proxy_wait_ns", "cost"})
+"""Columns in which -1 stands for unknown on the way in."""
+SEGMENTS: Final = tuple(f"segment_{index}" for index in range(MAX_SEGMENTS))
+"""Columns that carry the coded segments on the way in, with their number in ``segment_count``."""
+_TRIMMED: Final = 10
+"""Per cent of the passes that go when the file is full."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much the recorder keeps."""
+
+    max_bytes: int = 2 << 30
+    max_age_ns: int = 24 * 3_600 * 10**9
+
+
+def _insert(table: str, columns: Mapping[str, str]) -> str:
+    def source(column: str) -> str:
+        if column == "segments":
+            return f"list_slice([{', '.join(SEGMENTS)}], 1, segment_count)"
+        return f"nullif({column}, -1)" if column in NULLABLE else column
+
+    return f"insert into {table} select {', '.join(source(column) for column in columns)} from batch"  # noqa: S608 - names of the schema
+
+
+_INSERTS: Final = {table: _insert(table, columns) for table, columns in OF_REQUESTS.items()}
+
+
+class Recorder:
+    """Every request of the last hours.
+
+    Args:
+        path: of the file; made where there is none, set aside and named in the log where it is damaged.
+        bounds: how much is kept.
+
+    Raises:
+        RefusedError: another process has the file open.
+        StateError: the file cannot be made, or a later version of inferometer wrote it.
+    """
+
+    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
+        self.path = path
+        self._bounds = bounds or Bounds()
+        self._root = _opened(path)
+        self._writer = self._root.cursor()
+        self.identity = int(self._run("select identity from schema_version")[0][0])
+        """Random, of this file: numbers of names mean nothing in another."""
+        self._restore()
+
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
+        # Always to the end: a result that stays open blocks its connection.
+        rows: list[tuple[Any, ...]] = self._writer.execute(sql).fetchall()
+        return rows
+
+    def _restore(self) -> None:
+        self.labels = Dimension("labels")
+        """Values of ``layout.SHAPE_FIELDS`` with the tenant as series name it, then the tenant as named."""
+        self.names = Dimension("names")
+        """One string: of devices, targets, methods."""
+        self.processes = Dimension("processes")
+        """Worker (8 bytes of its id), pid, host, service."""
+        self._dimensions = (self.labels, self.names, self.processes)
+        for dimension in self._dimensions:
+            columns = ", ".join(list(DIMENSIONS[dimension.table])[2:])
+            rows = self._run(f"select id, {columns} from {dimension.table} order by id")  # noqa: S608 - names of the schema
+            dimension.restore([(int(row[0]), row[1:]) for row in rows])
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection for one reader in one thread; the caller closes it."""
+        return self._root.cursor()
+
+    def write(self, number: int, batches: Mapping[str, Columns]) -> None:
+        """Store the rows of pass *number*, all or none, durable when this returns.
+
+        Args:
+            number: of the pass; every row carries it.
+            batches: table -> columns, without ``pass``.
+        """
+        self._run("begin")
+        try:
+            self._names(number)
+            for table, columns in batches.items():
+                if length(columns):
+                    self._writer.register("batch", columns)
+                    self._run(_INSERTS[table].replace("select pass,", f"select {number},", 1))
+                    self._writer.unregister("batch")
+            self._run("commit")
+        except BaseException:
+            self._run("rollback")
+            raise
+        for dimension in self._dimensions:
+            dimension.stored()
+
+    def _names(self, number: int) -> None:
+        for dimension in self._dimensions:
+            fresh = dimension.fresh()
+            if fresh:
+                marks = ", ".join("?" * len(DIMENSIONS[dimension.table]))
+                rows = [[number, identity, *key] for identity, key in fresh]
+                self._writer.executemany(f"insert into {dimension.table} values ({marks})", rows)  # noqa: S608 - names of the schema
+
+    def rollback(self, number: int | None) -> int:
+        """Delete what passes after *number* brought (None: nothing); the newest pass that remains, 0 without rows."""
+        if number is not None:
+            self._run("begin")
+            for table in OF_REQUESTS | DIMENSIONS:
+                self._run(f"delete from {table} where pass > {int(number)}")  # noqa: S608 - names of the schema
+            self._run("commit")
+            self._restore()
+        newest = (self._run(f"select coalesce(max(pass), 0) from {table}") for table in OF_REQUESTS)  # noqa: S608 - names of the schema
+        return max(int(rows[0][0]) for rows in newest)
+
+    def trim(self, wall_ns: int) -> None:
+        """Delete what is too old at *wall_ns*, and the oldest tenth where the file is too large."""
+        oldest = wall_ns - self._bounds.max_age_ns
+        last = self._run(f"select coalesce(max(pass), 0) from requests where wall_ns < {int(oldest)}")[0][0]  # noqa: S608 - a number
+        if self.size > self._bounds.max_bytes:
+            share = self._run(f"select coalesce(quantile_disc(pass, {_TRIMMED / 100}), 0) from requests")[0][0]  # noqa: S608 - a number
+            last = max(last, share)
+        if last:
+            for table in OF_REQUESTS:
+                self._run(f"delete from {table} where pass <= {last}")  # noqa: S608 - names of the schema
+            self._run("checkpoint")
+
+    @property
+    def rows(self) -> int:
+        """Requests that are stored."""
+        return int(self._run("select count(*) from requests")[0][0])
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that are in use, and of its log."""
+        blocks = self._run("select used_blocks * block_size from pragma_database_size()")[0][0]
+        log = self.path.with_name(self.path.name + ".wal")
+        return int(blocks) + (log.stat().st_size if log.exists() else 0)
+
+    def close(self) -> None:
+        """Close the file; readers' cursors end."""
+        self._writer.close()
+        self._root.close()
+
+
+def _opened(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"cannot make the folder of the flight recorder {path}: {error}") from error
+    try:
+        return _checked(path)
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise RefusedError(f"another process has {path} open: a state folder is for one sidecar") from error
+        aside = path.with_name(f"{path.name}.damaged")
+        _log.warning("%s cannot be read (%s); it is set aside as %s", path, error, aside)
+        path.replace(aside)
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        return _checked(path)
+
+
+def _checked(path: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(str(path), config={"threads": 2, "memory_limit": "256MB"})
+    for statement in statements():
+        connection.execute(statement).fetchall()
+    found = connection.execute("select max(version) from schema_version").fetchall()[0][0]
+    if found is None:
+        connection.execute("insert into schema_version values (?, ?)", [VERSION, secrets.randbits(63)]).fetchall()
+    elif found > VERSION:
+        connection.close()
+        raise StateError(f"{path} is a flight recorder of version {found}, this inferometer reads up to {VERSION}")
+    return connection
+
+
+assert set(REQUESTS) >= NULLABLE  # noqa: S101 - both are written here
