@@ -14,6 +14,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.live import Live
 
+from inferometer.fleet import thresholds
 from inferometer_compose.commands.console import screen
 from inferometer_compose.demo.asjson import as_json
 from inferometer_compose.demo.run import Outcome, Plan
@@ -22,7 +23,7 @@ from inferometer_compose.faults import MEANING, Fault
 from inferometer_compose.screens.progress import Progress, progress_line
 from inferometer_compose.screens.report import report
 from inferometer_compose.stack import programs
-from inferometer_compose.stack.configuration import demo_fleet, generate
+from inferometer_compose.stack.configuration import Configuration, demo_fleet, generate
 from inferometer_compose.stack.local import LocalStack, Peers
 
 # Without a terminal there is a line now and then instead of one that lives.
@@ -55,9 +56,9 @@ def run(options: Options) -> int:
     )
     plan = Plan(seconds=options.seconds, rate_per_second=options.rate_per_second, fault=options.fault)
     with _signals_end_it(), LocalStack(folder, peers, time_scale=options.time_scale) as stack:
-        _start(stack, options, console)
+        configuration = _start(stack, options, console)
         with _progress(console) as show:
-            outcome = run_plan(stack, plan, show)
+            outcome = run_plan(stack, plan, thresholds.read(configuration.thresholds), show)
         _finish(stack, options, outcome, console)
         if options.keep:
             console.print("Everything stays up until Ctrl-C.")
@@ -66,7 +67,7 @@ def run(options: Options) -> int:
     return 0
 
 
-def _start(stack: LocalStack, options: Options, console: Console) -> None:
+def _start(stack: LocalStack, options: Options, console: Console) -> Configuration:
     configuration = generate(
         options.config or demo_fleet(),
         stack.folder / "config",
@@ -89,6 +90,7 @@ def _start(stack: LocalStack, options: Options, console: Console) -> None:
     if options.fault is not None:
         _say(console, "fault", f"{options.fault}, from 20 % to 50 % of the time: {MEANING[options.fault]}")
     console.print()
+    return configuration
 
 
 def _say(console: Console, what: str, text: str) -> None:
@@ -96,16 +98,16 @@ def _say(console: Console, what: str, text: str) -> None:
 
 
 def _finish(stack: LocalStack, options: Options, outcome: Outcome, console: Console) -> None:
+    figures, sent, recorder = outcome.figures, outcome.sent, stack.recorder
     if options.json:
-        sys.stdout.write(json.dumps(as_json(outcome, urls=stack.up, peers=stack.programs.all()), indent=2) + "\n")
+        answer = as_json(figures, sent=sent, urls=stack.up, peers=stack.programs.all(), recorder=str(recorder))
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
         return
     console.print()
-    for line in report(outcome.figures, width=console.width):
+    for line in report(figures, width=console.width):
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
-    sent = outcome.sent
     console.print(f"Sent: {sent['sent']:,} requests, {sent['ok']:,} answered, {sent['failed']:,} failed", style="dim")
-    if outcome.recorder is not None:
-        console.print(f"Recorder: {outcome.recorder}", style="dim")
+    console.print(f"Recorder: {recorder}", style="dim")
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from inferometer_compose.demo.answers import Sidecar
+from inferometer.fleet.thresholds import Thresholds
 from inferometer_compose.demo.budget import worst_left
 from inferometer_compose.demo.faultline import FaultLine
 from inferometer_compose.demo.loadline import LoadLine
+from inferometer_compose.demo.reading import figures_of
+from inferometer_compose.demo.sidecar import Sidecar
 from inferometer_compose.demo.stories import firing, stories
 from inferometer_compose.faults import Fault, window_of
 from inferometer_compose.load.counts import CountsJson
@@ -38,14 +39,20 @@ class Outcome:
 
     figures: Figures
     sent: CountsJson
-    recorder: Path | None
 
 
-def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outcome:
+def run(stack: LocalStack, plan: Plan, thresholds: Thresholds, show: Callable[[Progress], None]) -> Outcome:
     """Send the load through a stack that is up, and collect what was seen.
 
+    Args:
+        stack: Peers, sidecar and fleet are ready.
+        plan: What to do.
+        thresholds: What the fleet promises, and its tenants.
+        show: Told how the run stands, four times a second.
+
     Raises:
-        StartError: the load ended before its time, or the sidecar did.
+        StartError: the load ended before its time.
+        AnswerError: the sidecar does not answer at the end.
     """
     line = LoadLine()
     faults = FaultLine(stack.services, plan.fault, window_of(plan.seconds))
@@ -78,17 +85,28 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
         )
         time.sleep(STEP_SECONDS)
     _settle(stack, sidecar, line.last["sent"])
-    told = stories(stack.inbox.alerts(), since=began_at)
-    figures = sidecar.figures(
-        since_seconds=time.time() - began_at, alerts=told, alerts_evaluated="prometheus" in stack.up
+    slowest = sidecar.slowest(1)
+    figures = figures_of(
+        sidecar.summary(),
+        sidecar.trace(slowest[0]["trace_id"]) if slowest else None,
+        thresholds,
+        alerts=stories(stack.inbox.alerts(), since=began_at),
+        alerts_missing=_alerts_missing(stack),
+        exported_to="Jaeger" if "jaeger" in stack.up else "",
     )
-    return Outcome(figures=figures, sent=line.last, recorder=sidecar.recorder_file())
+    return Outcome(figures=figures, sent=line.last)
+
+
+def _alerts_missing(stack: LocalStack) -> str:
+    if "prometheus" not in stack.up:
+        return "not evaluated: no Prometheus"
+    return "" if "alertmanager" in stack.up else "not delivered: no Alertmanager"
 
 
 def _settle(stack: LocalStack, sidecar: Sidecar, sent: int) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
         unresolved = any(alert.resolved_at is None for alert in stack.inbox.alerts())
-        if sidecar.entry_requests() >= sent and not unresolved:
+        if sidecar.summary()["requests"] >= sent and not unresolved:
             return
         time.sleep(STEP_SECONDS)

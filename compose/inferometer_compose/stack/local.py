@@ -17,6 +17,7 @@ from inferometer_compose.stack.fleet import SERVICES, SidecarPorts, url
 from inferometer_compose.stack.ports import LOOPBACK, Ports
 from inferometer_compose.stack.process import Command, Process, StartError, end_all
 from inferometer_compose.stack.programs import Program
+from inferometer_exporters.recorder.store import FILE_NAME
 
 # Three models load and import in two seconds on an idle core; the machine may be busy.
 READY_SECONDS = 60.0
@@ -100,6 +101,15 @@ class LocalStack:
         """Where the sidecar answers questions."""
         return url(self.sidecar.api)
 
+    @property
+    def recorder(self) -> Path:
+        """The flight recorder's file, which ``inferometer trace`` reads when the stack has ended."""
+        return self._state / FILE_NAME
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "sidecar"
+
     def start_peers(self, configuration: Configuration) -> None:
         """Start the peers that were found; one that does not get ready leaves a note and is done without."""
         server = inbox.serve(self.inbox, LOOPBACK, self._inbox_port)
@@ -142,9 +152,8 @@ class LocalStack:
         runtime = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="inferometer-")))
         socket = runtime / "sidecar.sock"
         otlp = url(self._jaeger_ports.otlp_http) if "jaeger" in self.up else None
-        state = self.folder / "sidecar"
         sidecar = fleet.sidecar(
-            state, ports=self.sidecar, socket=socket, thresholds=configuration.thresholds, otlp=otlp
+            self._state, ports=self.sidecar, socket=socket, thresholds=configuration.thresholds, otlp=otlp
         )
         started = [(self._start(sidecar), f"{self.api}/healthz")]
         for name, port in self.services.items():

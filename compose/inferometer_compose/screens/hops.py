@@ -1,0 +1,83 @@
+"""From the recorder's answer about a trace to a waterfall."""
+
+from collections.abc import Iterable
+
+from inferometer.catalog.stages import Kind, Stage
+from inferometer_compose.screens.units import duration
+from inferometer_compose.screens.waterfall import Hop, Segment, Trace
+from inferometer_exporters.recorder.answers import HopAnswer, TraceAnswer
+
+
+def trace_of(answer: TraceAnswer) -> Trace:
+    """The waterfall of a trace.
+
+    Its root is the hop that nobody here called; where several have no caller here, the first is the root and the
+    others follow it.
+    """
+    hops = answer["hops"]
+    known = {hop["span_id"] for hop in hops}
+    entry, *others = sorted((hop for hop in hops if hop["parent_span_id"] not in known), key=_start)
+    root = _hop(entry, hops, others)
+    return Trace(
+        trace_id=answer["trace_id"],
+        root=root,
+        tenant=entry["tenant"],
+        outcome=entry["outcome"],
+        cost_usd=answer["cost_usd"],
+    )
+
+
+def _start(hop: HopAnswer) -> float:
+    return hop["start_seconds"]
+
+
+def _hop(hop: HopAnswer, hops: Iterable[HopAnswer], others: Iterable[HopAnswer] = (), caller: str = "") -> Hop:
+    called = [one for one in hops if one["parent_span_id"] == hop["span_id"]]
+    segments = tuple(
+        Segment(
+            stage=Stage[segment["stage"].upper()],
+            start_seconds=segment["start_seconds"],
+            duration_seconds=segment["duration_seconds"],
+            kind=segment["kind"],
+        )
+        for segment in hop["segments"]
+    )
+    network = _transit(segments) if len(called) == 1 else ""
+    return Hop(
+        title=f"{hop['method']} {hop['route']}".strip(),
+        service=hop["service"],
+        model=hop["model"],
+        start_seconds=hop["start_seconds"],
+        duration_seconds=hop["duration_seconds"],
+        segments=segments,
+        notes=_notes(hop),
+        remark=", ".join(filter(None, (_name(hop), _ending(hop), caller))),
+        children=tuple(_hop(one, hops, caller=network) for one in sorted([*called, *others], key=_start)),
+    )
+
+
+def _name(hop: HopAnswer) -> str:
+    model = "" if hop["model"] == hop["route"] else hop["model"]
+    return " ".join(filter(None, (model, hop["version"])))
+
+
+def _ending(hop: HopAnswer) -> str:
+    if hop["outcome"] == "ok":
+        return ""
+    return f"{hop['outcome']} {hop['status']}" if hop["status"] else hop["outcome"]
+
+
+def _transit(segments: Iterable[Segment]) -> str:
+    seconds = sum(one.duration_seconds for one in segments if one.kind == Kind.TRANSIT.label)
+    return f"network {duration(seconds / 2)} each way" if seconds else ""
+
+
+def _notes(hop: HopAnswer) -> tuple[tuple[Stage, str], ...]:
+    """Remarks on what executed: how often, and in which company."""
+    runs = hop["executes"]
+    if not runs:
+        return ()
+    parts = [f"{len(runs)} runs"] if len(runs) > 1 else []
+    largest = max(run["batch_size"] for run in runs)
+    parts += [f"batch of {largest}"] if largest > 1 else []
+    return ((Stage.EXECUTE, ", ".join(parts)),) if parts else ()
