@@ -40,7 +40,7 @@ def recorder_rows(requests: Columns, partitions: Partitions) -> Columns:
         **{name: requests[name] for name in _AS_THEY_ARE},
     }
     columns |= {name: partitions.totals[stage] for name, stage in zip(STAGE_COLUMNS, Stage, strict=True)}
-    columns |= {name: partitions.segments[:, index] for index, name in enumerate(SEGMENTS)}
+    columns |= {name: partitions.segments[index] for index, name in enumerate(SEGMENTS)}
     return columns
 
 

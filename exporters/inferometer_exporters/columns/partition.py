@@ -29,7 +29,7 @@ class Partitions:
     totals: Ints
     """ns: one row per stage code (row 0 is unused), one column per record; a column sums to its duration."""
     segments: Ints
-    """Coded (see `columns.segments`): one row per record, `MAX_SEGMENTS` wide, filled from the left with 0 behind."""
+    """Coded (see `columns.segments`): `MAX_SEGMENTS` rows, one column per record, filled from the top with 0 behind."""
     counts: Ints
     """Segments of each record."""
 
@@ -78,7 +78,7 @@ def _divided(within: Bounds, stamped: StampClaims, extras: ExtraClaims) -> Parti
         within.start,
         within.end,
         np.zeros((STAGE_SLOTS, count), np.int64),
-        np.zeros((count, MAX_SEGMENTS), np.int64),
+        np.zeros((MAX_SEGMENTS, count), np.int64),
         np.zeros(count, np.int64),
     )
     extra_counts = np.bincount(extras.row, minlength=count)
@@ -142,7 +142,7 @@ def _store(result: Partitions, rows: Ints, durations: Ints, owner: Column) -> No
     counts = np.bincount(local, minlength=len(rows))
     position = np.arange(len(local)) - np.repeat(np.cumsum(counts) - counts, counts)
     fits = counts[local] <= MAX_SEGMENTS
-    result.segments[row[fits], position[fits]] = codes(duration[fits], rank_of[fits])
+    result.segments[position[fits], row[fits]] = codes(duration[fits], rank_of[fits])
     result.counts[rows] = counts
     ends = np.cumsum(counts)
     for index in np.flatnonzero(counts > MAX_SEGMENTS).tolist():
@@ -169,6 +169,6 @@ def _one(result: Partitions, stamped: StampClaims, extras: ExtraClaims, row: int
 
 
 def _put(result: Partitions, row: int, coded: list[int]) -> None:
-    result.segments[row] = 0
-    result.segments[row, : len(coded)] = coded
+    result.segments[:, row] = 0
+    result.segments[: len(coded), row] = coded
     result.counts[row] = len(coded)

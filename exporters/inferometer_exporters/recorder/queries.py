@@ -236,14 +236,15 @@ def costs(cursor: Cursor, *, since_ns: int = 0) -> list[CostAnswer]:
     ]
 
 
-_ROW: Final = """
+ROW: Final = """
     trace_hi, trace_lo, span_id, service, model, version, tenant, method, route, outcome, status, wall_ns, duration_ns,
     device_ns, cost
 """
+"""Columns of one request; ``request_answer`` reads them."""
 
 
 def request_answer(row: Sequence[Any]) -> RequestAnswer:
-    """An answer of a row of the columns `_ROW`."""
+    """An answer of a row of the columns `ROW`."""
     hi, lo, span, service, model, version, tenant, method, route, outcome, status, wall, duration, device, cost = row
     return {
         "trace_id": f"{hi:016x}{lo:016x}",
@@ -266,7 +267,7 @@ def request_answer(row: Sequence[Any]) -> RequestAnswer:
 def slowest(cursor: Cursor, count: int, *, since_ns: int = 0) -> list[RequestAnswer]:
     """The slowest requests of the fleet, slowest first."""
     sql = f"""
-        select {_ROW} from ({NAMED}) where (flags & {int(Flag.ENTRY)}) != 0
+        select {ROW} from ({NAMED}) where (flags & {int(Flag.ENTRY)}) != 0
         order by duration_ns desc limit {int(count)}
     """  # noqa: S608 - constants and a number
     return [request_answer(row) for row in rows(cursor, sql, since=since_ns)]
@@ -292,7 +293,7 @@ def recent(
     if outcome and code is None:
         raise ValueError(f"no outcome {outcome!r}; there are {', '.join(_OUTCOMES.values())}")
     sql = f"""
-        select {_ROW} from ({NAMED})
+        select {ROW} from ({NAMED})
         where duration_ns >= $least and ($service = '' or service = $service) and ($model = '' or model = $model)
           and ($tenant = '' or tenant = $tenant) and ($outcome < 0 or outcome = $outcome)
         order by wall_ns desc limit {int(count)}

@@ -53,6 +53,24 @@ UNPRICED: Final = Counter(
     help="Wall time of a device that no price matches; its requests cost nothing that we know of.",
     labels=(DEVICE,),
 )
+HOST_CPU_UTILIZATION: Final = Gauge(
+    name="host_cpu_utilization_ratio",
+    unit=Unit.RATIO,
+    help="Share of the host's CPU time in use since the last reading.",
+    labels=(DEVICE,),
+)
+HOST_CPU_THROTTLED: Final = Counter(
+    name="host_cpu_throttled_seconds_total",
+    unit=Unit.SECONDS,
+    help="Time in which the sidecar's cgroup was held down by its CPU quota.",
+    labels=(DEVICE,),
+)
+HOST_MEMORY_USED: Final = Gauge(
+    name="host_memory_used_bytes", unit=Unit.BYTES, help="Memory of the host that is in use.", labels=(DEVICE,)
+)
+HOST_MEMORY_TOTAL: Final = Gauge(
+    name="host_memory_total_bytes", unit=Unit.BYTES, help="Memory of the host in all.", labels=(DEVICE,)
+)
 GPU_UTILIZATION: Final = Gauge(
     name="gpu_utilization_ratio", unit=Unit.RATIO, help="Share of time in which a kernel ran.", labels=(DEVICE,)
 )

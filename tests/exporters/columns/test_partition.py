@@ -87,9 +87,9 @@ def test_totals_and_segments_of_columns_equal_those_of_each_record(requests, exe
         assert (found.start[row], found.end[row]) == (record.start, record.end)
         assert tuple(found.totals[:, row].tolist()) == expected.totals
         assert sum(expected.totals) == found.duration[row]
-        coded = found.segments[row, : found.counts[row]].tolist()
+        coded = found.segments[: found.counts[row], row].tolist()
         assert [kept(s) for s in segments(coded, record.start)] == [kept(s) for s in expected.segments]
-        assert not found.segments[row, found.counts[row] :].any()
+        assert not found.segments[found.counts[row] :, row].any()
 
 
 @settings(max_examples=30, deadline=None)
@@ -116,7 +116,7 @@ def test_a_request_with_many_executes_is_divided_like_a_record(count, runs, rand
     for row, record in enumerate(records(frame, NAMES)):
         expected = partition(record)
         assert tuple(found.totals[:, row].tolist()) == expected.totals
-        coded = found.segments[row, : found.counts[row]].tolist()
+        coded = found.segments[: found.counts[row], row].tolist()
         assert [kept(s) for s in segments(coded, record.start)] == [kept(s) for s in expected.segments]
 
 

@@ -1,0 +1,159 @@
+"""The sidecar's HTTP API: what the recorder knows, by parameters only, on loopback.
+
+``/healthz``
+    200 ``{"status": "ok"}``, or 503 where passes of the Intake do not come.
+``/api/summary?since_seconds=N``
+    `SummaryAnswer` of the last N seconds; all that is recorded without it.
+``/api/slowest?n=N&since_seconds=N``
+    ``{"requests": [RequestAnswer, …]}``, slowest first.
+``/api/requests?since_seconds=N&n=N&service=…&model=…&tenant=…&outcome=…&min_seconds=N``
+    ``{"requests": [RequestAnswer, …]}``, newest first.
+``/api/trace/{id}``
+    `TraceAnswer`; 404 where nothing is recorded of it.
+``/trace/{id}``
+    The same as a page.
+
+A wrong parameter is answered with 400 and ``{"error": …}``.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import duckdb
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from inferometer.fleet.thresholds import Thresholds
+from inferometer_exporters.recorder import queries
+from inferometer_exporters.recorder.traces import trace
+from inferometer_exporters.waterfall import CONTENT_SECURITY_POLICY, page
+
+MAX_ROWS: Final = 10_000
+_SECOND: Final = 10**9
+_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+
+class Api:
+    """Answers from a recorder that another thread writes.
+
+    Args:
+        cursor: opens a connection for one answer.
+        thresholds: objectives of fleet.yaml.
+        healthy: whether the Intake works.
+        wall_ns: time since the epoch.
+    """
+
+    def __init__(
+        self,
+        cursor: Callable[[], duckdb.DuckDBPyConnection],
+        thresholds: Thresholds,
+        *,
+        healthy: Callable[[], bool],
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._cursor = cursor
+        self._thresholds = thresholds
+        self._healthy = healthy
+        self._wall_ns = wall_ns
+
+    def app(self) -> Starlette:
+        """The application; the live page mounts beside these routes."""
+        return Starlette(
+            routes=[
+                Route("/healthz", self._health),
+                Route("/api/summary", self._summary),
+                Route("/api/slowest", self._slowest),
+                Route("/api/requests", self._requests),
+                Route("/api/trace/{trace_id}", self._trace),
+                Route("/trace/{trace_id}", self._page),
+            ],
+            exception_handlers={ValueError: _refused},
+        )
+
+    async def _health(self, _: Request) -> Response:
+        well = self._healthy()
+        return JSONResponse({"status": "ok" if well else "not ready"}, 200 if well else 503, headers=_HEADERS)
+
+    async def _answer(self, question: Callable[[duckdb.DuckDBPyConnection], object]) -> Response:
+        return JSONResponse(await run_in_threadpool(self._ask, question), headers=_HEADERS)
+
+    def _ask(self, question: Callable[[duckdb.DuckDBPyConnection], object]) -> object:
+        cursor = self._cursor()
+        try:
+            return question(cursor)
+        finally:
+            cursor.close()
+
+    def _since(self, request: Request) -> int:
+        seconds = _number(request, "since_seconds", 0.0)
+        return self._wall_ns() - int(seconds * _SECOND) if seconds else 0
+
+    async def _summary(self, request: Request) -> Response:
+        since = self._since(request)
+        return await self._answer(lambda cursor: queries.summary(cursor, self._thresholds, since_ns=since))
+
+    async def _slowest(self, request: Request) -> Response:
+        since, count = self._since(request), _count(request, 10)
+        return await self._answer(lambda cursor: {"requests": queries.slowest(cursor, count, since_ns=since)})
+
+    async def _requests(self, request: Request) -> Response:
+        since, count = self._since(request), _count(request, 100)
+        least = int(_number(request, "min_seconds", 0.0) * _SECOND)
+        named = {name: request.query_params.get(name, "") for name in ("service", "model", "tenant", "outcome")}
+
+        def question(cursor: duckdb.DuckDBPyConnection) -> object:
+            return {
+                "requests": queries.recent(cursor, since_ns=since, count=count, min_duration_ns=least, **named)
+            }
+
+        return await self._answer(question)
+
+    async def _trace(self, request: Request) -> Response:
+        trace_id: str = request.path_params["trace_id"]
+        found = await run_in_threadpool(self._ask, lambda cursor: trace(cursor, trace_id))
+        if found is None:
+            return JSONResponse({"error": f"nothing is recorded of trace {trace_id}"}, 404, headers=_HEADERS)
+        return JSONResponse(found, headers=_HEADERS)
+
+    async def _page(self, request: Request) -> Response:
+        trace_id: str = request.path_params["trace_id"]
+        headers = {**_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
+
+        def question(cursor: duckdb.DuckDBPyConnection) -> str | None:
+            found = trace(cursor, trace_id)
+            return None if found is None else page(found)
+
+        text = await run_in_threadpool(self._ask, question)
+        if text is None:
+            return HTMLResponse("<!doctype html><title>Unknown trace</title>Nothing is recorded of this trace.", 404)
+        return HTMLResponse(str(text), headers=headers)
+
+
+def _number(request: Request, name: str, default: float) -> float:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e9:  # noqa: PLR2004 - thirty years
+        raise ValueError(f"{name} is {text!r}, a number of seconds from 0 is right")
+    return number
+
+
+def _count(request: Request, default: int) -> int:
+    text = request.query_params.get("n")
+    if text is None:
+        return default
+    if not text.isdecimal() or not 0 < int(text) <= MAX_ROWS:
+        raise ValueError(f"n is {text!r}, a whole number from 1 to {MAX_ROWS} is right")
+    return int(text)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 400, headers=_HEADERS)

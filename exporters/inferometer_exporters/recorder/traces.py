@@ -1,0 +1,160 @@
+"""One trace from the flight recorder: its hops, their segments, calls and runs."""
+
+from collections import defaultdict
+from typing import Any, Final
+
+import duckdb
+
+from inferometer.catalog.stages import Stage
+from inferometer.fleet.thresholds import PICODOLLARS
+from inferometer_exporters.columns.segments import segments
+from inferometer_exporters.recorder.answers import (
+    CallAnswer,
+    ExecuteAnswer,
+    HopAnswer,
+    SegmentAnswer,
+    TraceAnswer,
+)
+from inferometer_exporters.recorder.queries import ROW, request_answer, rows
+from inferometer_exporters.recorder.schema import STAGE_COLUMNS
+
+_SECOND: Final = 10**9
+_HOPS: Final = f"""
+    select {ROW}, parent_id, start_ns, request_class, first_chunk_ns, bytes_in, bytes_out, segments,
+           {", ".join(STAGE_COLUMNS)}
+    from (
+        select requests.* exclude (labels), labels.service, coalesce(nullif(labels.model, ''), labels.route) as model,
+               labels.version, labels.tenant, labels.method, labels.route, labels.class as request_class
+        from requests left join labels on labels.id = requests.labels
+        where trace_hi = $hi and trace_lo = $lo
+    ) order by start_ns
+"""  # noqa: S608 - constants
+
+
+def trace(cursor: duckdb.DuckDBPyConnection, trace_id: str) -> TraceAnswer | None:
+    """Everything that is recorded of a trace; None where nothing is.
+
+    Args:
+        cursor: of the recorder.
+        trace_id: up to 32 hex digits.
+
+    Raises:
+        ValueError: the id is no hexadecimal number of 128 bits.
+    """
+    number = int(trace_id, 16)
+    if not 0 < number < 1 << 128:
+        raise ValueError(f"{trace_id!r} is no trace id: up to 32 hex digits are right")
+    hi, lo = number >> 64, number & (1 << 64) - 1
+    hops = rows(cursor, _HOPS, hi=hi, lo=lo)
+    if not hops:
+        return None
+    return _Reader(cursor, hi, lo).answer(number, hops)
+
+
+class _Reader:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, hi: int, lo: int) -> None:
+        self._cursor = cursor
+        self._hi = hi
+        self._lo = lo
+
+    def _of_trace(self, table: str, columns: str, joins: str) -> dict[int, list[tuple[Any, ...]]]:
+        sql = f"""
+            select {table}.span_id, {columns} from {table} {joins}
+            where {table}.span_id in (select span_id from requests where trace_hi = $hi and trace_lo = $lo)
+            order by start_ns
+        """  # noqa: S608 - constants
+        found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        for span, *values in rows(self._cursor, sql, hi=self._hi, lo=self._lo):
+            found[span].append(tuple(values))
+        return found
+
+    def answer(self, trace_id: int, hops: list[tuple[Any, ...]]) -> TraceAnswer:
+        calls = self._of_trace(
+            "calls",
+            "call_id, target.name, method.name, status, attempt, start_ns, end_ns",
+            "left join names target on target.id = target left join names method on method.id = method",
+        )
+        runs = self._of_trace(
+            "executes",
+            "names.name, batch_id, batch_size, rows, start_ns, end_ns, device_ns, cost",
+            "left join names on names.id = device",
+        )
+        callers = {call[0]: span for span, made in calls.items() for call in made}
+        kept = rows(
+            self._cursor, "select reason from kept where trace_hi = $hi and trace_lo = $lo", hi=self._hi, lo=self._lo
+        )
+        first = min(hop[_START] for hop in hops)
+        answers = [_hop(hop, first, callers, calls, runs) for hop in hops]
+        costs = [answer["cost_usd"] for answer in answers]
+        known = [cost for cost in costs if cost is not None]
+        return {
+            "trace_id": f"{trace_id:032x}",
+            "kept": kept[0][0] if kept else "",
+            "cost_usd": sum(known) if len(known) == len(costs) else None,
+            "hops": answers,
+        }
+
+
+_WIDTH: Final = len(ROW.split(","))
+_SPAN: Final = 2
+_START: Final = _WIDTH + 1
+_Grouped = dict[int, list[tuple[Any, ...]]]
+
+
+def _hop(hop: tuple[Any, ...], first: int, callers: dict[int, int], calls: _Grouped, runs: _Grouped) -> HopAnswer:
+    parent, start, request_class, chunk, bytes_in, bytes_out, coded, *stages = hop[_WIDTH:]
+    span = hop[_SPAN]
+    caller = callers.get(parent) if parent else None
+    return {
+        **request_answer(hop[:_WIDTH]),
+        "parent_span_id": "" if caller is None else f"{caller:016x}",
+        "request_class": request_class or "",
+        "start_seconds": (start - first) / _SECOND,
+        "first_chunk_seconds": None if chunk is None else chunk / _SECOND,
+        "bytes_in": bytes_in,
+        "bytes_out": bytes_out,
+        "stages": {stage.label: ns / _SECOND for stage, ns in zip(Stage, stages, strict=True) if ns},
+        "segments": _segments(coded),
+        "calls": [_call(call, start) for call in calls.get(span, ())],
+        "executes": [_execute(run, start) for run in runs.get(span, ())],
+    }
+
+
+def _segments(coded: list[int]) -> list[SegmentAnswer]:
+    return [
+        {
+            "stage": segment.stage.label,
+            "kind": segment.kind.label,
+            "start_seconds": segment.start / _SECOND,
+            "duration_seconds": segment.duration_ns / _SECOND,
+            "merged": segment.merged,
+        }
+        for segment in segments(coded, 0)
+    ]
+
+
+def _call(call: tuple[Any, ...], origin: int) -> CallAnswer:
+    identity, target, method, status, attempt, start, end = call
+    return {
+        "span_id": f"{identity:016x}",
+        "target": target or "",
+        "method": method or "",
+        "status": status,
+        "attempt": attempt,
+        "start_seconds": (start - origin) / _SECOND,
+        "duration_seconds": (end - start) / _SECOND,
+    }
+
+
+def _execute(run: tuple[Any, ...], origin: int) -> ExecuteAnswer:
+    device, batch, size, amount, start, end, ns, cost = run
+    return {
+        "device": device or "",
+        "batch_id": f"{batch:016x}" if batch else "",
+        "batch_size": size,
+        "rows": amount,
+        "start_seconds": (start - origin) / _SECOND,
+        "duration_seconds": (end - start) / _SECOND,
+        "device_seconds": ns / _SECOND,
+        "cost_usd": None if cost is None else cost / PICODOLLARS,
+    }

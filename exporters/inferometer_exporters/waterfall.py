@@ -1,0 +1,101 @@
+"""A trace as one self-contained page: HTML and CSS alone, so that a link to a trace works with nothing but Python."""
+
+from collections.abc import Iterator
+from html import escape
+from typing import Final
+
+from inferometer_exporters.recorder.answers import HopAnswer, SegmentAnswer, TraceAnswer
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""No script, nothing from elsewhere: what a request names itself is text here, whatever it contains."""
+
+# One colour per stage, readable on white and on black.
+_COLOURS: Final = {
+    "network": "#3b8ea5",
+    "queue": "#d9a404",
+    "deserialize": "#5b7fd1",
+    "preprocess": "#a05bb5",
+    "execute": "#3c9a5f",
+    "postprocess": "#8b3f87",
+    "serialize": "#3d5aa8",
+    "remote": "#9a9a9a",
+    "handler": "#c9733a",
+    "other": "#b8b8b8",
+}
+_STYLE: Final = """
+:root{color-scheme:light dark}
+body{font:14px/1.45 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.15rem}h2{font-size:1rem;margin:1.6rem 0 .3rem}
+.facts{opacity:.75;margin:.1rem 0 .5rem}
+.row{display:grid;grid-template-columns:11rem 1fr 6rem;gap:.6rem;align-items:center;margin:1px 0}
+.name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.bar{position:relative;height:1rem;background:#8881}
+.bar i{position:absolute;top:0;bottom:0;min-width:2px;border-radius:2px}
+.time{text-align:right;font-variant-numeric:tabular-nums}
+code{font-size:.95em}
+"""
+
+
+def page(trace: TraceAnswer) -> str:
+    """The page of a trace."""
+    total = max(hop["start_seconds"] + hop["duration_seconds"] for hop in trace["hops"])
+    title = f"Trace {escape(trace['trace_id'])}"
+    return "".join(
+        (
+            "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
+            f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>",
+            f"<p class=facts>{escape(' · '.join(_facts(trace)))}</p>",
+            *(part for hop in trace["hops"] for part in _hop(hop, total)),
+        )
+    )
+
+
+def _facts(trace: TraceAnswer) -> Iterator[str]:
+    yield f"{len(trace['hops'])} hop{'s' if len(trace['hops']) > 1 else ''}"
+    if trace["cost_usd"] is not None:
+        yield f"cost ${trace['cost_usd']:.2g}"
+    if trace["kept"]:
+        yield f"kept because {trace['kept']}"
+
+
+def _hop(hop: HopAnswer, total: float) -> Iterator[str]:
+    name = f"{hop['method']} {hop['route']}".strip() or hop["model"]
+    facts = [hop["service"], hop["model"], hop["version"], f"tenant {hop['tenant']}" if hop["tenant"] else ""]
+    facts += [f"{hop['outcome']} {hop['status'] or ''}".strip(), _milliseconds(hop["duration_seconds"])]
+    for run in hop["executes"][:1]:
+        facts.append(f"on {run['device']}" + (f", batch of {run['batch_size']}" if run["batch_id"] else ""))
+    if hop["cost_usd"] is not None and hop["executes"]:
+        facts.append(f"${hop['cost_usd']:.2g}")
+    yield f"<h2>{escape(name)}</h2><p class=facts>{escape(' · '.join(filter(None, facts)))}</p>"
+    for segments in _by_stage(hop["segments"]).values():
+        yield _row(segments, hop["start_seconds"], total)
+
+
+def _by_stage(segments: list[SegmentAnswer]) -> dict[str, list[SegmentAnswer]]:
+    found: dict[str, list[SegmentAnswer]] = {}
+    for segment in segments:
+        label = f"{segment['stage']} {segment['kind']}".strip()
+        found.setdefault(label, []).append(segment)
+    return found
+
+
+def _row(segments: list[SegmentAnswer], offset: float, total: float) -> str:
+    stage, kind = segments[0]["stage"], segments[0]["kind"]
+    spent = sum(segment["duration_seconds"] for segment in segments)
+    scale = 100 / total if total else 0.0
+    bars = "".join(
+        f"<i style='left:{(offset + segment['start_seconds']) * scale:.3f}%;"
+        f"width:{segment['duration_seconds'] * scale:.3f}%;background:{_COLOURS.get(stage, '#888')}'></i>"
+        for segment in segments
+    )
+    name = escape(f"{stage} ({kind})" if kind else stage)
+    return (
+        f"<div class=row><span class=name>{name}</span><span class=bar>{bars}</span>"
+        f"<span class=time>{_milliseconds(spent)}</span></div>"
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f} ms"
