@@ -85,7 +85,7 @@ def generate(
 @app.command(epilog="Example: inferometer trace --slowest 3")
 def trace(
     *,
-    trace_id: Annotated[str | None, typer.Argument(help="32 hexadecimal digits, or the first few.")] = None,
+    trace_id: Annotated[str | None, typer.Argument(help="Its id: up to 32 hexadecimal digits.")] = None,
     slowest: Annotated[int | None, typer.Option(help="The slowest requests, that many.")] = None,
     api: Annotated[str, typer.Option(help="The sidecar's address.")] = "http://127.0.0.1:9465",
     recorder: Annotated[Path | None, typer.Option(help="A recorder file, where no sidecar runs.")] = None,
@@ -97,5 +97,5 @@ def trace(
             raise InferometerError("say which request: inferometer trace ID, or inferometer trace --slowest 3")
         from inferometer_compose.commands import trace as command  # noqa: PLC0415  # imports the store
 
-        code = command.run(trace_id, slowest=slowest, api=api, recorder=recorder, json=json)
+        code = command.run(trace_id, slowest=slowest, api=api, recorder=recorder, as_json=json)
     raise typer.Exit(code)

@@ -1,5 +1,6 @@
 """``inferometer demo``."""
 
+import contextlib
 import json
 import signal
 import sys
@@ -14,7 +15,6 @@ from typing import NoReturn
 from rich.console import Console
 from rich.live import Live
 
-from inferometer.fleet import thresholds
 from inferometer_compose.commands.console import screen
 from inferometer_compose.demo.asjson import as_json
 from inferometer_compose.demo.run import Outcome, Plan
@@ -23,7 +23,7 @@ from inferometer_compose.faults import MEANING, Fault
 from inferometer_compose.screens.progress import Progress, progress_line
 from inferometer_compose.screens.report import report
 from inferometer_compose.stack import programs
-from inferometer_compose.stack.configuration import Configuration, demo_fleet, generate
+from inferometer_compose.stack.configuration import demo_fleet, generate
 from inferometer_compose.stack.local import LocalStack, Peers
 
 # Without a terminal there is a line now and then instead of one that lives.
@@ -56,18 +56,18 @@ def run(options: Options) -> int:
     )
     plan = Plan(seconds=options.seconds, rate_per_second=options.rate_per_second, fault=options.fault)
     with _signals_end_it(), LocalStack(folder, peers, time_scale=options.time_scale) as stack:
-        configuration = _start(stack, options, console)
+        _start(stack, options, console)
         with _progress(console) as show:
-            outcome = run_plan(stack, plan, thresholds.read(configuration.thresholds), show)
+            outcome = run_plan(stack, plan, show)
         _finish(stack, options, outcome, console)
         if options.keep:
             console.print("Everything stays up until Ctrl-C.")
-            while True:
-                time.sleep(1)
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
     return 0
 
 
-def _start(stack: LocalStack, options: Options, console: Console) -> Configuration:
+def _start(stack: LocalStack, options: Options, console: Console) -> None:
     configuration = generate(
         options.config or demo_fleet(),
         stack.folder / "config",
@@ -90,7 +90,6 @@ def _start(stack: LocalStack, options: Options, console: Console) -> Configurati
     if options.fault is not None:
         _say(console, "fault", f"{options.fault}, from 20 % to 50 % of the time: {MEANING[options.fault]}")
     console.print()
-    return configuration
 
 
 def _say(console: Console, what: str, text: str) -> None:
@@ -133,12 +132,15 @@ def _plain(console: Console) -> Callable[[Progress], None]:
 
 @contextmanager
 def _signals_end_it() -> Iterator[None]:
-    """A closed terminal or SIGTERM ends a demo as Ctrl-C does: with everything that it started."""
+    """Ctrl-C, SIGTERM and a closed terminal end a demo alike, with everything that it started; once is enough."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(_: int, __: FrameType | None) -> NoReturn:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:

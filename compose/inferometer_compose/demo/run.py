@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from inferometer.fleet.thresholds import Thresholds
 from inferometer_compose.demo.budget import worst_left
 from inferometer_compose.demo.faultline import FaultLine
 from inferometer_compose.demo.loadline import LoadLine
@@ -41,13 +40,12 @@ class Outcome:
     sent: CountsJson
 
 
-def run(stack: LocalStack, plan: Plan, thresholds: Thresholds, show: Callable[[Progress], None]) -> Outcome:
+def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outcome:
     """Send the load through a stack that is up, and collect what was seen.
 
     Args:
         stack: Peers, sidecar and fleet are ready.
         plan: What to do.
-        thresholds: What the fleet promises, and its tenants.
         show: Told how the run stands, four times a second.
 
     Raises:
@@ -85,11 +83,10 @@ def run(stack: LocalStack, plan: Plan, thresholds: Thresholds, show: Callable[[P
         )
         time.sleep(STEP_SECONDS)
     _settle(stack, sidecar, line.last["sent"])
-    slowest = sidecar.slowest(1)
     figures = figures_of(
         sidecar.summary(),
-        sidecar.trace(slowest[0]["trace_id"]) if slowest else None,
-        thresholds,
+        sidecar.slowest(),
+        stack.thresholds,
         alerts=stories(stack.inbox.alerts(), since=began_at),
         alerts_missing=_alerts_missing(stack),
         exported_to="Jaeger" if "jaeger" in stack.up else "",

@@ -7,7 +7,7 @@ from typing import cast
 from inferometer_compose import web
 from inferometer_compose.demo.reading import objective_of
 from inferometer_compose.screens.figures import Objective
-from inferometer_exporters.recorder.answers import RequestAnswer, SummaryAnswer, TraceAnswer
+from inferometer_exporters.recorder.answers import SummaryAnswer, TraceAnswer
 
 # Each answer is a few queries over all requests of the run: often enough for a line that people watch.
 _SUMMARY_EVERY_SECONDS = 1.0
@@ -45,18 +45,13 @@ class Sidecar:
                 self._last = None
         return () if self._last is None else tuple(map(objective_of, self._last["objectives"]))
 
-    def slowest(self, count: int) -> list[RequestAnswer]:
-        """The slowest requests of the fleet, slowest first.
+    def slowest(self) -> TraceAnswer | None:
+        """The slowest request of the fleet, with all its hops; None before the first one.
 
         Raises:
             AnswerError: the sidecar does not answer.
         """
-        return cast("list[RequestAnswer]", web.get_json(f"{self._address}/api/slowest?n={count}"))
-
-    def trace(self, trace_id: str) -> TraceAnswer:
-        """One trace.
-
-        Raises:
-            AnswerError: the sidecar does not answer, or has no such trace.
-        """
-        return cast("TraceAnswer", web.get_json(f"{self._address}/api/trace/{trace_id}"))
+        found = web.get_json(f"{self._address}/api/slowest?n=1")["requests"]
+        if not found:
+            return None
+        return cast("TraceAnswer", web.get_json(f"{self._address}/api/trace/{found[0]['trace_id']}"))

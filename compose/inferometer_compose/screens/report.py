@@ -67,6 +67,10 @@ def _objectives(figures: Figures) -> Iterator[Text]:
         yield Text(f"  {rest} other objective{'s' if rest > 1 else ''}: no bad request", "dim")
     elif rest:
         yield Text(f"  {rest} other objectives are nearer to their target", "dim")
+    known = {objective.slo for objective in figures.objectives}
+    for alert in figures.alerts:
+        if alert.slo not in known:
+            yield Text(f"  {alert.name}: {_stories([alert])}", "yellow")
 
 
 def _objective(objective: Objective, alerts: str) -> Text:

@@ -24,7 +24,7 @@ COLOURS: dict[Stage, str] = {
     Stage.POSTPROCESS: "magenta",
     Stage.SERIALIZE: "blue",
     Stage.REMOTE: "bright_black",
-    Stage.HANDLER: "white",
+    Stage.HANDLER: "dark_orange3",
     Stage.OTHER: "bright_black",
 }
 """One colour per stage, the same on every screen."""

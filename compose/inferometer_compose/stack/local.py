@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from inferometer.fleet import thresholds
 from inferometer_alerts.addresses import Addresses
 from inferometer_compose import web
 from inferometer_compose.stack import fleet, inbox, peers
@@ -69,6 +70,7 @@ class LocalStack:
             health=self._ports.take(13133, "Jaeger's health check"),
         )
         self.up: dict[str, str] = {}
+        self.thresholds = thresholds.NOTHING
 
     def __enter__(self) -> Self:
         """Nothing is started yet."""
@@ -111,7 +113,7 @@ class LocalStack:
         return self.folder / "sidecar"
 
     def start_peers(self, configuration: Configuration) -> None:
-        """Start the peers that were found; one that does not get ready leaves a note and is done without."""
+        """Start the receivers of traces and alerts; one that does not get ready leaves a note and is done without."""
         server = inbox.serve(self.inbox, LOOPBACK, self._inbox_port)
         threading.Thread(target=server.serve_forever, name="alert-inbox", daemon=True).start()
         self._cleanup.callback(server.server_close)
@@ -131,19 +133,12 @@ class LocalStack:
             )
             ready = f"{url(self._alertmanager_port)}/-/ready"
             self._start_peer("alertmanager", command, ready, self._alertmanager_port)
-        if programs.prometheus.path is not None:
-            command = peers.prometheus(
-                programs.prometheus.path,
-                port=self._prometheus_port,
-                config=configuration.prometheus,
-                data=self.folder / "prometheus",
-                time_scale=self._time_scale,
-            )
-            ready = f"{url(self._prometheus_port)}/-/ready"
-            self._start_peer("prometheus", command, ready, self._prometheus_port)
 
     def start_fleet(self, configuration: Configuration) -> float:
-        """Start sidecar and services and wait for them; seconds until the last was ready.
+        """Start sidecar and services and wait for them, then Prometheus: before, it would see nothing and say so.
+
+        Returns:
+            Seconds until the last service was ready.
 
         Raises:
             StartError: one of them did not get ready.
@@ -162,8 +157,10 @@ class LocalStack:
         slowest = 0.0
         for process, health in started:
             slowest = max(slowest, process.wait_until(_answers(health), within_seconds=READY_SECONDS))
+        self.thresholds = thresholds.read(configuration.thresholds)
         self.up["live"] = self.api
         self.up["gateway"] = self.gateway
+        self._start_prometheus(configuration)
         return slowest
 
     def start_load(self, *, rate_per_second: float, seconds: float) -> Process:
@@ -176,6 +173,19 @@ class LocalStack:
         self._processes.clear()
         self._cleanup.close()
         self.up.clear()
+
+    def _start_prometheus(self, configuration: Configuration) -> None:
+        program = self.programs.prometheus.path
+        if program is None:
+            return
+        command = peers.prometheus(
+            program,
+            port=self._prometheus_port,
+            config=configuration.prometheus,
+            data=self.folder / "prometheus",
+            time_scale=self._time_scale,
+        )
+        self._start_peer("prometheus", command, f"{url(self._prometheus_port)}/-/ready", self._prometheus_port)
 
     def _start(self, command: Command) -> Process:
         process = Process(command, self.folder)

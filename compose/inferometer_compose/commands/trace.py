@@ -1,0 +1,130 @@
+"""``inferometer trace``: from the sidecar, or from a recorder file where none runs."""
+
+import http.client
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol, cast
+
+from inferometer.errors import InferometerError
+from inferometer_compose import web
+from inferometer_compose.commands.console import screen
+from inferometer_compose.commands.errors import FOUND_SOMETHING, say
+from inferometer_compose.screens import waterfall
+from inferometer_compose.screens.hops import trace_of
+from inferometer_exporters.recorder import queries, traces
+from inferometer_exporters.recorder.answers import TraceAnswer
+from inferometer_exporters.recorder.store import FILE_NAME
+
+_HEX_DIGITS = 32
+
+
+class Source(Protocol):
+    """Where traces are read from."""
+
+    def slowest(self, count: int) -> Sequence[str]:
+        """Ids of the slowest traces."""
+
+    def trace(self, trace_id: str) -> TraceAnswer | None:
+        """A trace; None where nothing is recorded of it."""
+
+
+class FromSidecar:
+    """A sidecar that runs.
+
+    Args:
+        address: ``http://host:port`` of its API.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def slowest(self, count: int) -> Sequence[str]:
+        """Ids of the slowest traces."""
+        answer = web.get_json(f"{self._address}/api/slowest?n={count}")
+        return [request["trace_id"] for request in answer["requests"]]
+
+    def trace(self, trace_id: str) -> TraceAnswer | None:
+        """A trace; None where nothing is recorded of it."""
+        url = f"{self._address}/api/trace/{trace_id}"
+        if web.fetch(url).status == http.client.NOT_FOUND:
+            return None
+        return cast("TraceAnswer", web.get_json(url))
+
+
+class FromFile:
+    """A recorder file that no sidecar has open.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def slowest(self, count: int) -> Sequence[str]:
+        """Ids of the slowest traces."""
+        with closing(queries.opened(self._path)) as cursor:
+            return [request["trace_id"] for request in queries.slowest(cursor, count)]
+
+    def trace(self, trace_id: str) -> TraceAnswer | None:
+        """A trace; None where nothing is recorded of it."""
+        with closing(queries.opened(self._path)) as cursor:
+            return traces.trace(cursor, trace_id)
+
+
+def run(trace_id: str | None, *, slowest: int | None, api: str, recorder: Path | None, as_json: bool) -> int:
+    """Draw one trace, or the slowest ones; 1 where nothing is recorded.
+
+    Raises:
+        InferometerError: the id is none, or there is neither a sidecar nor a file.
+    """
+    if trace_id is not None and not _is_id(trace_id):
+        raise InferometerError(f"{trace_id!r} is no trace id: up to {_HEX_DIGITS} hexadecimal digits are right")
+    source = _source(api, recorder)
+    ids = [trace_id] if trace_id is not None else source.slowest(slowest or 1)
+    found = [answer for one in ids if (answer := source.trace(one)) is not None]
+    if as_json:
+        _print_json(found)
+    else:
+        _draw(found)
+    if not found:
+        say(f"nothing is recorded of trace {trace_id}" if trace_id else "no request is recorded")
+        return FOUND_SOMETHING
+    return 0
+
+
+def last_recorder(folder: Path) -> Path | None:
+    """The recorder file of the last demo that ran in a folder."""
+    files = folder.glob(f"demo-*/sidecar/{FILE_NAME}")
+    return max(files, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _source(api: str, recorder: Path | None) -> Source:
+    if recorder is not None:
+        return FromFile(recorder)
+    if web.answers(f"{api}/healthz"):
+        return FromSidecar(api)
+    if (path := last_recorder(Path.cwd())) is not None:
+        return FromFile(path)
+    raise InferometerError(f"no sidecar answers at {api}, and no demo ran in this folder: name a file with --recorder")
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= _HEX_DIGITS and all(digit in "0123456789abcdefABCDEF" for digit in text)
+
+
+def _print_json(found: Sequence[TraceAnswer]) -> None:
+    sys.stdout.write(json.dumps({"traces": found}, indent=2) + "\n")
+
+
+def _draw(found: Sequence[TraceAnswer]) -> None:
+    console = screen()
+    for number, answer in enumerate(found):
+        if number:
+            console.print()
+        drawn = trace_of(answer)
+        for line in (waterfall.heading(drawn), *waterfall.lines(drawn, width=console.width)):
+            console.print(line, no_wrap=True, overflow="ignore", crop=False)
