@@ -41,7 +41,19 @@ def test_every_locked_package_has_a_hash():
 
 @pytest.mark.parametrize("module", ["inferometer", "inferometer.auto"])
 def test_importing_the_sdk_loads_nothing_heavy(module):
-    heavy = "numpy duckdb starlette fastapi httpx uvicorn ruamel onnxruntime prometheus_client rich typer".split()
+    heavy = [
+        "numpy",
+        "duckdb",
+        "starlette",
+        "fastapi",
+        "httpx",
+        "uvicorn",
+        "ruamel",
+        "onnxruntime",
+        "prometheus_client",
+        "rich",
+        "typer",
+    ]
     code = f"import sys, {module}; print(sorted(set(sys.modules) & set({heavy!r})))"
 
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout

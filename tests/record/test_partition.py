@@ -1,5 +1,7 @@
 """Stages are exclusive and sum to the duration, whatever marks a request has."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,14 +43,19 @@ calls = st.builds(
     Call, call_id=st.just(3), start=stamp, end=stamp, sent=stamp, headers=stamp, server_ns=st.integers(0, 3_000),
     target=st.just("a:1"),
 )  # fmt: skip
-intervals = st.builds(
-    Interval, start=stamp, end=stamp, stage=st.sampled_from(Stage), kind=st.sampled_from(Kind)
-)
+intervals = st.builds(Interval, start=stamp, end=stamp, stage=st.sampled_from(Stage), kind=st.sampled_from(Kind))
 records = st.builds(
     lambda stamps, done, flags, e, c, i: RequestRecord(
-        trace_id=1, span_id=2, labels=LABELS, stamps=[*stamps, done], outcome=Outcome.OK, flags=flags,
-        executes=tuple(e), calls=tuple(c), intervals=tuple(i),
-    ),  # fmt: skip
+        trace_id=1,
+        span_id=2,
+        labels=LABELS,
+        stamps=[*stamps, done],
+        outcome=Outcome.OK,
+        flags=flags,
+        executes=tuple(e),
+        calls=tuple(c),
+        intervals=tuple(i),
+    ),
     st.lists(stamp, min_size=len(Moment) - 1, max_size=len(Moment) - 1),
     st.integers(1, 3_000),
     st.sampled_from([Flag(0), Flag.STREAM]),
@@ -87,7 +94,7 @@ def test_every_instant_belongs_to_the_first_claim_in_the_order_of_precedence(rec
     for claim in asked:
         edges.update(edge for edge in claim[:2] if record.start < edge < record.end)
     cuts = sorted(edges)
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in itertools.pairwise(cuts):
         owners = [claim.rank for claim in asked if claim.start <= low and claim.end >= high]
         stage = RANKS[min(owners, default=len(RANKS) - 1)][0]
         wanted[stage] += high - low

@@ -24,14 +24,21 @@ def rows(draw, table):
 
 frames = st.builds(
     lambda sequence, mono, wall, shapes, strings, tables: Frame(
-        worker_id=WORKER, sequence=sequence, monotonic_ns=mono, wall_ns=wall, names=Names(shapes, strings),
-        gauges={"in_flight": sequence % 7 + 1}, tables={k: v for k, v in tables.items() if v},
-    ),  # fmt: skip
-    u64, u64, u64,
+        worker_id=WORKER,
+        sequence=sequence,
+        monotonic_ns=mono,
+        wall_ns=wall,
+        names=Names(shapes, strings),
+        gauges={"in_flight": sequence % 7 + 1},
+        tables={k: v for k, v in tables.items() if v},
+    ),
+    u64,
+    u64,
+    u64,
     st.dictionaries(st.integers(0, 2**32 - 1), st.tuples(*[st.text(max_size=5)] * len(SHAPE_FIELDS)), max_size=3),
     st.dictionaries(st.integers(0, 2**32 - 1), st.text(max_size=20), max_size=3),
     st.fixed_dictionaries({table.section: rows(table) for table in TABLES}),
-)  # fmt: skip
+)
 
 
 @given(frames)
@@ -56,11 +63,10 @@ def test_a_truncated_frame_is_refused_or_ends_at_a_section(frame, data):
     whole = encode(frame)
     cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
     try:
-        decoded = decode(cut)
-    except WireError as error:
-        assert str(error)
-    else:
-        assert set(decoded.tables) <= set(frame.tables)
+        tables = decode(cut).tables
+    except WireError:
+        tables = {}
+    assert set(tables) <= set(frame.tables)
 
 
 def test_rows_of_a_later_version_lose_the_columns_we_do_not_know():

@@ -6,7 +6,9 @@ from inferometer.wire.frame import Frame, Names
 from inferometer.wire.layout import BATCHES, CALLS, EXECUTES, INTERVALS, REQUESTS, Section
 from inferometer.wire.records import batches, executes, records
 
-NAMES = Names({7: ("svc", "minilm", "v1", "eu", "acme", "interactive", "POST", "/embed")}, {1: "cpu", 2: "a:1", 3: "GET"})
+NAMES = Names(
+    {7: ("svc", "minilm", "v1", "eu", "acme", "interactive", "POST", "/embed")}, {1: "cpu", 2: "a:1", 3: "GET"}
+)
 STAMPS = tuple(range(101, 101 + len(Moment)))
 
 

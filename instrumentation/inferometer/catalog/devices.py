@@ -31,7 +31,9 @@ LEDGER_RESIDUAL: Final = Gauge(
     labels=(DEVICE,),
 )
 BILL: Final = Counter(
-    name="device_bill_usd_total", unit=Unit.USD, help="What the device cost: price times wall time.",
+    name="device_bill_usd_total",
+    unit=Unit.USD,
+    help="What the device cost: price times wall time.",
     labels=(DEVICE,),
 )
 IDLE_COST: Final = Counter(
@@ -44,7 +46,9 @@ PRICE: Final = Gauge(
     name="device_price_usd_per_hour", unit=Unit.USD_PER_HOUR, help="Price of the device.", labels=(DEVICE,)
 )
 PRICE_INFO: Final = Info(
-    name="device_price_info", unit=Unit.COUNT, help="Source, date and kind of the device's price.",
+    name="device_price_info",
+    unit=Unit.COUNT,
+    help="Source, date and kind of the device's price.",
     labels=(DEVICE, PRICE_SOURCE, AS_OF, PRICE_KIND),
 )
 UNPRICED: Final = Counter(
@@ -75,15 +79,21 @@ GPU_UTILIZATION: Final = Gauge(
     name="gpu_utilization_ratio", unit=Unit.RATIO, help="Share of time in which a kernel ran.", labels=(DEVICE,)
 )
 GPU_SM_ACTIVE: Final = Gauge(
-    name="gpu_sm_active_ratio", unit=Unit.RATIO, help="Share of SM cycles with a resident warp.",
+    name="gpu_sm_active_ratio",
+    unit=Unit.RATIO,
+    help="Share of SM cycles with a resident warp.",
     labels=(DEVICE,),
 )
 GPU_TENSOR_ACTIVE: Final = Gauge(
-    name="gpu_tensor_active_ratio", unit=Unit.RATIO, help="Share of cycles in which a tensor core worked.",
+    name="gpu_tensor_active_ratio",
+    unit=Unit.RATIO,
+    help="Share of cycles in which a tensor core worked.",
     labels=(DEVICE,),
 )
 GPU_DRAM_ACTIVE: Final = Gauge(
-    name="gpu_dram_active_ratio", unit=Unit.RATIO, help="Share of cycles in which device memory moved data.",
+    name="gpu_dram_active_ratio",
+    unit=Unit.RATIO,
+    help="Share of cycles in which device memory moved data.",
     labels=(DEVICE,),
 )
 GPU_MEMORY_USED: Final = Gauge(
@@ -92,19 +102,17 @@ GPU_MEMORY_USED: Final = Gauge(
 GPU_MEMORY_TOTAL: Final = Gauge(
     name="gpu_memory_total_bytes", unit=Unit.BYTES, help="Device memory in all.", labels=(DEVICE,)
 )
-GPU_POWER: Final = Gauge(
-    name="gpu_power_watts", unit=Unit.WATTS, help="Power drawn now.", labels=(DEVICE,)
-)
+GPU_POWER: Final = Gauge(name="gpu_power_watts", unit=Unit.WATTS, help="Power drawn now.", labels=(DEVICE,))
 GPU_ENERGY: Final = Counter(
-    name="gpu_energy_joules_total", unit=Unit.JOULES, help="Energy used, by the device's counter.",
+    name="gpu_energy_joules_total",
+    unit=Unit.JOULES,
+    help="Energy used, by the device's counter.",
     labels=(DEVICE,),
 )
 GPU_TEMPERATURE: Final = Gauge(
     name="gpu_temperature_celsius", unit=Unit.CELSIUS, help="Temperature of the die.", labels=(DEVICE,)
 )
-GPU_SM_CLOCK: Final = Gauge(
-    name="gpu_sm_clock_hertz", unit=Unit.HERTZ, help="Clock of the SMs.", labels=(DEVICE,)
-)
+GPU_SM_CLOCK: Final = Gauge(name="gpu_sm_clock_hertz", unit=Unit.HERTZ, help="Clock of the SMs.", labels=(DEVICE,))
 GPU_THROTTLE: Final = Counter(
     name="gpu_throttle_seconds_total",
     unit=Unit.SECONDS,
@@ -112,7 +120,9 @@ GPU_THROTTLE: Final = Counter(
     labels=(DEVICE, THROTTLE_REASON),
 )
 GPU_XID_ERRORS: Final = Counter(
-    name="gpu_xid_errors_total", unit=Unit.COUNT, help="XID errors that the driver reported.",
+    name="gpu_xid_errors_total",
+    unit=Unit.COUNT,
+    help="XID errors that the driver reported.",
     labels=(DEVICE, XID),
 )
 GPU_ECC_ERRORS: Final = Counter(
@@ -122,6 +132,8 @@ GPU_PCIE: Final = Counter(
     name="gpu_pcie_bytes_total", unit=Unit.BYTES, help="Bytes over PCIe.", labels=(DEVICE, LINK_DIRECTION)
 )
 GPU_INFO: Final = Info(
-    name="gpu_info", unit=Unit.COUNT, help="Name, driver and source of readings of a GPU.",
+    name="gpu_info",
+    unit=Unit.COUNT,
+    help="Name, driver and source of readings of a GPU.",
     labels=(DEVICE, GPU_NAME, DRIVER, READING_SOURCE),
 )

@@ -5,54 +5,32 @@ from typing import Final
 from inferometer.catalog.model import Label
 from inferometer.catalog.stages import Outcome, Stage
 
-SERVICE: Final = Label(
-    name="service", help="OTEL_SERVICE_NAME, else the application's module.", max_values=200
-)
-MODEL: Final = Label(
-    name="model", help="Annotated, else named by a hook, else the route template.", max_values=500
-)
-VERSION: Final = Label(
-    name="version", help="Version of the model; empty where nobody says it.", max_values=50
-)
+SERVICE: Final = Label(name="service", help="OTEL_SERVICE_NAME, else the application's module.", max_values=200)
+MODEL: Final = Label(name="model", help="Annotated, else named by a hook, else the route template.", max_values=500)
+VERSION: Final = Label(name="version", help="Version of the model; empty where nobody says it.", max_values=50)
 REGION: Final = Label(name="region", help="INFEROMETER_REGION; empty where it is not set.", max_values=50)
 TENANT: Final = Label(
     name="tenant", help="A known tenant of fleet.yaml, else `other`; empty without one.", max_values=200
 )
-CLASS: Final = Label(
-    name="class", help="Bounded request class such as interactive or batch.", max_values=10
-)
+CLASS: Final = Label(name="class", help="Bounded request class such as interactive or batch.", max_values=10)
 STAGE: Final = Label(name="stage", help="Stage of the request.", values=tuple(s.label for s in Stage))
-OUTCOME: Final = Label(
-    name="outcome", help="How the request ended.", values=tuple(o.label for o in Outcome)
-)
-ENTRY: Final = Label(
-    name="entry", help="Whether the hop has no instrumented caller.", values=("true", "false")
-)
+OUTCOME: Final = Label(name="outcome", help="How the request ended.", values=tuple(o.label for o in Outcome))
+ENTRY: Final = Label(name="entry", help="Whether the hop has no instrumented caller.", values=("true", "false"))
 DIRECTION: Final = Label(name="direction", help="Tokens read or written.", values=("input", "output"))
 SLO: Final = Label(name="slo", help="Name of the objective in fleet.yaml.", max_values=500)
 RESULT: Final = Label(name="result", help="Whether the event was good or bad.", values=("good", "bad"))
-CLOSE_REASON: Final = Label(
-    name="reason", help="Why a batch was closed.", values=("full", "timeout", "flush")
-)
-DEVICE: Final = Label(
-    name="device", help="UUID of a GPU or MIG slice, or the name of a CPU host.", max_values=1000
-)
+CLOSE_REASON: Final = Label(name="reason", help="Why a batch was closed.", values=("full", "timeout", "flush"))
+DEVICE: Final = Label(name="device", help="UUID of a GPU or MIG slice, or the name of a CPU host.", max_values=1000)
 DEVICE_STATE: Final = Label(
     name="state",
     help="What the billed device did.",
     values=("attributed", "warm_idle", "loading", "unallocated", "system", "unobserved"),
 )
-PHASE: Final = Label(
-    name="phase", help="Phase of the execution.", values=("execute", "prefill", "decode")
-)
-METHOD: Final = Label(
-    name="method", help="How the share was found.", values=("sweep", "steps", "exclusive")
-)
+PHASE: Final = Label(name="phase", help="Phase of the execution.", values=("execute", "prefill", "decode"))
+METHOD: Final = Label(name="method", help="How the share was found.", values=("sweep", "steps", "exclusive"))
 PRICE_SOURCE: Final = Label(name="source", help="Where a price comes from.", max_values=50)
 AS_OF: Final = Label(name="as_of", help="Date of a price.", max_values=50)
-PRICE_KIND: Final = Label(
-    name="price_kind", help="Kind of price.", values=("on_demand", "spot", "reserved", "owned")
-)
+PRICE_KIND: Final = Label(name="price_kind", help="Kind of price.", values=("on_demand", "spot", "reserved", "owned"))
 THROTTLE_REASON: Final = Label(
     name="reason",
     help="Why clocks were held down.",
@@ -60,9 +38,7 @@ THROTTLE_REASON: Final = Label(
 )
 XID: Final = Label(name="xid", help="NVIDIA's XID code.", max_values=200)
 ECC_KIND: Final = Label(name="kind", help="Kind of memory error.", values=("corrected", "uncorrected"))
-LINK_DIRECTION: Final = Label(
-    name="direction", help="Received or transmitted by the device.", values=("rx", "tx")
-)
+LINK_DIRECTION: Final = Label(name="direction", help="Received or transmitted by the device.", values=("rx", "tx"))
 GPU_NAME: Final = Label(name="name", help="Name of the GPU, as the driver gives it.", max_values=50)
 DRIVER: Final = Label(name="driver", help="Version of the driver.", max_values=20)
 READING_SOURCE: Final = Label(
@@ -84,7 +60,5 @@ KEEP_REASON: Final = Label(
 GC_GENERATION: Final = Label(
     name="generation", help="Generation of Python's garbage collector.", values=("0", "1", "2")
 )
-COMPONENT: Final = Label(
-    name="component", help="Part of inferometer.", values=("worker", "intake", "sidecar")
-)
+COMPONENT: Final = Label(name="component", help="Part of inferometer.", values=("worker", "intake", "sidecar"))
 WORKER: Final = Label(name="pid", help="Process id of a worker.", max_values=200)

@@ -63,7 +63,9 @@ TIME_PER_OUTPUT_TOKEN: Final = Histogram(
     labels=OF_MODEL,
 )
 TOKENS: Final = Counter(
-    name="inference_tokens_total", unit=Unit.COUNT, help="Tokens read and written.",
+    name="inference_tokens_total",
+    unit=Unit.COUNT,
+    help="Tokens read and written.",
     labels=(*OF_TENANT, DIRECTION),
 )
 REQUESTS: Final = Counter(
@@ -79,18 +81,27 @@ SLO_EVENTS: Final = Counter(
     labels=(SERVICE, MODEL, VERSION, REGION, CLASS, SLO, RESULT),
 )
 IN_FLIGHT: Final = Gauge(
-    name="inference_requests_in_flight", unit=Unit.COUNT, help="Requests that are open now.",
+    name="inference_requests_in_flight",
+    unit=Unit.COUNT,
+    help="Requests that are open now.",
     labels=(SERVICE, REGION),
 )
 QUEUE_DEPTH: Final = Gauge(
-    name="inference_queue_depth", unit=Unit.COUNT, help="Requests that wait in a batch queue now.",
+    name="inference_queue_depth",
+    unit=Unit.COUNT,
+    help="Requests that wait in a batch queue now.",
     labels=(SERVICE, MODEL, REGION),
 )
 BATCH_SIZE: Final = Histogram(
-    name="inference_batch_size", unit=Unit.COUNT, help="Requests per executed batch.", labels=OF_MODEL,
+    name="inference_batch_size",
+    unit=Unit.COUNT,
+    help="Requests per executed batch.",
+    labels=OF_MODEL,
 )
 BATCHES: Final = Counter(
-    name="inference_batches_total", unit=Unit.COUNT, help="Batches that were closed, by reason.",
+    name="inference_batches_total",
+    unit=Unit.COUNT,
+    help="Batches that were closed, by reason.",
     labels=(*OF_MODEL, CLOSE_REASON),
 )
 WARMUP_REQUESTS: Final = Counter(
@@ -100,7 +111,9 @@ WARMUP_REQUESTS: Final = Counter(
     labels=OF_MODEL,
 )
 MODEL_LOAD: Final = Histogram(
-    name="inference_model_load_seconds", unit=Unit.SECONDS, help="Time to load a model.",
+    name="inference_model_load_seconds",
+    unit=Unit.SECONDS,
+    help="Time to load a model.",
     labels=(SERVICE, MODEL, REGION),
 )
 REQUEST_BYTES: Final = Histogram(

@@ -19,21 +19,25 @@ from inferometer.catalog.model import Counter, Gauge, Histogram, Info, Label, Un
 VERSION_LABEL: Final = Label(name="version", help="Version of inferometer.", max_values=10)
 
 BUILD_INFO: Final = Info(
-    name="inferometer_build_info", unit=Unit.COUNT, help="Version and part that serves this page.",
+    name="inferometer_build_info",
+    unit=Unit.COUNT,
+    help="Version and part that serves this page.",
     labels=(VERSION_LABEL, COMPONENT),
 )
 RECORDS: Final = Counter(
     name="inferometer_records_total", unit=Unit.COUNT, help="Request records taken in.", labels=(SERVICE,)
 )
-FRAMES: Final = Counter(
-    name="inferometer_frames_total", unit=Unit.COUNT, help="Frames taken in.", labels=(SERVICE,)
-)
+FRAMES: Final = Counter(name="inferometer_frames_total", unit=Unit.COUNT, help="Frames taken in.", labels=(SERVICE,))
 DROPS: Final = Counter(
-    name="inferometer_dropped_total", unit=Unit.COUNT, help="Records and spans that were given up, by reason.",
+    name="inferometer_dropped_total",
+    unit=Unit.COUNT,
+    help="Records and spans that were given up, by reason.",
     labels=(COMPONENT, DROP_REASON),
 )
 WORKERS: Final = Gauge(
-    name="inferometer_workers", unit=Unit.COUNT, help="Workers that sent a frame in the last 30 seconds.",
+    name="inferometer_workers",
+    unit=Unit.COUNT,
+    help="Workers that sent a frame in the last 30 seconds.",
     labels=(SERVICE,),
 )
 FRAME_LAG: Final = Gauge(
@@ -45,7 +49,9 @@ PASS_DURATION: Final = Histogram(
     name="inferometer_pass_duration_seconds", unit=Unit.SECONDS, help="Time of one pass of the intake."
 )
 TRACES_KEPT: Final = Counter(
-    name="inferometer_traces_kept_total", unit=Unit.COUNT, help="Traces that were kept, by first reason.",
+    name="inferometer_traces_kept_total",
+    unit=Unit.COUNT,
+    help="Traces that were kept, by first reason.",
     labels=(KEEP_REASON,),
 )
 SPANS_EXPORTED: Final = Counter(
@@ -55,11 +61,15 @@ EXPORT_FAILURES: Final = Counter(
     name="inferometer_export_failures_total", unit=Unit.COUNT, help="Attempts to export traces that failed."
 )
 HOOK_STATE: Final = Gauge(
-    name="inferometer_hook_status", unit=Unit.COUNT, help="1 for the state a hook is in, in any worker.",
+    name="inferometer_hook_status",
+    unit=Unit.COUNT,
+    help="1 for the state a hook is in, in any worker.",
     labels=(SERVICE, HOOK, HOOK_STATUS),
 )
 HOOK_ERRORS: Final = Counter(
-    name="inferometer_hook_errors_total", unit=Unit.COUNT, help="Errors of ours that a hook caught.",
+    name="inferometer_hook_errors_total",
+    unit=Unit.COUNT,
+    help="Errors of ours that a hook caught.",
     labels=(SERVICE, HOOK),
 )
 SOURCE_ERRORS: Final = Counter(
@@ -76,9 +86,7 @@ SERIES_LIMITED: Final = Counter(
     unit=Unit.COUNT,
     help="Observations that went to the series `other` because a family was full.",
 )
-RECORDER_ROWS: Final = Gauge(
-    name="inferometer_recorder_rows", unit=Unit.COUNT, help="Requests in the flight recorder."
-)
+RECORDER_ROWS: Final = Gauge(name="inferometer_recorder_rows", unit=Unit.COUNT, help="Requests in the flight recorder.")
 RECORDER_BYTES: Final = Gauge(
     name="inferometer_recorder_size_bytes", unit=Unit.BYTES, help="Size of the flight recorder's file."
 )
@@ -86,10 +94,14 @@ PROCESS_CPU: Final = Counter(
     name="process_cpu_seconds_total", unit=Unit.SECONDS, help="CPU time of a worker.", labels=(SERVICE, WORKER)
 )
 PROCESS_MEMORY: Final = Gauge(
-    name="process_resident_memory_bytes", unit=Unit.BYTES, help="Resident memory of a worker.",
+    name="process_resident_memory_bytes",
+    unit=Unit.BYTES,
+    help="Resident memory of a worker.",
     labels=(SERVICE, WORKER),
 )
 GC_COLLECTIONS: Final = Counter(
-    name="python_gc_collections_total", unit=Unit.COUNT, help="Garbage collections of a worker.",
+    name="python_gc_collections_total",
+    unit=Unit.COUNT,
+    help="Garbage collections of a worker.",
     labels=(SERVICE, WORKER, GC_GENERATION),
 )

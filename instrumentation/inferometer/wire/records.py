@@ -38,16 +38,21 @@ class LabelSets:
 def executes(frame: Frame, names: Names) -> Iterator[tuple[int, int, int, Execute]]:
     """(span id, shape, final, execute) of every row of the frame."""
     for span, execute_id, batch, queued, start, end, shape, device, size, rows, kind, final, _ in frame.rows(EXECUTES):
-        yield span, shape, final, Execute(
-            execute_id=execute_id,
-            start=start,
-            end=end,
-            device=names.strings.get(device, ""),
-            queued=queued,
-            batch_id=batch,
-            batch_size=max(size, 1),
-            rows=rows,
-            kind=_KINDS.get(kind, Kind.NONE),
+        yield (
+            span,
+            shape,
+            final,
+            Execute(
+                execute_id=execute_id,
+                start=start,
+                end=end,
+                device=names.strings.get(device, ""),
+                queued=queued,
+                batch_id=batch,
+                batch_size=max(size, 1),
+                rows=rows,
+                kind=_KINDS.get(kind, Kind.NONE),
+            ),
         )
 
 
@@ -66,9 +71,7 @@ def records(frame: Frame, names: Names) -> Iterator[RequestRecord]:
     marked: dict[int, list[Interval]] = defaultdict(list)
     for span, start, end, stage, kind, _, _ in frame.rows(INTERVALS):
         if stage in _STAGES:
-            marked[span].append(
-                Interval(start=start, end=end, stage=_STAGES[stage], kind=_KINDS.get(kind, Kind.NONE))
-            )
+            marked[span].append(Interval(start=start, end=end, stage=_STAGES[stage], kind=_KINDS.get(kind, Kind.NONE)))
     labels = LabelSets(names)
     for row in frame.rows(REQUESTS):
         hi, lo, span, parent = row[:4]
