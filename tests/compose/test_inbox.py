@@ -16,7 +16,7 @@ START_SECONDS = 1795341627.5
 
 
 def message(status="firing", fingerprint="f1", start=START, name="ErrorBudgetBurn"):
-    labels = {"alertname": name, "severity": "page", "slo": "gateway-search-available"}
+    labels = {"alertname": name, "severity": "page", "slo_tier": "fast", "slo": "gateway-search-available"}
     alert = {
         "status": status, "labels": labels, "annotations": {"summary": "it burns"},
         "startsAt": start, "endsAt": "0001-01-01T00:00:00Z", "fingerprint": fingerprint,
@@ -105,8 +105,9 @@ def test_stories_count_from_the_start_of_the_load():
     inbox.receive(message())
 
     (story,) = stories(inbox.alerts(), since=START_SECONDS - 27)
-    assert (story.severity, story.slo, story.fired_at, story.received_at) == (
+    assert (story.severity, story.tier, story.slo, story.fired_at, story.received_at) == (
         "page",
+        "fast",
         "gateway-search-available",
         27,
         28,

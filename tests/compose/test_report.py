@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from inferometer_compose.screens.figures import (
     AlertStory,
     Device,
@@ -85,6 +87,7 @@ def figures(**changes):
             AlertStory(
                 name="Burn",
                 severity="page",
+                tier="fast",
                 slo="gateway-search-available",
                 fired_at=27,
                 received_at=28,
@@ -128,6 +131,49 @@ def test_an_objective_shows_its_alert_from_firing_to_its_end():
 
     assert line.split(maxsplit=8)[:8] == ["gateway", "/search", "available", "99.9", "%", "97.80", "%", "0"]
     assert line.endswith("page at 0:27, received 0:28, resolved 0:52")
+
+
+def a_story(tier, *, fired=27.0, received=28.0, resolved=None, severity="page"):
+    return AlertStory(
+        name="Burn",
+        severity=severity,
+        tier=tier,
+        slo="gateway-search-available",
+        fired_at=fired,
+        received_at=received,
+        resolved_at=resolved,
+    )
+
+
+@pytest.mark.parametrize(
+    ("alerts", "says"),
+    [
+        ((a_story("fast"),), "page at 0:27, received 0:28, still firing"),
+        (
+            (a_story("fast", resolved=40.0), a_story("medium", fired=29.0, received=41.0, resolved=62.0)),
+            "page at 0:27, received 0:28, resolved 1:02",
+        ),
+        (
+            (a_story("fast", resolved=40.0), a_story("medium", fired=29.0, received=41.0)),
+            "page at 0:27, received 0:28, fast resolved 0:40, medium still firing",
+        ),
+        (
+            (a_story("fast", resolved=40.0), a_story("slow", fired=30.0, received=42.0, severity="ticket")),
+            "page at 0:27, received 0:28, resolved 0:40; ticket at 0:30, received 0:42, still firing",
+        ),
+    ],
+    ids=["fires", "two windows resolved", "one of two resolved", "two severities"],
+)
+def test_alerts_of_one_objective_are_one_story_per_severity(alerts, says):
+    (line,) = (line for line in text(alerts=alerts).splitlines() if "available" in line)
+
+    assert line.endswith(says)
+
+
+def test_an_alert_that_belongs_to_no_objective_has_a_line_of_its_own():
+    stray = replace(a_story(""), name="InferometerDown", slo="")
+
+    assert "  InferometerDown: page at 0:27, received 0:28, still firing" in text(alerts=(stray,))
 
 
 def test_objectives_without_a_bad_request_are_one_line():

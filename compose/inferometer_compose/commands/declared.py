@@ -82,6 +82,37 @@ def generate(
     raise typer.Exit(code)
 
 
+@app.command(epilog="Example: inferometer sidecar --thresholds config/thresholds.json --otlp http://127.0.0.1:14318")
+def sidecar(
+    *,
+    socket: Annotated[Path | None, typer.Option(help="Where workers send their frames.")] = None,
+    metrics: Annotated[str, typer.Option(help="Where Prometheus scrapes.")] = "127.0.0.1:9464",
+    api: Annotated[str, typer.Option(help="Where the API and the live page answer.")] = "127.0.0.1:9465",
+    state: Annotated[Path | None, typer.Option(help="Folder of its state and of the flight recorder.")] = None,
+    thresholds: Annotated[
+        Path | None,
+        typer.Option(envvar="INFEROMETER_THRESHOLDS", help="thresholds.json, as `inferometer generate` writes it."),
+    ] = None,
+    otlp: Annotated[str | None, typer.Option(help="Where kept traces go: OTLP over HTTP.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Recorded GPU readings, for hosts without a GPU.")] = None,
+) -> None:
+    """Take in the records of this host: metrics, cost ledger, flight recorder, traces."""
+    with plain_errors():
+        from inferometer_compose.commands import sidecar as command  # noqa: PLC0415  # imports the store
+
+        options = command.Options(
+            socket=socket,
+            metrics=metrics,
+            api=api,
+            state=state,
+            thresholds=thresholds,
+            otlp=otlp,
+            replay=replay,
+        )
+        code = command.run(options)
+    raise typer.Exit(code)
+
+
 @app.command(epilog="Example: inferometer trace --slowest 3")
 def trace(
     *,

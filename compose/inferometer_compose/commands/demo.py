@@ -81,9 +81,7 @@ def _start(stack: LocalStack, options: Options, console: Console) -> None:
     _say(console, "peers", "  ".join(str(program) for program in stack.programs.all()))
     for note in stack.notes:
         _say(console, "note", note)
-    for name, address in stack.up.items():
-        if name not in ("gateway", "alertmanager"):
-            _say(console, name, address)
+    _say(console, "up", "   ".join(f"{name} {address}" for name, address in stack.up.items()))
     scale = options.time_scale
     if scale != 1:
         _say(console, "time", f"time scale {scale:g}: a window of an hour is {3600 / scale:g} s here")
@@ -105,7 +103,11 @@ def _finish(stack: LocalStack, options: Options, outcome: Outcome, console: Cons
     console.print()
     for line in report(figures, width=console.width):
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
-    console.print(f"Sent: {sent['sent']:,} requests, {sent['ok']:,} answered, {sent['failed']:,} failed", style="dim")
+    console.print(
+        f"Sent: {sent['sent']:,} requests, {figures.requests:,} of them recorded; "
+        f"{sent['ok']:,} answered, {sent['failed']:,} failed",
+        style="dim",
+    )
     console.print(f"Recorder: {recorder}", style="dim")
 
 

@@ -18,8 +18,9 @@ from inferometer_compose.stack.local import LocalStack
 from inferometer_compose.stack.process import StartError
 
 STEP_SECONDS = 0.25
-# How long the last records, and the news that an alert is over, may take after the load.
-SETTLE_SECONDS = 6.0
+# How long the last records, and the news that a page is over, may take after the load. Tickets watch long windows.
+SETTLE_SECONDS = 8.0
+PAGE = "page"
 _LOAD_END_SECONDS = 30.0
 
 
@@ -103,7 +104,9 @@ def _alerts_missing(stack: LocalStack) -> str:
 def _settle(stack: LocalStack, sidecar: Sidecar, sent: int) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
-        unresolved = any(alert.resolved_at is None for alert in stack.inbox.alerts())
+        unresolved = any(
+            story.resolved_at is None for story in stories(stack.inbox.alerts(), since=0.0) if story.severity == PAGE
+        )
         if sidecar.summary()["requests"] >= sent and not unresolved:
             return
         time.sleep(STEP_SECONDS)

@@ -6,8 +6,8 @@ from inferometer.catalog import labels
 from inferometer_compose.screens.figures import AlertStory
 from inferometer_compose.stack.inbox import Delivered
 
-# A label of alerts, not of series: Alertmanager's routes read it.
-SEVERITY = "severity"
+# Labels of alerts, not of series: Alertmanager's routes and inhibitions read them.
+SEVERITY, TIER = "severity", "slo_tier"
 
 
 def stories(alerts: Iterable[Delivered], *, since: float) -> tuple[AlertStory, ...]:
@@ -21,6 +21,7 @@ def stories(alerts: Iterable[Delivered], *, since: float) -> tuple[AlertStory, .
         AlertStory(
             name=alert.name,
             severity=alert.labels.get(SEVERITY, ""),
+            tier=alert.labels.get(TIER, ""),
             slo=alert.labels.get(labels.SLO.name, ""),
             fired_at=alert.fired_at - since,
             received_at=alert.received_at - since,

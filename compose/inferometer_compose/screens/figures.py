@@ -41,10 +41,15 @@ class ModelTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertStory:
-    """An alert from firing to its end; times in seconds after the start of the load."""
+    """An alert from firing to its end; times in seconds after the start of the load.
+
+    Attributes:
+        tier: Which pair of windows it watches; an objective has several.
+    """
 
     name: str
     severity: str
+    tier: str
     slo: str
     fired_at: float
     received_at: float

@@ -89,13 +89,27 @@ def _objective(objective: Objective, alerts: str) -> Text:
 
 
 def _stories(alerts: Sequence[AlertStory]) -> str:
+    """What was told of an objective: one story per severity, however many pairs of windows told it."""
     if not alerts:
         return UNKNOWN
-    parts = []
+    by_severity: dict[str, list[AlertStory]] = {}
     for alert in sorted(alerts, key=lambda alert: alert.fired_at):
-        end = f"resolved {clock(alert.resolved_at)}" if alert.resolved_at is not None else "still firing"
-        parts.append(f"{alert.severity} at {clock(alert.fired_at)}, received {clock(alert.received_at)}, {end}")
-    return "; ".join(parts)
+        by_severity.setdefault(alert.severity, []).append(alert)
+    return "; ".join(_story(severity, told) for severity, told in by_severity.items())
+
+
+def _story(severity: str, told: Sequence[AlertStory]) -> str:
+    fired, received = min(alert.fired_at for alert in told), min(alert.received_at for alert in told)
+    ended = [alert.resolved_at for alert in told if alert.resolved_at is not None]
+    start = f"{severity} at {clock(fired)}, received {clock(received)}"
+    if len(ended) == len(told):
+        return f"{start}, resolved {clock(max(ended))}"
+    if not ended:
+        return f"{start}, still firing"
+    return start + "".join(
+        f", {alert.tier} {'still firing' if alert.resolved_at is None else f'resolved {clock(alert.resolved_at)}'}"
+        for alert in told
+    )
 
 
 def _costs(figures: Figures) -> Iterator[Text]:

@@ -1,0 +1,62 @@
+"""``inferometer sidecar``."""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from inferometer.settings import Settings
+from inferometer_exporters.sidecar import Address, SidecarSettings
+from inferometer_exporters.sidecar import run as run_sidecar
+
+SOCKET_NAME = "sidecar.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line said; nothing where it said nothing."""
+
+    socket: Path | None
+    metrics: str
+    api: str
+    state: Path | None
+    thresholds: Path | None
+    otlp: str | None
+    replay: Path | None
+
+
+def run(options: Options) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit status.
+
+    Raises:
+        RefusedError: an address is none, or somebody else has the socket, the state or a port.
+        StateError: a file cannot be used.
+    """
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    run_sidecar(settings_of(options, os.environ))
+    return 0
+
+
+def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSettings:
+    """The sidecar's settings; what was not said is where workers of the same user look for it.
+
+    Raises:
+        RefusedError: an address is none.
+    """
+    runtime = Settings.from_env(environment).runtime_dir
+    return SidecarSettings(
+        socket=options.socket or runtime / SOCKET_NAME,
+        state=options.state or _state_folder(environment),
+        metrics=Address.parse(options.metrics),
+        api=Address.parse(options.api),
+        thresholds=options.thresholds,
+        otlp=options.otlp,
+        replay=options.replay,
+    )
+
+
+def _state_folder(environment: Mapping[str, str]) -> Path:
+    # The place that the XDG base directory specification names for state.
+    given = environment.get("XDG_STATE_HOME")
+    return (Path(given) if given else Path.home() / ".local" / "state") / "inferometer"
