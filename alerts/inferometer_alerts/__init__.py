@@ -1,1 +1,1 @@
-"""Recording rules, burn-rate alerts and Alertmanager configuration from fleet.yaml."""
+"""Recording rules, burn-rate alerts and the configuration of Prometheus and Alertmanager, from fleet.yaml."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node as YamlNode, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import Node as YamlNode
 
 from inferometer.errors import FleetError, Place
 
@@ -136,7 +137,9 @@ class _Lines:
             return self._scalar(node, place)
         if isinstance(node, SequenceNode):
             return Sequence(place=place, items=tuple(self.value(item) for item in node.value))
-        return Mapping(place=place, items=tuple(self._items(node)))
+        if isinstance(node, MappingNode):
+            return Mapping(place=place, items=tuple(self._items(node)))
+        raise FleetError(f"a {type(node).__name__} is not read here", place)
 
     def _items(self, node: MappingNode) -> Iterator[tuple[Scalar, Value]]:
         first: dict[str, Place] = {}

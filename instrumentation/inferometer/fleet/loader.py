@@ -8,7 +8,7 @@ from inferometer.fleet import document, durations
 from inferometer.fleet.document import Mapping, Scalar, Sequence, Value, wrong
 from inferometer.fleet.model import Fleet, Receiver, Service
 from inferometer.fleet.scalars import Kind, WrongValueError, nearest
-from inferometer.fleet.schema import Key, Listing, Nested, Shape, Table, exactly_one, keys
+from inferometer.fleet.schema import Entry, Listing, Nested, Shape, Table, exactly_one, keys
 from inferometer.fleet.slos import slo_name
 from inferometer.fleet.thresholds import Sli
 
@@ -84,9 +84,9 @@ def _mapping(value: Value, what: str) -> Mapping:
 def _object(cls: type[T], value: Value, what: str, **given: object) -> T:
     mapping = _mapping(value, what)
     known = {entry.name: entry for entry in keys(cls)}
-    for name, _ in mapping.items:
-        if name.text not in known:
-            raise wrong(name, f"{what} has no key {name.text!r}", nearest(name.text, tuple(known)))
+    for written, _ in mapping.items:
+        if written.text not in known:
+            raise wrong(written, f"{what} has no key {written.text!r}", nearest(written.text, tuple(known)))
     _check_one_of(cls, mapping, what)
     for name, entry in known.items():
         found = mapping.get(name)
@@ -105,7 +105,7 @@ def _check_one_of(cls: type, mapping: Mapping, what: str) -> None:
         raise wrong(place, f"{what} needs exactly one of {', '.join(names)}", f"write one: {names[0]}")
 
 
-def _missing(entry: Key) -> str:
+def _missing(entry: Entry) -> str:
     example = f" {entry.shape.example}" if isinstance(entry.shape, Kind) else ""
     return f"add `{entry.name}:{example}`: {entry.doc}"
 

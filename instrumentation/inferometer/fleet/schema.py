@@ -1,16 +1,14 @@
 """Dataclasses as schema: one definition from which fleet.yaml is read and its JSON Schema is written.
 
-A field made with :func:`key` says how its value is written; a class may set ``EXACTLY_ONE`` to the names of keys
+A field annotated with :class:`Key` says how its value is written; a class may set ``EXACTLY_ONE`` to the names of keys
 of which one must stand there.
 """
 
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, Final
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, get_type_hints
 
 from inferometer.fleet.scalars import Json, Kind
-
-_KEY: Final = "inferometer.fleet.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,41 +37,41 @@ class Listing:
 Shape = Kind[Any] | Nested | Table | Listing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Key:
-    """How a field stands in the file."""
+    """How a field stands in the file: annotate it with this; ``name`` where the key differs from the field."""
+
+    shape: Shape
+    doc: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A key of a mapping, and the field that it fills."""
 
     name: str
+    attribute: str
     shape: Shape
     doc: str
     required: bool
-    attribute: str
 
 
-def key(shape: Shape, doc: str, *, name: str = "", default: Any = MISSING) -> Any:
-    """A dataclass field that is read from the key ``name`` (the field's own name where none is given)."""
-    metadata = {_KEY: (shape, doc, name)}
-    if default is MISSING:
-        return field(metadata=metadata)
-    return field(metadata=metadata, default=default)
-
-
-def keys(cls: type) -> tuple[Key, ...]:
+def keys(cls: type) -> tuple[Entry, ...]:
     """The keys of a dataclass, in the order in which they are declared."""
     return tuple(_keys(cls))
 
 
-def _keys(cls: type) -> Iterator[Key]:
-    entry: Field[Any]
-    for entry in fields(cls):
-        if _KEY in entry.metadata:
-            shape, doc, name = entry.metadata[_KEY]
-            yield Key(
-                name=name or entry.name,
-                shape=shape,
-                doc=doc,
-                required=entry.default is MISSING,
-                attribute=entry.name,
+def _keys(cls: type) -> Iterator[Entry]:
+    hints = get_type_hints(cls, include_extras=True)
+    for field in fields(cls):
+        for key in getattr(hints[field.name], "__metadata__", ()):
+            yield Entry(
+                name=key.name or field.name,
+                attribute=field.name,
+                shape=key.shape,
+                doc=key.doc,
+                required=field.default is MISSING,
             )
 
 

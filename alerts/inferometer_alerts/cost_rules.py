@@ -1,0 +1,68 @@
+"""Recording rules of money, over an hour.
+
+Marginal cost is the device time that requests used, at its price. Fully loaded cost adds what the bill holds besides:
+idle, loading, system. Each request carries it in proportion to its marginal cost, so that loaded costs add up to the
+bill. Cost per 1,000 of the fleet and of a tenant counts entry requests; of a model, the requests to that model.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from inferometer import promql
+from inferometer.catalog import devices
+from inferometer.catalog.labels import DEVICE, ENTRY, TENANT
+from inferometer.catalog.model import Counter, Label
+from inferometer.catalog.requests import COST, REQUESTS
+from inferometer.promql import Expr, Matcher
+from inferometer_alerts import recorded
+from inferometer_alerts.recorded import OF_MODEL, Recorded
+from inferometer_alerts.rule import Group, Rule
+from inferometer_alerts.time_scale import TimeScale
+
+WINDOW: Final = "1h"
+
+
+def group(scale: TimeScale) -> Group:
+    """Rules in the order in which they build upon each other."""
+    window = scale.over(WINDOW)
+    return Group(name="cost", interval="1m", rules=(*_amounts(window), *_shares(), *_per_1k()))
+
+
+def _amounts(window: str) -> Iterator[Rule]:
+    def total(counter: Counter, *by: Label, only: tuple[Matcher, ...] = ()) -> Expr:
+        return promql.sum_by(promql.increase(promql.select(counter, *only), window), *by)
+
+    yield Rule(series=recorded.COST_MODEL, expr=total(COST, *OF_MODEL, TENANT))
+    yield Rule(series=recorded.REQUESTS_MODEL, expr=total(REQUESTS, *OF_MODEL, TENANT))
+    yield Rule(series=recorded.REQUESTS_ENTRY, expr=total(REQUESTS, TENANT, only=(promql.equal(ENTRY, "true"),)))
+    yield Rule(series=recorded.BILL, expr=total(devices.BILL, DEVICE))
+    yield Rule(series=recorded.IDLE, expr=total(devices.IDLE_COST, DEVICE))
+
+
+def _sum(series: Recorded, *by: Label) -> Expr:
+    return promql.sum_by(promql.select(series), *by)
+
+
+def _shares() -> Iterator[Rule]:
+    yield Rule(series=recorded.IDLE_SHARE, expr=promql.select(recorded.IDLE) / (promql.select(recorded.BILL) > 0))
+    yield Rule(series=recorded.FLEET_IDLE_SHARE, expr=_sum(recorded.IDLE) / (_sum(recorded.BILL) > 0))
+    yield Rule(series=recorded.LOAD_FACTOR, expr=_sum(recorded.BILL) / (_sum(recorded.COST_MODEL) > 0))
+
+
+def _per_1k() -> Iterator[Rule]:
+    cost, hops, entries = recorded.COST_MODEL, recorded.REQUESTS_MODEL, recorded.REQUESTS_ENTRY
+    fleet = 1000 * _sum(cost) / (_sum(entries) > 0)
+    tenant = 1000 * _sum(cost, TENANT) / (_sum(entries, TENANT) > 0)
+    model = 1000 * _sum(cost, *OF_MODEL) / (_sum(hops, *OF_MODEL) > 0)
+    model_tenant = 1000 * _sum(cost, *OF_MODEL, TENANT) / (_sum(hops, *OF_MODEL, TENANT) > 0)
+    yield Rule(series=recorded.FLEET_PER_1K, expr=fleet)
+    yield Rule(series=recorded.FLEET_PER_1K_LOADED, expr=1000 * _sum(recorded.BILL) / (_sum(entries) > 0))
+    yield Rule(series=recorded.TENANT_PER_1K, expr=tenant)
+    yield Rule(series=recorded.TENANT_PER_1K_LOADED, expr=_loaded(promql.select(recorded.TENANT_PER_1K)))
+    yield Rule(series=recorded.MODEL_PER_1K, expr=model)
+    yield Rule(series=recorded.MODEL_PER_1K_LOADED, expr=_loaded(promql.select(recorded.MODEL_PER_1K)))
+    yield Rule(series=recorded.MODEL_TENANT_PER_1K_LOADED, expr=_loaded(model_tenant))
+
+
+def _loaded(marginal: Expr) -> Expr:
+    return promql.multiply(marginal, promql.select(recorded.LOAD_FACTOR), on=())

@@ -1,0 +1,59 @@
+"""Configuration of Prometheus: what it scrapes, how, how often, and the lists of targets."""
+
+import json
+from typing import Final
+
+from inferometer.fleet.model import Fleet
+from inferometer_alerts.addresses import Addresses
+from inferometer_alerts.time_scale import TimeScale
+from inferometer_alerts.traffic_alerts import SCRAPE_JOB
+from inferometer_alerts.yaml_text import Yaml
+
+# Protobuf first: only it carries native histograms. OpenMetrics next: it carries exemplars.
+SCRAPE_PROTOCOLS: Final = ("PrometheusProto", "OpenMetricsText1.0.0", "PrometheusText1.0.0", "PrometheusText0.0.4")
+MAX_EXEMPLARS: Final = 100_000
+JOBS: Final = (SCRAPE_JOB, "prometheus", "alertmanager")
+
+
+def configuration(fleet: Fleet, scale: TimeScale) -> Yaml:
+    """prometheus.yml; paths are relative to it."""
+    return {
+        "global": {
+            "scrape_interval": scale.every("15s"),
+            # Not longer than the interval; Prometheus refuses that.
+            "scrape_timeout": scale.every("10s"),
+            "evaluation_interval": scale.every("30s"),
+            "external_labels": {"fleet": fleet.name},
+        },
+        "storage": {"exemplars": {"max_exemplars": MAX_EXEMPLARS}},
+        "rule_files": ["rules/*.yml"],
+        "alerting": {"alertmanagers": [{"file_sd_configs": [_targets_of("alertmanager", scale)]}]},
+        "scrape_configs": [_scrape(job, scale) for job in JOBS],
+    }
+
+
+def _scrape(job: str, scale: TimeScale) -> Yaml:
+    common: dict[str, Yaml] = {"job_name": job, "file_sd_configs": [_targets_of(job, scale)]}
+    if job != SCRAPE_JOB:
+        return common
+    return {
+        **common,
+        "scrape_protocols": list(SCRAPE_PROTOCOLS),
+        "scrape_native_histograms": True,
+        # Alerts and other readers count in the classic buckets, whose boundaries hold the thresholds exactly.
+        "always_scrape_classic_histograms": True,
+    }
+
+
+def _targets_of(job: str, scale: TimeScale) -> Yaml:
+    return {"files": [f"targets/{job}.json"], "refresh_interval": scale.every("1m")}
+
+
+def targets(addresses: Addresses) -> dict[str, bytes]:
+    """Lists of targets by file name: the only files that hold addresses."""
+    listed = {
+        SCRAPE_JOB: list(addresses.sidecars),
+        "prometheus": [addresses.prometheus],
+        "alertmanager": [addresses.alertmanager],
+    }
+    return {f"{job}.json": (json.dumps([{"targets": listed[job]}], indent=2) + "\n").encode() for job in JOBS}

@@ -1,0 +1,236 @@
+"""Every series that a rule of ours records: ``level:subject:operation``, declared once.
+
+The level is what a series has one of: ``slo``, ``model``, ``tenant``, ``device``, ``fleet``. A window in a name is
+the one of production; with a time scale the same name holds the shorter window.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from inferometer.catalog.labels import DEVICE, MODEL, OUTCOME, SERVICE, SLO, STAGE, TENANT, VERSION
+from inferometer.catalog.model import Label, Unit
+from inferometer.errors import CatalogError
+
+_NAME = re.compile(r"(slo|model|tenant|device|fleet):[a-z0-9_]+(:[a-z0-9_]+)?")
+
+OBJECTIVE: Final = Label(name="objective", help="Name of an objective in fleet.yaml.", max_values=50)
+SLI: Final = Label(name="sli", help="What an objective measures.", max_values=10)
+TARGET: Final = Label(name="target", help="Target of an objective in percent.", max_values=50)
+PERIOD: Final = Label(name="period", help="Time over which an objective is kept.", max_values=20)
+QUANTILE: Final = Label(name="quantile", help="Quantile of a distribution.", values=("0.5", "0.95", "0.99", "0.999"))
+SEVERITY: Final = Label(name="severity", help="Whether an alert pages or waits.", values=("page", "ticket"))
+SLO_TIER: Final = Label(
+    name="slo_tier",
+    help="How fast the budget burns, or `cause` for what is no SLO itself.",
+    values=("outage", "fast", "medium", "slow", "long", "cause"),
+)
+ALERT_NAME: Final = Label(name="alertname", help="Prometheus: name of an alert.", max_values=100)
+ALERT_STATE: Final = Label(name="alertstate", help="Prometheus: state of an alert.", values=("pending", "firing"))
+JOB: Final = Label(name="job", help="Prometheus: name of a scrape configuration.", max_values=20)
+INSTANCE: Final = Label(name="instance", help="Prometheus: address of a target.", max_values=1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A recorded series; recorded values are always gauges, increases of a window among them."""
+
+    name: str
+    unit: Unit
+    help: str
+    labels: tuple[Label, ...] = ()
+    kind: ClassVar[str] = "gauge"
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise CatalogError(f"recorded series {self.name!r} is not level:subject:operation")
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return tuple(label.name for label in self.labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Builtin:
+    """A series that Prometheus makes itself."""
+
+    name: str
+    help: str
+    labels: tuple[Label, ...]
+    kind: ClassVar[str] = "gauge"
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return tuple(label.name for label in self.labels)
+
+
+UP: Final = Builtin(name="up", help="1 while a target answers.", labels=(JOB, INSTANCE))
+ALERTS: Final = Builtin(
+    name="ALERTS",
+    help="1 per alert that is pending or firing.",
+    labels=(ALERT_NAME, ALERT_STATE, SEVERITY, SERVICE, MODEL, SLO, SLO_TIER, DEVICE),
+)
+
+OF_SLO: Final = (SERVICE, MODEL, SLO, OBJECTIVE)
+OF_MODEL: Final = (SERVICE, MODEL)
+
+SLO_INFO: Final = Recorded(
+    name="slo:info",
+    unit=Unit.COUNT,
+    help="1 per objective of a model, with what it promises.",
+    labels=(*OF_SLO, SLI, TARGET, PERIOD),
+)
+SLO_OBJECTIVE: Final = Recorded(
+    name="slo:objective:ratio", unit=Unit.RATIO, help="Share of events that must be good.", labels=OF_SLO
+)
+SLO_BUDGET: Final = Recorded(
+    name="slo:error_budget:ratio", unit=Unit.RATIO, help="Share of events that may be bad.", labels=OF_SLO
+)
+SLO_PERIOD: Final = Recorded(
+    name="slo:period:seconds", unit=Unit.SECONDS, help="Time over which the objective is kept.", labels=OF_SLO
+)
+SLO_EVENTS_TILE: Final = Recorded(
+    name="slo:events:tile",
+    unit=Unit.COUNT,
+    help="Events in five minutes, recorded every five minutes: tiles that long windows are the sum of.",
+    labels=OF_SLO,
+)
+SLO_BAD_TILE: Final = Recorded(
+    name="slo:bad_events:tile", unit=Unit.COUNT, help="Bad events in five minutes, a tile.", labels=OF_SLO
+)
+SLO_EVENTS_PERIOD: Final = Recorded(
+    name="slo:events:period", unit=Unit.COUNT, help="Events in the objective's whole period.", labels=OF_SLO
+)
+SLO_BAD_PERIOD: Final = Recorded(
+    name="slo:bad_events:period", unit=Unit.COUNT, help="Bad events in the objective's whole period.", labels=OF_SLO
+)
+SLO_BUDGET_LEFT: Final = Recorded(
+    name="slo:budget_left:ratio",
+    unit=Unit.RATIO,
+    help="Share of the period's error budget that is left; below 0 when it is overdrawn.",
+    labels=OF_SLO,
+)
+
+
+def events(window: str) -> Recorded:
+    """Events of an SLO in a window."""
+    return Recorded(name=f"slo:events:increase{window}", unit=Unit.COUNT, help=f"Events in {window}.", labels=OF_SLO)
+
+
+def bad_events(window: str) -> Recorded:
+    """Bad events of an SLO in a window."""
+    return Recorded(
+        name=f"slo:bad_events:increase{window}", unit=Unit.COUNT, help=f"Bad events in {window}.", labels=OF_SLO
+    )
+
+
+def burn_rate(window: str) -> Recorded:
+    """How many times too fast the budget was used in a window; 1 uses it up exactly."""
+    return Recorded(
+        name=f"slo:burn_rate:ratio{window}",
+        unit=Unit.RATIO,
+        help=f"Share of bad events in {window} as a multiple of the error budget.",
+        labels=OF_SLO,
+    )
+
+
+MODEL_REQUESTS: Final = Recorded(
+    name="model:requests:rate5m",
+    unit=Unit.COUNT,
+    help="Requests per second, by outcome.",
+    labels=(*OF_MODEL, VERSION, OUTCOME),
+)
+MODEL_DURATION: Final = Recorded(
+    name="model:request_duration_seconds:quantile5m",
+    unit=Unit.SECONDS,
+    help="Quantiles of the duration, from the native histograms.",
+    labels=(*OF_MODEL, VERSION, QUANTILE),
+)
+MODEL_FIRST_CHUNK: Final = Recorded(
+    name="model:time_to_first_chunk_seconds:quantile5m",
+    unit=Unit.SECONDS,
+    help="Quantiles of the time to the first chunk.",
+    labels=(*OF_MODEL, VERSION, QUANTILE),
+)
+MODEL_STAGE_MEAN: Final = Recorded(
+    name="model:stage_seconds:mean5m",
+    unit=Unit.SECONDS,
+    help="Mean time per request in each stage; the stages sum to the mean duration.",
+    labels=(*OF_MODEL, STAGE),
+)
+COST_MODEL: Final = Recorded(
+    name="model:cost_usd:increase1h", unit=Unit.USD, help="Marginal cost in an hour.", labels=(*OF_MODEL, TENANT)
+)
+REQUESTS_MODEL: Final = Recorded(
+    name="model:requests:increase1h",
+    unit=Unit.COUNT,
+    help="Requests that ended in an hour, each hop counted.",
+    labels=(*OF_MODEL, TENANT),
+)
+REQUESTS_ENTRY: Final = Recorded(
+    name="tenant:entry_requests:increase1h",
+    unit=Unit.COUNT,
+    help="Requests from outside the fleet in an hour.",
+    labels=(TENANT,),
+)
+BILL: Final = Recorded(
+    name="device:bill_usd:increase1h", unit=Unit.USD, help="What the device cost in an hour.", labels=(DEVICE,)
+)
+IDLE: Final = Recorded(
+    name="device:idle_usd:increase1h",
+    unit=Unit.USD,
+    help="Part of the bill that no request and no system work used.",
+    labels=(DEVICE,),
+)
+IDLE_SHARE: Final = Recorded(
+    name="device:idle:ratio1h", unit=Unit.RATIO, help="Share of the device's bill that is idle.", labels=(DEVICE,)
+)
+FLEET_IDLE_SHARE: Final = Recorded(
+    name="fleet:idle:ratio1h", unit=Unit.RATIO, help="Share of the fleet's bill that is idle."
+)
+LOAD_FACTOR: Final = Recorded(
+    name="fleet:bill_per_cost:ratio1h",
+    unit=Unit.RATIO,
+    help="The whole bill as a multiple of what requests used of it: what makes marginal cost fully loaded.",
+)
+FLEET_PER_1K: Final = Recorded(
+    name="fleet:cost_per_1k_usd:marginal1h", unit=Unit.USD, help="Marginal cost of 1,000 entry requests."
+)
+FLEET_PER_1K_LOADED: Final = Recorded(
+    name="fleet:cost_per_1k_usd:loaded1h", unit=Unit.USD, help="The whole bill per 1,000 entry requests."
+)
+TENANT_PER_1K: Final = Recorded(
+    name="tenant:cost_per_1k_usd:marginal1h",
+    unit=Unit.USD,
+    help="Marginal cost of 1,000 entry requests of a tenant.",
+    labels=(TENANT,),
+)
+TENANT_PER_1K_LOADED: Final = Recorded(
+    name="tenant:cost_per_1k_usd:loaded1h",
+    unit=Unit.USD,
+    help="Cost of 1,000 entry requests of a tenant with its share of the whole bill.",
+    labels=(TENANT,),
+)
+MODEL_PER_1K: Final = Recorded(
+    name="model:cost_per_1k_usd:marginal1h",
+    unit=Unit.USD,
+    help="Marginal cost of 1,000 requests to a model.",
+    labels=OF_MODEL,
+)
+MODEL_PER_1K_LOADED: Final = Recorded(
+    name="model:cost_per_1k_usd:loaded1h",
+    unit=Unit.USD,
+    help="Cost of 1,000 requests to a model with its share of the whole bill.",
+    labels=OF_MODEL,
+)
+MODEL_TENANT_PER_1K_LOADED: Final = Recorded(
+    name="model:cost_per_1k_usd_by_tenant:loaded1h",
+    unit=Unit.USD,
+    help="Cost of 1,000 requests of a tenant to a model with its share of the whole bill.",
+    labels=(*OF_MODEL, TENANT),
+)
+
+SERIES: Final = tuple(value for value in list(globals().values()) if isinstance(value, Recorded | Builtin))
+"""Those whose name does not depend on the fleet's objectives."""

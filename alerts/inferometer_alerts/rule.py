@@ -1,0 +1,100 @@
+"""What a rule file is made of: rules, alerts, groups; each knows what it needs to be right."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from inferometer.catalog.model import Label
+from inferometer.errors import CatalogError
+from inferometer.promql import Expr, Matcher
+from inferometer_alerts.recorded import Recorded
+
+
+class Severity(StrEnum):
+    """Whether somebody is woken; the routes of fleet.yaml have the same names."""
+
+    PAGE = "page"
+    TICKET = "ticket"
+
+
+class Board(StrEnum):
+    """A board that an alert points at: its uid in Grafana."""
+
+    FLEET = "inferometer-fleet"
+    MODEL = "inferometer-model"
+    COST = "inferometer-cost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A recording rule; the expression's labels and the fixed ones are exactly those of the series.
+
+    Raises:
+        CatalogError: they are not.
+    """
+
+    series: Recorded
+    expr: Expr
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        carried = {*self.expr.labels, *self.labels}
+        if carried != set(self.series.label_names):
+            raise CatalogError(
+                f"{self.series.name} has the labels {', '.join(self.series.label_names) or 'none'}, "
+                f"its rule yields {', '.join(sorted(carried)) or 'none'}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Proof of an alert: samples, and when it must fire and stay quiet (durations from the start, unscaled).
+
+    ``series`` maps a series in promql notation to values in promtool's notation, one value per ``step``; ``only`` says
+    which of the alert's elements is meant.
+    """
+
+    series: Mapping[str, str]
+    only: tuple[Matcher, ...] = ()
+    fires: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()
+    step: str = "15s"
+    evaluation: str = "30s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """An alert: when, how urgent, and all that its reader needs.
+
+    Attributes:
+        name: Name; the runbook's file has it too.
+        expr: It fires for each element of the result.
+        severity: Page or ticket.
+        tier: Value of the label ``slo_tier``.
+        summary: One line, with the values, in Prometheus's template language.
+        description: What it means and where to look first, templated too.
+        board: Board that shows it.
+        variables: Labels of the alert that become variables of the board.
+        hold: How long the expression must hold.
+        cases: Proof, unless it is generated per objective.
+    """
+
+    name: str
+    expr: Expr
+    severity: Severity
+    summary: str
+    description: str
+    board: Board
+    tier: str = "cause"
+    variables: tuple[Label, ...] = ()
+    hold: str = "0s"
+    cases: tuple[Case, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Rules that are evaluated one after the other, every ``interval``."""
+
+    name: str
+    interval: str
+    rules: tuple[Rule | Alert, ...]

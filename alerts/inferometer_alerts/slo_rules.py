@@ -1,0 +1,160 @@
+"""Recording rules of SLOs: counts of events, never averages of ratios; all SLOs in one expression per window.
+
+Windows up to an hour are increases of the raw counters. Longer ones are sums of five-minute tiles, so that their
+cost does not depend on how often Prometheus scrapes, and a missing sample costs one tile instead of a month.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from inferometer import promql
+from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO
+from inferometer.catalog.requests import SLO_EVENTS
+from inferometer.fleet import durations
+from inferometer.fleet.model import Fleet, ObjectiveSpec
+from inferometer.fleet.slos import slos
+from inferometer.promql import Expr, Matcher
+from inferometer_alerts import recorded
+from inferometer_alerts.policy import DIRECT_NS, budget, legs
+from inferometer_alerts.recorded import OBJECTIVE, OF_SLO, Recorded
+from inferometer_alerts.rule import Group, Rule
+from inferometer_alerts.time_scale import TimeScale
+
+TILE: Final = "5m"
+NOW: Final = "30s"
+# Long windows move slowly; below half of Prometheus's five minutes of look-back nothing vanishes between two rounds.
+LATER: Final = "2m"
+BAD: Final = "bad"
+
+
+def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
+    """Groups in the order in which they build upon each other."""
+    used = {spec.name: spec for spec in (slo.objective for slo in slos(fleet))}
+    specs = tuple(used.values())
+    windows = _windows(specs)
+    direct = [ns for ns in windows if ns <= DIRECT_NS]
+    tiled = [ns for ns in windows if ns > DIRECT_NS]
+    return (
+        Group(
+            name="slo-now",
+            interval=NOW,
+            rules=(
+                *_info(fleet),
+                *(rule for spec in specs for rule in _promise(spec)),
+                *(rule for ns in direct for rule in _direct(durations.render(ns), scale, _users(specs, ns))),
+            ),
+        ),
+        Group(name="slo-tiles", interval=TILE, rules=tuple(_tiles(scale))),
+        Group(
+            name="slo-later",
+            interval=LATER,
+            rules=(
+                *(rule for ns in tiled for rule in _tiled(durations.render(ns), scale, _users(specs, ns))),
+                *_periods(specs, scale),
+            ),
+        ),
+    )
+
+
+def _windows(specs: Iterable[ObjectiveSpec]) -> list[int]:
+    return sorted({ns for spec in specs for leg in legs(spec) for ns in (leg.short_ns, leg.long_ns)})
+
+
+def _users(specs: tuple[ObjectiveSpec, ...], window_ns: int) -> tuple[Matcher, ...]:
+    """A matcher for the objectives that watch a window; none where all do."""
+    users = [spec.name for spec in specs if any(window_ns in (leg.short_ns, leg.long_ns) for leg in legs(spec))]
+    return () if len(users) == len(specs) else (promql.one_of(OBJECTIVE, users),)
+
+
+def _info(fleet: Fleet) -> Iterator[Rule]:
+    for slo in slos(fleet):
+        yield Rule(
+            series=recorded.SLO_INFO,
+            expr=promql.scalar(1),
+            labels={
+                SERVICE.name: slo.service,
+                MODEL.name: slo.model,
+                SLO.name: slo.name,
+                OBJECTIVE.name: slo.objective.name,
+                recorded.SLI.name: slo.objective.sli.value,
+                recorded.TARGET.name: f"{slo.objective.target.normalize():f}",
+                recorded.PERIOD.name: durations.render(slo.objective.window_ns),
+            },
+        )
+
+
+def _promise(spec: ObjectiveSpec) -> Iterator[Rule]:
+    info = promql.select(recorded.SLO_INFO, promql.equal(OBJECTIVE, spec.name))
+    each = promql.sum_by(info, *OF_SLO)
+    yield Rule(series=recorded.SLO_OBJECTIVE, expr=each * (spec.target / 100))
+    yield Rule(series=recorded.SLO_BUDGET, expr=each * budget(spec))
+    yield Rule(series=recorded.SLO_PERIOD, expr=each * (spec.window_ns // 10**9))
+
+
+def _counted(window: str, users: tuple[Matcher, ...]) -> tuple[Expr, Expr]:
+    """Events and bad events in a window, for the SLOs that fleet.yaml knows, with their objective as a label."""
+    info = promql.select(recorded.SLO_INFO, *users)
+    of = tuple(label for label in OF_SLO if label is not OBJECTIVE)
+    everything = promql.sum_by(promql.increase(promql.select(SLO_EVENTS), window), *of)
+    bad = promql.sum_by(
+        promql.increase(promql.select(SLO_EVENTS, promql.equal(RESULT, BAD)), window),
+        *of,
+    )
+    return (
+        promql.multiply(everything, info, on=(SLO,), keep=(OBJECTIVE,)),
+        promql.multiply(bad, info, on=(SLO,), keep=(OBJECTIVE,)),
+    )
+
+
+def _direct(window: str, scale: TimeScale, users: tuple[Matcher, ...]) -> Iterator[Rule]:
+    events, bad = _counted(scale.over(window), users)
+    yield from _window(window, events, bad, users)
+
+
+def _tiles(scale: TimeScale) -> Iterator[Rule]:
+    events, bad = _counted(scale.over(TILE), ())
+    yield Rule(series=recorded.SLO_EVENTS_TILE, expr=events)
+    yield Rule(
+        series=recorded.SLO_BAD_TILE,
+        expr=promql.either(bad, 0 * promql.select(recorded.SLO_EVENTS_TILE)),
+    )
+
+
+def _tiled(window: str, scale: TimeScale, users: tuple[Matcher, ...]) -> Iterator[Rule]:
+    over = scale.over(window)
+    yield from _window(
+        window,
+        promql.sum_over_time(promql.select(recorded.SLO_EVENTS_TILE, *users), over),
+        promql.sum_over_time(promql.select(recorded.SLO_BAD_TILE, *users), over),
+        users,
+    )
+
+
+def _window(window: str, events: Expr, bad: Expr, users: tuple[Matcher, ...]) -> Iterator[Rule]:
+    total, failed = recorded.events(window), recorded.bad_events(window)
+    yield Rule(series=total, expr=events)
+    # A service that never failed may have no series of failures: 0 times its events, which keeps the labels.
+    yield Rule(series=failed, expr=promql.either(bad, 0 * promql.select(total)))
+    yield Rule(
+        series=recorded.burn_rate(window),
+        expr=_ratio(failed, total) / promql.select(recorded.SLO_BUDGET, *users),
+    )
+
+
+def _ratio(bad: Recorded, events: Recorded, *matchers: Matcher) -> Expr:
+    # No events: no ratio. A division by zero would be NaN, which every sum over it becomes.
+    return promql.select(bad, *matchers) / (promql.select(events, *matchers) > 0)
+
+
+def _periods(specs: tuple[ObjectiveSpec, ...], scale: TimeScale) -> Iterator[Rule]:
+    for period_ns in sorted({spec.window_ns for spec in specs}):
+        users = [spec.name for spec in specs if spec.window_ns == period_ns]
+        matcher = promql.one_of(OBJECTIVE, users)
+        over = durations.render(scale.window(period_ns))
+        for series, tile in (
+            (recorded.SLO_EVENTS_PERIOD, recorded.SLO_EVENTS_TILE),
+            (recorded.SLO_BAD_PERIOD, recorded.SLO_BAD_TILE),
+        ):
+            yield Rule(series=series, expr=promql.sum_over_time(promql.select(tile, matcher), over))
+    used = _ratio(recorded.SLO_BAD_PERIOD, recorded.SLO_EVENTS_PERIOD) / promql.select(recorded.SLO_BUDGET)
+    yield Rule(series=recorded.SLO_BUDGET_LEFT, expr=1 - used)

@@ -1,0 +1,181 @@
+"""Alerts on what burn rates cannot see: no traffic at all, and no measurements."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from inferometer import promql
+from inferometer.catalog.labels import CLASS, COMPONENT, DROP_REASON, MODEL, OUTCOME, RESULT, SERVICE, SLO
+from inferometer.catalog.requests import REQUESTS, SLO_EVENTS
+from inferometer.catalog.telemetry import DROPS
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.slos import Slo, slos
+from inferometer_alerts import recorded
+from inferometer_alerts.recorded import JOB
+from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.time_scale import TimeScale
+
+SCRAPE_JOB: Final = "inferometer"
+# 240 in an hour are 20 in five minutes: that none comes by chance happens once in e^20.
+_REGULAR_TRAFFIC: Final = 240
+
+_SERVED: Final = promql.select(
+    REQUESTS, promql.equal(SERVICE, "gateway"), promql.equal(MODEL, "/search"), promql.equal(OUTCOME, "ok")
+).text
+_SIDECAR: Final = promql.select(
+    recorded.UP, promql.equal(JOB, SCRAPE_JOB), promql.equal(recorded.INSTANCE, "sidecar:9464")
+).text
+_DROPPED: Final = promql.select(DROPS, promql.equal(COMPONENT, "worker"), promql.equal(DROP_REASON, "buffer_full")).text
+
+
+def alerts(fleet: Fleet, scale: TimeScale) -> Iterator[Alert]:
+    """Traffic that stopped, measurements that are gone, the exporter that is down, telemetry that is dropped."""
+    yield _traffic_stopped(scale)
+    for example in islice(slos(fleet), 1):
+        yield _metrics_absent(scale, example)
+        yield _never_reported(scale, example)
+    yield _down()
+    yield _no_targets()
+    yield _dropping(scale)
+
+
+def _traffic_stopped(scale: TimeScale) -> Alert:
+    # Batch work stops when it is done.
+    requests = promql.select(REQUESTS, promql.differs(CLASS, "batch"))
+    now = promql.sum_by(promql.increase(requests, scale.over("5m")), SERVICE, MODEL)
+    before = promql.sum_by(promql.offset(promql.increase(requests, scale.over("1h")), scale.over("5m")), SERVICE, MODEL)
+    return Alert(
+        name="InferenceTrafficStopped",
+        expr=promql.both(before >= _REGULAR_TRAFFIC, now.equals(0)),
+        severity=Severity.PAGE,
+        summary="{{ $labels.service }} {{ $labels.model }} gets no requests any more.",
+        description=(
+            "No request ended in the last 5m, {{ $value | humanize }} did in the hour before. Either nobody asks, "
+            "something in front of the service is broken, or the service takes requests and never ends them."
+        ),
+        board=Board.MODEL,
+        variables=(SERVICE, MODEL),
+        hold="5m",
+        cases=(
+            Case(
+                series={_SERVED: "0+10x240 2400x120"},
+                fires=("75m",),
+                quiet=("55m", "64m"),
+            ),
+            Case(series={_SERVED: "0+0.1x240 24x120"}, quiet=("75m",)),
+        ),
+    )
+
+
+def _metrics_absent(scale: TimeScale, example: Slo) -> Alert:
+    seen = promql.group_by(
+        promql.max_over_time(promql.select(recorded.SLO_EVENTS_TILE), scale.over("1d")), SERVICE, MODEL
+    )
+    now = promql.group_by(promql.select(recorded.events("5m")), SERVICE, MODEL)
+    promised = promql.group_by(promql.select(recorded.SLO_INFO), SERVICE, MODEL)
+    return Alert(
+        name="InferenceMetricsAbsent",
+        expr=promql.unless(promql.where(promised, seen, on=(SERVICE, MODEL)), now, on=(SERVICE, MODEL)),
+        severity=Severity.PAGE,
+        summary="{{ $labels.service }} {{ $labels.model }} reports nothing any more.",
+        description=(
+            "Measurements of this model came within the last day and do not come now: its objectives are not "
+            "watched. The service is down, or its records do not reach the sidecar."
+        ),
+        board=Board.FLEET,
+        variables=(SERVICE, MODEL),
+        hold="5m",
+        cases=(Case(series={_events(example): "0+10x240 _x240"}, only=_of(example), fires=("75m",), quiet=("55m",)),),
+    )
+
+
+def _never_reported(scale: TimeScale, example: Slo) -> Alert:
+    seen = promql.group_by(
+        promql.max_over_time(promql.select(recorded.SLO_EVENTS_TILE), scale.over("1d")), SERVICE, MODEL
+    )
+    promised = promql.group_by(promql.select(recorded.SLO_INFO), SERVICE, MODEL)
+    return Alert(
+        name="InferenceNeverReported",
+        expr=promql.unless(promised, seen, on=(SERVICE, MODEL)),
+        severity=Severity.TICKET,
+        summary="{{ $labels.service }} {{ $labels.model }} stands in fleet.yaml and never reported.",
+        description=(
+            "fleet.yaml promises objectives for this model, and no event of them came for a day. The names in "
+            "fleet.yaml and those of the service differ, or the service does not import inferometer.auto."
+        ),
+        board=Board.FLEET,
+        variables=(SERVICE, MODEL),
+        hold="30m",
+        cases=(
+            Case(series={_events(example): "_x400"}, only=_of(example), fires=("40m",), quiet=("20m",)),
+            Case(series={_events(example): "0x400"}, only=_of(example), quiet=("40m",)),
+        ),
+    )
+
+
+def _of(slo: Slo) -> tuple[promql.Matcher, ...]:
+    return promql.equal(SERVICE, slo.service), promql.equal(MODEL, slo.model)
+
+
+def _events(slo: Slo) -> str:
+    good = promql.equal(RESULT, "good")
+    return promql.select(SLO_EVENTS, *_of(slo), promql.equal(SLO, slo.name), good).text
+
+
+def _down() -> Alert:
+    up = promql.select(recorded.UP, promql.equal(JOB, SCRAPE_JOB))
+    return Alert(
+        name="InferometerDown",
+        expr=up.equals(0),
+        severity=Severity.PAGE,
+        summary="inferometer on {{ $labels.instance }} does not answer: what it watches is not watched.",
+        description=(
+            "Prometheus cannot scrape this sidecar, or worker. Requests are still served; their records wait in the "
+            "workers, bounded, and are taken in when it is back."
+        ),
+        board=Board.FLEET,
+        hold="2m",
+        cases=(
+            Case(
+                series={_SIDECAR: "1x40 0x40"},
+                fires=("15m",),
+                quiet=("8m", "11m"),
+            ),
+        ),
+    )
+
+
+def _no_targets() -> Alert:
+    return Alert(
+        name="InferometerNoTargets",
+        expr=promql.absent(promql.select(recorded.UP, promql.equal(JOB, SCRAPE_JOB))),
+        severity=Severity.PAGE,
+        summary="Prometheus has no inferometer to scrape: nothing is watched.",
+        description="The list of targets is empty or cannot be read: prometheus/targets/inferometer.json.",
+        board=Board.FLEET,
+        hold="5m",
+        cases=(Case(series={_SIDECAR: "_x80"}, fires=("10m",), quiet=("3m",)),),
+    )
+
+
+def _dropping(scale: TimeScale) -> Alert:
+    dropped = promql.increase(promql.select(DROPS), scale.over("10m"))
+    return Alert(
+        name="InferometerDropping",
+        expr=promql.sum_by(dropped, COMPONENT, DROP_REASON) > 0,
+        severity=Severity.TICKET,
+        summary="inferometer dropped {{ $value | humanize }} records or spans: {{ $labels.reason }}.",
+        description=(
+            "A bounded buffer of the {{ $labels.component }} was full or something could not be read. Counts of "
+            "requests are too low by what was dropped."
+        ),
+        board=Board.FLEET,
+        hold="0s",
+        cases=(
+            Case(
+                series={_DROPPED: "0x60 5x60"},
+                fires=("16m",),
+                quiet=("10m", "28m"),
+            ),
+        ),
+    )
