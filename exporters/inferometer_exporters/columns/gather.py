@@ -19,9 +19,9 @@ class Gathered:
     """Rows of all frames of a pass; ``labels``, ``device``, ``target`` and ``method`` are the recorder's numbers."""
 
     requests: Columns
-    """With ``worker`` (the first 8 bytes of its id), ``process`` and ``wall_offset`` (wall time minus stamp, ns)."""
+    """With ``labels``, ``worker`` (of its id the first 8 bytes), ``process``, ``wall_offset`` (wall time - stamp)."""
     open: Columns
-    """With ``worker`` and ``labels``."""
+    """With the same, and ``frame_ns``: when the worker said so."""
     executes: Columns
     """With ``worker``."""
     calls: Columns
@@ -51,6 +51,7 @@ def gather(arrivals: Sequence[Arrival], numbers: Numbers) -> Gathered:
     names = _Translation(arrivals, lambda arrival, n: numbers.name(arrival.names.strings.get(n, "")))
     workers = np.array([worker_key(arrival.worker.worker_id) for arrival in arrivals], np.uint64)
     offsets = np.array([arrival.frame.wall_ns - arrival.frame.monotonic_ns for arrival in arrivals], np.int64)
+    times = np.array([arrival.frame.monotonic_ns for arrival in arrivals], np.int64)
     processes = np.array([numbers.process(arrival) for arrival in arrivals], np.int64)
 
     def rows(table: Table) -> tuple[Columns, Ints]:
@@ -66,7 +67,13 @@ def gather(arrivals: Sequence[Arrival], numbers: Numbers) -> Gathered:
         "labels": labels(requests["shape"], of),
     }
     opened, of = rows(OPEN)
-    opened |= {"worker": workers[of], "labels": labels(opened["shape"], of)}
+    opened |= {
+        "worker": workers[of],
+        "process": processes[of],
+        "wall_offset": offsets[of],
+        "labels": labels(opened["shape"], of),
+        "frame_ns": times[of],
+    }
     executes, of = rows(EXECUTES)
     executes |= {"worker": workers[of], "device": names(executes["device"], of)}
     calls, of = rows(CALLS)

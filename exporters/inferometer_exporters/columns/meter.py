@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inferometer.aggregate.aggregator import Aggregator
+from inferometer.aggregate.cells import HistogramCell
 from inferometer.aggregate.requests import RequestCells, RequestMeter, of_model
 from inferometer.catalog import requests
 from inferometer.catalog.labels import DIRECTION
@@ -15,9 +15,7 @@ from inferometer.catalog.stages import ANSWERED, FAILED, Outcome, Stage
 from inferometer.fleet.thresholds import Objective, Sli
 from inferometer.record.model import Flag, Labels
 from inferometer_exporters.columns.partition import Partitions
-from inferometer_exporters.columns.tables import Column, Columns, Ints
-
-Mask = NDArray[np.bool_]
+from inferometer_exporters.columns.tables import Column, Columns, Ints, Mask
 
 _INPUT, _OUTPUT = DIRECTION.values
 _LAST_OUTCOME: Final = int(Outcome.SERVER_ERROR)
@@ -45,26 +43,21 @@ class Bins:
 
     def __init__(self, aggregator: Aggregator, entry: Series) -> None:
         layout = aggregator.layout(entry)
-        self.entry = entry
         self._bounds = np.array(layout.bounds, np.int64)
         self._classic = np.array(layout.classic, np.int64)
         self._width = len(self._bounds)
 
-    def observe(
-        self, cells: Callable[[int], RequestCells], group: Ints, values: Ints, stage: Stage | None = None
-    ) -> None:
-        """Count *values*, each for the series of its group."""
+    def observe(self, cell: Callable[[int], HistogramCell], group: Ints, values: Ints) -> None:
+        """Count *values*, each in the histogram of its group."""
         order = np.argsort(group, kind="stable")
         group, values = group[order], values[order]
         edges = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1]))).tolist() if len(group) else []
         sketch = np.minimum(np.searchsorted(self._bounds, values), self._width - 1)
         classic = np.searchsorted(self._classic, values)
         for low, high in zip(edges, [*edges[1:], len(group)], strict=True):
-            of = cells(int(group[low]))
-            cell = of.histogram(self.entry) if stage is None else of.stage(stage)
             part = values[low:high]
             positive = sketch[low:high][part > 0]
-            cell.observe_binned(
+            cell(int(group[low])).observe_binned(
                 sketch=_counted(positive),
                 classic=_counted(classic[low:high]),
                 total=int(part.sum()),
@@ -114,7 +107,10 @@ class ColumnMeter:
             bins = self._bins.get(entry.name)
             if bins is None:
                 bins = self._bins[entry.name] = Bins(self._aggregator, entry)
-            bins.observe(self._cells, group, values, stage)
+            if stage is None:
+                bins.observe(lambda number: self._cells(number).histogram(entry), group, values)
+            else:
+                bins.observe(lambda number: self._cells(number).stage(stage), group, values)
 
     def finished(self, columns: Columns, partitions: Partitions, crossed: Callable[[Column], Mask]) -> None:
         """Count requests that ended.

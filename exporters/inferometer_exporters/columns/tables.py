@@ -11,6 +11,7 @@ from inferometer.wire.layout import TABLES, Section, Table
 Ints = NDArray[np.int64]
 Column = NDArray[Any]
 """One column, of any type."""
+Mask = NDArray[np.bool_]
 Columns = dict[str, Column]
 """Rows of one table, by column name; all of one length."""
 

@@ -89,10 +89,15 @@ class Ledger:
             self._runs = take(runs, ~done)
         return take(found, found["span_id"] != 0)
 
-    def close(self, worker: int, at: int) -> None:
-        """End the runs of a worker that is gone."""
-        mine = (self._runs["worker"] == np.uint64(worker)) & (self._runs["end"] == 0)
-        self._runs["end"][mine] = np.maximum(self._runs["start"][mine], at)
+    def close(self, worker: int, at: int) -> Columns:
+        """End the runs and the requests of a worker that is gone; its rows, which are final now."""
+        runs = self._runs
+        mine = np.flatnonzero(runs["worker"] == np.uint64(worker))
+        running = mine[runs["end"][mine] == 0]
+        runs["end"][running] = np.maximum(runs["start"][running], at)
+        runs["final"][mine] = True
+        runs["release"][mine] = np.maximum(runs["release"][mine], runs["end"][mine])
+        return take(runs, mine)
 
     def _window(self, index: int, account: Account, until: int, idle: State) -> None:
         runs, since = self._runs, account.since

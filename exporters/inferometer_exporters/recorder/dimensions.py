@@ -23,6 +23,9 @@ class Dimension:
         self._keys: list[Key | None] = [None]
         self._stored = 0
 
+    def __len__(self) -> int:
+        return len(self._keys) - 1
+
     def __getitem__(self, number: int) -> Key | None:
         """The name of a number; None where there is none."""
         return self._keys[number] if 0 <= number < len(self._keys) else None

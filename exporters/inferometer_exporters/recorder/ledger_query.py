@@ -12,7 +12,7 @@ _ENTRIES: Final = """
     select names.name, state, ns, span_ns, bill, idle_cost, picodollars_per_hour, price_kind, price_source, price_as_of
     from ledger join names on names.id = ledger.device
     where wall_ns {bound} $since
-    qualify row_number() over (partition by device, state order by pass {order}) = 1
+    qualify row_number() over (partition by ledger.device, state order by ledger.pass {order}) = 1
     order by names.name, state
 """
 _NOTHING: Final = (0, 0, 0, 0)

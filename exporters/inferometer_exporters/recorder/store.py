@@ -13,12 +13,12 @@ from inferometer.errors import RefusedError, StateError
 from inferometer.record.partition import MAX_SEGMENTS
 from inferometer_exporters.columns.tables import Columns, length
 from inferometer_exporters.recorder.dimensions import Dimension
-from inferometer_exporters.recorder.schema import DIMENSIONS, OF_REQUESTS, REQUESTS, VERSION, statements
+from inferometer_exporters.recorder.schema import DIMENSIONS, OF_REQUESTS, VERSION, statements
 
 _log = logging.getLogger(__name__)
 
 FILE_NAME: Final = "recorder.duckdb"
-NULLABLE: Final = frozenset({"first_chunk_ns", "first_token_ns", "proxy_wait_ns", "cost"})
+NULLABLE: Final = frozenset({"first_chunk_ns", "first_token_ns", "proxy_wait_ns", "cost", "picodollars_per_hour"})
 """Columns in which -1 stands for unknown on the way in."""
 SEGMENTS: Final = tuple(f"segment_{index}" for index in range(MAX_SEGMENTS))
 """Columns that carry the coded segments on the way in, with their number in ``segment_count``."""
@@ -96,6 +96,8 @@ class Recorder:
             number: of the pass; every row carries it.
             batches: table -> columns, without ``pass``.
         """
+        if not batches and not any(dimension.fresh() for dimension in self._dimensions):
+            return
         self._run("begin")
         try:
             self._names(number)
@@ -189,5 +191,3 @@ def _checked(path: Path) -> duckdb.DuckDBPyConnection:
         raise StateError(f"{path} is a flight recorder of version {found}, this inferometer reads up to {VERSION}")
     return connection
 
-
-assert set(REQUESTS) >= NULLABLE  # noqa: S101 - both are written here

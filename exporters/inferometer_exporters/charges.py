@@ -1,0 +1,96 @@
+"""What settled requests owe, as series: device seconds and money by model, tenant, device and outcome."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from inferometer.aggregate.aggregator import Aggregator
+from inferometer.aggregate.cells import HistogramCell
+from inferometer.aggregate.requests import of_model
+from inferometer.catalog import devices, requests, telemetry
+from inferometer.catalog.labels import METHOD, PHASE
+from inferometer.catalog.stages import Kind, Outcome
+from inferometer.fleet.thresholds import Thresholds
+from inferometer.record.model import Flag, Labels
+from inferometer_exporters.columns.meter import Bins
+from inferometer_exporters.columns.tables import Columns, Ints
+from inferometer_exporters.ledger.account import Account
+
+_EXECUTE, _PREFILL, _DECODE = PHASE.values
+_SWEEP: Final = METHOD.values[0]
+_PHASES: Final = {int(Kind.PREFILL): _PREFILL, int(Kind.DECODE): _DECODE}
+"""Kinds of runs that are phases of their own; every other kind is plain execution."""
+
+
+class Charges:
+    """Feeds the series of cost.
+
+    Args:
+        aggregator: receives them.
+        thresholds: known tenants.
+        labels: label set by its number.
+    """
+
+    def __init__(self, aggregator: Aggregator, thresholds: Thresholds, labels: Callable[[int], Labels]) -> None:
+        self._aggregator = aggregator
+        self._thresholds = thresholds
+        self._labels = labels
+
+    def settled(self, rows: Columns, runs: Columns, row: Ints, accounts: list[Account]) -> None:
+        """Count settled requests.
+
+        Args:
+            rows: of requests, with what they owe.
+            runs: settled runs.
+            row: the request of each run, -1 without one.
+            accounts: of devices, by the runs' index.
+        """
+        known = np.flatnonzero(row >= 0)
+        if not len(known):
+            return
+        of = row[known]
+        parts = np.stack([rows["labels"][of], rows["outcome"][of], runs["device"][known], runs["kind"][known]])
+        groups, member = np.unique(parts.astype(np.int64), axis=1, return_inverse=True)
+        ns, money = np.zeros((2, groups.shape[1]), np.int64)
+        np.add.at(ns, member, runs["ns"][known])
+        np.add.at(money, member, runs["picodollars"][known])
+        for group, spent, cost in zip(groups.T.tolist(), ns.tolist(), money.tolist(), strict=True):
+            number, outcome, device, kind = group
+            labels, account = self._labels(number), accounts[device]
+            named = (*of_model(labels), self._thresholds.tenant(labels.tenant))
+            how = (_PHASES.get(kind, _EXECUTE), Outcome(outcome).label, _SWEEP)
+            self._aggregator.add(requests.DEVICE_SECONDS, (*named, account.device.name, *how), spent)
+            if account.rate is not None:
+                self._aggregator.add(requests.COST, (*named, *how), cost)
+        self._distribute(rows, np.unique(of))
+
+    def _distribute(self, rows: Columns, executed: Ints) -> None:
+        """The distribution of cost over requests that used a priced device."""
+        priced = executed[rows["cost"][executed] >= 0]
+        warm = (rows["flags"][priced] & int(Flag.WARMUP)) != 0
+        priced = priced[~warm]
+        if len(priced):
+            bins = Bins(self._aggregator, requests.REQUEST_COST)
+            bins.observe(self._cell, rows["labels"][priced], rows["cost"][priced])
+
+    def _cell(self, number: int) -> HistogramCell:
+        return self._aggregator.histogram(requests.REQUEST_COST, of_model(self._labels(number)))
+
+
+def show(aggregator: Aggregator, accounts: list[Account]) -> None:
+    """The ledger's own series."""
+    for account in accounts:
+        device = account.device.name
+        for state, ns in account.states.items():
+            aggregator.counter(devices.LEDGER, (device, state.value)).raise_to(ns)
+        aggregator.set(devices.LEDGER_RESIDUAL, (device,), account.residual)
+        aggregator.counter(telemetry.LATE_DEVICE_SECONDS, (device,)).raise_to(account.late)
+        if account.rate is None:
+            aggregator.counter(devices.UNPRICED, (device,)).raise_to(account.unpriced)
+            continue
+        price = account.rate.price
+        aggregator.counter(devices.BILL, (device,)).raise_to(account.bill)
+        aggregator.counter(devices.IDLE_COST, (device,)).raise_to(account.idle_cost)
+        aggregator.set(devices.PRICE, (device,), price.usd_per_hour)
+        aggregator.set(devices.PRICE_INFO, (device, price.source, price.as_of, price.price_kind), 1)

@@ -1,0 +1,261 @@
+"""The sidecar's pipeline: what `inferometer.intake` drives, on columns."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from inferometer.aggregate import Aggregator, RequestMeter, Snapshot
+from inferometer.catalog import telemetry
+from inferometer.catalog.labels import COMPONENT, DROP_REASON
+from inferometer.errors import StateError
+from inferometer.fleet.thresholds import Thresholds
+from inferometer.intake.pipeline import Arrival
+from inferometer.wire.layout import CALLS, INTERVALS
+from inferometer.wire.records import batches
+from inferometer_exporters import charges
+from inferometer_exporters.charges import Charges
+from inferometer_exporters.columns.gather import Gathered, gather, worker_key
+from inferometer_exporters.columns.meter import ColumnMeter
+from inferometer_exporters.columns.partition import partition
+from inferometer_exporters.columns.tables import Columns, concatenate, empty, length, take
+from inferometer_exporters.health import Health
+from inferometer_exporters.hold import Hold, recorder_rows, releases
+from inferometer_exporters.ledger.account import Device, State
+from inferometer_exporters.ledger.ledger import Ledger
+from inferometer_exporters.ledger.prices import Rate
+from inferometer_exporters.naming import Naming
+from inferometer_exporters.opens import Opens
+from inferometer_exporters.recorder.store import Recorder
+from inferometer_exporters.recorder.tables import call_rows, execute_rows, ledger_rows
+from inferometer_exporters.source import Sampler
+
+HOLD_NS: Final = 5 * 10**9
+"""How long the ledger waits for a worker that says nothing."""
+IDLE_SWEEP_NS: Final = 10**9
+"""Time between sweeps where nothing waits for one."""
+LEDGER_NS: Final = 2 * 10**9
+"""Time between the ledger's entries in the recorder."""
+UPKEEP_NS: Final = 10 * 10**9
+_SIDECAR: Final = COMPONENT.values[-1]
+_LATE: Final = DROP_REASON.values[4]
+_SERIES: Final = "sidecar.series"
+_METER: Final = "sidecar.meter"
+_CLOCK: Final = "sidecar.clock"
+
+
+class SidecarPipeline:
+    """Columns, series, ledger, recorder and kept traces of all workers.
+
+    Args:
+        recorder: stores every request.
+        thresholds: objectives, tenants and prices of fleet.yaml.
+        host: this host as a billed device.
+        aggregator: holds all series.
+        sampler: readings of hosts and GPUs.
+        monotonic_ns: CLOCK_MONOTONIC.
+        wall_ns: time since the epoch.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        thresholds: Thresholds,
+        host: Device,
+        aggregator: Aggregator,
+        *,
+        sampler: Sampler,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._recorder = recorder
+        self._thresholds = thresholds
+        self._host = host
+        self._aggregator = aggregator
+        self._health = Health(aggregator, sampler)
+        self._now = monotonic_ns
+        self._wall = wall_ns
+        self._naming = Naming(recorder, thresholds)
+        self._meter = RequestMeter(aggregator, thresholds)
+        self._columns = ColumnMeter(aggregator, self._meter, self._naming.labels)
+        self._opens = Opens(self._meter, self._naming.labels)
+        self._charges = Charges(aggregator, thresholds, self._naming.labels)
+        self._hold = Hold()
+        self._batch: dict[str, list[Columns]] = {}
+        self._frames: dict[int, int] = {}
+        self._began = monotonic_ns()
+        self._swept = self._entered = self._kept_up = 0
+        self.ledger = Ledger(self._began, self._rate)
+        self.ledger.device(host)
+        self.snapshot = Snapshot()
+        """What ``/metrics`` shows."""
+
+    def _rate(self, device: Device) -> Rate | None:
+        price = self._thresholds.price(device.kind, device.model)
+        return None if price is None else Rate.of(price)
+
+    def absorb(self, arrivals: Sequence[Arrival]) -> bool:
+        """Take in new frames."""
+        gathered = gather(arrivals, self._naming.numbers)
+        for arrival in arrivals:
+            self._frame(arrival)
+        self._finished(gathered)
+        changed = self._open(arrivals, gathered.open)
+        runs = length(gathered.executes)
+        return bool(changed or runs or length(gathered.requests) or length(gathered.batches))
+
+    def _frame(self, arrival: Arrival) -> None:
+        frame = arrival.frame
+        self._frames[worker_key(frame.worker_id)] = min(frame.monotonic_ns, self._now())
+        for batch in batches(frame, arrival.names):
+            self._meter.batch(batch)
+
+    def _finished(self, gathered: Gathered) -> None:
+        requests, runs = gathered.requests, gathered.executes
+        fresh = self._opens.fresh(requests["span_id"])
+        if not fresh.all():
+            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _LATE), int(np.count_nonzero(~fresh)))
+            requests = take(requests, fresh)
+        final = take(runs, (runs["final"] != 0) & (runs["span_id"] != 0))
+        partitions = partition(requests, final, gathered.calls, gathered.intervals)
+        if length(requests):
+            self._columns.finished(requests, partitions, self._opens.crossed)
+        release, run_release = releases(requests, partitions.end, runs)
+        self._hold.add(recorder_rows(requests, partitions), release)
+        self._put("calls", call_rows(gathered.calls))
+        self.ledger.announce(self._naming.runs(runs, run_release, self._device))
+
+    def _device(self, name: str) -> int:
+        if not name or name == self._host.name:
+            return self.ledger.device(self._host)
+        return self.ledger.device(Device(name=name, kind="gpu"))
+
+    def _open(self, arrivals: Sequence[Arrival], rows: Columns) -> bool:
+        newest = {worker_key(arrival.worker.worker_id): arrival.frame.monotonic_ns for arrival in arrivals}
+        changed = False
+        for worker, frame_ns in newest.items():
+            mine = (rows["worker"] == np.uint64(worker)) & (rows["frame_ns"] == frame_ns)
+            self._opens.replace(worker, take(rows, mine))
+            changed |= self._opens.count_slow(worker)
+        return changed
+
+    def departed(self, worker_ids: Sequence[bytes]) -> bool:
+        """End what these workers left open."""
+        workers = [worker_key(worker_id) for worker_id in worker_ids]
+        now = self._now()
+        requests = self._opens.end(workers, now)
+        for worker in workers:
+            self._frames.pop(worker, None)
+        runs = concatenate([self.ledger.close(worker, now) for worker in workers])
+        if not requests:
+            return bool(length(runs))
+        partitions = partition(requests, self._naming.executes(runs), empty(CALLS), empty(INTERVALS))
+        self._columns.finished(requests, partitions, self._opens.crossed)
+        release, _ = releases(requests, partitions.end, runs)
+        self._hold.add(recorder_rows(requests, partitions), release)
+        return True
+
+    def tick(self, now_ns: int) -> bool:
+        """Settle what is past, and show how things are."""
+        changed = self._settle(now_ns)
+        changed |= self._health.show()
+        if now_ns - self._entered >= LEDGER_NS:
+            self._entered = now_ns
+            self._put("ledger", ledger_rows(self.ledger.accounts, self._naming.name, self._wall()))
+            changed = True
+        return self._aggregator.settle() or changed
+
+    def _settle(self, now_ns: int) -> bool:
+        waits = bool(len(self._hold) or self.ledger.pending)
+        if not waits and now_ns - self._swept < IDLE_SWEEP_NS:
+            return False
+        self._swept = now_ns
+        self.ledger.sweep(self._reach(now_ns), State.WARM_IDLE if self._frames else State.UNALLOCATED)
+        runs = self.ledger.released()
+        priced = np.array([account.rate is not None for account in self.ledger.accounts], np.int64)
+        rows, row = self._hold.released(self.ledger.until, runs, priced[runs["device"]])
+        if rows:
+            self._charges.settled(rows, runs, row, self.ledger.accounts)
+            self._put("requests", rows)
+            self._put("executes", execute_rows(take(runs, row >= 0), priced))
+        charges.show(self._aggregator, self.ledger.accounts)
+        return True
+
+    def _reach(self, now_ns: int) -> int:
+        """How far the ledger may sweep: every live worker has told all that ran before."""
+        reach = min([now_ns, *self._frames.values()])
+        if now_ns < self._began + HOLD_NS:
+            # Workers that lived before a restart are on their way back with what ran meanwhile.
+            return max(reach, self.ledger.until)
+        return max(reach, now_ns - HOLD_NS, self.ledger.until)
+
+    def _put(self, table: str, rows: Columns) -> None:
+        if length(rows):
+            self._batch.setdefault(table, []).append(rows)
+
+    def commit(self, number: int, *, previous_ns: int | None) -> None:
+        """Store the rows of pass *number*."""
+        self._recorder.write(number, {table: concatenate(parts) for table, parts in self._batch.items()})
+        self._batch.clear()
+        if previous_ns is not None:
+            self._aggregator.observe(telemetry.PASS_DURATION, (), previous_ns)
+        now = self._now()
+        if now - self._kept_up >= UPKEEP_NS:
+            self._kept_up = now
+            self._recorder.trim(self._wall())
+            self._aggregator.set(telemetry.RECORDER_ROWS, (), self._recorder.rows)
+            self._aggregator.set(telemetry.RECORDER_BYTES, (), self._recorder.size)
+
+    def rollback(self, number: int | None) -> int:
+        """Delete rows of passes after *number*."""
+        newest = self._recorder.rollback(number)
+        self._naming.forget()
+        return newest
+
+    def dump(self) -> Mapping[str, bytes]:
+        """Everything that must survive."""
+        clock = {"wall_ns": self._wall(), "frames": list(self._frames.items()), "recorder": self._recorder.identity}
+        return {
+            _SERIES: self._aggregator.dump(),
+            _METER: self._meter.dump(),
+            _CLOCK: json.dumps(clock).encode(),
+            **self._opens.dump(),
+            **self._hold.dump(),
+            **self.ledger.dump(),
+        }
+
+    def load(self, sections: Mapping[str, bytes], *, same_boot: bool) -> None:
+        """Go on where a state ended.
+
+        Raises:
+            StateError: a section is not as `dump` writes it.
+        """
+        try:
+            clock = json.loads(sections[_CLOCK])
+            self._aggregator.load(sections[_SERIES])
+            self._meter.load(sections[_METER])
+            wall, frames, identity = int(clock["wall_ns"]), dict(clock["frames"]), clock["recorder"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError(f"the sidecar's state is not as it writes it: {error}") from error
+        now = self._began = self._now()
+        self.ledger = Ledger(now, self._rate)
+        self.ledger.load(sections, now=now, gap=None if same_boot else max(self._wall() - wall, 0))
+        self.ledger.device(self._host)
+        if identity == self._recorder.identity:
+            self._opens.load(sections)
+            self._hold.load(sections)
+        if same_boot:
+            self._frames = frames
+        else:
+            self._hold.release_all()
+
+    def publish(self) -> None:
+        """Swap what ``/metrics`` shows."""
+        lag = self._now() - min(self._frames.values()) if self._frames else None
+        if lag is not None:
+            self._aggregator.set(telemetry.FRAME_LAG, (), lag)
+        else:
+            self._aggregator.remove(telemetry.FRAME_LAG, ())
+        self.snapshot = self._aggregator.snapshot()

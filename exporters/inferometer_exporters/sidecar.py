@@ -1,0 +1,229 @@
+"""The sidecar as a process: one Intake with the columnar pipeline, ``/metrics``, the API, sources of readings."""
+
+import contextlib
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from socket import create_server, gethostname
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_bounds
+from inferometer.errors import RefusedError, StateError
+from inferometer.fleet import thresholds as thresholds_file
+from inferometer.intake.passes import Intake, boot_id
+from inferometer.intake.server import Server, listen_unix
+from inferometer.intake.state import StateFile, Step, nothing
+from inferometer_exporters.api import Api
+from inferometer_exporters.gpus.replay import Replay
+from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
+from inferometer_exporters.ledger.account import Device
+from inferometer_exporters.pipeline import SidecarPipeline
+from inferometer_exporters.recorder.store import FILE_NAME, Bounds, Recorder
+from inferometer_exporters.source import Sampler, Source
+
+_log = logging.getLogger(__name__)
+
+STATE_NAME: Final = "sidecar.state"
+_LOOPBACK: Final = "127.0.0.1"
+_CLOSE_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Host and port to listen on."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """``HOST:PORT``; ``:PORT`` and ``PORT`` mean loopback.
+
+        Raises:
+            RefusedError: there is no port in it.
+        """
+        host, _, port = text.rpartition(":")
+        if not port.isdecimal() or int(port) > 0xFFFF:  # noqa: PLR2004 - the highest port
+            raise RefusedError(f"{text!r} is no address: HOST:PORT is right")
+        return cls(host.strip("[]") or _LOOPBACK, int(port))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarSettings:
+    """How a sidecar runs."""
+
+    socket: Path
+    """Unix socket on which workers' frames arrive."""
+    state: Path
+    """Folder of the state file and the flight recorder; of one sidecar at a time."""
+    metrics: Address = field(default=Address(_LOOPBACK, 9464))
+    api: Address = field(default=Address(_LOOPBACK, 9465))
+    thresholds: Path | None = None
+    """``thresholds.json``, as ``inferometer generate`` writes it; without it nothing is promised or priced."""
+    otlp: str | None = None
+    """Where kept traces go: an OTLP/HTTP endpoint; nowhere without it."""
+    replay: Path | None = None
+    """Recorded readings of GPUs to show, for hosts without one."""
+    bounds: Bounds = field(default_factory=Bounds)
+    host: str = field(default_factory=gethostname)
+    """This host's name as a billed device."""
+
+
+class Sidecar:
+    """All parts of a running sidecar; nothing runs before `start`.
+
+    Args:
+        settings: how it runs.
+        after_step: called after each step of a pass; tests kill the process there.
+
+    Raises:
+        RefusedError: another sidecar has the socket, the state folder or a port.
+        StateError: the state, the recorder, the thresholds or the recording cannot be used.
+    """
+
+    def __init__(self, settings: SidecarSettings, *, after_step: Step = nothing) -> None:
+        self.settings = settings
+        known = thresholds_file.NOTHING if settings.thresholds is None else thresholds_file.read(settings.thresholds)
+        sources: list[Source] = [CpuHost(settings.host)]
+        if settings.replay is not None:
+            sources.append(Replay(settings.replay))
+        self._sampler = Sampler(sources)
+        with contextlib.ExitStack() as undo:
+            _private(settings.state)
+            _private(settings.socket.parent)
+            listener = listen_unix(settings.socket)
+            undo.callback(listener.close)
+            self.recorder = Recorder(settings.state / FILE_NAME, settings.bounds)
+            undo.callback(self.recorder.close)
+            self.pipeline = SidecarPipeline(
+                self.recorder,
+                known,
+                Device(name=settings.host, kind="cpu", model=cpu_model()),
+                Aggregator(extra_bounds=exact_bounds(known)),
+                sampler=self._sampler,
+            )
+            boot = boot_id()
+            self.intake = Intake(
+                Server([listener], boot_id=boot),
+                self.pipeline,
+                StateFile(settings.state / STATE_NAME),
+                boot_id=boot,
+                after_step=after_step,
+            )
+            self.intake.restore()
+            exposition = Exposition(lambda: self.pipeline.snapshot)
+            self.page = PageServer(
+                exposition, healthy=self.intake.healthy, host=settings.metrics.host, port=settings.metrics.port
+            )
+            undo.callback(self.page.close)
+            api = Api(self.recorder.cursor, known, healthy=self.intake.healthy)
+            self._api = _ApiServer(api, settings.api)
+            undo.pop_all()
+
+    @property
+    def api_port(self) -> int:
+        """The port that the API listens on."""
+        return self._api.port
+
+    def run(self) -> None:
+        """Serve until `stop`; ends with a last pass."""
+        self._sampler.start()
+        self.page.start()
+        self._api.start()
+        try:
+            self.intake.run()
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """End `run` soon; from any thread or a signal handler."""
+        self.intake.stop()
+
+    def close(self) -> None:
+        """Close everything that was opened."""
+        self._api.close()
+        self.page.close()
+        self._sampler.close()
+        self.intake.close()
+        self.recorder.close()
+
+
+class _ApiServer:
+    """uvicorn in a thread of its own."""
+
+    def __init__(self, api: Api, address: Address) -> None:
+        try:
+            self._socket = create_server((address.host, address.port))
+        except OSError as error:
+            raise RefusedError(f"cannot serve the API on {address.host}:{address.port}: {error.strerror}") from error
+        self.port = int(self._socket.getsockname()[1])
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                api.app(), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            )
+        )
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="inferometer-api", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(_CLOSE_SECONDS)
+        self._socket.close()
+
+
+def _private(folder: Path) -> None:
+    """Make a folder for this user alone, where there is none."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"cannot make the folder {folder}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    def handle(number: int, _: FrameType | None) -> None:
+        _log.info("signal %d: the last pass follows", number)
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(settings: SidecarSettings, *, after_step: Step = nothing) -> None:
+    """Run a sidecar until SIGTERM or SIGINT; in the main thread.
+
+    Prints where it answers, and at the end where the flight recorder is.
+
+    Raises:
+        RefusedError: another sidecar has the socket, the state folder or a port.
+        StateError: the state, the recorder, the thresholds or the recording cannot be used.
+    """
+    sidecar = Sidecar(settings, after_step=after_step)
+    with _signals(sidecar.stop):
+        host = settings.metrics.host
+        _say(f"frames {settings.socket}")
+        _say(f"metrics http://{host}:{sidecar.page.port}/metrics")
+        _say(f"api http://{settings.api.host}:{sidecar.api_port}")
+        sidecar.run()
+    _say(f"recorder {sidecar.recorder.path}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
