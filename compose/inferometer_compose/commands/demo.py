@@ -28,6 +28,8 @@ from inferometer_compose.stack.local import LocalStack, Peers
 
 # Without a terminal there is a line now and then instead of one that lives.
 _PLAIN_LINE_EVERY_SECONDS = 10.0
+# What people open in a browser.
+_TO_OPEN = ("live", "jaeger", "prometheus")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ def _start(stack: LocalStack, options: Options, console: Console) -> None:
     _say(console, "peers", "  ".join(str(program) for program in stack.programs.all()))
     for note in stack.notes:
         _say(console, "note", note)
-    _say(console, "up", "   ".join(f"{name} {address}" for name, address in stack.up.items()))
+    _say(console, "up", "   ".join(f"{name} {stack.up[name]}" for name in _TO_OPEN if name in stack.up))
     scale = options.time_scale
     if scale != 1:
         _say(console, "time", f"time scale {scale:g}: a window of an hour is {3600 / scale:g} s here")

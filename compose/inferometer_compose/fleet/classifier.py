@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import inferometer.auto  # the one line
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel
 
 import inferometer
-from inferometer_compose.fleet.control import FaultSwitch, control_routes, nothing_else
+import inferometer.auto  # the one line
+from inferometer_compose.fleet.control import FaultSwitch, control_routes, is_warm_up, nothing_else
 from inferometer_compose.fleet.filetypes import MODEL, FileTypeModel, features
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -40,7 +40,7 @@ app.include_router(control_routes(FaultSwitch(), nothing_else))
 @app.post("/classify")
 async def classify(request: Request) -> FileType:
     """The type of the file that is the request's body."""
-    inferometer.annotate(model=MODEL, version="3.3")
+    inferometer.annotate(model=MODEL, version="3.3", warmup=is_warm_up(request))
     content = await request.body()
     if not content:
         raise HTTPException(422, "the body is the file; it is empty")

@@ -12,6 +12,15 @@ from inferometer_compose.faults import Fault
 FaultChanged = Callable[[Fault | None], Awaitable[None]]
 
 
+WARM_UP = "x-warm-up"
+"""Header of requests that only warm a service up: nobody waits for their answers, no objective counts them."""
+
+
+def is_warm_up(request: Request) -> bool:
+    """Whether a request says that it is one to warm up with."""
+    return WARM_UP in request.headers
+
+
 class FaultOrder(BaseModel):
     """The fault to have from now on; none when it is absent."""
 

@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import Annotated
 
-import inferometer.auto  # the one line
 import numpy as np
-from fastapi import FastAPI, Header, HTTPException
+from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
 
 import inferometer
+import inferometer.auto  # the one line
 from inferometer_compose.faults import Fault
-from inferometer_compose.fleet.control import FaultSwitch, control_routes
+from inferometer_compose.fleet.control import FaultSwitch, control_routes, is_warm_up
 from inferometer_compose.fleet.disturbances import Disturbances
 from inferometer_compose.fleet.sentences import MAX_TOKENS, MODEL, WIDTH, Vector, pooled
 from inferometer_compose.fleet.versions import deployed
@@ -56,12 +55,12 @@ app.include_router(control_routes(switch, disturbances.follow))
 
 
 @app.post("/embed")
-async def embed(order: EmbedRequest, x_warm_up: Annotated[str | None, Header()] = None) -> EmbedResponse:
-    """Vectors of the texts, in their order; the header `x-warm-up` keeps a request out of every objective."""
+async def embed(order: EmbedRequest, request: Request) -> EmbedResponse:
+    """Vectors of the texts, in their order."""
     name = "v3" if switch.on(Fault.BAD_DEPLOY) and order.version == "v2" else order.version
     if (version := versions.get(name)) is None:
         raise HTTPException(404, f"no version {name!r} of {MODEL}; there are {', '.join(versions)}")
-    inferometer.annotate(model=MODEL, version=name, warmup=x_warm_up is not None)
+    inferometer.annotate(model=MODEL, version=name, warmup=is_warm_up(request))
     if switch.on(Fault.ERRORS) and next(_arrivals) % 4 == 0:
         raise RuntimeError("fault `errors`: every fourth request raises")
 

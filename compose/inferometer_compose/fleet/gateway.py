@@ -8,23 +8,25 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
-import inferometer.auto  # the one line
 import numpy as np
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 import inferometer
+import inferometer.auto  # the one line
 from inferometer_compose.faults import Fault
-from inferometer_compose.fleet.control import FaultSwitch, control_routes
+from inferometer_compose.fleet.control import WARM_UP, FaultSwitch, control_routes
 from inferometer_compose.fleet.corpus import TITLES
 from inferometer_compose.fleet.relay import relay
+from inferometer_compose.fleet.speech import SAMPLES_PER_SECOND
 
 TIMEOUT_SECONDS = 10.0
 SHARE_OF_V2 = 0.4
 SLOW_NETWORK_SECONDS = 0.060
 _STATUS_OF_A_FAILED_CALLEE = 502
 _WARM_UP_SECONDS = 30.0
+_WARM_UP_ROUNDS = 4
 
 
 class SearchRequest(BaseModel):
@@ -62,28 +64,40 @@ class Gateway:
         self._straight = embedder
 
     async def warm_up(self) -> None:
-        """Embed the help pages; waits for an embedder that is still starting.
+        """Embed the help pages and call everybody a few times, so that nobody's first request is a slow one.
 
         Raises:
-            httpx.TransportError: it did not answer in time.
+            httpx.HTTPError: a service did not get ready in time, or does not answer as it should.
         """
+        answer = await self._first_answer(f"{self.embedder}/embed", json={"texts": list(TITLES)})
+        self.pages = np.asarray(answer.json()["vectors"], dtype=np.float32)
+        silence = bytes(2 * SAMPLES_PER_SECOND)
+        calls: list[tuple[str, dict[str, Any]]] = [
+            *((f"{self.embedder}/embed", {"json": {"texts": [TITLES[0]], "version": v}}) for v in ("v1", "v2")),
+            (f"{self.classifier}/classify", {"content": b"import this\n"}),
+            (f"{self.listener}/listen", {"content": silence}),
+        ]
+        await asyncio.gather(*(self._first_answer(url, **body) for url, body in calls * _WARM_UP_ROUNDS))
+
+    async def _first_answer(self, url: str, **body: Any) -> httpx.Response:
         deadline = asyncio.get_running_loop().time() + _WARM_UP_SECONDS
         while True:
             try:
-                body = {"texts": list(TITLES)}
-                answer = await self.client.post(f"{self.embedder}/embed", json=body, headers={"x-warm-up": "1"})
-                break
+                answer = await self.client.post(url, headers={WARM_UP: "1"}, **body)
+                return answer.raise_for_status()
             except httpx.TransportError:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
                 await asyncio.sleep(0.1)
-        self.pages = np.asarray(answer.raise_for_status().json()["vectors"], dtype=np.float32)
 
     async def follow(self, fault: Fault | None) -> None:
-        """Go to the embedder through a slow relay while the network is to be slow."""
-        await self._slow_network.aclose()
+        """Go to the embedder through a slow relay while the network is to be slow.
+
+        The relay stays open when the fault ends: requests that are on their way through it arrive.
+        """
         self.embedder = self._straight
         if fault is Fault.SLOW_NETWORK:
+            await self._slow_network.aclose()
             url = httpx.URL(self._straight)
             line = relay(url.host, url.port or 80, delay_seconds=SLOW_NETWORK_SECONDS)
             port = await self._slow_network.enter_async_context(line)

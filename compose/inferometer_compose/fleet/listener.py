@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import islice
 
-import inferometer.auto  # the one line
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
 import inferometer
-from inferometer_compose.fleet.control import FaultSwitch, control_routes, nothing_else
+import inferometer.auto  # the one line
+from inferometer_compose.fleet.control import FaultSwitch, control_routes, is_warm_up, nothing_else
 from inferometer_compose.fleet.speech import MODEL, SAMPLES_PER_SECOND, WINDOW, SpeechModel
 
 MAX_SECONDS = 60
@@ -35,7 +35,7 @@ app.include_router(control_routes(FaultSwitch(), nothing_else))
 @app.post("/listen")
 async def listen(request: Request) -> StreamingResponse:
     """``{"at_seconds": …, "speech": …}`` for each window of 32 ms of the 16-bit samples in the body."""
-    inferometer.annotate(model=MODEL, version="6.2")
+    inferometer.annotate(model=MODEL, version="6.2", warmup=is_warm_up(request))
     pcm = await request.body()
     if not WINDOW * 2 <= len(pcm) <= MAX_SECONDS * SAMPLES_PER_SECOND * 2:
         raise HTTPException(422, f"the body is 16-bit mono at 16 kHz, one window to {MAX_SECONDS} s long")

@@ -6,8 +6,9 @@ from rich.text import Text
 
 from inferometer_compose.screens.units import clock, percent
 
-_BAR = 40
-_SHORTEST_BAR = 10
+_BAR, _SHORTEST_BAR = 40, 10
+# What stands behind the bar at its longest; the bar must not change its length while people watch.
+_TEXT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Progress:
 
 
 def progress_line(state: Progress, *, width: int) -> Text:
-    """The line for a terminal of that many columns; what does not fit is left out from the right, the bar first."""
+    """The line for a terminal of that many columns; what does not fit is cut at the right."""
     parts: list[tuple[str, str]] = [(f"{state.seconds:.0f} s of {state.total_seconds:.0f}", "")]
     parts.append((f"{state.per_second:.0f} req/s", ""))
     fault = f" (fault: {state.fault})" if state.fault else ""
@@ -42,9 +43,8 @@ def progress_line(state: Progress, *, width: int) -> Text:
     if state.budget_left is not None:
         parts.append((f"budget {percent(state.budget_left)} left", "red" if state.budget_left <= 0 else ""))
     parts += [(f"● {severity} firing {seconds:.0f} s", "bold red") for severity, seconds in state.firing]
-    text = sum(len(part) + 3 for part, _ in parts)
     start = f"  {clock(state.seconds)}  "
-    bar = min(_BAR, max(_SHORTEST_BAR, width - text - len(start)))
+    bar = min(_BAR, max(_SHORTEST_BAR, width - _TEXT - len(start)))
     done = min(1.0, state.seconds / state.total_seconds) if state.total_seconds else 1.0
     full = int(done * bar)
     tip = "╺" if full < bar else ""

@@ -62,11 +62,11 @@ def _objectives(figures: Figures) -> Iterator[Text]:
     troubled.sort(key=lambda objective: -(objective.spent_ratio or 0.0))
     for objective in troubled[:_MOST_OBJECTIVES]:
         yield _objective(objective, _stories(stories[objective.slo]))
-    rest = len(figures.objectives) - len(troubled[:_MOST_OBJECTIVES])
-    if rest and len(troubled) <= _MOST_OBJECTIVES:
-        yield Text(f"  {rest} other objective{'s' if rest > 1 else ''}: no bad request", "dim")
-    elif rest:
-        yield Text(f"  {rest} other objectives are nearer to their target", "dim")
+    if more := len(troubled[_MOST_OBJECTIVES:]):
+        yield Text(f"  {more} more with bad requests, less far from their target", "dim")
+    if quiet := len(figures.objectives) - len(troubled):
+        other = "other " if troubled else ""
+        yield Text(f"  {quiet} {other}objective{'s' if quiet > 1 else ''}: no bad request", "dim")
     known = {objective.slo for objective in figures.objectives}
     for alert in figures.alerts:
         if alert.slo not in known:
