@@ -29,7 +29,7 @@ def recorder_rows(requests: Columns, partitions: Partitions) -> Columns:
         "start_ns": start,
         "wall_ns": start + requests["wall_offset"],
         "duration_ns": partitions.duration,
-        "first_chunk_ns": first_chunks(requests, start),
+        "first_chunk_ns": np.maximum(first_chunks(requests, start), -1),
         "first_token_ns": np.where(token != 0, token - start, -1),
         "proxy_wait_ns": np.where(requests["proxy_wait"] != 0, requests["proxy_wait"], -1),
         "labels": requests["labels"].astype(np.uint32),

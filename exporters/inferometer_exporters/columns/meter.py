@@ -18,6 +18,8 @@ from inferometer_exporters.columns.partition import Partitions
 from inferometer_exporters.columns.tables import Column, Columns, Ints, Mask
 
 _INPUT, _OUTPUT = DIRECTION.values
+ABSENT: Final = np.iinfo(np.int64).min
+"""Stands for a time that is unknown, in a column of times."""
 _LAST_OUTCOME: Final = int(Outcome.SERVER_ERROR)
 _OUTCOMES: Final = np.array(
     [code if code in set(Outcome) else _LAST_OUTCOME for code in range(256)], np.int64
@@ -33,9 +35,9 @@ def outcomes(columns: Columns) -> Ints:
 
 
 def first_chunks(columns: Columns, start: Ints) -> Ints:
-    """Time to the first chunk of a streamed answer, ns; -1 where the answer was no stream."""
+    """Time to the first chunk of a streamed answer, ns; `ABSENT` where the answer was no stream."""
     streamed = (columns["first_chunk"] != 0) & ((columns["flags"] & int(Flag.STREAM)) != 0)
-    return np.where(streamed, columns["first_chunk"] - start, -1)
+    return np.where(streamed, columns["first_chunk"] - start, ABSENT)
 
 
 class Bins:
@@ -102,15 +104,17 @@ class ColumnMeter:
             self._model = np.concatenate([self._model, np.array(fresh, np.int64)])
         return self._model[labels]
 
-    def _observe(self, entry: Series, group: Ints, values: Ints, stage: Stage | None = None) -> None:
+    def _observe(self, entry: Series, group: Ints, values: Ints, *more: str) -> None:
+        """Count *values*, each for the model that its group stands for, under *more* label values."""
         if len(group):
             bins = self._bins.get(entry.name)
             if bins is None:
                 bins = self._bins[entry.name] = Bins(self._aggregator, entry)
-            if stage is None:
-                bins.observe(lambda number: self._cells(number).histogram(entry), group, values)
-            else:
-                bins.observe(lambda number: self._cells(number).stage(stage), group, values)
+
+            def cell(number: int) -> HistogramCell:
+                return self._aggregator.histogram(entry, (*of_model(self._labels(number)), *more))
+
+            bins.observe(cell, group, values)
 
     def finished(self, columns: Columns, partitions: Partitions, crossed: Callable[[Column], Mask]) -> None:
         """Count requests that ended.
@@ -135,7 +139,7 @@ class ColumnMeter:
         for stage in Stage:
             total = partitions.totals[stage][rows]
             occurred = np.flatnonzero(total)
-            self._observe(requests.STAGE_DURATION, models[occurred], total[occurred], stage)
+            self._observe(requests.STAGE_DURATION, models[occurred], total[occurred], stage.label)
         self._judge(mine, end - start, first_chunks(mine, start), counted[rows])
 
     def _warmups(self, columns: Columns, labels: Ints, warm: Mask, counted: Mask) -> None:
@@ -185,7 +189,7 @@ class ColumnMeter:
                 int(columns["span_id"][row]),
                 Outcome(int(codes[row])),
                 int(duration[row]),
-                first if first >= 0 else None,
+                first if first != ABSENT else None,
             )
         fresh = ~counted
         for number in np.unique(labels).tolist():
@@ -205,7 +209,7 @@ def verdicts(objective: Objective, codes: Ints, duration: Ints, chunk: Ints) -> 
         return answered, _HAS_FAILED[codes]
     value = duration
     if objective.sli is Sli.TIME_TO_FIRST_CHUNK:
-        value = np.where(chunk >= 0, chunk, duration)
+        value = np.where(chunk != ABSENT, chunk, duration)
     crossed = value > objective.threshold_ns
     return answered & ~crossed, crossed
 
