@@ -20,6 +20,9 @@ class LocalIntake(Protocol):
     def close(self) -> None:
         """Make what was taken in durable, stop listening, and give up the lock."""
 
+    def close_after_fork(self) -> None:
+        """In a forked child: close the copies of what the parent holds."""
+
 
 class Elect(Protocol):
     """Contends for the Intake of this user and host."""
@@ -109,5 +112,7 @@ class Destination:
             local.close()
 
     def after_fork(self) -> None:
-        """The parent holds its Intake; a child has none."""
-        self._local = None
+        """The parent holds its Intake; a child has none, and closes its copies of the sockets."""
+        local, self._local = self._local, None
+        if local is not None:
+            local.close_after_fork()

@@ -1,0 +1,181 @@
+"""The Intake of a worker: one per user and host, elected by a file lock, for hosts without a sidecar."""
+
+import fcntl
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_bounds
+from inferometer.errors import InferometerError, RefusedError, StateError
+from inferometer.fleet import thresholds as thresholds_file
+from inferometer.fleet.thresholds import NOTHING, Thresholds
+from inferometer.intake.local_pipeline import LocalPipeline
+from inferometer.intake.passes import Intake, boot_id
+from inferometer.intake.server import Server, listen_unix
+from inferometer.intake.state import StateFile, Step, nothing
+from inferometer.otlp.sender import Sender
+from inferometer.otlp.writer import TraceWriter
+
+_log = logging.getLogger(__name__)
+
+LOCK_NAME: Final = "intake.lock"
+SOCKET_NAME: Final = "intake.sock"
+STATE_NAME: Final = "intake.state"
+WHERE_NAME: Final = "intake.json"
+DEFAULT_METRICS: Final = "127.0.0.1:9464"
+_TRACES_PATH: Final = "/v1/traces"
+_CLOSE_SECONDS: Final = 2.0
+
+
+class LocalIntake:
+    """An Intake in a thread of this process; made by `start`."""
+
+    def __init__(
+        self, lock: int, intake: Intake, server: Server, *, page: PageServer | None, sender: Sender | None
+    ) -> None:
+        self._lock = lock
+        self._intake = intake
+        self._page = page
+        self._sender = sender
+        self._server = server
+        self._pid = os.getpid()
+        self._thread = threading.Thread(target=intake.run, name="inferometer-intake", daemon=True)
+        if sender is not None:
+            sender.start()
+        if page is not None:
+            page.start()
+        self._thread.start()
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The port of ``/metrics``; None where it was taken."""
+        return self._page.port if self._page is not None else None
+
+    def close(self) -> None:
+        """Make what was taken in durable, stop listening, and give up the lock."""
+        if os.getpid() != self._pid:
+            return
+        self._intake.stop()
+        self._thread.join(_CLOSE_SECONDS)
+        if self._page is not None:
+            self._page.close()
+        if self._sender is not None:
+            self._sender.close(seconds=_CLOSE_SECONDS / 4)
+        if not self._thread.is_alive():
+            self._intake.close()
+        os.close(self._lock)
+
+    def close_after_fork(self) -> None:
+        """In a forked child: close the copies of what the parent holds.
+
+        The lock itself stays the parent's: locks of fcntl are a process's own, closing our copy gives up none.
+        """
+        self._server.close_after_fork()
+        if self._page is not None:
+            self._page.close_after_fork()
+        os.close(self._lock)
+
+
+def start(
+    runtime_dir: Path, *, environ: Mapping[str, str] = os.environ, after_step: Step = nothing
+) -> LocalIntake | None:
+    """Hold the Intake of this user and host; None where another process does.
+
+    Settings: ``INFEROMETER_METRICS`` (``host:port`` of ``/metrics``, default 127.0.0.1:9464),
+    ``INFEROMETER_THRESHOLDS`` (what ``inferometer generate`` wrote), ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` or
+    ``OTEL_EXPORTER_OTLP_ENDPOINT`` (where kept traces go; nowhere without).
+
+    Raises:
+        RefusedError: the folder cannot hold a lock and a socket.
+    """
+    try:
+        lock = os.open(runtime_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise RefusedError(f"cannot open {runtime_dir / LOCK_NAME}: {error.strerror}") from error
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    try:
+        return _start(lock, runtime_dir, environ, after_step)
+    except (InferometerError, OSError):
+        os.close(lock)
+        raise
+
+
+def _start(lock: int, runtime_dir: Path, environ: Mapping[str, str], after_step: Step) -> LocalIntake:
+    known = _thresholds(environ)
+    sender = _sender(environ)
+    boot = boot_id()
+    server = Server([listen_unix(runtime_dir / SOCKET_NAME)], boot_id=boot)
+    state = StateFile(runtime_dir / STATE_NAME)
+
+    def made() -> tuple[LocalPipeline, Intake]:
+        aggregator = Aggregator(extra_bounds=exact_bounds(known))
+        pipeline = LocalPipeline(aggregator, known, TraceWriter(sender) if sender is not None else None)
+        return pipeline, Intake(server, pipeline, state, boot_id=boot, after_step=after_step)
+
+    try:
+        pipeline, intake = _restored(made)
+    except InferometerError:
+        server.close()
+        raise
+    page = _page(pipeline, intake, environ.get("INFEROMETER_METRICS", "") or DEFAULT_METRICS)
+    where = {"pid": os.getpid(), "metrics_port": page.port if page is not None else None}
+    (runtime_dir / WHERE_NAME).write_text(json.dumps(where) + "\n", encoding="ascii")
+    return LocalIntake(lock, intake, server, page=page, sender=sender)
+
+
+def _restored(made: Callable[[], tuple[LocalPipeline, Intake]]) -> tuple[LocalPipeline, Intake]:
+    """Pipeline and Intake with the last state; where that is of no use it was set aside, and they begin anew."""
+    pipeline, intake = made()
+    try:
+        intake.restore()
+    except StateError:
+        pipeline, intake = made()
+        intake.restore()
+    return pipeline, intake
+
+
+def _thresholds(environ: Mapping[str, str]) -> Thresholds:
+    path = environ.get("INFEROMETER_THRESHOLDS", "")
+    if not path:
+        return NOTHING
+    try:
+        return thresholds_file.read(Path(path))
+    except StateError as error:
+        _log.warning("%s; no objective is counted", error)
+        return NOTHING
+
+
+def _sender(environ: Mapping[str, str]) -> Sender | None:
+    endpoint = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
+    base = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    if not endpoint and base:
+        endpoint = base.rstrip("/") + _TRACES_PATH
+    if not endpoint:
+        return None
+    try:
+        return Sender(endpoint)
+    except RefusedError as error:
+        _log.warning("%s; no trace is exported", error)
+        return None
+
+
+def _page(pipeline: LocalPipeline, intake: Intake, address: str) -> PageServer | None:
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        _log.warning("INFEROMETER_METRICS=%r: host:port is right; %s is used", address, DEFAULT_METRICS)
+        host, _, port = DEFAULT_METRICS.rpartition(":")
+    exposition = Exposition(lambda: pipeline.snapshot)
+    try:
+        return PageServer(exposition, healthy=intake.healthy, host=host.strip("[]") or "127.0.0.1", port=int(port))
+    except RefusedError as error:
+        # Records are still taken in and traces exported; another port would be one that nobody scrapes.
+        _log.warning("%s; there is no /metrics page (INFEROMETER_METRICS names another address)", error)
+        return None
