@@ -112,4 +112,5 @@ def test_a_port_is_handed_out_once():
     ports = Ports()
     first = ports.take(0, "anything")
 
+    assert first > 0
     assert ports.take(first, "another") != first

@@ -91,8 +91,8 @@ def test_the_alert_fires_arrives_and_resolves(watched):
 def test_every_model_has_percentiles_stages_and_a_price(watched):
     answer, _ = watched
 
-    assert set(answer["models"]) == {"/search", "/files", "/listen", "minilm", "magika", "vad"}
-    for name in ("minilm", "magika", "vad"):
+    assert set(answer["models"]) == {"/search", "/files", "/listen", "minilm@v1", "minilm@v2", "magika", "vad"}
+    for name in ("minilm@v1", "minilm@v2", "magika", "vad"):
         model = answer["models"][name]
         assert 0 < model["p50_seconds"] <= model["p95_seconds"] <= model["p99_seconds"] <= model["p999_seconds"]
         assert model["stages"]["execute"] > 0

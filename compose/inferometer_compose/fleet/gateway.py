@@ -25,6 +25,7 @@ TIMEOUT_SECONDS = 10.0
 SHARE_OF_V2 = 0.4
 SLOW_NETWORK_SECONDS = 0.060
 _STATUS_OF_A_FAILED_CALLEE = 502
+_CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 _WARM_UP_SECONDS = 30.0
 _WARM_UP_ROUNDS = 4
 
@@ -175,8 +176,8 @@ async def _ask(url: str, request: Request, *, stream: bool = False, **body: Any)
     try:
         try:
             answer = await gateway.client.send(outgoing, stream=stream)
-        except httpx.RemoteProtocolError:
-            # The callee closed a kept connection as we took it (uvicorn does after an exception): nothing was read.
+        except _CLOSED:
+            # The callee closed a kept connection as we took it; uvicorn does after an exception. Asking twice is safe.
             answer = await gateway.client.send(outgoing, stream=stream)
     except httpx.TimeoutException as error:
         raise HTTPException(504, f"{url} did not answer in {TIMEOUT_SECONDS:.0f} s") from error

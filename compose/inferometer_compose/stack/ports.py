@@ -17,16 +17,17 @@ class Ports:
         """A port that nobody listens on now.
 
         Args:
-            usual: Where people look for it.
+            usual: Where people look for it; 0 where nobody does.
             purpose: Names it in the note that a replacement leaves.
         """
-        if usual not in self._taken and is_free(usual):
+        if usual and usual not in self._taken and is_free(usual):
             self._taken.add(usual)
             return usual
         with socket.create_server((LOOPBACK, 0)) as server:
             port: int = server.getsockname()[1]
         self._taken.add(port)
-        self.notes.append(f"port {usual} is busy: {purpose} is on {port}")
+        if usual:
+            self.notes.append(f"port {usual} is busy: {purpose} is on {port}")
         return port
 
 
