@@ -1,0 +1,14 @@
+"""An application for the tests of several workers."""
+
+import os
+
+import inferometer.auto  # noqa: F401 - the one line
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/pid")
+async def pid() -> dict[str, int]:
+    """Which worker answered."""
+    return {"pid": os.getpid()}
