@@ -1,0 +1,12 @@
+"""The boards, one function each: which question it answers, and its panels from the general to the particular."""
+
+from inferometer.fleet.model import Fleet
+from inferometer_dashboards.boards.cost import cost
+from inferometer_dashboards.boards.fleet import overview
+from inferometer_dashboards.boards.model import latency
+from inferometer_dashboards.panels import Board
+
+
+def boards(fleet: Fleet) -> tuple[Board, ...]:
+    """Every board of a fleet, in the order in which people open them."""
+    return overview(fleet), latency(), cost()

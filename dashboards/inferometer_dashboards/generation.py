@@ -1,0 +1,101 @@
+"""Everything that `inferometer generate` makes of fleet.yaml, and how it gets to disk."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from inferometer.errors import StateError
+from inferometer.fleet.loader import load
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.schema import json_schema
+from inferometer_alerts import generation as alerts
+from inferometer_alerts.addresses import COMPOSE, Addresses
+from inferometer_alerts.time_scale import TimeScale
+from inferometer_alerts.yaml_text import dump
+from inferometer_dashboards import grafana, provisioning
+from inferometer_dashboards.boards import boards
+
+LISTING: Final = "generated.txt"
+"""Names of the files that the last run wrote: only these are ever removed."""
+SCHEMA: Final = "fleet.schema.json"
+
+
+def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) -> dict[str, bytes]:
+    """Content by path below the output folder; nothing is read or written."""
+    scale = TimeScale(time_scale)
+    comment = alerts.HEADER
+    made = alerts.files(fleet, time_scale=time_scale, addresses=addresses)
+    for board in boards(fleet):
+        made[f"grafana/dashboards/{board.uid}.json"] = grafana.dumps(board, fleet.links, note=scale.note)
+    folder = "grafana/provisioning"
+    made[f"{folder}/datasources/inferometer.yaml"] = dump(provisioning.datasources(addresses, scale), comment=comment)
+    made[f"{folder}/dashboards/inferometer.yaml"] = dump(provisioning.providers(), comment=comment)
+    made[SCHEMA] = (json.dumps(json_schema(Fleet, title="fleet.yaml"), indent=2) + "\n").encode()
+    return made
+
+
+def write(
+    config: Path,
+    out: Path,
+    *,
+    check: bool = False,
+    time_scale: int = 1,
+    addresses: Addresses = COMPOSE,
+) -> list[str]:
+    """Write the files of a fleet, and remove those of an earlier run that are no longer made.
+
+    Args:
+        config: The fleet file.
+        out: Folder of the generated files; whatever else lies there stays.
+        check: Write nothing.
+        time_scale: By what every window and interval is divided.
+        addresses: Where the parts of the stack listen.
+
+    Returns:
+        Names of the files that were written or removed; with ``check``, of those that differ.
+
+    Raises:
+        FleetError: the fleet file is wrong; nothing is written.
+        StateError: a file cannot be read or written.
+    """
+    made = files(load(config), time_scale=time_scale, addresses=addresses)
+    made[LISTING] = "".join(f"{name}\n" for name in sorted(made)).encode()
+    try:
+        stale = _stale(made, out)
+        changed = [name for name, content in sorted(made.items()) if _content(out / name) != content]
+        if not check:
+            for name in changed:
+                _replace(out / name, made[name])
+            for name in stale:
+                (out / name).unlink()
+    except OSError as error:
+        raise StateError(f"{error.filename or out}: {error.strerror}") from error
+    return sorted([*changed, *stale])
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _stale(made: Mapping[str, bytes], out: Path) -> list[str]:
+    listed = (_content(out / LISTING) or b"").decode(errors="replace").splitlines()
+    return [name for name in listed if name not in made and _is_below(name) and (out / name).is_file()]
+
+
+def _is_below(name: str) -> bool:
+    """Whether a listed name stays inside the output folder; the listing may have been edited."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file in one step, so that nobody ever reads half of it; readable by the containers that mount it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
