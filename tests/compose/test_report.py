@@ -103,8 +103,8 @@ def figures(**changes):
     return replace(base, **changes)
 
 
-def text(**changes):
-    return "\n".join(line.plain for line in report(figures(**changes), width=120))
+def text(*, width=160, **changes):
+    return "\n".join(line.plain for line in report(figures(**changes), width=width))
 
 
 def test_the_four_questions_come_in_their_order():
@@ -197,6 +197,16 @@ def test_a_device_without_a_price_is_said_to_be_unpriced():
     screen = text(devices=(replace(device, usd_per_hour=None, bill_usd=None, idle_usd=None),))
 
     assert "host has no price in fleet.yaml" in screen
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_no_word_is_lost_and_no_line_too_long_for_the_terminal(width):
+    alerts = (a_story("fast", resolved=40.0), a_story("slow", fired=30.0, received=42.0, severity="ticket"))
+    wide = [line.plain for line in report(figures(alerts=alerts), width=400)]
+    fitted = [line.plain for line in report(figures(alerts=alerts), width=width)]
+
+    assert " ".join(" ".join(fitted).split()) == " ".join(" ".join(wide).split())
+    assert max(map(len, fitted[:-1])) <= width
 
 
 def test_what_is_kept_is_counted():

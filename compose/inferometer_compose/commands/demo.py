@@ -105,11 +105,14 @@ def _finish(stack: LocalStack, options: Options, outcome: Outcome, console: Cons
     console.print()
     for line in report(figures, width=console.width):
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
+    complete = figures.requests == sent["sent"]
     console.print(
         f"Sent: {sent['sent']:,} requests, {figures.requests:,} of them recorded; "
         f"{sent['ok']:,} answered, {sent['failed']:,} failed",
-        style="dim",
+        style="dim" if complete else "yellow",
     )
+    if not complete:
+        console.print(f"Why some are missing may stand in {stack.folder / 'sidecar.log'}", style="yellow")
     console.print(f"Recorder: {recorder}", style="dim")
 
 

@@ -10,21 +10,26 @@ from inferometer_compose.screens.units import UNKNOWN, clock, dollars, duration,
 
 _NAME = 40
 _MOST_OBJECTIVES = 6
+# Where the rest of a line that is too long begins.
+_CONTINUED = 6
 _OTHER_TENANTS = ("other", "")
 
 
 def report(figures: Figures, *, width: int) -> list[Text]:
     """The report for a terminal of that many columns."""
-    return [
-        *_times(figures.times),
-        Text(),
-        *_objectives(figures),
-        Text(),
-        *_costs(figures),
-        Text(),
-        *_slowest(figures, width),
-        *_kept(figures),
-    ]
+    tables = [*_times(figures.times), Text(), *_objectives(figures), Text(), *_costs(figures), Text()]
+    fitted = [part for line in tables for part in _fitted(line, width)]
+    return [*fitted, *_slowest(figures, width), *_kept(figures)]
+
+
+def _fitted(line: Text, width: int) -> Iterator[Text]:
+    """The line, broken where it is too long: between columns if possible, the rest indented."""
+    while len(line) > width:
+        plain = line.plain[:width]
+        at = max(plain.rfind("  ", _CONTINUED + 1), 0) or max(plain.rfind(" ", _CONTINUED + 1), 0) or width
+        yield line[:at]
+        line = Text(" " * _CONTINUED).append_text(line[at + len(line.plain[at:]) - len(line.plain[at:].lstrip()) :])
+    yield line
 
 
 def _line(name: str, columns: Iterable[tuple[str, int]], rest: str = "", *, style: str = "") -> Text:
