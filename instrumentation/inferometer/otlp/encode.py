@@ -100,12 +100,12 @@ def encode_trace(kept: Kept) -> tuple[bytes, int]:
 
 def _resource(resource: Resource) -> bytes:
     pairs = [
-        pair(spans.SERVICE_NAME, resource.service, str),
-        pair(spans.HOST_NAME, resource.host, str),
-        pair(spans.PROCESS_PID, resource.pid, int),
+        pair(spans.SERVICE_NAME, resource.service),
+        pair(spans.HOST_NAME, resource.host),
+        pair(spans.PROCESS_PID, resource.pid),
     ]
     if resource.region:
-        pairs.append(pair(spans.REGION, resource.region, str))
+        pairs.append(pair(spans.REGION, resource.region))
     return part(b"\x0a", b"".join(part(b"\x0a", one) for one in pairs))
 
 
@@ -171,7 +171,8 @@ def _root_attributes(kept: Kept) -> Iterator[bytes]:
             yield attribute(name, number)
     yield attribute(spans.OUTCOME, record.outcome.label)
     if record.outcome in FAILED:
-        yield attribute(spans.ERROR_TYPE, str(record.status) if record.status >= _CLIENT_ERROR else record.outcome.label)
+        said = record.status >= _CLIENT_ERROR
+        yield attribute(spans.ERROR_TYPE, str(record.status) if said else record.outcome.label)
     yield attribute(spans.KEEP, True)  # noqa: FBT003 - the value of an attribute
     yield attribute(spans.KEEP_REASON, kept.reason)
     if record.first_chunk_ns is not None:

@@ -31,21 +31,33 @@ def part(tag: bytes, body: bytes) -> bytes:
     return tag + (bytes((length,)) if length <= _LOW_BITS else varint(length)) + body
 
 
+@lru_cache(maxsize=256)
+def _key(attribute_: Attribute) -> bytes:
+    return part(b"\x0a", attribute_.name.encode())
+
+
 @lru_cache(maxsize=4096)
-def pair(attribute: Attribute, value: Value, kind: type) -> bytes:  # noqa: ARG001 - 1 and True are one key otherwise
+def _text(attribute_: Attribute, text: str) -> bytes:
+    # Labels repeat from request to request; numbers mostly do not, and would only push the labels out.
+    return _key(attribute_) + part(b"\x12", _any_value(text))
+
+
+def pair(attribute_: Attribute, value: Value) -> bytes:
     """A ``KeyValue`` message."""
-    return part(b"\x0a", attribute.name.encode()) + part(b"\x12", _any_value(value))
+    if isinstance(value, str):
+        return _text(attribute_, value)
+    return _key(attribute_) + part(b"\x12", _any_value(value))
 
 
 def attribute(attribute_: Attribute, value: Value) -> bytes:
     """An attribute of a span."""
-    return part(b"\x4a", pair(attribute_, value, type(value)))
+    return part(b"\x4a", pair(attribute_, value))
 
 
 def texts(attribute_: Attribute, values: tuple[str, ...]) -> bytes:
     """An attribute of a span that is a list of strings."""
     array = b"".join(part(b"\x0a", _any_value(value)) for value in values)
-    return part(b"\x4a", part(b"\x0a", attribute_.name.encode()) + part(b"\x12", part(b"\x2a", array)))
+    return part(b"\x4a", _key(attribute_) + part(b"\x12", part(b"\x2a", array)))
 
 
 def _any_value(value: Value) -> bytes:
