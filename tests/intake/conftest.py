@@ -1,0 +1,127 @@
+"""A worker that speaks the real protocol: numbered frames, resent until they are acknowledged."""
+
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from inferometer.catalog.stages import Outcome
+from inferometer.intake import local
+from inferometer.intake.passes import boot_id
+from inferometer.record import Flag, Moment
+from inferometer.wire.frame import Frame, Names, encode
+from inferometer.wire.gauges import Gauges
+from inferometer.wire.layout import REQUESTS, Section
+from inferometer.wire.message import Hello, Reader, Type, acked, pack
+
+SHAPE = ("svc", "m", "", "", "", "", "POST", "/predict")
+
+
+class FakeWorker:
+    """Sends requests of 1 ms each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.worker_id = os.urandom(16)
+        self.sequence = 0
+        self.sent = 0
+        self.waiting: deque[tuple[int, bytes]] = deque()
+        self._sock: socket.socket | None = None
+        self._reader = Reader()
+
+    def request(self, count: int = 1) -> None:
+        """Make a frame of *count* finished requests and try to send it."""
+        now = time.monotonic_ns()
+        stamps = [0] * len(Moment)
+        stamps[Moment.ENTRY], stamps[Moment.RESPOND] = now - 1_000_000, now - 1_000
+        stamps[Moment.LAST] = stamps[Moment.DONE] = now
+        rows = b"".join(
+            REQUESTS.row.pack(
+                1, int.from_bytes(os.urandom(8)), int.from_bytes(os.urandom(8)), 0, *stamps,
+                0, 10, 10, 1, 1, 0, 0, 200, Outcome.OK, Flag.ENTRY,
+            )
+            for _ in range(count)
+        )  # fmt: skip
+        self.sequence += 1
+        self.sent += count
+        frame = Frame(
+            worker_id=self.worker_id, sequence=self.sequence, monotonic_ns=now, wall_ns=time.time_ns(),
+            gauges=Gauges(drops={"buffer_full": self.sequence}).to_json(), tables={Section.REQUESTS: rows},
+        )  # fmt: skip
+        self.waiting.append((self.sequence, pack(Type.FRAME, encode(frame))))
+        self._send(self.waiting[-1][1])
+
+    def settle(self, seconds: float) -> bool:
+        """Resend and read until everything is acknowledged; False where that took longer."""
+        deadline = time.monotonic() + seconds
+        while self.waiting and time.monotonic() < deadline:
+            if self._sock is None:
+                self._connect()
+                time.sleep(0.01)
+            else:
+                self._read(0.05)
+        return not self.waiting
+
+    def close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    def _connect(self) -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(str(self.path))
+        except OSError:
+            sock.close()
+            return
+        self._sock, self._reader = sock, Reader()
+        hello = Hello(
+            worker_id=self.worker_id, pid=os.getpid(), service="svc", sdk_version="0", boot_id=boot_id(), host="h",
+            start_ns=1, names=Names({1: SHAPE}, {}),
+        )  # fmt: skip
+        self._send(pack(Type.HELLO, hello.to_bytes()))
+        for _, message in list(self.waiting):
+            self._send(message)
+
+    def _send(self, message: bytes) -> None:
+        if self._sock is None:
+            return
+        try:
+            self._sock.sendall(message)
+        except OSError:
+            self.close()
+
+    def _read(self, seconds: float) -> None:
+        if self._sock is None or not select.select([self._sock], [], [], seconds)[0]:
+            return
+        try:
+            data = self._sock.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            return
+        for kind, payload in self._reader.feed(data):
+            assert kind == Type.ACK, payload
+            durable = acked(payload)
+            while self.waiting and self.waiting[0][0] <= durable:
+                self.waiting.popleft()
+
+
+@pytest.fixture
+def connect(tmp_path) -> Iterator[Callable[[], FakeWorker]]:
+    """Makes workers that send to the Intake of the test's folder."""
+    made: list[FakeWorker] = []
+
+    def make() -> FakeWorker:
+        made.append(FakeWorker(tmp_path / local.SOCKET_NAME))
+        return made[-1]
+
+    yield make
+    for worker in made:
+        worker.close()
