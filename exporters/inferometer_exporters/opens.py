@@ -11,7 +11,7 @@ from inferometer.catalog.stages import Outcome
 from inferometer.errors import StateError
 from inferometer.fleet.thresholds import Sli
 from inferometer.record.model import Flag, Labels
-from inferometer.wire.layout import OPEN, REQUESTS
+from inferometer.wire.layout import REQUESTS
 from inferometer_exporters.columns.packed import pack, unpack
 from inferometer_exporters.columns.tables import Column, Columns, Mask, concatenate, empty, length, take
 
@@ -101,8 +101,10 @@ class Opens:
         rows = concatenate(parts)
         count = length(rows)
         ended: Columns = {name: np.zeros(count, column.dtype) for name, column in empty(REQUESTS).items()}
-        for name in ("trace_hi", "trace_lo", "span_id", "parent_id", "arrival", "first_chunk"):
+        for name in ("trace_hi", "trace_lo", "span_id", "parent_id", "first_chunk"):
             ended[name] = rows[name]
+        # Where its time went nobody knows: as seen from its entry, all of it was the handler's.
+        ended["entry"] = rows["arrival"]
         ended["flags"] = (rows["flags"] & ~np.uint32(Flag.OPEN)).astype(np.uint8)
         ended["outcome"] += int(Outcome.SERVER_ERROR)
         ended["done"] = np.maximum(rows["arrival"], at)
@@ -113,10 +115,13 @@ class Opens:
             del self._closed[next(iter(self._closed))]
         return ended
 
-    def traces(self) -> Columns:
-        """Trace ids of everything that is open."""
-        rows = concatenate(self._open.values()) if self._open else empty(OPEN)
-        return {name: rows[name] for name in ("trace_hi", "trace_lo")}
+    def traces(self) -> set[int]:
+        """Traces that have open requests."""
+        return {
+            hi << 64 | lo
+            for rows in self._open.values()
+            for hi, lo in zip(rows["trace_hi"].tolist(), rows["trace_lo"].tolist(), strict=True)
+        }
 
     def dump(self) -> dict[str, bytes]:
         """Sections of the state file."""

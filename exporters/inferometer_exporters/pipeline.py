@@ -10,9 +10,14 @@ import numpy as np
 from inferometer.aggregate import Aggregator, RequestMeter, Snapshot
 from inferometer.catalog import telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
-from inferometer.errors import StateError
+from inferometer.errors import StateError, WireError
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.pipeline import Arrival
+from inferometer.intake.worker_series import WorkerSeries
+from inferometer.otlp.writer import TraceWriter
+from inferometer.record.model import Batch
+from inferometer.wire.frame import Frame
+from inferometer.wire.gauges import Gauges
 from inferometer.wire.layout import CALLS, INTERVALS
 from inferometer.wire.records import batches
 from inferometer_exporters import charges
@@ -21,15 +26,17 @@ from inferometer_exporters.columns.gather import Gathered, gather, worker_key
 from inferometer_exporters.columns.meter import ColumnMeter
 from inferometer_exporters.columns.partition import partition
 from inferometer_exporters.columns.tables import Columns, concatenate, empty, length, take
+from inferometer_exporters.exports import Exports
 from inferometer_exporters.health import Health
 from inferometer_exporters.hold import Hold, recorder_rows, releases
+from inferometer_exporters.keeping import Keeping
 from inferometer_exporters.ledger.account import Device, State
 from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.ledger.prices import Rate
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.opens import Opens
 from inferometer_exporters.recorder.store import Recorder
-from inferometer_exporters.recorder.tables import call_rows, execute_rows, ledger_rows
+from inferometer_exporters.recorder.tables import call_rows, execute_rows, kept_rows, ledger_rows
 from inferometer_exporters.source import Sampler
 
 HOLD_NS: Final = 5 * 10**9
@@ -39,10 +46,13 @@ IDLE_SWEEP_NS: Final = 10**9
 LEDGER_NS: Final = 2 * 10**9
 """Time between the ledger's entries in the recorder."""
 UPKEEP_NS: Final = 10 * 10**9
+_MAX_BATCHES: Final = 4_096
 _SIDECAR: Final = COMPONENT.values[-1]
-_LATE: Final = DROP_REASON.values[4]
+_LATE, _UNDECODABLE = DROP_REASON.values[4:6]
 _SERIES: Final = "sidecar.series"
 _METER: Final = "sidecar.meter"
+_WORKERS: Final = "sidecar.workers"
+_TRACES: Final = "sidecar.traces"
 _CLOCK: Final = "sidecar.clock"
 
 
@@ -55,6 +65,7 @@ class SidecarPipeline:
         host: this host as a billed device.
         aggregator: holds all series.
         sampler: readings of hosts and GPUs.
+        writer: exports kept traces; None: the recorder is the only trace store.
         monotonic_ns: CLOCK_MONOTONIC.
         wall_ns: time since the epoch.
     """
@@ -67,6 +78,7 @@ class SidecarPipeline:
         aggregator: Aggregator,
         *,
         sampler: Sampler,
+        writer: TraceWriter | None = None,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -82,8 +94,14 @@ class SidecarPipeline:
         self._columns = ColumnMeter(aggregator, self._meter, self._naming.labels)
         self._opens = Opens(self._meter, self._naming.labels)
         self._charges = Charges(aggregator, thresholds, self._naming.labels)
+        self._workers = WorkerSeries(aggregator)
+        self._keeping = Keeping(aggregator, self._meter, self._naming.labels, monotonic_ns=monotonic_ns)
+        self._exports = Exports(recorder, self._naming, aggregator, writer)
+        self._writer = writer
+        self._batches: dict[int, Batch] = {}
         self._hold = Hold()
-        self._batch: dict[str, list[Columns]] = {}
+        self._rows: dict[str, list[Columns]] = {}
+        self._stored = 0
         self._frames: dict[int, int] = {}
         self._began = monotonic_ns()
         self._swept = self._entered = self._kept_up = 0
@@ -99,18 +117,26 @@ class SidecarPipeline:
     def absorb(self, arrivals: Sequence[Arrival]) -> bool:
         """Take in new frames."""
         gathered = gather(arrivals, self._naming.numbers)
+        changed = False
         for arrival in arrivals:
-            self._frame(arrival)
+            changed |= self._frame(arrival)
         self._finished(gathered)
-        changed = self._open(arrivals, gathered.open)
-        runs = length(gathered.executes)
-        return bool(changed or runs or length(gathered.requests) or length(gathered.batches))
+        changed |= self._open(arrivals, gathered.open)
+        return changed or bool(length(gathered.requests) or length(gathered.executes))
 
-    def _frame(self, arrival: Arrival) -> None:
+    def _frame(self, arrival: Arrival) -> bool:
         frame = arrival.frame
         self._frames[worker_key(frame.worker_id)] = min(frame.monotonic_ns, self._now())
+        changed = self._workers.frame(arrival)
         for batch in batches(frame, arrival.names):
             self._meter.batch(batch)
+            self._batches[batch.batch_id] = batch
+            if len(self._batches) > _MAX_BATCHES:
+                del self._batches[next(iter(self._batches))]
+            changed = True
+        for duration_ns in loads(frame):
+            self.ledger.loaded(0, frame.monotonic_ns - duration_ns, frame.monotonic_ns)
+        return changed
 
     def _finished(self, gathered: Gathered) -> None:
         requests, runs = gathered.requests, gathered.executes
@@ -148,6 +174,7 @@ class SidecarPipeline:
         requests = self._opens.end(workers, now)
         for worker in workers:
             self._frames.pop(worker, None)
+        self._workers.departed(worker_ids)
         runs = concatenate([self.ledger.close(worker, now) for worker in workers])
         if not requests:
             return bool(length(runs))
@@ -160,6 +187,8 @@ class SidecarPipeline:
     def tick(self, now_ns: int) -> bool:
         """Settle what is past, and show how things are."""
         changed = self._settle(now_ns)
+        changed |= self._export(now_ns)
+        self._workers.show()
         changed |= self._health.show()
         if now_ns - self._entered >= LEDGER_NS:
             self._entered = now_ns
@@ -178,10 +207,17 @@ class SidecarPipeline:
         rows, row = self._hold.released(self.ledger.until, runs, priced[runs["device"]])
         if rows:
             self._charges.settled(rows, runs, row, self.ledger.accounts)
+            self._keep(rows)
             self._put("requests", rows)
             self._put("executes", execute_rows(take(runs, row >= 0), priced))
         charges.show(self._aggregator, self.ledger.accounts)
         return True
+
+    def _export(self, now_ns: int) -> bool:
+        """Send traces that are decided; what became of those before."""
+        due = list(self._keeping.due(now_ns, self._opens.traces, self._stored))
+        self._exports.send(due, self._batches)
+        return self._exports.settle() or bool(due)
 
     def _reach(self, now_ns: int) -> int:
         """How far the ledger may sweep: every live worker has told all that ran before."""
@@ -191,14 +227,22 @@ class SidecarPipeline:
             return max(reach, self.ledger.until)
         return max(reach, now_ns - HOLD_NS, self.ledger.until)
 
+    def _keep(self, rows: Columns) -> None:
+        kept = self._keeping.judge(rows)
+        for _, reason in kept:
+            self._aggregator.add(telemetry.TRACES_KEPT, (reason,))
+        if kept:
+            self._put("kept", kept_rows(kept, self._wall()))
+
     def _put(self, table: str, rows: Columns) -> None:
         if length(rows):
-            self._batch.setdefault(table, []).append(rows)
+            self._rows.setdefault(table, []).append(rows)
 
     def commit(self, number: int, *, previous_ns: int | None) -> None:
         """Store the rows of pass *number*."""
-        self._recorder.write(number, {table: concatenate(parts) for table, parts in self._batch.items()})
-        self._batch.clear()
+        self._recorder.write(number, {table: concatenate(parts) for table, parts in self._rows.items()})
+        self._rows.clear()
+        self._stored = number
         if previous_ns is not None:
             self._aggregator.observe(telemetry.PASS_DURATION, (), previous_ns)
         now = self._now()
@@ -210,9 +254,9 @@ class SidecarPipeline:
 
     def rollback(self, number: int | None) -> int:
         """Delete rows of passes after *number*."""
-        newest = self._recorder.rollback(number)
+        self._stored = self._recorder.rollback(number)
         self._naming.forget()
-        return newest
+        return self._stored
 
     def dump(self) -> Mapping[str, bytes]:
         """Everything that must survive."""
@@ -221,7 +265,10 @@ class SidecarPipeline:
             _SERIES: self._aggregator.dump(),
             _METER: self._meter.dump(),
             _CLOCK: json.dumps(clock).encode(),
+            _WORKERS: self._workers.dump(),
+            **({_TRACES: self._writer.dump()} if self._writer is not None else {}),
             **self._opens.dump(),
+            **self._keeping.dump(),
             **self._hold.dump(),
             **self.ledger.dump(),
         }
@@ -236,6 +283,7 @@ class SidecarPipeline:
             clock = json.loads(sections[_CLOCK])
             self._aggregator.load(sections[_SERIES])
             self._meter.load(sections[_METER])
+            self._workers.load(sections[_WORKERS])
             wall, frames, identity = int(clock["wall_ns"]), dict(clock["frames"]), clock["recorder"]
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"the sidecar's state is not as it writes it: {error}") from error
@@ -246,16 +294,31 @@ class SidecarPipeline:
         if identity == self._recorder.identity:
             self._opens.load(sections)
             self._hold.load(sections)
+        if self._writer is not None and _TRACES in sections:
+            self._writer.load(sections[_TRACES])
         if same_boot:
             self._frames = frames
+            self._keeping.load(sections)
         else:
             self._hold.release_all()
 
     def publish(self) -> None:
         """Swap what ``/metrics`` shows."""
+        if self._workers.undecodable:
+            number, self._workers.undecodable = self._workers.undecodable, 0
+            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _UNDECODABLE), number)
         lag = self._now() - min(self._frames.values()) if self._frames else None
         if lag is not None:
             self._aggregator.set(telemetry.FRAME_LAG, (), lag)
         else:
             self._aggregator.remove(telemetry.FRAME_LAG, ())
         self.snapshot = self._aggregator.snapshot()
+
+
+def loads(frame: Frame) -> list[int]:
+    """Durations of models' loads since the worker's last frame, ns; none where its gauges are not readable."""
+    try:
+        return [duration_ns for _, duration_ns in Gauges.from_json(frame.gauges).model_loads]
+    except WireError:
+        # Counted where the gauges become series.
+        return []

@@ -7,19 +7,25 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from socket import create_server, gethostname
 from types import FrameType
 from typing import Final
+from urllib.parse import urlsplit
 
 import uvicorn
 
 from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_bounds
+from inferometer.catalog import telemetry
+from inferometer.catalog.labels import COMPONENT
 from inferometer.errors import RefusedError, StateError
 from inferometer.fleet import thresholds as thresholds_file
 from inferometer.intake.passes import Intake, boot_id
 from inferometer.intake.server import Server, listen_unix
 from inferometer.intake.state import StateFile, Step, nothing
+from inferometer.otlp.sender import Sender
+from inferometer.otlp.writer import TraceWriter
 from inferometer_exporters.api import Api
 from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
@@ -31,6 +37,7 @@ from inferometer_exporters.source import Sampler, Source
 _log = logging.getLogger(__name__)
 
 STATE_NAME: Final = "sidecar.state"
+_TRACES_PATH: Final = "/v1/traces"
 _LOOPBACK: Final = "127.0.0.1"
 _CLOSE_SECONDS: Final = 3.0
 
@@ -95,6 +102,7 @@ class Sidecar:
         if settings.replay is not None:
             sources.append(Replay(settings.replay))
         self._sampler = Sampler(sources)
+        self._sender = None if settings.otlp is None else Sender(traces_url(settings.otlp))
         with contextlib.ExitStack() as undo:
             _private(settings.state)
             _private(settings.socket.parent)
@@ -102,12 +110,15 @@ class Sidecar:
             undo.callback(listener.close)
             self.recorder = Recorder(settings.state / FILE_NAME, settings.bounds)
             undo.callback(self.recorder.close)
+            aggregator = Aggregator(extra_bounds=exact_bounds(known))
+            aggregator.set(telemetry.BUILD_INFO, (version("inferometer"), COMPONENT.values[-1]), 1)
             self.pipeline = SidecarPipeline(
                 self.recorder,
                 known,
                 Device(name=settings.host, kind="cpu", model=cpu_model()),
-                Aggregator(extra_bounds=exact_bounds(known)),
+                aggregator,
                 sampler=self._sampler,
+                writer=None if self._sender is None else TraceWriter(self._sender),
             )
             boot = boot_id()
             self.intake = Intake(
@@ -135,6 +146,8 @@ class Sidecar:
     def run(self) -> None:
         """Serve until `stop`; ends with a last pass."""
         self._sampler.start()
+        if self._sender is not None:
+            self._sender.start()
         self.page.start()
         self._api.start()
         try:
@@ -151,6 +164,8 @@ class Sidecar:
         self._api.close()
         self.page.close()
         self._sampler.close()
+        if self._sender is not None:
+            self._sender.close()
         self.intake.close()
         self.recorder.close()
 
@@ -181,6 +196,11 @@ class _ApiServer:
         if self._thread.is_alive():
             self._thread.join(_CLOSE_SECONDS)
         self._socket.close()
+
+
+def traces_url(endpoint: str) -> str:
+    """Where traces are posted to at an OTLP/HTTP endpoint, which may name only the host."""
+    return endpoint if urlsplit(endpoint).path.strip("/") else endpoint.rstrip("/") + _TRACES_PATH
 
 
 def _private(folder: Path) -> None:

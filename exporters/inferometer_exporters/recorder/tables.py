@@ -33,6 +33,16 @@ def execute_rows(runs: Columns, priced: Ints) -> Columns:
     }
 
 
+def kept_rows(kept: Sequence[tuple[int, str]], wall_ns: int) -> Columns:
+    """Of the table `kept`, from (trace id, reason)."""
+    return {
+        "trace_hi": np.array([trace_id >> 64 for trace_id, _ in kept], np.uint64),
+        "trace_lo": np.array([trace_id & (1 << 64) - 1 for trace_id, _ in kept], np.uint64),
+        "reason": np.array([reason for _, reason in kept], object),
+        "wall_ns": np.full(len(kept), wall_ns),
+    }
+
+
 def ledger_rows(accounts: Sequence[Account], number: Callable[[str], int], wall_ns: int) -> Columns:
     """Of the table `ledger`: every state of every account as it is now."""
     entries = [(account, state, ns) for account in accounts for state, ns in account.states.items()]

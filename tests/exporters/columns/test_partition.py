@@ -37,8 +37,14 @@ request_rows = st.lists(
 )
 execute_rows = st.lists(
     st.fixed_dictionaries(
-        {"span_id": SPANS, "queued": TIMES, "start": TIMES, "end": TIMES, "kind": st.integers(0, 40),
-         "final": st.integers(0, 1)}
+        {
+            "span_id": SPANS,
+            "queued": TIMES,
+            "start": TIMES,
+            "end": TIMES,
+            "kind": st.integers(0, 40),
+            "final": st.integers(0, 1),
+        }
     ),
     max_size=60,
 )
@@ -102,7 +108,10 @@ def test_a_request_with_many_executes_is_divided_like_a_record(count, runs, rand
             start = random.randrange(100, 90_000)
             executes.append({"span_id": span, "start": start, "end": start + random.randrange(500), "final": 1})
     frame = Frame(
-        worker_id=bytes(16), sequence=1, monotonic_ns=0, wall_ns=0,
+        worker_id=bytes(16),
+        sequence=1,
+        monotonic_ns=0,
+        wall_ns=0,
         tables={Section.REQUESTS: packed(REQUESTS, requests), Section.EXECUTES: packed(EXECUTES, executes)},
     )
 

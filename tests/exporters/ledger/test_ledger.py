@@ -47,9 +47,7 @@ def owed(found):
     return dict(zip(found["span_id"].tolist(), found["ns"].tolist(), strict=True))
 
 
-runs = st.lists(
-    st.tuples(st.integers(1, 400), st.integers(0, 200), st.integers(1, 5), st.integers(0, 1)), max_size=25
-)
+runs = st.lists(st.tuples(st.integers(1, 400), st.integers(0, 200), st.integers(1, 5), st.integers(0, 1)), max_size=25)
 
 
 def shares_by_hand(given, until):
@@ -71,8 +69,14 @@ def test_states_sum_to_wall_time_and_shares_to_what_is_attributed(given, steps):
     made = ledger()
     table = rows(
         *(
-            {"worker": 1, "execute_id": i, "span_id": i + 1 if has else 0, "start": begin, "end": begin + length,
-             "size": size}
+            {
+                "worker": 1,
+                "execute_id": i,
+                "span_id": i + 1 if has else 0,
+                "start": begin,
+                "end": begin + length,
+                "size": size,
+            }
             for i, (begin, length, size, has) in enumerate(given)
         )
     )
@@ -125,8 +129,14 @@ def test_shares_do_not_depend_on_when_the_sweep_pauses(given, steps):
         made.announce(
             rows(
                 *(
-                    {"worker": 1, "execute_id": i, "span_id": i + 1, "start": begin, "end": begin + length,
-                     "size": size}
+                    {
+                        "worker": 1,
+                        "execute_id": i,
+                        "span_id": i + 1,
+                        "start": begin,
+                        "end": begin + length,
+                        "size": size,
+                    }
                     for i, (begin, length, size, _) in enumerate(given)
                 )
             )

@@ -1,0 +1,222 @@
+"""Which traces are kept: requests are looked through as columns, and judged one by one where that may matter."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from inferometer.aggregate import Aggregator, RequestMeter, of_model
+from inferometer.catalog import requests
+from inferometer.catalog.stages import FAILED, Outcome
+from inferometer.errors import StateError
+from inferometer.intake.hold import HOLD_NS, REMEMBERED
+from inferometer.intake.keep import BASELINE_RATIO, Finished, KeepPolicy, quantile
+from inferometer.record.model import Flag, Labels
+from inferometer_exporters.columns.tables import Column, Columns, Mask
+
+MAX_JUDGED: Final = 1_000
+"""Requests of one pass that are judged; of a storm of errors a part is kept, the recorder has all of it."""
+_RENEW_NS: Final = 5 * 10**9
+_TAIL: Final = 0.99
+_EACH_FIRST: Final = 5
+_KEPT: Final = "sidecar.kept"
+_HAS_FAILED: Final = np.array([outcome in FAILED for outcome in Outcome])
+_LOW: Final = (1 << 64) - 1
+_HASH: Final = np.uint64(0x9E3779B97F4A7C15)
+"""As in `inferometer.intake.keep`; a test holds the two equal."""
+_BASELINE: Final = np.uint64(int(BASELINE_RATIO * (1 << 64)))
+_NEVER: Final = np.iinfo(np.int64).max
+_DEAR: Final = 10
+_KNOWN: Final = 200
+
+
+@dataclass(slots=True)
+class _Trace:
+    reason: str
+    due_ns: int
+    since_ns: int
+    """Wall time at which the first hop began that was seen."""
+    after: int = 0
+    """Hops that came with later passes are not exported yet."""
+    waiting: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A kept trace; its hops that began at or after *since_ns* and came after pass *after* leave now."""
+
+    trace_id: int
+    reason: str
+    since_ns: int
+    after: int
+
+
+class Keeping:
+    """Judges settled requests, and remembers the traces that are kept.
+
+    Args:
+        aggregator: has the distributions by which a request is slow or dear.
+        meter: of the same series; it knows the objectives.
+        labels: label set by its number.
+        monotonic_ns: CLOCK_MONOTONIC.
+    """
+
+    def __init__(
+        self,
+        aggregator: Aggregator,
+        meter: RequestMeter,
+        labels: Callable[[int], Labels],
+        *,
+        monotonic_ns: Callable[[], int],
+    ) -> None:
+        self._aggregator = aggregator
+        self._meter = meter
+        self._labels = labels
+        self._now = monotonic_ns
+        self._policy = KeepPolicy(meter, monotonic_ns=monotonic_ns)
+        self._traces: OrderedDict[int, _Trace] = OrderedDict()
+        self._waiting: set[int] = set()
+        self._limits: dict[int, int] = {}
+        self._judged: dict[tuple[int, int], int] = {}
+        self._renew_ns = 0
+
+    def judge(self, rows: Columns) -> list[tuple[int, str]]:
+        """Look at settled requests with their cost.
+
+        Returns:
+            (trace id, reason) of traces that are kept from now on.
+        """
+        self._renew()
+        candidates = np.flatnonzero(self._candidates(rows))[:MAX_JUDGED]
+        fresh = []
+        for row in candidates.tolist():
+            reason = self._reason(rows, row)
+            trace_id = int(rows["trace_hi"][row]) << 64 | int(rows["trace_lo"][row])
+            wall = int(rows["wall_ns"][row])
+            known = self._traces.get(trace_id)
+            if known is not None:
+                known.due_ns, known.waiting = self._now() + HOLD_NS, True
+                known.since_ns = min(known.since_ns, wall)
+                self._waiting.add(trace_id)
+            elif reason is not None:
+                self._keep(trace_id, reason, wall)
+                fresh.append((trace_id, reason))
+        return fresh
+
+    def _candidates(self, rows: Columns) -> Mask:
+        """Requests that may be a reason to keep their trace, or belong to one that is kept."""
+        found = _HAS_FAILED[rows["outcome"]] | ((rows["flags"] & int(Flag.SAMPLED)) != 0)
+        found |= baseline(rows["trace_lo"])
+        if self._traces:
+            kept = np.fromiter((trace & _LOW for trace in self._traces), np.uint64, len(self._traces))
+            found |= np.isin(rows["trace_lo"], kept)
+        measurable = (rows["flags"] & int(Flag.WARMUP)) == 0
+        group = rows["labels"].astype(np.int64) << 8 | rows["outcome"]
+        for key in np.unique(group).tolist():
+            mine = group == key
+            number, outcome = key >> 8, key & 0xFF
+            seen = self._judged.get((number, outcome), 0)
+            if seen < _EACH_FIRST:
+                first = np.flatnonzero(mine)[: _EACH_FIRST - seen]
+                self._judged[number, outcome] = seen + len(first)
+                found[first] = True
+            measured = mine & measurable
+            if measured.any():
+                found |= measured & (rows["duration_ns"] > self._slow(number))
+            paid = measured & (rows["cost"] > 0)
+            if paid.any():
+                found |= paid & (rows["cost"] > self._dear(number))
+        return found
+
+    def _renew(self) -> None:
+        if self._now() >= self._renew_ns:
+            self._renew_ns = self._now() + _RENEW_NS
+            self._limits.clear()
+            # Once in a while some of each are judged again: what is rare is known by the policy alone.
+            self._judged.clear()
+
+    def _slow(self, number: int) -> int:
+        """Duration above which a request of a label set may be slow, ns."""
+        limit = self._limits.get(number)
+        if limit is None:
+            labels = self._labels(number)
+            thresholds = [slo.objective.threshold_ns for slo in self._meter.cells(labels).slos]
+            tail = quantile(self._aggregator.histogram(requests.REQUEST_DURATION, of_model(labels)), _TAIL)
+            known = [value for value in (*thresholds, tail) if value is not None]
+            limit = self._limits[number] = min(known, default=_NEVER)
+        return limit
+
+    def _dear(self, number: int) -> int:
+        """Cost above which a request of a label set may be dear, picodollars."""
+        costs = self._aggregator.histogram(requests.REQUEST_COST, of_model(self._labels(number)))
+        return _DEAR * costs.total // costs.count if costs.count >= _KNOWN else _NEVER
+
+    def _reason(self, rows: Columns, row: int) -> str | None:
+        chunk, cost = int(rows["first_chunk_ns"][row]), int(rows["cost"][row])
+        return self._policy.reason(
+            Finished(
+                labels=self._labels(int(rows["labels"][row])),
+                trace_id=int(rows["trace_lo"][row]),
+                outcome=Outcome(int(rows["outcome"][row])),
+                flags=int(rows["flags"][row]),
+                duration_ns=int(rows["duration_ns"][row]),
+                first_chunk_ns=chunk if chunk >= 0 else None,
+                cost_picodollars=cost if cost > 0 else None,
+            )
+        )
+
+    def _keep(self, trace_id: int, reason: str, wall_ns: int) -> None:
+        self._traces[trace_id] = _Trace(reason, self._now() + HOLD_NS, wall_ns)
+        self._waiting.add(trace_id)
+        if len(self._traces) > REMEMBERED:
+            oldest, _ = self._traces.popitem(last=False)
+            self._waiting.discard(oldest)
+
+    def due(self, now_ns: int, open_traces: Callable[[], Collection[int]], stored: int) -> Iterator[Due]:
+        """Kept traces whose hops have come, as far as one can tell.
+
+        Args:
+            now_ns: CLOCK_MONOTONIC.
+            open_traces: traces that have open requests here.
+            stored: the newest pass whose rows the recorder has.
+        """
+        ready = [trace_id for trace_id in self._waiting if self._traces[trace_id].due_ns <= now_ns]
+        still = open_traces() if ready else ()
+        for trace_id in ready:
+            trace = self._traces[trace_id]
+            if trace_id not in still:
+                self._waiting.discard(trace_id)
+                trace.waiting = False
+                yield Due(trace_id, trace.reason, trace.since_ns, trace.after)
+                trace.after = stored
+
+    def dump(self) -> dict[str, bytes]:
+        """Section of the state file."""
+        traces = [
+            [f"{trace_id:x}", trace.reason, trace.due_ns, trace.since_ns, trace.after, trace.waiting]
+            for trace_id, trace in self._traces.items()
+        ]
+        return {_KEPT: json.dumps(traces, separators=(",", ":")).encode()}
+
+    def load(self, sections: Mapping[str, bytes]) -> None:
+        """Take over what `dump` wrote.
+
+        Raises:
+            StateError: it is not what `dump` writes.
+        """
+        try:
+            for trace, reason, due_ns, since_ns, after, waiting in json.loads(sections.get(_KEPT, b"[]")):
+                self._traces[int(trace, 16)] = _Trace(
+                    str(reason), int(due_ns), int(since_ns), int(after), bool(waiting)
+                )
+        except (TypeError, ValueError) as error:
+            raise StateError(f"kept traces are not as the sidecar writes them: {error}") from error
+        self._waiting = {trace_id for trace_id, trace in self._traces.items() if trace.waiting}
+
+
+def baseline(trace_lo: Column) -> Mask:
+    """`in_baseline` of many traces, by their lower 64 bits."""
+    return np.asarray(trace_lo * _HASH < _BASELINE, np.bool_)
