@@ -44,7 +44,7 @@ def test_a_text_has_the_same_vector_alone_and_in_a_batch(sentences):
 
 
 def test_every_kind_of_made_up_file_is_recognised():
-    model, dice = FileTypeModel(), random.Random(5)  # noqa: S311  # test data
+    model, dice = FileTypeModel(), random.Random(5)
     expected = {
         "_python": "python", "_table": "csv", "_json": "json", "_html": "html",
         "_markdown": "markdown", "_picture": "png", "_compressed": "gzip", "_archive": "zip",

@@ -165,7 +165,7 @@ def a_story(tier, *, fired=27.0, received=28.0, resolved=None, severity="page"):
     ids=["fires", "two windows resolved", "one of two resolved", "two severities"],
 )
 def test_alerts_of_one_objective_are_one_story_per_severity(alerts, says):
-    (line,) = (line for line in text(alerts=alerts).splitlines() if "available" in line)
+    (line,) = (line for line in text(alerts=alerts, width=200).splitlines() if "available" in line)
 
     assert line.endswith(says)
 

@@ -1,5 +1,6 @@
 """``inferometer generate``."""
 
+import shlex
 from pathlib import Path
 
 from inferometer_compose.commands.console import screen
@@ -8,10 +9,21 @@ from inferometer_dashboards import generation
 
 
 def run(config: Path, out: Path, *, check: bool, time_scale: int) -> int:
-    """Write the files, or say which of them differ; the exit status."""
+    """Write the files, or say which of them differ; the exit status.
+
+    Raises:
+        FleetError: the fleet file is wrong; nothing is written.
+        StateError: a file cannot be read or written.
+    """
     changed = generation.write(config, out, check=check, time_scale=time_scale)
-    if check and changed:
-        say(f"{len(changed)} files are not what {config} makes; run inferometer generate without --check")
+    console = screen()
     for name in changed:
-        screen().print(out / name, soft_wrap=True)
-    return FOUND_SOMETHING if check and changed else 0
+        console.print(str(out / name), markup=False)
+    if not changed:
+        console.print(f"{out} is what {config} makes", markup=False)
+    elif check:
+        scale = "" if time_scale == 1 else f" --time-scale {time_scale}"
+        mend = f"inferometer generate --config {shlex.quote(str(config))} --out {shlex.quote(str(out))}{scale}"
+        say(f"{len(changed)} files differ from what {config} makes: {mend}")
+        return FOUND_SOMETHING
+    return 0
