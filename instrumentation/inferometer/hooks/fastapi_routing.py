@@ -66,7 +66,7 @@ def _encode(original: Callable[..., Any]) -> Callable[..., Any]:
 def in_thread(original: Callable[..., Any]) -> Callable[..., Any]:
     """``run_in_threadpool`` that stamps where the endpoint begins in its thread."""
 
-    def run_in_threadpool(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def run_in_threadpool(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         request = current()
         if request is None or not request.endpoint or request.thread or request.encode:
             return original(function, *args, **kwargs)
