@@ -59,6 +59,15 @@ class _Members(Generic[_Cell]):
                 seen.add(value)
         return cell
 
+    def remove(self, labels: LabelValues) -> None:
+        if self.cells.pop(labels, None) is None:
+            return
+        self.changed = True
+        # Values that no series has any more make room: process ids come and go for ever.
+        for position, seen in enumerate(self.seen):
+            if seen is not None and not any(other[position] == labels[position] for other in self.cells):
+                seen.discard(labels[position])
+
 
 class Aggregator:
     """Counters, gauges and histograms; changed by one thread, frozen into snapshots for others.
@@ -81,6 +90,7 @@ class Aggregator:
         self._now = monotonic_ns
         self._counters: dict[str, _Members[CounterCell]] = {}
         self._gauges: dict[str, _Members[GaugeCell]] = {}
+        self._followed: dict[str, _Members[GaugeCell]] = {}
         self._histograms: dict[str, _Members[HistogramCell]] = {}
         self._newborn: list[CounterCell | HistogramCell] = []
         self._number = 0
@@ -110,7 +120,21 @@ class Aggregator:
         Raises:
             CatalogError: the entry is no gauge, or has other labels.
         """
-        members = self._gauges.get(entry.name) or self._family(self._gauges, entry, "gauge")
+        return self._unkept(self._gauges.get(entry.name) or self._family(self._gauges, entry, "gauge"), labels)
+
+    def follow(self, entry: Series, labels: LabelValues, total: int) -> None:
+        """Show a counter that is kept elsewhere since before this series appeared, such as a process's CPU time.
+
+        It is shown as it is from the beginning, and is no part of the state: who keeps it reports it again.
+        A family is either followed or counted here, not both.
+
+        Raises:
+            CatalogError: the entry is no counter, or has other labels.
+        """
+        members = self._followed.get(entry.name) or self._family(self._followed, entry, "counter")
+        self._unkept(members, labels).set(total)
+
+    def _unkept(self, members: _Members[GaugeCell], labels: LabelValues) -> GaugeCell:
         cell = members.cells.get(labels)
         if cell is None:
             kept = members.admit(labels)
@@ -153,10 +177,10 @@ class Aggregator:
 
     def remove(self, entry: Series, labels: LabelValues) -> None:
         """Show a series no longer: what it described is gone."""
-        for families in (self._counters, self._gauges, self._histograms):
+        for families in (self._counters, self._gauges, self._followed, self._histograms):
             members = families.get(entry.name)
-            if members is not None and members.cells.pop(labels, None) is not None:
-                members.changed = True
+            if members is not None:
+                members.remove(labels)
 
     def exemplar(self, entry: Series, labels: LabelValues, exemplar: Exemplar) -> None:
         """Show *exemplar* on a histogram, where that series exists: its trace was accepted by the trace store."""
@@ -192,7 +216,7 @@ class Aggregator:
         """All series as they are now, immutable."""
         families = [
             *(_scalars(members) for members in self._counters.values()),
-            *(_scalars(members) for members in self._gauges.values()),
+            *(_scalars(members) for members in (*self._gauges.values(), *self._followed.values())),
             *(_distributions(members) for members in self._histograms.values()),
         ]
         self._number += 1

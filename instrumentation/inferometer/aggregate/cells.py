@@ -90,9 +90,7 @@ class HistogramCell:
         "limited", "sketch", "total", "zero",
     )  # fmt: skip
 
-    def __init__(
-        self, labels: LabelValues, layout: Layout, birth: Birth | None, *, limited: bool = False
-    ) -> None:
+    def __init__(self, labels: LabelValues, layout: Layout, birth: Birth | None, *, limited: bool = False) -> None:
         self.labels = labels
         self.layout = layout
         self.birth = birth

@@ -209,9 +209,7 @@ class RequestMeter:
             if verdict is not None and slo.objective.slo not in already:
                 (slo.good if verdict else slo.bad).add()
 
-    def still_open(
-        self, labels: Labels, span_id: int, flags: int, *, open_ns: int, first_chunk_ns: int | None
-    ) -> bool:
+    def still_open(self, labels: Labels, span_id: int, flags: int, *, open_ns: int, first_chunk_ns: int | None) -> bool:
         """Count an open request as slow, once per objective, when it crosses its threshold.
 
         Args:

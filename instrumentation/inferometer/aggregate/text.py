@@ -77,7 +77,7 @@ def _template(family: Family, labels: tuple[str, ...]) -> str:
     name, layout = family.entry.name, family.layout
     assert layout is not None  # noqa: S101 - distributions come with a layout
     pairs = _pairs(family.entry, labels).replace("%", "%%")
-    begin = f"{name}_bucket{{{pairs}{',' if pairs else ''}le=\""
+    begin = f'{name}_bucket{{{pairs}{"," if pairs else ""}le="'
     lines = [f'{begin}{le}"}} %s%s\n' for le in _boundaries(layout)]
     braced = f"{{{pairs}}}" if pairs else ""
     return "".join((*lines, f"{name}_count{braced} %d\n", f"{name}_sum{braced} %s\n"))

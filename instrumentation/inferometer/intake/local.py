@@ -31,11 +31,21 @@ _TRACES_PATH: Final = "/v1/traces"
 _CLOSE_SECONDS: Final = 2.0
 
 
+# Locks of fcntl belong to a process: a second one of the same file is granted, and closing it gives up both.
+_held: dict[Path, int] = {}
+
+
 class LocalIntake:
     """An Intake in a thread of this process; made by `start`."""
 
     def __init__(
-        self, lock: int, intake: Intake, server: Server, *, page: PageServer | None, sender: Sender | None
+        self,
+        lock: "_Lock",
+        intake: Intake,
+        server: Server,
+        *,
+        page: PageServer | None,
+        sender: Sender | None,
     ) -> None:
         self._lock = lock
         self._intake = intake
@@ -67,7 +77,7 @@ class LocalIntake:
             self._sender.close(seconds=_CLOSE_SECONDS / 4)
         if not self._thread.is_alive():
             self._intake.close()
-        os.close(self._lock)
+        self._lock.give_up()
 
     def close_after_fork(self) -> None:
         """In a forked child: close the copies of what the parent holds.
@@ -77,7 +87,7 @@ class LocalIntake:
         self._server.close_after_fork()
         if self._page is not None:
             self._page.close_after_fork()
-        os.close(self._lock)
+        self._lock.give_up()
 
 
 def start(
@@ -92,23 +102,48 @@ def start(
     Raises:
         RefusedError: the folder cannot hold a lock and a socket.
     """
-    try:
-        lock = os.open(runtime_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise RefusedError(f"cannot open {runtime_dir / LOCK_NAME}: {error.strerror}") from error
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
+    lock = _lock(runtime_dir / LOCK_NAME)
+    if lock is None:
         return None
     try:
         return _start(lock, runtime_dir, environ, after_step)
     except (InferometerError, OSError):
-        os.close(lock)
+        lock.give_up()
         raise
 
 
-def _start(lock: int, runtime_dir: Path, environ: Mapping[str, str], after_step: Step) -> LocalIntake:
+class _Lock:
+    """The election's lock, held by this process."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        _held[path] = os.getpid()
+
+    def give_up(self) -> None:
+        """Let another process be elected; in a forked child it only closes the copy."""
+        os.close(self._descriptor)
+        if _held.get(self._path) == os.getpid():
+            del _held[self._path]
+
+
+def _lock(path: Path) -> _Lock | None:
+    path = path.resolve()
+    if _held.get(path) == os.getpid():
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise RefusedError(f"cannot open {path}: {error.strerror}") from error
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return _Lock(path, descriptor)
+
+
+def _start(lock: _Lock, runtime_dir: Path, environ: Mapping[str, str], after_step: Step) -> LocalIntake:
     known = _thresholds(environ)
     sender = _sender(environ)
     boot = boot_id()

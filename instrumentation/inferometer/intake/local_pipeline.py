@@ -1,7 +1,7 @@
 """The pipeline of an elected worker: series, kept traces; no store, no ledger. Pure Python, record by record."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,32 +9,35 @@ from inferometer.aggregate import Aggregator, Exemplar, RequestMeter, Snapshot
 from inferometer.aggregate.requests import points
 from inferometer.catalog import series, telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
-from inferometer.errors import StateError
+from inferometer.errors import StateError, WireError
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.hold import TraceHold
+from inferometer.intake.hops import Cut, Hops, resource_of
 from inferometer.intake.keep import Finished, KeepPolicy
 from inferometer.intake.open_requests import OpenRequests
 from inferometer.intake.pipeline import Arrival
 from inferometer.intake.worker_series import WorkerSeries
 from inferometer.otlp.encode import Kept, Resource
 from inferometer.otlp.writer import Note, TraceWriter
-from inferometer.record.model import Batch, RequestRecord
+from inferometer.record.model import Batch, Flag, RequestRecord
 from inferometer.record.partition import Partition, partition, stage_totals
 from inferometer.wire.records import batches, records
 
 _INTAKE: Final = COMPONENT.values[1]
-_QUEUE_FULL, _REJECTED, _LATE, _UNDECODABLE = DROP_REASON.values[2:6]
+_QUEUE_FULL, _REJECTED, _LATE, _UNDECODABLE, _HOLD_FULL = DROP_REASON.values[2:7]
 _MAX_BATCHES: Final = 4_096
 _SERIES: Final = "local.series"
 _METER: Final = "local.meter"
 _OPEN: Final = "local.open"
 _WORKERS: Final = "local.workers"
+_NAMES: Final = "local.names"
+_HOLD: Final = "local.hold"
 _TRACES: Final = "local.traces"
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """A finished request that waits for its trace's decision."""
+class _Hop:
+    """A finished request whose trace is kept."""
 
     record: RequestRecord
     resource: Resource
@@ -64,7 +67,8 @@ class LocalPipeline:
         self._now = monotonic_ns
         self._meter = RequestMeter(aggregator, thresholds)
         self._policy = KeepPolicy(self._meter, monotonic_ns=monotonic_ns)
-        self._hold = TraceHold[Hop]()
+        self._hold = TraceHold()
+        self._hops = Hops()
         self._open = OpenRequests(self._meter)
         self._workers = WorkerSeries(aggregator)
         self._batches: dict[int, Batch] = {}
@@ -80,6 +84,9 @@ class LocalPipeline:
             newest[arrival.frame.worker_id] = arrival
         for arrival in newest.values():
             changed |= self._open.replace(arrival)
+        if self._workers.undecodable:
+            number, self._workers.undecodable = self._workers.undecodable, 0
+            self._aggregator.add(telemetry.DROPS, (_INTAKE, _UNDECODABLE), number)
         return changed
 
     def _frame(self, arrival: Arrival) -> bool:
@@ -92,21 +99,38 @@ class LocalPipeline:
                 del self._batches[next(iter(self._batches))]
             changed = True
         offset = frame.wall_ns - frame.monotonic_ns
+        cut = self._hops.cut(arrival) if self._writer is not None else None
         for record in records(frame, arrival.names):
-            resource = Resource(service=info.service, host=info.host, pid=info.pid, region=record.labels.region)
-            self._finished(Hop(record, resource, offset))
             changed = True
+            if self._open.late(record.span_id):
+                self._aggregator.add(telemetry.DROPS, (_INTAKE, _LATE))
+                continue
+            self._meter.finished(record, Partition(tuple(stage_totals(record)), ()))
+            if self._writer is not None and cut is not None:
+                self._decide(self._writer, _Hop(record, resource_of(info, record), offset), cut)
         return changed
 
-    def _finished(self, hop: Hop) -> None:
+    def _decide(self, writer: TraceWriter, hop: _Hop, cut: Cut) -> None:
+        """Export a request whose trace is kept, together with its hops that waited; hold any other."""
         record = hop.record
-        if self._open.late(record.span_id):
-            self._aggregator.add(telemetry.DROPS, (_INTAKE, _LATE))
+        reason = self._reason(record)
+        if record.flags & Flag.FOREIGN_SPANS:
+            # Its spans leave through the user's own pipeline, if its sampler says so; ours would be a second set.
+            if record.flags & Flag.SAMPLED:
+                self._show(_notes(hop, partition(record)))
             return
-        self._meter.finished(record, Partition(tuple(stage_totals(record)), ()))
-        if self._writer is None:
+        first = self._hold.kept(record.trace_id)
+        if first is None and reason is None:
+            self._hold.hold(record.trace_id, cut.hop(record.span_id), self._now())
             return
-        reason = self._policy.reason(
+        if first is None and reason is not None:
+            self._aggregator.add(telemetry.TRACES_KEPT, (reason,))
+            for waiting in self._hold.keep(record.trace_id, reason):
+                self._write_held(writer, waiting, reason)
+        self._write(writer, hop, first or reason or "")
+
+    def _reason(self, record: RequestRecord) -> str | None:
+        return self._policy.reason(
             Finished(
                 labels=record.labels,
                 trace_id=record.trace_id,
@@ -116,7 +140,6 @@ class LocalPipeline:
                 first_chunk_ns=record.first_chunk_ns,
             )
         )
-        self._hold.offer(record.trace_id, hop, reason, self._now())
 
     def departed(self, worker_ids: Sequence[bytes]) -> bool:
         """End what these workers left open."""
@@ -127,42 +150,44 @@ class LocalPipeline:
         return bool(ended)
 
     def tick(self, now_ns: int) -> bool:
-        """Export traces that are decided, show exemplars of those that were accepted."""
-        changed = self._export(now_ns) if self._writer is not None else False
+        """Forget requests whose traces nobody keeps, show exemplars of those that were accepted."""
+        changed = self._settle(self._writer, now_ns) if self._writer is not None else False
         self._workers.show()
         return self._aggregator.settle() or changed
 
-    def _export(self, now_ns: int) -> bool:
-        assert self._writer is not None  # noqa: S101 - asked by the caller
-        changed = False
-        for reason, hops in self._hold.due(now_ns, self._open.traces()):
-            self._aggregator.add(telemetry.TRACES_KEPT, (reason,))
-            for hop in hops:
-                self._write(self._writer, hop, reason)
-            changed = True
-        outcomes = self._writer.settle()
-        for note in outcomes.notes:
-            exemplar = Exemplar(trace_id=note.trace_id, value=note.value, wall_ns=note.wall_ns)
-            self._aggregator.exemplar(series(note.series), note.labels, exemplar)
+    def _settle(self, writer: TraceWriter, now_ns: int) -> bool:
+        self._hold.pass_by(now_ns, self._open.traces())
+        forgotten = self._hold.take_forgotten()
+        outcomes = writer.settle()
+        self._show(outcomes.notes)
         for entry, labels, number in (
             (telemetry.SPANS_EXPORTED, (), outcomes.spans_accepted),
             (telemetry.EXPORT_FAILURES, (), outcomes.failures),
             (telemetry.DROPS, (_INTAKE, _QUEUE_FULL), outcomes.dropped),
             (telemetry.DROPS, (_INTAKE, _REJECTED), outcomes.rejected),
+            (telemetry.DROPS, (_INTAKE, _HOLD_FULL), forgotten),
         ):
             if number:
                 self._aggregator.add(entry, labels, number)
-        return changed or bool(outcomes)
+        return bool(outcomes or forgotten)
 
-    def _write(self, writer: TraceWriter, hop: Hop, reason: str) -> None:
+    def _show(self, notes: Iterable[Note]) -> None:
+        for note in notes:
+            exemplar = Exemplar(trace_id=note.trace_id, value=note.value, wall_ns=note.wall_ns)
+            self._aggregator.exemplar(series(note.series), note.labels, exemplar)
+
+    def _write_held(self, writer: TraceWriter, held: bytes, reason: str) -> None:
+        try:
+            hop = _Hop(*self._hops.read(held))
+        except WireError:
+            self._aggregator.add(telemetry.DROPS, (_INTAKE, _UNDECODABLE))
+            return
+        self._write(writer, hop, reason)
+
+    def _write(self, writer: TraceWriter, hop: _Hop, reason: str) -> None:
         record = hop.record
         divided = partition(record)
         known = {run.batch_id: self._batches[run.batch_id] for run in record.executes if run.batch_id in self._batches}
-        wall = record.end + hop.wall_offset_ns
-        notes = [
-            Note(series=p.entry.name, labels=p.labels, value=p.value, trace_id=record.trace_id, wall_ns=wall)
-            for p in points(record, divided)
-        ]
         writer.write(
             Kept(
                 record=record,
@@ -172,7 +197,7 @@ class LocalPipeline:
                 reason=reason,
                 batches=known,
             ),
-            notes,
+            _notes(hop, divided),
         )
 
     def commit(self, number: int, *, previous_ns: int | None) -> None:  # noqa: ARG002 - there is no store
@@ -185,7 +210,7 @@ class LocalPipeline:
         return number or 0
 
     def dump(self) -> Mapping[str, bytes]:
-        """Everything that must survive; traces that are not decided yet are not: they are a sample."""
+        """Everything that must survive."""
         sections = {
             _SERIES: self._aggregator.dump(),
             _METER: self._meter.dump(),
@@ -194,6 +219,8 @@ class LocalPipeline:
         }
         if self._writer is not None:
             sections[_TRACES] = self._writer.dump()
+            sections[_NAMES] = self._hops.dump()
+            sections[_HOLD] = self._hold.dump()
         return sections
 
     def load(self, sections: Mapping[str, bytes], *, same_boot: bool) -> None:
@@ -206,16 +233,24 @@ class LocalPipeline:
             self._aggregator.load(sections[_SERIES])
             self._meter.load(sections[_METER])
             self._workers.load(sections[_WORKERS])
-            if same_boot:
-                self._open.load(sections[_OPEN])
+            self._open.load(sections[_OPEN], same_boot=same_boot)
         except KeyError as error:
             raise StateError(f"the state has no section {error}") from error
         if self._writer is not None and _TRACES in sections:
             self._writer.load(sections[_TRACES])
+            if same_boot:
+                self._hops.load(sections.get(_NAMES, b""))
+                self._hold.load(sections.get(_HOLD, b""))
 
     def publish(self) -> None:
         """Swap what ``/metrics`` shows."""
-        if self._workers.undecodable:
-            number, self._workers.undecodable = self._workers.undecodable, 0
-            self._aggregator.add(telemetry.DROPS, (_INTAKE, _UNDECODABLE), number)
         self.snapshot = self._aggregator.snapshot()
+
+
+def _notes(hop: _Hop, divided: Partition) -> list[Note]:
+    """Every observation of a request, for its exemplars."""
+    record, wall = hop.record, hop.record.end + hop.wall_offset_ns
+    return [
+        Note(series=p.entry.name, labels=p.labels, value=p.value, trace_id=record.trace_id, wall_ns=wall)
+        for p in points(record, divided)
+    ]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from inferometer.aggregate import RequestMeter
 from inferometer.catalog.stages import Outcome
@@ -14,7 +14,19 @@ from inferometer.wire.records import LabelSets
 
 MAX_CLOSED: Final = 10_000
 """Requests that were ended for a dead worker and may yet be reported by one that was only silent."""
-_Row = tuple[int, int, int, int, int, int, int, int]
+
+
+class _Row(NamedTuple):
+    """A row of ``wire.layout.OPEN``."""
+
+    trace_hi: int
+    trace_lo: int
+    span_id: int
+    parent_id: int
+    arrival: int
+    first_chunk: int
+    shape: int
+    flags: int
 
 
 class OpenRequests:
@@ -33,8 +45,11 @@ class OpenRequests:
         """Take the table of a worker's newest frame; True if a request turned slow."""
         labels = LabelSets(arrival.names)
         frame = arrival.frame
-        rows = [(row, labels[row[6]]) for row in frame.rows(OPEN)]
-        self._rows[frame.worker_id] = rows  # type: ignore[assignment]  # the layout of OPEN
+        # One that was ended already, for a worker that was only silent, is not opened again.
+        rows = [
+            (row, labels[row.shape]) for row in map(_Row._make, frame.rows(OPEN)) if row.span_id not in self._closed
+        ]
+        self._rows[frame.worker_id] = rows
         slow = False
         for (_, _, span, _, begun, chunk, _, flags), of in rows:
             first = chunk - begun if chunk else None
@@ -43,7 +58,7 @@ class OpenRequests:
 
     def traces(self) -> set[int]:
         """Traces that have open requests here."""
-        return {row[0] << 64 | row[1] for rows in self._rows.values() for row, _ in rows}
+        return {row.trace_hi << 64 | row.trace_lo for rows in self._rows.values() for row, _ in rows}
 
     def late(self, span_id: int) -> bool:
         """Whether a request was ended before it was reported."""
@@ -55,7 +70,7 @@ class OpenRequests:
             for (hi, lo, span, parent, begun, chunk, _, flags), labels in self._rows.pop(worker_id, ()):
                 self._close(span)
                 stamps = [0] * len(Moment)
-                stamps[Moment.ENTRY], stamps[Moment.FIRST_CHUNK], stamps[Moment.DONE] = begun, chunk, now_ns
+                stamps[Moment.ENTRY], stamps[Moment.FIRST_CHUNK], stamps[Moment.DONE] = begun or now_ns, chunk, now_ns
                 yield RequestRecord(
                     trace_id=hi << 64 | lo,
                     span_id=span,
@@ -80,8 +95,8 @@ class OpenRequests:
         }
         return json.dumps({"rows": rows, "closed": list(self._closed)}, separators=(",", ":")).encode()
 
-    def load(self, data: bytes) -> None:
-        """Take over what `dump` wrote.
+    def load(self, data: bytes, *, same_boot: bool) -> None:
+        """Take over what `dump` wrote; stamps of another boot say nothing any more.
 
         Raises:
             StateError: it is not what `dump` writes.
@@ -90,9 +105,12 @@ class OpenRequests:
             state: Mapping[str, dict[str, list[tuple[list[int], list[str]]]]] = json.loads(data)
             for worker, rows in state["rows"].items():
                 self._rows[bytes.fromhex(worker)] = [
-                    (tuple(row), Labels(**dict(zip(Labels.__slots__, names, strict=True))))  # type: ignore[misc]
-                    for row, names in rows
+                    (_Row(*(row if same_boot else (*row[:4], 0, 0, *row[6:]))), _labels(names)) for row, names in rows
                 ]
             self._closed = dict.fromkeys(state["closed"])  # type: ignore[arg-type]  # span ids
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StateError(f"open requests are not as inferometer writes them: {error}") from error
+
+
+def _labels(names: list[str]) -> Labels:
+    return Labels(**dict(zip(Labels.__slots__, names, strict=True)))

@@ -127,7 +127,9 @@ class Intake:
         except Exception:  # noqa: BLE001 - see below
             # The edge of the host: a defect of ours costs telemetry, not the process; the page says so.
             self.errors += 1
-            _log.exception("a pass of the intake failed")
+            if self.errors & (self.errors - 1) == 0:
+                # The 1st, 2nd, 4th, 8th … : four lines a second for ever would hurt the host's log.
+                _log.exception("a pass of the intake failed, %d so far", self.errors)
 
     def do_pass(self) -> None:
         """One pass with all frames that have come."""

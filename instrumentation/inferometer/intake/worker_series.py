@@ -1,7 +1,7 @@
 """Series of the workers themselves, from the gauges in their frames; the same for every Intake."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -39,7 +39,9 @@ class WorkerSeries:
         self._workers: dict[bytes, _Worker] = {}
         self._counted: dict[str, dict[str, int]] = {}
         self._shown: set[tuple[Gauge, tuple[str, ...]]] = set()
+        self._frames: dict[str, int] = {}
         self.undecodable = 0
+        """Frames whose gauges could not be read, since this was set to 0."""
 
     def frame(self, arrival: Arrival) -> bool:
         """Take in a new frame; True if a counter rose that must survive."""
@@ -50,18 +52,31 @@ class WorkerSeries:
         worker.service = info.service
         shape = next(iter(arrival.names.shapes.values()), None)
         worker.region = shape[_REGION] if shape is not None else ""
-        try:
-            worker.gauges = Gauges.from_json(frame.gauges)
-        except WireError:
-            self.undecodable += 1
-        self._process(worker)
-        self._aggregator.add(telemetry.FRAMES, (info.service,))
+        self._frames[info.service] = self._frames.get(info.service, 0) + 1
         count = frame.count(REQUESTS)
         if count:
             self._aggregator.add(telemetry.RECORDS, (info.service,), count)
+            self._count_frames()
+        if not self._read(worker, frame.gauges):
+            return True
+        self._process(worker)
         for model, duration_ns in worker.gauges.model_loads:
             self._aggregator.observe(requests.MODEL_LOAD, (info.service, model, worker.region), duration_ns)
         return self._differences(info.worker_id.hex(), worker) or bool(worker.gauges.model_loads)
+
+    def _read(self, worker: _Worker, gauges: Mapping[str, object]) -> bool:
+        try:
+            worker.gauges = Gauges.from_json(gauges)
+        except WireError:
+            self.undecodable += 1
+            return False
+        return True
+
+    def _count_frames(self) -> None:
+        # Frames that change nothing else make no state; counted with the next that does, the count cannot go back.
+        for service, number in self._frames.items():
+            self._aggregator.add(telemetry.FRAMES, (service,), number)
+        self._frames.clear()
 
     def _differences(self, identity: str, worker: _Worker) -> bool:
         counted = self._counted.setdefault(identity, {})
@@ -86,11 +101,11 @@ class WorkerSeries:
         # Absolute, and shown as they are: a worker that comes back after a restart of ours goes on where it was.
         labels, gauges = (worker.service, worker.pid), worker.gauges
         if gauges.cpu_ns:
-            self._aggregator.counter(telemetry.PROCESS_CPU, labels).raise_to(gauges.cpu_ns)
+            self._aggregator.follow(telemetry.PROCESS_CPU, labels, gauges.cpu_ns)
         if gauges.resident_bytes:
             self._aggregator.set(telemetry.PROCESS_MEMORY, labels, gauges.resident_bytes)
         for generation, total in zip(GC_GENERATION.values, gauges.gc_collections, strict=False):
-            self._aggregator.counter(telemetry.GC_COLLECTIONS, (*labels, generation)).raise_to(total)
+            self._aggregator.follow(telemetry.GC_COLLECTIONS, (*labels, generation), total)
 
     def departed(self, worker_ids: Iterable[bytes]) -> None:
         """These workers are gone: their processes' series end."""
@@ -130,9 +145,8 @@ class WorkerSeries:
         self._shown = set(now)
 
     def dump(self) -> bytes:
-        """What was counted of each worker, and whose processes are shown."""
-        processes = [[worker.service, worker.pid] for worker in self._workers.values()]
-        return json.dumps({"counted": self._counted, "processes": processes}).encode()
+        """What was counted of each worker."""
+        return json.dumps({"counted": self._counted}).encode()
 
     def load(self, data: bytes) -> None:
         """Take over what `dump` wrote; a process's own series come back with its next frame.
@@ -143,10 +157,5 @@ class WorkerSeries:
         try:
             state = json.loads(data)
             self._counted = {str(worker): dict(totals) for worker, totals in state["counted"].items()}
-            processes = [(str(service), str(pid)) for service, pid in state["processes"]]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StateError(f"workers' counters are not as inferometer writes them: {error}") from error
-        for labels in processes:
-            self._aggregator.remove(telemetry.PROCESS_CPU, labels)
-            for generation in GC_GENERATION.values:
-                self._aggregator.remove(telemetry.GC_COLLECTIONS, (*labels, generation))

@@ -149,18 +149,21 @@ class Sender:
         wait = self._first_wait
         while (units := self._next()) is not None:
             body = gzip.compress(b"".join(unit.data for unit in units), 1, mtime=0)
+            used = connection is not None
+            connection = connection or self._connect()
             try:
-                connection = connection or self._connect()
                 connection.request("POST", self._path, body, self._headers)
                 response = connection.getresponse()
                 response.read()
                 status, after = response.status, response.getheader("Retry-After")
             except (OSError, http.client.HTTPException) as error:
                 _log.debug("traces could not be sent to %s: %s", self.endpoint, error)
-                status, after = 503, None
-                if connection is not None:
-                    connection.close()
+                connection.close()
                 connection = None
+                if used:
+                    # Kept open since the last request, closed by the other side meanwhile: no failure yet.
+                    continue
+                status, after = http.HTTPStatus.SERVICE_UNAVAILABLE, None
             if status in _RETRIED:
                 self._failed()
                 self._pause(_retry_after(after, wait))
@@ -206,9 +209,7 @@ class Sender:
                 self._wake.wait(left)
 
 
-def _connector(
-    scheme: str, host: str, port: int | None, timeout: float
-) -> Callable[[], http.client.HTTPConnection]:
+def _connector(scheme: str, host: str, port: int | None, timeout: float) -> Callable[[], http.client.HTTPConnection]:
     if scheme == "https":
         return lambda: http.client.HTTPSConnection(host, port, timeout=timeout)
     return lambda: http.client.HTTPConnection(host, port, timeout=timeout)
