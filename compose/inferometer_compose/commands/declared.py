@@ -43,7 +43,7 @@ def demo(
     for_: Annotated[str, typer.Option("--for", help="How long the load lasts, counted from readiness.")] = "60s",
     fault: Annotated[Fault | None, typer.Option(help=FAULTS)] = None,
     time_scale: Annotated[int, typer.Option(min=1, help="Divides every SLO window, for alerts within a minute.")] = 60,
-    rate: Annotated[float, typer.Option(help="Requests per second.")] = 40.0,
+    rate: Annotated[float, typer.Option(help="Requests per second.")] = 25.0,
     config: Annotated[Path | None, typer.Option(help="A fleet.yaml; the demo's own unless given.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up until Ctrl-C.")] = False,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,

@@ -81,8 +81,8 @@ def _start(stack: LocalStack, options: Options, console: Console) -> None:
     services = "  ".join(f"{name} :{port}" for name, port in stack.services.items())
     _say(console, "fleet", f"{services}     3 real ONNX models, ready in {seconds:.1f} s")
     _say(console, "peers", "  ".join(str(program) for program in stack.programs.all()))
-    for note in stack.notes:
-        _say(console, "note", note)
+    if stack.notes:
+        _say(console, "note", "; ".join(stack.notes))
     _say(console, "up", "   ".join(f"{name} {stack.up[name]}" for name in _TO_OPEN if name in stack.up))
     scale = options.time_scale
     if scale != 1:

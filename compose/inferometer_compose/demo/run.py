@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from inferometer_compose.demo.budget import worst_left
 from inferometer_compose.demo.faultline import FaultLine
@@ -12,7 +13,7 @@ from inferometer_compose.demo.sidecar import Sidecar
 from inferometer_compose.demo.stories import firing, stories
 from inferometer_compose.faults import Fault, window_of
 from inferometer_compose.load.counts import CountsJson
-from inferometer_compose.screens.figures import Figures
+from inferometer_compose.screens.figures import AlertStory, Figures
 from inferometer_compose.screens.progress import Progress
 from inferometer_compose.stack.local import LocalStack
 from inferometer_compose.stack.process import StartError
@@ -83,12 +84,14 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
             )
         )
         time.sleep(STEP_SECONDS)
-    _settle(stack, sidecar, line.last["sent"])
+    # That traffic stops when the load ends is news to Prometheus, and none to who reads the report.
+    during = partial(_during, stack, began_at, line.last["seconds"])
+    _settle(sidecar, line.last["sent"], during)
     figures = figures_of(
         sidecar.summary(),
         sidecar.slowest(),
         stack.thresholds,
-        alerts=stories(stack.inbox.alerts(), since=began_at),
+        alerts=during(),
         alerts_missing=_alerts_missing(stack),
         exported_to="Jaeger" if "jaeger" in stack.up else "",
     )
@@ -101,12 +104,16 @@ def _alerts_missing(stack: LocalStack) -> str:
     return "" if "alertmanager" in stack.up else "not delivered: no Alertmanager"
 
 
-def _settle(stack: LocalStack, sidecar: Sidecar, sent: int) -> None:
+def _during(stack: LocalStack, began_at: float, seconds: float) -> tuple[AlertStory, ...]:
+    told = stories(stack.inbox.alerts(), since=began_at)
+    return tuple(story for story in told if story.fired_at < seconds)
+
+
+def _settle(sidecar: Sidecar, sent: int, during: Callable[[], tuple[AlertStory, ...]]) -> None:
+    """Wait until the last records are in and no page that the run brought fires any more, for a few seconds."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
-        unresolved = any(
-            story.resolved_at is None for story in stories(stack.inbox.alerts(), since=0.0) if story.severity == PAGE
-        )
-        if sidecar.summary()["requests"] >= sent and not unresolved:
+        pages = [story for story in during() if story.severity == PAGE and story.resolved_at is None]
+        if not pages and sidecar.summary()["requests"] >= sent:
             return
         time.sleep(STEP_SECONDS)

@@ -15,7 +15,7 @@ def main() -> int:
     """Send requests until the time is over or somebody ends it."""
     parser = argparse.ArgumentParser(prog="python -m inferometer_compose.load", description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8100", help="the gateway")
-    parser.add_argument("--rate", type=float, default=40.0, help="requests per second")
+    parser.add_argument("--rate", type=float, default=25.0, help="requests per second")
     parser.add_argument("--for", dest="seconds", type=float, default=60.0, help="seconds")
     parser.add_argument("--seed", type=int, default=7, help="decides the requests and when they leave")
     arguments = parser.parse_args()

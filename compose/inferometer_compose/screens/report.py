@@ -104,16 +104,18 @@ def _stories(alerts: Sequence[AlertStory]) -> str:
 
 
 def _story(severity: str, told: Sequence[AlertStory]) -> str:
+    """From the first time it fired to how it stands; of each pair of windows the last time counts for that."""
     fired, received = min(alert.fired_at for alert in told), min(alert.received_at for alert in told)
-    ended = [alert.resolved_at for alert in told if alert.resolved_at is not None]
     start = f"{severity} at {clock(fired)}, received {clock(received)}"
-    if len(ended) == len(told):
+    last = {alert.tier: alert.resolved_at for alert in told}
+    ended = [resolved_at for resolved_at in last.values() if resolved_at is not None]
+    if len(ended) == len(last):
         return f"{start}, resolved {clock(max(ended))}"
     if not ended:
         return f"{start}, still firing"
     return start + "".join(
-        f", {alert.tier} {'still firing' if alert.resolved_at is None else f'resolved {clock(alert.resolved_at)}'}"
-        for alert in told
+        f", {tier} {'still firing' if resolved_at is None else f'resolved {clock(resolved_at)}'}"
+        for tier, resolved_at in last.items()
     )
 
 

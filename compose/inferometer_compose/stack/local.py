@@ -59,15 +59,15 @@ class LocalStack:
         self._cleanup = ExitStack()
         self.services = {name: self._ports.take(8100 + index, name) for index, name in enumerate(SERVICES)}
         self.sidecar = SidecarPorts(self._ports.take(9464, "/metrics"), self._ports.take(9465, "the live page"))
-        self._inbox_port = self._ports.take(9099, "the alert receiver")
-        self._prometheus_port = self._ports.take(9090, "Prometheus")
-        self._alertmanager_port = self._ports.take(9093, "Alertmanager")
+        self._inbox_port = self._ports.take(0, "the alert receiver")
+        self._prometheus_port = self._peer_port(programs.prometheus, 9090)
+        self._alertmanager_port = self._peer_port(programs.alertmanager, 9093)
         self._jaeger_ports = peers.JaegerPorts(
-            ui=self._ports.take(16686, "Jaeger"),
-            ui_grpc=self._ports.take(16685, "Jaeger's gRPC API"),
-            otlp_grpc=self._ports.take(14317, "Jaeger's OTLP over gRPC"),
-            otlp_http=self._ports.take(14318, "Jaeger's OTLP over HTTP"),
-            health=self._ports.take(13133, "Jaeger's health check"),
+            ui=self._peer_port(programs.jaeger, 16686),
+            ui_grpc=self._ports.take(0, "Jaeger's gRPC API"),
+            otlp_grpc=self._ports.take(0, "Jaeger's OTLP over gRPC"),
+            otlp_http=self._ports.take(0, "Jaeger's OTLP over HTTP"),
+            health=self._ports.take(0, "Jaeger's health check"),
         )
         self.up: dict[str, str] = {}
         self.thresholds = thresholds.NOTHING
@@ -173,6 +173,10 @@ class LocalStack:
         self._processes.clear()
         self._cleanup.close()
         self.up.clear()
+
+    def _peer_port(self, program: Program, usual: int) -> int:
+        # Only who is started can miss the port where people look for it.
+        return self._ports.take(usual if program.path is not None else 0, program.title)
 
     def _start_prometheus(self, configuration: Configuration) -> None:
         program = self.programs.prometheus.path
