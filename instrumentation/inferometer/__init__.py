@@ -13,6 +13,8 @@
 from inferometer.api import batch, flush
 from inferometer.recorder.asgi import asgi
 from inferometer.recorder.marks import annotate, stage
-from inferometer.version import VERSION as __version__
+from inferometer.version import VERSION
+
+__version__ = VERSION
 
 __all__ = ["__version__", "annotate", "asgi", "batch", "flush", "stage"]

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from inferometer.catalog.labels import REGION, SERVICE
-
 log = logging.getLogger("inferometer")
 
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _MIB: Final = 1 << 20
+_MAX_TEXT: Final = 253
+"""Characters of a name; a host's may be that long."""
 
 # Probes and scrapes are no inference: they would be most of the requests of a quiet service.
 PROBES: Final = frozenset({"/health", "/healthz", "/livez", "/metrics", "/ping", "/readyz", "/ready"})
@@ -53,8 +53,8 @@ class Settings:
     """INFEROMETER_FLUSH_SECONDS: how often a frame leaves."""
     exit_seconds: float = 2.0
     """INFEROMETER_EXIT_SECONDS: longest wait for the last frame at exit."""
-    timeout_seconds: float = 30.0
-    """INFEROMETER_TIMEOUT_SECONDS: a request that was cancelled after this time timed out."""
+    thresholds: Path | None = None
+    """INFEROMETER_THRESHOLDS: what `inferometer generate` wrote; the service's timeout is in it."""
     buffered_requests: int = 32_768
     """INFEROMETER_BUFFERED_REQUESTS: finished requests that wait for a frame; more are dropped and counted."""
     frame_bytes: int = 32 * _MIB
@@ -79,13 +79,10 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
 
 
-def _label(limit: int) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if len(text) > limit:
-            raise ValueError(f"at most {limit} characters are right")
-        return text
-
-    return parse
+def _text(text: str) -> str:
+    if len(text) > _MAX_TEXT or not text.isprintable():
+        raise ValueError(f"at most {_MAX_TEXT} printable characters are right")
+    return text
 
 
 def _seconds(low: float, high: float) -> Callable[[str], float]:
@@ -125,7 +122,7 @@ def _header(text: str) -> str:
     return text.lower()
 
 
-def _directory(text: str) -> Path:
+def _absolute(text: str) -> Path:
     path = Path(text)
     if not path.is_absolute():
         raise ValueError("an absolute path is right")
@@ -140,18 +137,18 @@ def _paths(text: str) -> frozenset[str]:
 
 
 _VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
-    "OTEL_SERVICE_NAME": ("service", _label(SERVICE.max_values)),
-    "INFEROMETER_VERSION": ("version", _label(100)),
-    "INFEROMETER_REGION": ("region", _label(REGION.max_values)),
-    "INFEROMETER_HOST": ("host", _label(253)),
+    "OTEL_SERVICE_NAME": ("service", _text),
+    "INFEROMETER_VERSION": ("version", _text),
+    "INFEROMETER_REGION": ("region", _text),
+    "INFEROMETER_HOST": ("host", _text),
     "INFEROMETER_SIDECAR": ("sidecar", _address),
-    "INFEROMETER_RUNTIME_DIR": ("runtime_dir", _directory),
+    "INFEROMETER_RUNTIME_DIR": ("runtime_dir", _absolute),
     "INFEROMETER_TENANT_HEADER": ("tenant_header", _header),
     "INFEROMETER_CLASS_HEADER": ("class_header", _header),
     "INFEROMETER_EXCLUDED_PATHS": ("excluded_paths", _paths),
     "INFEROMETER_FLUSH_SECONDS": ("flush_seconds", _seconds(0.01, 10)),
     "INFEROMETER_EXIT_SECONDS": ("exit_seconds", _seconds(0, 60)),
-    "INFEROMETER_TIMEOUT_SECONDS": ("timeout_seconds", _seconds(0.001, 86_400)),
+    "INFEROMETER_THRESHOLDS": ("thresholds", _absolute),
     "INFEROMETER_BUFFERED_REQUESTS": ("buffered_requests", _count(1, 10_000_000)),
     "INFEROMETER_FRAME_BYTES": ("frame_bytes", _count(_MIB, 4096 * _MIB)),
 }

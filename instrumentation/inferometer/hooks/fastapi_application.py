@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from inferometer.hooks.patching import replace
 from inferometer.recorder.asgi import Method, recording
+from inferometer.recorder.hook_states import FAILED
 from inferometer.recorder.protocol import Receive, Scope, Send
-from inferometer.recorder.worker import Worker
+from inferometer.recorder.worker import ASGI_HOOK, Worker
 
 NATIVE: Final = "fastapi.telemetry"
 """The key with which FastAPI itself leaves a request out of its telemetry."""
@@ -15,7 +16,9 @@ NATIVE: Final = "fastapi.telemetry"
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
     """Wrap ``FastAPI.__call__``, which is outside of FastAPI's telemetry."""
-    replace(worker, hook, module.FastAPI, "__call__", lambda original: recording(worker, quiet(worker, original)))
+    # What fails on the path of a request is counted for one hook, whichever class the application has.
+    replace(worker, ASGI_HOOK, module.FastAPI, "__call__", lambda original: recording(worker, quiet(worker, original)))
+    worker.hooks.on_failure(ASGI_HOOK, lambda: worker.hooks.set(hook, FAILED))
 
 
 def quiet(worker: Worker, call: Method) -> Method:

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from inferometer.hooks.patching import UnsupportedError, replace
+from inferometer.record.model import Flag
 from inferometer.recorder.calls import CallMark
 from inferometer.recorder.headers import (
     SERVER_TIMING,
@@ -21,7 +22,6 @@ from inferometer.recorder.headers import (
 )
 from inferometer.recorder.request import OpenRequest, current
 from inferometer.recorder.worker import Worker
-from inferometer.record.model import Flag
 
 now = time.monotonic_ns
 _SENT: Final = "send_request_headers.started"

@@ -10,7 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-from inferometer.recorder.hook_states import ACTIVE, UNSUPPORTED, WAITING
+from inferometer.hooks.patching import UnsupportedError
+from inferometer.recorder.hook_states import ACTIVE, WAITING
 from inferometer.recorder.worker import Worker
 
 
@@ -60,8 +61,6 @@ def install(worker: Worker, hooks: Sequence[Hook] = HOOKS) -> None:
 
 def apply(worker: Worker, hook: Hook, module: ModuleType) -> None:
     """Let the hook patch *module*; whatever goes wrong is its own."""
-    from inferometer.hooks.patching import UnsupportedError  # noqa: PLC0415
-
     try:
         import_module(hook.code).install(worker, module, hook.name)
     except UnsupportedError as error:
@@ -91,17 +90,16 @@ class _Watch(importlib.abc.MetaPathFinder):
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
                 if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                    hooks = self._waiting.pop(fullname, [])
-                    spec.loader = _Telling(spec.loader, lambda module: self._tell(hooks, module))  # type: ignore[assignment]  # quacks
+                    spec.loader = _Telling(spec.loader, self._executed)
                 return spec
         return None
 
-    def _tell(self, hooks: list[Hook], module: ModuleType) -> None:
-        for hook in hooks:
+    def _executed(self, module: ModuleType) -> None:
+        for hook in self._waiting.pop(module.__name__, ()):
             self._found(hook, module)
 
 
-class _Telling:
+class _Telling(importlib.abc.Loader):
     """A loader that tells when its module was executed, and is the original in everything else."""
 
     def __init__(self, loader: importlib.abc.Loader, executed: Callable[[ModuleType], None]) -> None:

@@ -91,5 +91,12 @@ async def flushed(worker: Worker) -> None:
     """Flush without blocking the event loop: a server that ends by a signal runs no exit handlers."""
     import asyncio  # noqa: PLC0415 - a server has loaded it; a script that imports us need not
 
-    if worker.started:
-        await asyncio.to_thread(worker.flush, worker.settings.exit_seconds)
+    if not worker.started:
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        # Another event loop than asyncio's: it waits, the server is ending anyway.
+        worker.flush_at_exit()
+    else:
+        await loop.run_in_executor(None, worker.flush_at_exit)

@@ -5,7 +5,7 @@ import inspect
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import Context, copy_context
+from contextvars import Context
 from typing import Any, Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -42,10 +42,11 @@ class BatchQueue(Generic[Item, Result]):
 
     def __init__(self, function: BatchFunction[Item, Result], max_size: int, max_wait: float, worker: Worker) -> None:
         self._function = function
+        # Whether calling it is quick: a synchronous one computes in a thread.
+        self._is_async = inspect.iscoroutinefunction(function)
         self._max_size = max_size
         self._max_wait = max_wait
         self._worker = worker
-        self._loop = asyncio.get_running_loop()
         self._waiting: deque[Member[Item, Result]] = deque()
         self._running = False
         self._timer: asyncio.TimerHandle | None = None
@@ -58,7 +59,7 @@ class BatchQueue(Generic[Item, Result]):
 
     def put(self, item: Item) -> "asyncio.Future[Result]":
         """Add a call; its future gets the result."""
-        member = Member(item, self._loop.create_future(), current())
+        member = Member(item, asyncio.get_running_loop().create_future(), current())
         self._waiting.append(member)
         self._consider()
         return member.future
@@ -74,7 +75,7 @@ class BatchQueue(Generic[Item, Result]):
         if left <= 0:
             self._close(TIMEOUT)
         elif self._timer is None:
-            self._timer = self._loop.call_later(left, self._due)
+            self._timer = asyncio.get_running_loop().call_later(left, self._due)
 
     def _due(self) -> None:
         self._timer = None
@@ -94,7 +95,7 @@ class BatchQueue(Generic[Item, Result]):
             return
         self._running = True
         # A context of its own: the batch belongs to all its members, not to the request that happened to fill it.
-        self._task = self._loop.create_task(self._run(members, reason), context=Context())
+        self._task = asyncio.get_running_loop().create_task(self._run(members, reason), context=Context())
 
     async def _run(self, members: list[Member[Item, Result]], reason: str) -> None:
         told = _Told(self._worker, members, capacity=self._max_size, waiting=len(self._waiting), reason=reason)
@@ -104,7 +105,7 @@ class BatchQueue(Generic[Item, Result]):
                 raise ValueError(  # noqa: TRY301 - the members are told like of any other error of the function
                     f"the batch function returned {len(results)} results for {len(members)} items"
                 )
-        except BaseException as error:  # noqa: BLE001 - every member gets it, as its own call would have raised it
+        except BaseException as error:
             told.end()
             _fail(members, error)
             if not isinstance(error, Exception):
@@ -120,9 +121,7 @@ class BatchQueue(Generic[Item, Result]):
             self._consider()
 
     async def _results(self, items: list[Item]) -> Sequence[Result]:
-        if inspect.iscoroutinefunction(self._function):
-            return await self._function(items)
-        found = await self._loop.run_in_executor(None, copy_context().run, self._function, items)
+        found = self._function(items) if self._is_async else await asyncio.to_thread(self._function, items)
         return await found if inspect.isawaitable(found) else found
 
 
@@ -152,7 +151,7 @@ class _Told:
         owners = tuple(dict.fromkeys(requests))
         self._run = BatchRun(self._worker.bits(64), len(owners), owners)
         running_batch.set(self._run)
-        self._worker.executes.begin_batch(self._run, self._worker.device)
+        self._worker.executes.begin_batch(self._run, self._worker.device, len(self._members))
 
     def end(self) -> None:
         """The batch has run."""
@@ -166,7 +165,6 @@ class _Told:
             self._worker.hooks.failed(HOOK, error)
 
     def _row(self, run: BatchRun) -> None:
-        capacity, waiting, reason = self._facts
         version = ""
         for request in run.owners:
             self.model = request.model or request.hooked
@@ -174,12 +172,9 @@ class _Told:
             if self.model:
                 break
         shape = self._worker.shapes.number((self.model, version, "", "", "", ""))
-        self._worker.buffers.batch(
-            BATCHES.row.pack(
-                run.batch_id, self._members[0].came, self._start, time.monotonic_ns(), shape,
-                len(self._members), capacity, waiting, reason, 0, 0, 0,
-            )  # fmt: skip
-        )
+        times = (self._members[0].came, self._start, time.monotonic_ns())
+        row = BATCHES.row.pack(run.batch_id, *times, shape, len(self._members), *self._facts, 0, 0, 0)
+        self._worker.buffers.batch(row)
 
 
 def _fail(members: Sequence[Member[Any, Any]], error: BaseException) -> None:

@@ -15,7 +15,19 @@ _MAX_U8: Final = 255
 class CallMark:
     """One attempt of an outgoing request; stamps in ns of CLOCK_MONOTONIC."""
 
-    __slots__ = ("attempt", "call_id", "end", "headers", "kind", "method", "sent", "server_ns", "start", "status", "target")
+    __slots__ = (
+        "attempt",
+        "call_id",
+        "end",
+        "headers",
+        "kind",
+        "method",
+        "sent",
+        "server_ns",
+        "start",
+        "status",
+        "target",
+    )
 
     def __init__(self, call_id: int, target: int, method: int, attempt: int = 1) -> None:
         self.call_id = call_id

@@ -70,7 +70,9 @@ running_batch: ContextVar[BatchRun | None] = ContextVar("inferometer_batch", def
 class Executes:
     """Begins and ends executes of one process."""
 
-    def __init__(self, shapes: Shapes, buffers: Buffers, bits: Callable[[int], int], current: Callable[[], "OpenRequest | None"]) -> None:
+    def __init__(
+        self, shapes: Shapes, buffers: Buffers, bits: Callable[[int], int], current: Callable[[], "OpenRequest | None"]
+    ) -> None:
         self._shapes = shapes
         self._buffers = buffers
         self._bits = bits
@@ -90,9 +92,9 @@ class Executes:
         mark.start = now()
         return mark
 
-    def begin_batch(self, batch: BatchRun, device: str) -> None:
-        """A batch begins to run; it counts as one execute unless a hook sees what runs inside."""
-        whole = ExecuteMark(self._bits(64), self._shapes.string(device), kind=Kind.BATCH)
+    def begin_batch(self, batch: BatchRun, device: str, rows: int) -> None:
+        """A batch of *rows* items begins to run; one execute, unless a hook sees what runs inside."""
+        whole = ExecuteMark(self._bits(64), self._shapes.string(device), rows=rows, kind=Kind.BATCH)
         self._join(whole, batch)
         batch.whole = whole
         whole.start = now()
@@ -131,16 +133,18 @@ class Executes:
         self._loose.clear()
 
     def _in_batch(self, batch: BatchRun, device: int, model: str, rows: int, kind: Kind) -> ExecuteMark:
-        whole = batch.whole
+        with self._lock:
+            whole = batch.whole
+            if whole is not None and whole.announced:
+                # The ledger knows that the batch executes since its start; what runs inside is part of that.
+                _name(batch.owners, model)
+                return ExecuteMark(0, device, rows=rows)
+            batch.whole = None
         if whole is None:
             mark = ExecuteMark(self._bits(64), device, rows=rows, kind=kind)
             self._join(mark, batch)
-        elif whole.announced:
-            # The ledger knows that the batch executes since its start; what runs inside is part of that.
-            _name(batch.owners, model)
-            return ExecuteMark(0, device, rows=rows)
         else:
-            mark, batch.whole = whole, None
+            mark = whole
             mark.device, mark.rows, mark.kind = device, min(rows, _U32), kind
         mark.model = model
         _name(mark.owners, model)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from inferometer.errors import InferometerError
@@ -103,7 +104,7 @@ class Flusher:
             self._unacknowledged.append((sequence, frame))
             self._unacknowledged_bytes += len(frame)
             if self._connection is not None:
-                self._try(lambda connection: connection.send(frame))
+                self._try(partial(Connection.send, frame=frame))
         if self._connection is None:
             self._reconnect()
         elif not self._destination.is_sidecar:
@@ -127,7 +128,7 @@ class Flusher:
         if self._connection is None:
             return
         connection = self._connection
-        self._try(lambda connection: connection.read(seconds))
+        self._try(partial(Connection.read, seconds=seconds))
         durable = connection.acknowledged
         while self._unacknowledged and self._unacknowledged[0][0] <= durable:
             self._unacknowledged_bytes -= len(self._unacknowledged.popleft()[1])
@@ -155,7 +156,7 @@ class Flusher:
         for _, frame in self._unacknowledged:
             if self._connection is None:
                 return
-            self._try(lambda connection, frame=frame: connection.send(frame))
+            self._try(partial(Connection.send, frame=frame))
 
     def _look_for_sidecar(self) -> None:
         if self._settings.sidecar or time.monotonic() < self._look_at:

@@ -14,7 +14,7 @@ class LoopLag:
     """A timer in the server's event loop that notes by how much it was late."""
 
     def __init__(self) -> None:
-        self._loop: "weakref.ref[asyncio.AbstractEventLoop] | None" = None
+        self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self._longest = 0
 
     def watch(self) -> None:

@@ -8,14 +8,23 @@ from typing import Final, Literal
 
 from inferometer.catalog.stages import Stage
 from inferometer.record.model import Flag
-from inferometer.recorder.executes import ExecuteMark
+from inferometer.recorder.executes import ExecuteMark, running_batch
 from inferometer.recorder.request import OpenRequest, current
 from inferometer.recorder.this_process import worker
 
 log = logging.getLogger("inferometer")
 
 StageName = Literal[
-    "deserialize", "execute", "handler", "network", "other", "postprocess", "preprocess", "queue", "remote", "serialize"
+    "deserialize",
+    "execute",
+    "handler",
+    "network",
+    "other",
+    "postprocess",
+    "preprocess",
+    "queue",
+    "remote",
+    "serialize",
 ]
 _STAGES: Final[Mapping[str, Stage]] = {stage.label: stage for stage in Stage}
 _unknown: Final[set[str]] = set()
@@ -25,20 +34,23 @@ _MAX_TEXT: Final = 200
 class stage:  # noqa: N801 - reads as a keyword: with inferometer.stage("preprocess"):
     """Give the time of a block to a stage of the current request; ``with`` and ``async with`` both work.
 
-    Works wherever the request's context is: in the endpoint, in ``asyncio`` tasks, in threads of a pool. Outside a
-    request it does nothing, except ``stage("execute")``, which is then device time of no request. Where stages
-    overlap inside one request, the order of precedence decides (`inferometer.catalog.stages.PRECEDENCE`).
+    Works wherever the request's context is: in the endpoint, in ``asyncio`` tasks, in threads of a pool. In a function
+    of `inferometer.batch` it is the stage of every member. Outside a request it does nothing, except
+    ``stage("execute")``, which is then device time of no request. Where stages overlap inside one request, the order
+    of precedence decides (`inferometer.catalog.stages.PRECEDENCE`).
     """
 
-    __slots__ = ("_execute", "_request", "_stage", "_start")
+    __slots__ = ("_execute", "_requests", "_stage", "_start")
 
     def __init__(self, name: StageName) -> None:
         found = _STAGES.get(name)
         if found is None and name not in _unknown and len(_unknown) < _MAX_TEXT:
             _unknown.add(name)
-            log.warning("inferometer.stage(%r): no such stage, nothing is marked; there are %s", name, ", ".join(_STAGES))
+            log.warning(
+                "inferometer.stage(%r): no such stage, nothing is marked; there are %s", name, ", ".join(_STAGES)
+            )
         self._stage = found
-        self._request: OpenRequest | None = None
+        self._requests: tuple[OpenRequest | None, ...] = ()
         self._execute: ExecuteMark | None = None
         self._start = 0
 
@@ -48,7 +60,8 @@ class stage:  # noqa: N801 - reads as a keyword: with inferometer.stage("preproc
             here = worker()
             self._execute = here.executes.begin(here.device)
         elif self._stage is not None:
-            self._request = current()
+            batch = running_batch.get()
+            self._requests = batch.owners if batch is not None else (current(),)
             self._start = time.monotonic_ns()
 
     def __exit__(
@@ -58,9 +71,12 @@ class stage:  # noqa: N801 - reads as a keyword: with inferometer.stage("preproc
         if self._execute is not None:
             worker().executes.end(self._execute)
             self._execute = None
-        elif self._request is not None and self._stage is not None:
-            request, self._request = self._request, None
-            request.add_interval(self._start, time.monotonic_ns(), self._stage)
+        elif self._stage is not None:
+            end = time.monotonic_ns()
+            requests, self._requests = self._requests, ()
+            for request in requests:
+                if request is not None:
+                    request.add_interval(self._start, end, self._stage)
 
     async def __aenter__(self) -> None:
         """The stage begins."""

@@ -112,7 +112,7 @@ class OpenRequest:
         try:
             kind = message["type"]
             if kind == "http.request":
-                self.bytes_in += len(message.get("body", b""))
+                self.bytes_in += len(message.get("body") or b"")
                 if not message.get("more_body"):
                     self.body_end = now()
             elif kind == "http.disconnect" and not self.last:
@@ -126,12 +126,11 @@ class OpenRequest:
         try:
             kind = message["type"]
             if kind == "http.response.body":
-                if message.get("more_body"):
-                    return self._part(message, len(message.get("body", b"")))
-                return self._final(message, len(message.get("body", b"")))
+                size = len(message.get("body") or b"")
+                return self._part(message, size) if message.get("more_body") else self._final(message, size)
             if kind == "http.response.start":
                 self.respond = now()
-                self.status = status = message["status"]
+                self.status = status = int(message["status"])
                 if status == _UNAVAILABLE:
                     self.retry_after = any(name.lower() == b"retry-after" for name, _ in message.get("headers", ()))
                 if self.answers:
@@ -264,12 +263,9 @@ class OpenRequest:
         executes, calls, intervals = self.executes, self.calls, self.intervals
         self.executes = self.calls = self.intervals = None
         shape = self.shape()
-        self.worker.buffers.request_with(
-            row,
-            b"".join([mark.row(span, shape, final=True, end=mark.end or done) for mark in executes or () if mark.start]),
-            b"".join([mark.row(span, done) for mark in calls or ()]),
-            b"".join(intervals or ()),
-        )
+        runs = [mark.row(span, shape, final=True, end=mark.end or done) for mark in executes or () if mark.start]
+        attempts = [mark.row(span, done) for mark in calls or ()]
+        self.worker.buffers.request_with(row, b"".join(runs), b"".join(attempts), b"".join(intervals or ()))
 
     def open_row(self) -> bytes:
         """Its row in the table of open requests."""

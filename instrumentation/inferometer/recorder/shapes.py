@@ -16,7 +16,9 @@ _MAX_TEXT: Final = 200
 Key = tuple[str, str, str, str, str, str]
 """model, version, tenant, request class, method, route."""
 
-_METHODS: Final = frozenset({"", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "TRACE", "CONNECT"})
+_METHODS: Final = frozenset(
+    {"", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "TRACE", "CONNECT"}
+)
 
 
 class _Bounded:

@@ -1,14 +1,20 @@
 """The worker of this process: made when first asked for, made new in a forked child."""
 
+import logging
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from inferometer.errors import StateError
+from inferometer.fleet import thresholds
 from inferometer.recorder.destination import LocalIntake
 from inferometer.recorder.worker import Worker
 from inferometer.settings import Settings
+
+log = logging.getLogger("inferometer")
 
 
 @cache
@@ -17,9 +23,19 @@ def worker() -> Worker:
     settings = Settings.from_env()
     if not settings.service_named:
         settings = replace(settings, service=_script() or settings.service)
-    made = Worker(settings, elect=_elect)
+    made = Worker(settings, elect=_elect, timeout_of=_timeouts(settings.thresholds))
     os.register_at_fork(after_in_child=made.after_fork)
     return made
+
+
+def _timeouts(path: Path | None) -> Callable[[str], int] | None:
+    if path is None:
+        return None
+    try:
+        return thresholds.read(path).timeout_ns
+    except StateError as error:
+        log.warning("the services' timeouts are unknown, defaults are used instead: %s", error)
+        return None
 
 
 def _script() -> str:

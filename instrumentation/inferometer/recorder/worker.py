@@ -3,9 +3,11 @@
 import atexit
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
+from inferometer.fleet.thresholds import NOTHING
 from inferometer.recorder import process
 from inferometer.recorder.buffers import Buffers
 from inferometer.recorder.destination import Destination, Elect
@@ -28,7 +30,16 @@ _MAX_LOADS: Final = 100
 class Worker:
     """What the requests of this process share. Public attributes are for the path of a request, which calls little."""
 
-    def __init__(self, settings: Settings, *, elect: Elect | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, elect: Elect | None = None, timeout_of: Callable[[str], int] | None = None
+    ) -> None:
+        """Prepare; nothing is started.
+
+        Args:
+            settings: of this process.
+            elect: contends for the Intake where there is no sidecar; without it frames wait for one.
+            timeout_of: a service's timeout in ns; without it that of services which fleet.yaml does not name.
+        """
         self.settings = settings
         self.hooks = HookStates()
         self.buffers = Buffers(settings.buffered_requests)
@@ -39,7 +50,9 @@ class Worker:
         self.version = settings.version
         self.device = settings.host
         """Name under which this host's CPU is billed."""
-        self.timeout_ns = int(settings.timeout_seconds * 1e9)
+        self._timeout_of = timeout_of or NOTHING.timeout_ns
+        self.timeout_ns = self._timeout_of(settings.service)
+        """A request that was cancelled after this time timed out."""
         self.tenant_header = settings.tenant_header.encode()
         self.class_header = settings.class_header.encode()
         self.excluded_paths = settings.excluded_paths
@@ -58,6 +71,7 @@ class Worker:
         self._destination = Destination(settings, elect)
         self._flusher: Flusher | None = None
         self._starting = threading.Lock()
+        self._exit_by: float | None = None
 
     def start(self) -> None:
         """Start sending, once; called when a server starts in this process, never at import."""
@@ -66,6 +80,7 @@ class Worker:
                 self._flusher = Flusher(self, self._destination)
                 self._flusher.start()
                 atexit.register(self.close)
+        self._exit_by = None
         self.started = True
         self.loop_lag.watch()
 
@@ -74,13 +89,22 @@ class Worker:
         flusher = self._flusher
         return flusher.flush(seconds) if flusher is not None else not len(self.buffers)
 
+    def flush_at_exit(self) -> None:
+        """Flush because a server ends; all such calls together take no longer than settings give to an exit."""
+        self.flush(self._left())
+
     def close(self) -> None:
         """Flush and stop, within the time that settings give to an exit."""
         flusher, self._flusher = self._flusher, None
         self.started = False
         if flusher is not None:
             atexit.unregister(self.close)
-            flusher.close(self.settings.exit_seconds)
+            flusher.close(self._left())
+
+    def _left(self) -> float:
+        if self._exit_by is None:
+            self._exit_by = time.monotonic() + self.settings.exit_seconds
+        return max(self._exit_by - time.monotonic(), 0.0)
 
     def failed(self, error: BaseException) -> None:
         """Our code on a request's own path raised."""
@@ -90,6 +114,7 @@ class Worker:
         """Take the application's module for the service, where OTEL_SERVICE_NAME is not set."""
         if not self.settings.service_named and name and not self.shapes.numbers:
             self.shapes.service = name
+            self.timeout_ns = self._timeout_of(name)
 
     def hello(self) -> Hello:
         """The first message on a connection."""
