@@ -1,0 +1,204 @@
+"""Which series a request feeds."""
+
+import pytest
+
+from inferometer.aggregate import Aggregator, RequestMeter, exact_bounds
+from inferometer.catalog import requests
+from inferometer.catalog.stages import Outcome, Stage
+from inferometer.errors import StateError
+from inferometer.fleet.thresholds import Objective, Sli, Thresholds
+from inferometer.record import Batch, Flag, Interval, Labels, Moment, RequestRecord, partition
+
+MS = 1_000_000
+LABELS = Labels(service="svc", model="m", tenant="acme", request_class="interactive", route="/predict")
+THRESHOLDS = Thresholds(
+    known_tenants=("acme",),
+    timeouts_ns={"svc": 9_000 * MS},
+    objectives=tuple(
+        Objective(
+            slo=f"svc-m-{sli.value}", service="svc", model="m", name=sli.value, sli=sli,
+            threshold_ns=None if sli is Sli.AVAILABILITY else 250 * MS, target="99", window_ns=1,
+        )
+        for sli in Sli
+    ),
+)  # fmt: skip
+
+
+class Meter:
+    """A meter with a page to read."""
+
+    def __init__(self, thresholds: Thresholds = THRESHOLDS) -> None:
+        self.aggregator = Aggregator(extra_bounds=exact_bounds(thresholds))
+        self.meter = RequestMeter(self.aggregator, thresholds)
+
+    def finish(self, **changes: object) -> None:
+        made = record(**changes)
+        self.meter.finished(made, partition(made))
+
+    def values(self, entry) -> dict[tuple[str, ...], int]:
+        families = {family.entry.name: family for family in self.aggregator.snapshot().families}
+        if entry.name not in families:
+            return {}
+        return {s.labels: getattr(s, "value", getattr(s, "count", None)) for s in families[entry.name].samples}
+
+    def slo(self, result: str) -> dict[str, int]:
+        found = self.values(requests.SLO_EVENTS)
+        return {labels[5].removeprefix("svc-m-"): value for labels, value in found.items() if labels[6] == result}
+
+
+def record(*, duration: int = 10 * MS, **changes: object) -> RequestRecord:
+    stamps = [0] * len(Moment)
+    stamps[Moment.ENTRY], stamps[Moment.RESPOND] = 1_000 * MS, 1_000 * MS + duration
+    stamps[Moment.LAST] = stamps[Moment.DONE] = 1_000 * MS + duration
+    for moment, at in changes.pop("stamps", {}).items():
+        stamps[moment] = 1_000 * MS + at
+    given = {"trace_id": 1, "span_id": 2, "labels": LABELS, "outcome": Outcome.OK, "flags": Flag.ENTRY, **changes}
+    return RequestRecord(stamps=stamps, **given)
+
+
+def test_every_outcome_exists_with_the_first_request():
+    meter = Meter()
+    meter.finish()
+
+    found = {labels[6]: value for labels, value in meter.values(requests.REQUESTS).items()}
+
+    assert found == {**{outcome.label: 0 for outcome in Outcome}, "ok": 1}
+
+
+def test_both_results_of_every_objective_exist_with_the_first_request():
+    meter = Meter()
+    meter.finish()
+
+    assert meter.slo("good") == {"availability": 1, "latency": 1, "time_to_first_chunk": 1}
+    assert meter.slo("bad") == {"availability": 0, "latency": 0, "time_to_first_chunk": 0}
+
+
+def test_a_slow_answer_is_bad_for_latency_and_good_for_availability():
+    meter = Meter()
+    meter.finish(duration=250 * MS)
+    meter.finish(duration=250 * MS + 1)
+
+    assert meter.slo("good") == {"availability": 2, "latency": 1, "time_to_first_chunk": 1}
+    assert meter.slo("bad") == {"availability": 0, "latency": 1, "time_to_first_chunk": 1}
+
+
+def test_a_threshold_is_a_boundary_of_the_classic_histogram_exactly():
+    meter = Meter()
+    for duration in (250 * MS - 1, 250 * MS, 250 * MS + 1):
+        meter.finish(duration=duration)
+
+    cell = meter.aggregator.histogram(requests.REQUEST_DURATION, ("svc", "m", "", ""))
+
+    assert sum(cell.classic[: cell.layout.classic.index(250 * MS) + 1]) == 2
+    assert 9_000 * MS in cell.layout.classic
+
+
+def test_stages_of_a_request_sum_to_its_duration_and_those_that_did_not_occur_are_absent():
+    meter = Meter()
+    begin = 1_000 * MS
+    meter.finish(intervals=(Interval(start=begin + MS, end=begin + 3 * MS, stage=Stage.PREPROCESS),))
+
+    found = meter.values(requests.STAGE_DURATION)
+
+    assert {labels[4] for labels in found} == {"preprocess", "handler"}
+    cells = [meter.aggregator.histogram(requests.STAGE_DURATION, labels) for labels in found]
+    assert sum(cell.total for cell in cells) == 10 * MS
+
+
+def test_a_warm_up_request_is_outside_every_other_series():
+    meter = Meter()
+    meter.finish(flags=Flag.WARMUP, tokens_in=5)
+
+    shown = {f.entry for f in meter.aggregator.snapshot().families for s in f.samples if getattr(s, "value", 1)}
+
+    assert shown == {requests.WARMUP_REQUESTS}
+
+
+def test_an_unknown_tenant_is_other_and_none_is_empty():
+    meter = Meter()
+    for tenant in ("acme", "somebody", ""):
+        meter.finish(labels=Labels(service="svc", model="m", tenant=tenant))
+
+    assert {labels[4] for labels in meter.values(requests.REQUESTS)} == {"acme", "other", ""}
+
+
+def test_a_model_that_nobody_names_is_called_by_its_route():
+    meter = Meter()
+    meter.finish(labels=Labels(service="svc", model="", route="/predict"))
+
+    assert ("svc", "/predict", "", "") in meter.values(requests.REQUEST_DURATION)
+
+
+def test_an_open_request_is_counted_slow_once_and_not_again_at_its_end():
+    meter = Meter()
+
+    def look(open_ns: int) -> bool:
+        return meter.meter.still_open(LABELS, 2, Flag.ENTRY, open_ns=open_ns, first_chunk_ns=None)
+
+    assert not look(250 * MS)
+    assert look(251 * MS)
+    assert not look(500 * MS)
+    meter.finish(duration=600 * MS, outcome=Outcome.CANCELLED)
+    meter.finish(duration=600 * MS, span_id=3)
+
+    assert meter.slo("bad") == {"availability": 0, "latency": 2, "time_to_first_chunk": 2}
+
+
+def test_a_stream_that_began_in_time_is_slow_for_latency_only():
+    meter = Meter()
+
+    meter.meter.still_open(LABELS, 2, Flag.STREAM, open_ns=400 * MS, first_chunk_ns=20 * MS)
+
+    assert meter.slo("bad") == {"availability": 0, "latency": 1, "time_to_first_chunk": 0}
+
+
+def test_what_an_open_request_was_counted_for_survives_a_restart():
+    meter = Meter()
+    meter.meter.still_open(LABELS, 2, Flag.ENTRY, open_ns=400 * MS, first_chunk_ns=None)
+    other = Meter()
+    other.aggregator.load(meter.aggregator.dump())
+    other.meter.load(meter.meter.dump())
+
+    other.finish(duration=600 * MS)
+
+    assert other.slo("bad")["latency"] == 1
+
+
+def test_an_open_warm_up_request_is_never_slow():
+    meter = Meter()
+
+    assert not meter.meter.still_open(LABELS, 2, Flag.WARMUP, open_ns=900 * MS, first_chunk_ns=None)
+
+
+def test_a_stream_without_tokens_is_measured_to_its_first_chunk():
+    meter = Meter()
+    meter.finish(flags=Flag.STREAM, stamps={Moment.FIRST_CHUNK: 4 * MS})
+
+    cell = meter.aggregator.histogram(requests.TIME_TO_FIRST_CHUNK, ("svc", "m", "", ""))
+    assert (cell.count, cell.total) == (1, 4 * MS)
+    assert not meter.values(requests.TIME_TO_FIRST_TOKEN)
+
+
+def test_a_stream_of_tokens_is_measured_to_its_first_token_and_per_further_token():
+    meter = Meter()
+    meter.finish(flags=Flag.STREAM, stamps={Moment.FIRST_CHUNK: 4 * MS, Moment.FIRST_TOKEN: 4 * MS}, tokens_out=4)
+
+    per_token = meter.aggregator.histogram(requests.TIME_PER_OUTPUT_TOKEN, ("svc", "m", "", ""))
+    assert per_token.total == 2 * MS
+    assert not meter.values(requests.TIME_TO_FIRST_CHUNK)
+    assert meter.values(requests.TOKENS) == {("svc", "m", "", "", "acme", "output"): 4}
+
+
+def test_batches_and_loads_are_counted():
+    meter = Meter()
+    meter.meter.batch(Batch(batch_id=1, labels=LABELS, opened=1, start=2, end=3, size=4, capacity=8, reason="timeout"))
+    meter.meter.model_load("svc", "m", "", 3 * MS)
+
+    assert meter.values(requests.BATCHES) == {("svc", "m", "", "", "timeout"): 1}
+    assert meter.values(requests.BATCH_SIZE) == {("svc", "m", "", ""): 1}
+    assert meter.values(requests.MODEL_LOAD) == {("svc", "m", ""): 1}
+
+
+def test_bytes_that_are_no_counted_requests_are_refused():
+    with pytest.raises(StateError, match="counted requests"):
+        Meter().meter.load(b"[]")
