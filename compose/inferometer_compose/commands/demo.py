@@ -15,6 +15,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.live import Live
 
+from inferometer.fleet import durations
 from inferometer_compose.commands.console import screen
 from inferometer_compose.demo.asjson import as_json
 from inferometer_compose.demo.run import Outcome, Plan
@@ -84,9 +85,8 @@ def _start(stack: LocalStack, options: Options, console: Console) -> None:
     if stack.notes:
         _say(console, "note", "; ".join(stack.notes))
     _say(console, "up", "   ".join(f"{name} {stack.up[name]}" for name in _TO_OPEN if name in stack.up))
-    scale = options.time_scale
-    if scale != 1:
-        _say(console, "time", f"time scale {scale:g}: a window of an hour is {3600 / scale:g} s here")
+    if (scale := options.time_scale) != 1:
+        _say(console, "time", f"time scale {scale}: 1 s here is {durations.render(scale * 10**9)} of an SLO's window")
     if options.fault is not None:
         _say(console, "fault", f"{options.fault}, from 20 % to 50 % of the time: {MEANING[options.fault]}")
     console.print()
