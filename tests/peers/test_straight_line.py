@@ -1,0 +1,214 @@
+"""One run of the demo's stack with the real Prometheus, Alertmanager and Jaeger: every link of the line, end to end."""
+
+import re
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from inferometer.catalog import requests, spans
+from inferometer.catalog.stages import Stage
+from inferometer.fleet.loader import load
+from inferometer_alerts.rule import Severity
+from inferometer_alerts.slo_alerts import NAMES
+from inferometer_compose import web
+from inferometer_compose.demo.run import Plan, run
+from inferometer_compose.faults import Fault
+from inferometer_compose.stack.configuration import demo_fleet, generate
+from inferometer_compose.stack.inbox import Delivered
+from inferometer_compose.stack.local import LocalStack, Peers
+from inferometer_compose.stack.programs import ALERTMANAGER, JAEGER, PROMETHEUS, Requirement, find
+from inferometer_dashboards.queries import expressions
+
+pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+TIME_SCALE = 60
+SECONDS = 60.0
+RATE = 30.0
+MICROSECOND = 1_000
+CHILDREN = {spans.stage_span(stage): stage.label for stage in Stage}
+
+
+def program(requirement: Requirement):
+    found = find(requirement, [ROOT / ".tools/bin"], search_path="")
+    if found.path is None:
+        pytest.fail(f"{requirement.title}: {found.reason}; run `make tools`")
+    return found
+
+
+def eventually(what: str, ask: Callable[[], Any], *, within_seconds: float = 30) -> Any:
+    """The first truthy answer; an assertion that says what did not come."""
+    deadline = time.monotonic() + within_seconds
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"{what}: not within {within_seconds} s; last answer {answer!r}"
+        time.sleep(0.2)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory) -> Iterator[SimpleNamespace]:
+    """A minute of load with the fault `errors`; the stack stays up for the questions of the tests."""
+    folder = tmp_path_factory.mktemp("line")
+    programs = Peers(prometheus=program(PROMETHEUS), alertmanager=program(ALERTMANAGER), jaeger=program(JAEGER))
+    with LocalStack(folder, programs, time_scale=TIME_SCALE) as stack:
+        configuration = generate(demo_fleet(), folder / "config", time_scale=TIME_SCALE, addresses=stack.addresses)
+        stack.start_peers(configuration)
+        stack.start_fleet(configuration)
+        assert not [note for note in stack.notes if "without" in note]
+        plan = Plan(seconds=SECONDS, rate_per_second=RATE, fault=Fault.ERRORS)
+        under_load = time.time() + 0.8 * SECONDS
+        outcome = run(stack, plan, lambda _: None)
+        yield SimpleNamespace(
+            stack=stack,
+            outcome=outcome,
+            under_load=under_load,
+            prometheus=stack.up["prometheus"],
+            jaeger=stack.up["jaeger"],
+        )
+
+
+def prometheus(line: SimpleNamespace, path: str, **parameters: str) -> Any:
+    answer = web.get_json(f"{line.prometheus}/api/v1/{path}?{urllib.parse.urlencode(parameters)}", timeout_seconds=10)
+    assert answer["status"] == "success"
+    return answer["data"]
+
+
+def value(line: SimpleNamespace, query: str) -> float:
+    result = prometheus(line, "query", query=query)["result"]
+    return sum(float(series["value"][1]) for series in result)
+
+
+def jaeger_spans(line: SimpleNamespace, trace_id: str) -> list[dict[str, Any]]:
+    answer = web.fetch(f"{line.jaeger}/api/v3/traces/{trace_id}")
+    if answer.status != 200:
+        return []
+    found = web.get_json(f"{line.jaeger}/api/v3/traces/{trace_id}")["result"]
+    return [
+        {**span, "service": next(a["value"]["stringValue"] for a in resource["resource"]["attributes"]
+                                 if a["key"] == spans.SERVICE_NAME.name)}
+        for resource in found["resourceSpans"] for scope in resource["scopeSpans"] for span in scope["spans"]
+    ]  # fmt: skip
+
+
+def exemplar_traces(line: SimpleNamespace) -> set[str]:
+    now = time.time()
+    found = prometheus(
+        line, "query_exemplars", query=f'{requests.REQUEST_DURATION.name}{{service="gateway"}}',
+        start=str(now - 300), end=str(now),
+    )  # fmt: skip
+    return {exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]}
+
+
+@pytest.fixture(scope="module")
+def followed(line) -> SimpleNamespace:
+    """A trace that Prometheus has as an exemplar, with what Jaeger and the recorder have of it."""
+    traces = eventually("an exemplar of the gateway in Prometheus", lambda: exemplar_traces(line))
+    for trace_id in sorted(traces):
+        recorded = web.get_json(f"{line.stack.api}/api/trace/{trace_id}")
+        if len(recorded["hops"]) > 1:
+            found = eventually("its trace in Jaeger", lambda asked=trace_id: jaeger_spans(line, asked))
+            return SimpleNamespace(trace_id=trace_id, spans=found, recorded=recorded)
+    raise AssertionError(f"none of {len(traces)} exemplars has hops in two services")
+
+
+def test_every_request_of_the_load_is_in_the_recorder_and_in_the_counters_exactly_once(line):
+    sent = line.outcome.sent["sent"]
+    entries = f'sum({requests.REQUESTS.name}{{service="gateway",entry="true"}})'
+
+    assert sent > RATE * SECONDS * 0.8
+    assert line.outcome.figures.requests == sent
+    eventually("all of them in Prometheus", lambda: value(line, entries) == sent)
+    assert value(line, f"sum(resets({requests.REQUESTS.name}[5m]))") == 0
+
+
+def test_outcomes_are_what_the_clients_saw(line):
+    sent = line.outcome.sent
+    failed = value(line, f'sum({requests.REQUESTS.name}{{service="gateway",entry="true",outcome="server_error"}})')
+
+    assert sent["failed"] > 0
+    assert failed == sent["failed"]
+
+
+def test_an_exemplar_of_prometheus_opens_a_trace_in_jaeger_and_in_the_recorder(followed):
+    assert followed.spans
+    assert followed.recorded["trace_id"] == followed.trace_id
+
+
+def test_stages_in_jaeger_are_ordered_disjoint_children_that_match_the_record_to_a_microsecond(followed):
+    checked = 0
+    for hop in followed.recorded["hops"]:
+        (root,) = [span for span in followed.spans if span["spanId"] == hop["span_id"]]
+        begin, end = int(root["startTimeUnixNano"]), int(root["endTimeUnixNano"])
+        assert abs((end - begin) - round(hop["duration_seconds"] * 1e9)) <= MICROSECOND
+        mine = [span for span in followed.spans if span.get("parentSpanId") == hop["span_id"]]
+        stages = [span for span in mine if span["name"] in CHILDREN]
+        children = sorted(stages, key=lambda span: int(span["startTimeUnixNano"]))
+        for left, right in pairwise(children):
+            assert int(left["endTimeUnixNano"]) < int(right["startTimeUnixNano"])
+        recorded = {round(segment["start_seconds"] * 1e9): segment for segment in hop["segments"]}
+        for child in children:
+            start, stop = int(child["startTimeUnixNano"]) - begin, int(child["endTimeUnixNano"]) - begin
+            segment = min(recorded.items(), key=lambda item: abs(item[0] - start))[1]
+            assert CHILDREN[child["name"]] == segment["stage"]
+            assert abs(start - round(segment["start_seconds"] * 1e9)) <= MICROSECOND
+            length = segment["start_seconds"] + segment["duration_seconds"]
+            assert abs(stop - round(length * 1e9)) <= MICROSECOND
+            checked += 1
+    assert checked >= 5
+
+
+def test_stages_in_the_recorder_sum_to_the_duration_exactly(followed):
+    for hop in followed.recorded["hops"]:
+        assert sum(round(s * 1e9) for s in hop["stages"].values()) == round(hop["duration_seconds"] * 1e9)
+        ends = [s["start_seconds"] + s["duration_seconds"] for s in hop["segments"]]
+        assert ends[-1] == pytest.approx(hop["duration_seconds"], abs=1e-9)
+
+
+def test_a_callee_is_a_child_of_the_attempt_that_called_it(followed):
+    by_id = {span["spanId"]: span for span in followed.spans}
+    (gateway,) = [hop for hop in followed.recorded["hops"] if hop["service"] == "gateway"]
+    callees = [hop for hop in followed.recorded["hops"] if hop["service"] != "gateway"]
+
+    for hop in callees:
+        attempt = by_id[by_id[hop["span_id"]]["parentSpanId"]]
+        assert attempt["kind"] in (3, "SPAN_KIND_CLIENT")
+        assert attempt["parentSpanId"] == gateway["span_id"]
+
+
+def test_the_fault_burns_the_budget_and_the_alert_arrives_and_resolves(line):
+    def burning() -> list[Delivered]:
+        return [alert for alert in line.stack.inbox.alerts() if alert.name == NAMES[Severity.PAGE]]
+
+    pages = burning()
+
+    assert pages, [alert.name for alert in line.stack.inbox.alerts()]
+    eventually("every page resolved", lambda: all(alert.resolved_at for alert in burning()), within_seconds=90)
+    # Slower legs of the same objective wait, inhibited, behind the faster one that fires.
+    assert min(alert.received_at - alert.fired_at for alert in pages) < 10
+    assert all(re.search(r"\d", alert.summary) for alert in pages), "a summary has values"
+
+
+def test_every_query_of_every_generated_panel_returns_data(line):
+    fleet = load(demo_fleet())
+    empty = [
+        f"{query.board} / {query.panel}: {query.expression}"
+        for query in expressions(fleet, time_scale=TIME_SCALE)
+        if not prometheus(line, "query", query=query.expression, time=str(line.under_load))["result"]
+    ]
+
+    assert not empty, "\n".join(empty)
+
+
+def test_the_ledger_adds_up_and_the_cost_of_requests_is_part_of_the_bill(line):
+    devices = line.outcome.figures.devices
+
+    assert devices
+    assert all(abs(device.residual_ratio) <= 1e-9 for device in devices)
+    spent = sum(tenant.usd for model in line.outcome.figures.costs for tenant in model.tenants.values())
+    assert 0 < spent <= sum(device.bill_usd or 0 for device in devices)
