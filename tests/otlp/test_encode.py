@@ -1,0 +1,273 @@
+"""Hand-encoded spans, read back by OpenTelemetry's own protobuf classes."""
+
+import math
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from inferometer.catalog import spans
+from inferometer.catalog.stages import Kind, Outcome, Stage
+from inferometer.otlp import Kept, Outlay, Resource, batch_ids, derived, encode_trace
+from inferometer.otlp.fields import attribute
+from inferometer.record import Batch, Flag, Interval, Labels, Moment, RequestRecord, partition
+
+MS = 1_000_000
+BEGIN = 5_000 * MS
+OFFSET = 1_700_000_000 * 10**9
+
+
+def read(kept: Kept) -> list[Span]:
+    data, number = encode_trace(kept)
+    (resource,) = ExportTraceServiceRequest.FromString(data).resource_spans
+    (scope,) = resource.scope_spans
+    assert scope.scope.name == "inferometer"
+    assert len(scope.spans) == number
+    return list(scope.spans)
+
+
+def value(any_value):
+    kind = any_value.WhichOneof("value")
+    found = getattr(any_value, kind)
+    return [value(item) for item in found.values] if kind == "array_value" else found
+
+
+def attributes(span) -> dict[str, object]:
+    assert len({pair.key for pair in span.attributes}) == len(span.attributes), "an attribute is said once"
+    return {pair.key: value(pair.value) for pair in span.attributes}
+
+
+def named(found: list[Span], name: str) -> list[Span]:
+    return [span for span in found if span.name == name]
+
+
+def test_the_root_is_a_server_span_with_the_stable_http_names(kept):
+    root, *children = read(kept())
+
+    assert (root.name, root.kind) == ("POST /predict", Span.SPAN_KIND_SERVER)
+    assert root.trace_id == (0x1234 << 64 | 0x5678).to_bytes(16)
+    assert root.span_id == (0xABCD).to_bytes(8)
+    assert root.parent_span_id == (0x99).to_bytes(8)
+    assert (root.start_time_unix_nano, root.end_time_unix_nano) == (BEGIN + OFFSET, BEGIN + 20 * MS + OFFSET)
+    assert attributes(root) == {
+        spans.HTTP_METHOD.name: "POST",
+        spans.HTTP_ROUTE.name: "/predict",
+        spans.HTTP_STATUS.name: 200,
+        spans.HTTP_REQUEST_SIZE.name: 100,
+        spans.HTTP_RESPONSE_SIZE.name: 300,
+        spans.MODEL_NAME.name: "minilm",
+        spans.MODEL_VERSION.name: "3",
+        spans.TENANT.name: "acme",
+        spans.CLASS.name: "interactive",
+        spans.OUTCOME.name: "ok",
+        spans.KEEP.name: True,
+        spans.KEEP_REASON.name: "slow",
+    }
+    own = [span for span in children if span.name != spans.BATCH_SPAN]
+    assert {span.trace_id for span in own} == {root.trace_id}
+    assert {span.parent_span_id for span in own} == {root.span_id}
+
+
+def test_the_resource_is_the_process(kept):
+    data, _ = encode_trace(kept())
+
+    (resource,) = ExportTraceServiceRequest.FromString(data).resource_spans
+
+    assert attributes(resource.resource) == {
+        spans.SERVICE_NAME.name: "svc",
+        spans.HOST_NAME.name: "box",
+        spans.PROCESS_PID.name: 42,
+        spans.REGION.name: "eu",
+    }
+
+
+def test_several_requests_joined_are_one_request(kept):
+    one, number = encode_trace(kept())
+    joined = ExportTraceServiceRequest.FromString(one + one)
+
+    assert len(joined.resource_spans) == 2
+    assert sum(len(scope.spans) for r in joined.resource_spans for scope in r.scope_spans) == 2 * number
+
+
+def test_segments_are_children_one_microsecond_apart(kept):
+    made = kept()
+    found = [s for s in read(made)[1:] if s.kind == Span.SPAN_KIND_INTERNAL and s.name != spans.BATCH_SPAN]
+    away = {Stage.REMOTE}
+    expected = [
+        segment for segment in made.partition.segments if segment.stage not in away and segment.kind is not Kind.TRANSIT
+    ]
+
+    assert [span.name for span in found] == [spans.stage_span(segment.stage) for segment in expected]
+    for span, segment in zip(found, expected, strict=True):
+        assert span.start_time_unix_nano == segment.start + OFFSET
+        assert span.end_time_unix_nano == segment.end + OFFSET - 1_000
+
+
+def test_a_call_stands_in_the_place_of_its_remote_and_transit_segments(kept):
+    found = read(kept())
+
+    (client,) = [span for span in found if span.kind == Span.SPAN_KIND_CLIENT]
+
+    assert client.name == "POST"
+    assert client.span_id == (0xCA11).to_bytes(8), "the id that went out in traceparent"
+    assert client.start_time_unix_nano == BEGIN + 6 * MS + OFFSET
+    assert client.end_time_unix_nano == BEGIN + 9 * MS + OFFSET - 1_000
+    assert attributes(client)[spans.SERVER_ADDRESS.name] == "embedder:8001"
+    assert not named(found, spans.stage_span(Stage.REMOTE))
+    (pool,) = named(found, spans.stage_span(Stage.QUEUE))
+    assert attributes(pool)[spans.STAGE_KIND.name] == "pool", "the wait for a connection stays a segment"
+
+
+def test_a_remote_segment_without_a_call_stays_a_child(kept, record):
+    marked = Interval(start=BEGIN + 3 * MS, end=BEGIN + 4 * MS, stage=Stage.REMOTE, kind=Kind.DEPENDENCY)
+
+    (remote,) = named(read(kept(record(calls=(), intervals=(marked,)))), spans.stage_span(Stage.REMOTE))
+
+    assert attributes(remote) == {spans.STAGE_KIND.name: "dependency"}
+
+
+def test_a_call_without_an_answer_is_an_error(kept, record):
+    (call,) = record().calls
+
+    found = read(kept(record(calls=(replace(call, status=0, headers=0, server_ns=0),))))
+
+    (client,) = [span for span in found if span.kind == Span.SPAN_KIND_CLIENT]
+    assert client.status.code == Status.STATUS_CODE_ERROR
+    assert attributes(client)[spans.ERROR_TYPE.name] == "no_answer"
+
+
+def test_an_execute_names_its_device_and_links_to_its_batch(kept):
+    found = read(kept())
+    (execute,) = named(found, spans.stage_span(Stage.EXECUTE))
+    (batch,) = named(found, spans.BATCH_SPAN)
+
+    assert attributes(execute) == {
+        spans.STAGE_KIND.name: "batch",
+        spans.DEVICE.name: "cpu",
+        spans.BATCH_SIZE.name: 4,
+    }
+    assert [(link.trace_id, link.span_id) for link in execute.links] == [(batch.trace_id, batch.span_id)]
+    assert [(link.trace_id, link.span_id) for link in batch.links] == [(found[0].trace_id, found[0].span_id)]
+    assert batch.trace_id != execute.trace_id, "a batch belongs to no single request"
+
+
+def test_a_batch_that_is_known_says_why_it_was_closed(kept, record):
+    batch = Batch(
+        batch_id=55, labels=record().labels, opened=BEGIN, start=BEGIN + 9 * MS, end=BEGIN + 17 * MS, size=4,
+        capacity=8, reason="timeout",
+    )  # fmt: skip
+
+    (span,) = named(read(kept(batches={55: batch})), spans.BATCH_SPAN)
+
+    assert attributes(span)[spans.BATCH_REASON.name] == "timeout"
+    assert span.start_time_unix_nano == BEGIN + 9 * MS + OFFSET
+
+
+def test_cost_and_device_state_are_said_where_they_are_known(kept):
+    outlay = Outlay(
+        device_ns=1_500_000, cost_picodollars=83_000_000, energy_microjoules=250_000, method="sweep",
+        gpu_utilization=0.75, gpu_sm_clock_hertz=1.4e9, gpu_throttle_reasons=("thermal", "power_cap"),
+    )  # fmt: skip
+
+    found = read(kept(outlay=outlay))
+
+    root = attributes(found[0])
+    assert root[spans.DEVICE_SECONDS.name] == 0.0015
+    assert root[spans.COST.name] == 0.000083
+    assert root[spans.ENERGY.name] == 0.25
+    assert root[spans.COST_METHOD.name] == "sweep"
+    execute = attributes(named(found, spans.stage_span(Stage.EXECUTE))[0])
+    assert execute[spans.GPU_UTILIZATION.name] == 0.75
+    assert execute[spans.GPU_SM_CLOCK.name] == 1.4e9
+    assert execute[spans.GPU_THROTTLE.name] == ["thermal", "power_cap"]
+
+
+def test_what_is_not_known_is_absent(kept):
+    root, *_ = read(kept(outlay=Outlay()))
+
+    assert not {spans.COST.name, spans.DEVICE_SECONDS.name, spans.ENERGY.name} & attributes(root).keys()
+
+
+def test_a_failed_request_is_an_error_and_a_client_error_is_not(kept, record):
+    failed, *_ = read(kept(record(outcome=Outcome.SERVER_ERROR, status=503)))
+    timed_out, *_ = read(kept(record(outcome=Outcome.TIMEOUT, status=0)))
+    client_error, *_ = read(kept(record(outcome=Outcome.CLIENT_ERROR, status=404)))
+
+    assert failed.status.code == timed_out.status.code == Status.STATUS_CODE_ERROR
+    assert attributes(failed)[spans.ERROR_TYPE.name] == "503"
+    assert attributes(timed_out)[spans.ERROR_TYPE.name] == "timeout"
+    assert spans.HTTP_STATUS.name not in attributes(timed_out)
+    assert client_error.status.code == Status.STATUS_CODE_UNSET
+
+
+def test_the_time_to_the_first_chunk_of_a_stream_is_said(kept, record):
+    stamps = list(record().stamps)
+    stamps[Moment.FIRST_CHUNK] = BEGIN + 4 * MS
+
+    root, *_ = read(kept(record(stamps=tuple(stamps), flags=Flag.STREAM)))
+
+    assert attributes(root)[spans.FIRST_CHUNK.name] == 0.004
+
+
+def test_an_export_that_is_repeated_is_the_same_bytes(kept):
+    assert encode_trace(kept()) == encode_trace(kept())
+
+
+def test_names_that_are_no_unicode_do_no_harm(kept, record):
+    labels = replace(record().labels, model="bad \udcff name", route="/\udcff")
+
+    root, *_ = read(kept(record(labels=labels)))
+
+    assert attributes(root)[spans.MODEL_NAME.name] == "bad ? name"
+
+
+TIMES = st.integers(0, 40 * MS)
+MARKS = st.lists(st.tuples(TIMES, TIMES, st.sampled_from(list(Stage))), max_size=30)
+
+
+@given(MARKS)
+def test_children_never_overlap_touch_or_leave_the_root(marks):
+    stamps = [0] * len(Moment)
+    stamps[Moment.ENTRY], stamps[Moment.LAST] = BEGIN, BEGIN + 40 * MS
+    record = RequestRecord(
+        trace_id=1, span_id=2, labels=Labels(service="s", model="m"), stamps=stamps, outcome=Outcome.OK,
+        intervals=tuple(Interval(start=BEGIN + a, end=BEGIN + b, stage=stage) for a, b, stage in marks),
+    )  # fmt: skip
+    divided = partition(record)
+    resource = Resource(service="s", host="h", pid=1)
+
+    root, *children = read(
+        Kept(record=record, partition=divided, resource=resource, wall_offset_ns=OFFSET, reason="slow")
+    )
+
+    for segment, span in zip(divided.segments, children, strict=True):
+        assert root.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
+        assert span.end_time_unix_nano <= max(root.end_time_unix_nano - 1_000, span.start_time_unix_nano)
+        assert span.start_time_unix_nano - OFFSET == segment.start
+        assert segment.end - (span.end_time_unix_nano - OFFSET) <= 1_000
+    assert len({span.span_id for span in (root, *children)}) == len(children) + 1
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 1000))
+def test_a_derived_id_is_a_valid_span_id_and_always_the_same(identity, index):
+    assert 0 < derived(identity, index) < 1 << 64
+    assert derived(identity, index) == derived(identity, index)
+    assert 0 < batch_ids(identity)[0] < 1 << 128
+
+
+@given(
+    st.one_of(
+        st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.text(alphabet=st.characters())
+    )
+)
+def test_every_value_of_an_attribute_comes_back(given_value):
+    span = Span.FromString(attribute(spans.OUTCOME, given_value))
+
+    (found,) = attributes(span).values()
+    if isinstance(given_value, str):
+        assert found == given_value.encode("utf-8", "replace").decode()
+    else:
+        assert type(found) is type(given_value)
+        assert found == given_value or math.isclose(found, given_value)
