@@ -13,7 +13,6 @@ from inferometer_alerts import (
     prometheus,
     proof,
     rule_file,
-    slo_alerts,
     slo_rules,
     traffic_alerts,
 )
@@ -37,7 +36,7 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
     written |= {f"prometheus/targets/{name}": text for name, text in prometheus.targets(addresses).items()}
     # With a time scale, scrapes cannot be divided below a second: only the real rules can be proved sample by sample.
     if time_scale == 1:
-        for name, tests in proof.documents(fleet, tuple(alerts(fleet, scale))).items():
+        for name, tests in proof.documents(fleet, rule_groups(fleet, scale)).items():
             written[f"prometheus/tests/{name}"] = dump(tests, comment=comment)
     written["alertmanager/alertmanager.yml"] = dump(
         alertmanager.configuration(fleet, scale, addresses), comment=comment
@@ -48,11 +47,8 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
 
 def rule_groups(fleet: Fleet, scale: TimeScale) -> dict[str, tuple[Group, ...]]:
     """Groups by the name of their file."""
-    now, *later = slo_rules.groups(fleet, scale)
-    # Alerts stand behind the rules that they read, so that no round lies between the two.
-    slo_now = Group(name=now.name, interval=now.interval, rules=(*now.rules, *slo_alerts.alerts(fleet)))
     return {
-        "slo": (slo_now, *later),
+        "slo": slo_rules.groups(fleet, scale),
         "models": (model_rules.group(scale),),
         "cost": (cost_rules.group(scale),),
         "causes": (

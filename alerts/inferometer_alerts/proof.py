@@ -2,7 +2,7 @@
 
 Per leg of an objective three incidents. The first is twice as bad as the leg allows: it must fire when half of the
 long window is bad, not before, and must end when half of the short window is good again; a wrong window shows. The
-next two last for the whole window, a little above and a little below the limit; a wrong factor shows. A fourth has
+next two are bad from the start, a little above and a little below the limit; a wrong factor shows. A fourth has
 one bad event too few for a trend, and then one more.
 """
 
@@ -19,12 +19,12 @@ from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import Slo, slos
 from inferometer_alerts import recorded
 from inferometer_alerts.policy import DIRECT_NS, Leg, budget, legs
-from inferometer_alerts.rule import Alert, Case
+from inferometer_alerts.rule import Alert, Case, Group
 from inferometer_alerts.slo_alerts import NAMES
 from inferometer_alerts.slo_rules import TILE
 from inferometer_alerts.yaml_text import Yaml
 
-GROUP_ORDER: Final = ("slo-now", "slo-tiles", "slo-later", "models", "cost", "traffic", "devices")
+SLO_FILE: Final = "slo"
 _EVENTS_PER_STEP: Final = Decimal(1000)
 _MINUTE_NS: Final = durations.parse("1m")
 _SCRAPE_NS: Final = durations.parse("15s")
@@ -52,16 +52,25 @@ class Phase:
     rise: Decimal
 
 
-def documents(fleet: Fleet, alerts: Iterable[Alert]) -> dict[str, Yaml]:
-    """Test files of promtool by name; a file has one evaluation interval."""
-    tests = [test for slo in _one_per_objective(fleet) for leg in legs(slo.objective) for test in _of_leg(slo, leg)]
-    tests += [_of_case(alert, number, case) for alert in alerts for number, case in enumerate(alert.cases, start=1)]
-    intervals = sorted({test.evaluation_ns for test in tests})
-    return {
-        f"every_{durations.render(interval)}_test.yml": _file(
-            [test for test in tests if test.evaluation_ns == interval], interval
+def documents(fleet: Fleet, files: Mapping[str, tuple[Group, ...]]) -> dict[str, Yaml]:
+    """Test files of promtool by name; each tests one rule file, at one evaluation interval."""
+    tests = {
+        SLO_FILE: [t for slo in _one_per_objective(fleet) for leg in legs(slo.objective) for t in _of_leg(slo, leg)]
+    }
+    for name, groups in files.items():
+        alerts = [rule for group in groups for rule in group.rules if isinstance(rule, Alert)]
+        tests.setdefault(name, []).extend(
+            _of_case(alert, number, case) for alert in alerts for number, case in enumerate(alert.cases, start=1)
         )
-        for interval in intervals
+    return {
+        f"{name}_{durations.render(interval)}_test.yml": _file(
+            [test for test in of_file if test.evaluation_ns == interval],
+            interval,
+            # Alerts on causes read what the rules of SLOs record.
+            {file: files[file] for file in dict.fromkeys((SLO_FILE, name))},
+        )
+        for name, of_file in tests.items()
+        for interval in sorted({test.evaluation_ns for test in of_file})
     }
 
 
@@ -124,22 +133,23 @@ def _windows(slo: Slo, leg: Leg, ratio: Decimal) -> Test:
 
 
 def _whole(slo: Slo, leg: Leg, ratio: Decimal, *, fires: bool) -> Test:
-    """The same share is bad from the start."""
-    long = leg.long_ns // _step_ns(leg)
+    """The same share is bad from the start, so that every window sees the same ratio."""
+    short = leg.short_ns // _step_ns(leg)
     return _test(
         slo,
         leg,
         f"{ratio:.4%} bad from the start",
-        [Phase(2 * long, ratio)],
-        ((leg.long_ns + leg.long_ns // 2, fires),),
+        [Phase(4 * short, ratio)],
+        ((3 * leg.short_ns, fires),),
     )
 
 
 def _few(slo: Slo, leg: Leg) -> Iterator[Test]:
     """Nothing but failures, too few of them, and one more."""
     step, evaluation = _step_ns(leg), _evaluation_ns(leg)
-    long = leg.long_ns // step
-    at = leg.long_ns + 2 * evaluation
+    # Not on the edge of a tile: what rises between two tiles is in neither, which is why rates extrapolate.
+    quiet = 2 * evaluation // step + 1
+    at = 4 * evaluation + leg.min_bad_events * step
     for failures, fires in ((leg.min_bad_events - 1, False), (leg.min_bad_events, True)):
         yield Test(
             name=f"{slo.name} {leg.tier}: {failures} requests, all bad",
@@ -147,11 +157,11 @@ def _few(slo: Slo, leg: Leg) -> Iterator[Test]:
             step_ns=step,
             series={
                 _events(slo, "bad"): counter(
-                    [Phase(long, Decimal(0)), Phase(failures, Decimal(1)), Phase(long, Decimal(0))]
+                    [Phase(quiet, Decimal(0)), Phase(failures, Decimal(1)), Phase(at // step, Decimal(0))]
                 )
             },
             selector=_firing(slo, leg),
-            checks=((at, fires),),
+            checks=((at // evaluation * evaluation, fires),),
         )
 
 
@@ -208,11 +218,11 @@ def _of_case(alert: Alert, number: int, case: Case) -> Test:
     )
 
 
-def _file(tests: list[Test], evaluation_ns: int) -> Yaml:
+def _file(tests: list[Test], evaluation_ns: int, files: Mapping[str, tuple[Group, ...]]) -> Yaml:
     return {
-        "rule_files": ["../rules/*.yml"],
+        "rule_files": [f"../rules/{name}.yml" for name in files],
         "evaluation_interval": durations.render(evaluation_ns),
-        "group_eval_order": list(GROUP_ORDER),
+        "group_eval_order": [group.name for groups in files.values() for group in groups],
         "tests": [_written(test) for test in tests],
     }
 

@@ -71,6 +71,7 @@ class Alert:
         expr: It fires for each element of the result.
         severity: Page or ticket.
         tier: Value of the label ``slo_tier``.
+        labels: Further fixed labels.
         summary: One line, with the values, in Prometheus's template language.
         description: What it means and where to look first, templated too.
         board: Board that shows it.
@@ -86,6 +87,7 @@ class Alert:
     description: str
     board: Board
     tier: str = "cause"
+    labels: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[Label, ...] = ()
     hold: str = "0s"
     cases: tuple[Case, ...] = ()

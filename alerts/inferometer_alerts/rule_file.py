@@ -39,7 +39,7 @@ def _alert(alert: Alert, links: Links, scale: TimeScale) -> Yaml:
         written["for"] = scale.hold(alert.hold)
     return {
         **written,
-        "labels": {SEVERITY.name: alert.severity.value, SLO_TIER.name: alert.tier},
+        "labels": {SEVERITY.name: alert.severity.value, SLO_TIER.name: alert.tier, **alert.labels},
         "annotations": {
             "summary": alert.summary,
             "description": alert.description + scale.note,

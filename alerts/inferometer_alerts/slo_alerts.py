@@ -41,6 +41,8 @@ def _alert(spec: ObjectiveSpec, leg: Leg) -> Alert:
         expr=condition(spec, leg),
         severity=leg.severity,
         tier=leg.tier,
+        # Inherited already; written out, it tells the rules of two objectives apart.
+        labels={OBJECTIVE.name: spec.name},
         summary=(
             "{{ $labels.service }} {{ $labels.model }} uses the error budget of "
             f"{spec.name} {{{{ $value | humanize }}}} times too fast."

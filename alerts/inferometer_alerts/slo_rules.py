@@ -5,6 +5,7 @@ cost does not depend on how often Prometheus scrapes, and a missing sample costs
 """
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Final
 
 from inferometer import promql
@@ -14,7 +15,7 @@ from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet, ObjectiveSpec
 from inferometer.fleet.slos import slos
 from inferometer.promql import Expr, Matcher
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded, slo_alerts
 from inferometer_alerts.policy import DIRECT_NS, budget, legs
 from inferometer_alerts.recorded import OBJECTIVE, OF_SLO, Recorded
 from inferometer_alerts.rule import Group, Rule
@@ -36,13 +37,9 @@ def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
     tiled = [ns for ns in windows if ns > DIRECT_NS]
     return (
         Group(
-            name="slo-now",
+            name="slo-promises",
             interval=NOW,
-            rules=(
-                *_info(fleet),
-                *(rule for spec in specs for rule in _promise(spec)),
-                *(rule for ns in direct for rule in _direct(durations.render(ns), scale, _users(specs, ns))),
-            ),
+            rules=(*_info(fleet), *(rule for spec in specs for rule in _promise(spec))),
         ),
         Group(name="slo-tiles", interval=TILE, rules=tuple(_tiles(scale))),
         Group(
@@ -51,6 +48,15 @@ def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
             rules=(
                 *(rule for ns in tiled for rule in _tiled(durations.render(ns), scale, _users(specs, ns))),
                 *_periods(specs, scale),
+            ),
+        ),
+        # Alerts stand behind the rules that they read, so that no round lies between the two.
+        Group(
+            name="slo-now",
+            interval=NOW,
+            rules=(
+                *(rule for ns in direct for rule in _direct(durations.render(ns), scale, _users(specs, ns))),
+                *slo_alerts.alerts(fleet),
             ),
         ),
     )
@@ -86,9 +92,11 @@ def _info(fleet: Fleet) -> Iterator[Rule]:
 def _promise(spec: ObjectiveSpec) -> Iterator[Rule]:
     info = promql.select(recorded.SLO_INFO, promql.equal(OBJECTIVE, spec.name))
     each = promql.sum_by(info, *OF_SLO)
-    yield Rule(series=recorded.SLO_OBJECTIVE, expr=each * (spec.target / 100))
-    yield Rule(series=recorded.SLO_BUDGET, expr=each * budget(spec))
-    yield Rule(series=recorded.SLO_PERIOD, expr=each * (spec.window_ns // 10**9))
+    # The label is there already; written out, it tells the rules of two objectives apart.
+    labels = {OBJECTIVE.name: spec.name}
+    yield Rule(series=recorded.SLO_OBJECTIVE, expr=each * (spec.target / 100), labels=labels)
+    yield Rule(series=recorded.SLO_BUDGET, expr=each * budget(spec), labels=labels)
+    yield Rule(series=recorded.SLO_PERIOD, expr=each * (spec.window_ns // 10**9), labels=labels)
 
 
 def _counted(window: str, users: tuple[Matcher, ...]) -> tuple[Expr, Expr]:
@@ -141,20 +149,28 @@ def _window(window: str, events: Expr, bad: Expr, users: tuple[Matcher, ...]) ->
     )
 
 
-def _ratio(bad: Recorded, events: Recorded, *matchers: Matcher) -> Expr:
+def _ratio(bad: Recorded, events: Recorded) -> Expr:
     # No events: no ratio. A division by zero would be NaN, which every sum over it becomes.
-    return promql.select(bad, *matchers) / (promql.select(events, *matchers) > 0)
+    return promql.select(bad) / (promql.select(events) > 0)
 
 
 def _periods(specs: tuple[ObjectiveSpec, ...], scale: TimeScale) -> Iterator[Rule]:
-    for period_ns in sorted({spec.window_ns for spec in specs}):
-        users = [spec.name for spec in specs if spec.window_ns == period_ns]
-        matcher = promql.one_of(OBJECTIVE, users)
-        over = durations.render(scale.window(period_ns))
-        for series, tile in (
-            (recorded.SLO_EVENTS_PERIOD, recorded.SLO_EVENTS_TILE),
-            (recorded.SLO_BAD_PERIOD, recorded.SLO_BAD_TILE),
-        ):
-            yield Rule(series=series, expr=promql.sum_over_time(promql.select(tile, matcher), over))
+    periods = sorted({spec.window_ns for spec in specs})
+    for series, tile in (
+        (recorded.SLO_EVENTS_PERIOD, recorded.SLO_EVENTS_TILE),
+        (recorded.SLO_BAD_PERIOD, recorded.SLO_BAD_TILE),
+    ):
+        sums = (
+            promql.sum_over_time(
+                promql.select(tile, promql.one_of(OBJECTIVE, _kept_over(specs, period_ns))),
+                durations.render(scale.window(period_ns)),
+            )
+            for period_ns in periods
+        )
+        yield Rule(series=series, expr=reduce(promql.either, sums))
     used = _ratio(recorded.SLO_BAD_PERIOD, recorded.SLO_EVENTS_PERIOD) / promql.select(recorded.SLO_BUDGET)
     yield Rule(series=recorded.SLO_BUDGET_LEFT, expr=1 - used)
+
+
+def _kept_over(specs: tuple[ObjectiveSpec, ...], period_ns: int) -> list[str]:
+    return [spec.name for spec in specs if spec.window_ns == period_ns]
