@@ -1,0 +1,33 @@
+"""A forked child is another worker: another id, nothing of its parent's to send, no thread until it serves."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from inferometer.testing import Collector
+
+PROGRAM = Path(__file__).with_name("forking.py")
+
+
+def test_parent_and_child_send_their_own_requests_once(tmp_path):
+    with Collector(tmp_path / "i.sock") as collector:
+        environment = {**os.environ, "INFEROMETER_SIDECAR": collector.address, "OTEL_SERVICE_NAME": "forking"}
+        ended = subprocess.run(
+            [sys.executable, str(PROGRAM)], env=environment, capture_output=True, text=True, timeout=30, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
+        records = collector.wait(6)
+        workers = {frame.worker_id for frame in collector.frames if frame.tables}
+
+        assert sorted(record.labels.model for record in records) == [
+            "child",
+            "child",
+            "child",
+            "parent",
+            "parent",
+            "parent",
+        ]
+        assert len({record.trace_id for record in records}) == 6
+        assert len({hello.worker_id for hello in collector.hellos}) == len(workers) == 2
+        assert len({hello.pid for hello in collector.hellos}) == 2
