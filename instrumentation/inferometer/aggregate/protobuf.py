@@ -34,11 +34,12 @@ class ProtobufRenderer:
         out: list[bytes] = []
         for family in snapshot.families:
             metrics = []
+            bounds = _bounds(family.layout)
             for sample in family.samples:
                 key = family.entry.name, sample.labels
                 cached = known.get(key)
                 if cached is None or cached[0] is not sample:
-                    cached = sample, _metric(family, sample)
+                    cached = sample, _metric(family, sample, bounds)
                 made[key] = cached
                 metrics.append(cached[1])
             body = b"".join((_head(family.entry), *metrics))
@@ -64,6 +65,11 @@ def zigzag(number: int) -> bytes:
     return varint(number << 1 if number >= 0 else (-number << 1) - 1)
 
 
+_DELTAS: Final = {n: b"\x68" + zigzag(n) for n in range(-512, 513)}
+_HEADS: Final = tuple(b"\x1a" + varint(length) for length in range(256))
+"""Tag and length of a bucket; none is longer, with an exemplar of ours."""
+
+
 def _part(tag: bytes, body: bytes) -> bytes:
     return tag + varint(len(body)) + body
 
@@ -78,28 +84,33 @@ def _pair(name: str, value: str) -> bytes:
     return _part(b"\x0a", _part(b"\x0a", name.encode()) + _part(b"\x12", value.encode()))
 
 
-def _metric(family: Family, sample: Sample) -> bytes:
+def _bounds(layout: Layout | None) -> list[bytes]:
+    """The field ``upper_bound`` of every classic bucket."""
+    if layout is None:
+        return []
+    return [*(b"\x11" + _DOUBLE(bound / layout.scale) for bound in layout.classic), b"\x11" + _INFINITY]
+
+
+def _metric(family: Family, sample: Sample, bounds: list[bytes]) -> bytes:
     entry = family.entry
     labels = b"".join(_pair(n, v) for n, v in zip(entry.label_names, sample.labels, strict=True) if v)
     if isinstance(sample, Scalar):
         value = 0.0 if sample.birth is not None else sample.value / entry.scale
         return _part(b"\x22", labels + _part(_HELD_IN[entry.kind], b"\x09" + _DOUBLE(value)))
     assert family.layout is not None  # noqa: S101 - distributions come with a layout
-    return _part(b"\x22", labels + _part(b"\x3a", _histogram(family.layout, sample)))
+    return _part(b"\x22", labels + _part(b"\x3a", _histogram(family.layout, sample, bounds)))
 
 
-def _histogram(layout: Layout, sample: Distribution) -> bytes:
+def _histogram(layout: Layout, sample: Distribution, bounds: list[bytes]) -> bytes:
     born = sample.birth is not None
     count, total, zero = (0, 0.0, 0) if born else (sample.count, sample.total / layout.scale, sample.zero)
-    buckets = [0] * len(sample.classic) if born else list(accumulate(sample.classic))
-    exemplars = {} if born else dict(sample.exemplars)
+    buckets = [0] * len(sample.classic) if born else accumulate(sample.classic)
+    bodies = [b"\x08" + varint(number) + bound for number, bound in zip(buckets, bounds, strict=True)]
+    if not born:
+        for index, exemplar in sample.exemplars:
+            bodies[index] += _part(b"\x1a", _exemplar(exemplar, layout.scale))
     out = [b"\x08", varint(count), b"\x11", _DOUBLE(total)]
-    for index, cumulative in enumerate(buckets):
-        bound = _DOUBLE(layout.classic[index] / layout.scale) if index < len(layout.classic) else _INFINITY
-        body = b"\x08" + varint(cumulative) + b"\x11" + bound
-        if index in exemplars:
-            body += _part(b"\x1a", _exemplar(exemplars[index], layout.scale))
-        out.append(_part(b"\x1a", body))
+    out += [_HEADS[len(body)] + body for body in bodies]
     out += (b"\x28", zigzag(SCHEMA), b"\x31", _DOUBLE(_ZERO_THRESHOLD), b"\x38", varint(zero))
     out += _native(layout.lowest, () if born else sample.sketch)
     return b"".join(out)
@@ -117,7 +128,8 @@ def _native(lowest: int, sketch: tuple[tuple[int, int], ...]) -> list[bytes]:
                 spans.append((start, end))
             start = at
         end = at + 1
-        deltas += (b"\x68", zigzag(number - previous))
+        delta = number - previous
+        deltas.append(_DELTAS.get(delta) or b"\x68" + zigzag(delta))
         previous = number
     if deltas:
         spans.append((start, end))
