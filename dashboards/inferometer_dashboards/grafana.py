@@ -13,7 +13,7 @@ from inferometer.fleet.model import Links
 from inferometer_alerts import recorded
 from inferometer_alerts.rule import Board as Uid
 from inferometer_dashboards.layout import Cell, cells
-from inferometer_dashboards.panels import Board, Kind, Panel, Query, Row, Show, Variable, chosen, named
+from inferometer_dashboards.panels import Board, Colour, Kind, Panel, Query, Row, Show, Variable, chosen, named
 
 with warnings.catch_warnings():
     # The SDK recommends its newer schema, which Grafana below 13 cannot load.
@@ -37,7 +37,6 @@ _UNITS: Final = {
     Show.PER_SECOND: "reqps",
     Show.COUNT: "short",
     Show.MULTIPLE: "none",
-    Show.TEXT: "string",
 }
 # Two digits that matter: a thousand requests may cost less than a cent.
 _DECIMALS: Final = {Show.USD: 4, Show.USD_PER_HOUR: 3}
@@ -98,7 +97,12 @@ def _alerts() -> builders.AnnotationQuery:
 
 def _others() -> builders.DashboardLink:
     link = builders.DashboardLink("Boards").type(dashboard.DashboardLinkType.DASHBOARDS).tags([TAG])
-    return link.as_dropdown(as_dropdown=True).include_vars(include_vars=True).keep_time(keep_time=True)
+    return (
+        link.as_dropdown(as_dropdown=True)
+        .icon("external link")
+        .include_vars(include_vars=True)
+        .keep_time(keep_time=True)
+    )
 
 
 def _heading(row: Row, cell: Cell) -> dict[str, Any]:
@@ -221,16 +225,11 @@ def _to_latency() -> dict[str, Any]:
 
 
 def _limits(panel: Panel) -> builders.ThresholdsConfig:
-    lowest = _lowest(panel)
-    steps = [dashboard.Threshold(value=None, color=lowest)]
+    # Where the highest limit is the good one, what is below all of them is the worst.
+    rises_to_good = bool(panel.steps) and panel.steps[-1].colour is Colour.GOOD
+    steps = [dashboard.Threshold(value=None, color=(Colour.ACT if rises_to_good else Colour.GOOD).value)]
     steps += [dashboard.Threshold(value=step.at, color=step.colour.value) for step in panel.steps]
     return builders.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(steps)
-
-
-def _lowest(panel: Panel) -> str:
-    # Where the highest step is the good one, what is below all of them is the worst.
-    rises_to_good = bool(panel.steps) and panel.steps[-1].colour.name == "GOOD"
-    return "red" if rises_to_good else "green"
 
 
 def _links(panel: Panel) -> list[dict[str, Any]]:

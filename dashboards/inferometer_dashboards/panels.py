@@ -25,7 +25,6 @@ class Show(Enum):
     PER_SECOND = "requests per second"
     COUNT = "a number of things"
     MULTIPLE = "a multiple"
-    TEXT = "text"
 
 
 class Kind(StrEnum):

@@ -241,11 +241,5 @@ def _prices() -> Panel:
         ),
         unit=Show.USD_PER_HOUR,
         kind=Kind.TABLE,
-        promql=(
-            Query(
-                expr=promql.multiply(info, price, on=(DEVICE,)),
-                legend="Per hour",
-                instant=True,
-            ),
-        ),
+        promql=(Query(expr=promql.multiply(info, price, on=(DEVICE,)), legend="Per hour", instant=True),),
     )

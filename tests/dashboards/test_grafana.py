@@ -1,0 +1,134 @@
+"""Grafana's JSON: what its linter asks for, and what the SDK would get wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from inferometer.fleet.loader import load
+from inferometer.fleet.model import Links
+from inferometer_alerts.addresses import COMPOSE
+from inferometer_alerts.time_scale import TimeScale
+from inferometer_dashboards import grafana, provisioning
+from inferometer_dashboards.boards import boards
+
+BOARDS = boards(load(Path(__file__).parents[2] / "examples/fleet.yaml"))
+LINKS = Links()
+BOARD = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid.value)
+
+
+def written(board):
+    return json.loads(grafana.dumps(board, LINKS))
+
+
+def panels(board):
+    return [panel for panel in written(board)["panels"] if panel["type"] != "row"]
+
+
+@BOARD
+def test_the_same_board_gives_the_same_bytes(board):
+    assert grafana.dumps(board, LINKS) == grafana.dumps(board, LINKS)
+
+
+@BOARD
+def test_ids_are_unique_and_follow_from_the_key(board):
+    ids = [panel["id"] for panel in written(board)["panels"]]
+
+    assert len(set(ids)) == len(ids)
+    assert set(ids) >= {grafana.panel_id(panel.key) for panel in board.panels()}
+
+
+@BOARD
+def test_a_board_is_read_only_and_of_a_schema_that_grafana_10_loads(board):
+    document = written(board)
+
+    assert document["schemaVersion"] <= 42
+    assert document["editable"] is False
+    assert document["uid"] == board.uid
+    assert len(document["uid"]) <= 40
+
+
+@BOARD
+def test_there_is_one_variable_for_the_data_source_and_every_query_uses_it(board):
+    document = written(board)
+    sources = [v for v in document["templating"]["list"] if v["type"] == "datasource"]
+
+    assert [(v["name"], v["label"], v["query"]) for v in sources] == [("datasource", "Data source", "prometheus")]
+    for panel in panels(board):
+        for part in (panel, *panel["targets"]):
+            assert part["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+
+
+@BOARD
+def test_variables_reload_with_the_time_range_and_mean_everything_at_first(board):
+    for variable in written(board)["templating"]["list"]:
+        if variable["type"] == "query":
+            assert variable["refresh"] == 2
+            assert variable["includeAll"]
+            assert variable["multi"]
+            assert variable["allValue"] == ".+"
+            assert variable["current"] == {"text": "All", "value": "$__all"}
+
+
+@BOARD
+def test_links_and_annotations_are_not_hidden_in_a_menu(board):
+    assert '"placement": "inControlsMenu"' not in grafana.dumps(board, LINKS).decode()
+
+
+@BOARD
+def test_every_panel_has_a_unit_a_description_and_queries_with_names_of_their_own(board):
+    for panel in panels(board):
+        letters = [target["refId"] for target in panel["targets"]]
+        assert panel["description"]
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert len(set(letters)) == len(letters) > 0
+
+
+def test_latency_has_dots_that_open_traces():
+    (model,) = [board for board in BOARDS if board.uid == "inferometer-model"]
+
+    asked = [panel["title"] for panel in panels(model) if any(t.get("exemplar") for t in panel["targets"])]
+
+    assert asked == ["Percentiles of the duration", "How durations are spread", "Time to the first chunk"]
+
+
+def test_a_line_of_a_model_leads_to_its_traces_at_that_time():
+    (model,) = [board for board in BOARDS if board.uid == "inferometer-model"]
+    (percentiles,) = [panel for panel in panels(model) if panel["title"] == "Percentiles of the duration"]
+
+    (link,) = percentiles["fieldConfig"]["defaults"]["links"]
+
+    assert set(link) == {"title", "url", "targetBlank"}
+    assert link["url"].startswith("${jaeger_url}/search?service=${__field.labels.service:percentencode}&tags=")
+    assert "&start=${__from}000&end=${__to}000" in link["url"]
+
+
+def test_a_table_names_its_columns_and_a_model_in_it_opens_the_latency_board():
+    (fleet,) = [board for board in BOARDS if board.uid == "inferometer-fleet"]
+    (models,) = [panel for panel in panels(fleet) if panel["type"] == "table"]
+    overrides = {entry["matcher"]["options"]: entry["properties"] for entry in models["fieldConfig"]["overrides"]}
+    renamed = models["transformations"][1]["options"]["renameByName"]
+
+    assert list(renamed.values()) == ["Requests/s", "Failed", "p99", "Cost per 1k"]
+    assert {name: values[0]["value"] for name, values in overrides.items() if name != "model"} == {
+        "Requests/s": "reqps",
+        "Failed": "percentunit",
+        "p99": "s",
+        "Cost per 1k": "currencyUSD",
+    }
+    assert overrides["model"][0]["value"][0]["url"].startswith("/d/inferometer-model?var-service=")
+
+
+@BOARD
+def test_a_time_scale_is_said_on_the_board(board):
+    note = TimeScale(60).note
+
+    assert note in json.loads(grafana.dumps(board, LINKS, note=note))["description"]
+
+
+def test_exemplars_of_prometheus_open_in_jaeger():
+    prometheus, jaeger = provisioning.datasources(COMPOSE, TimeScale())["datasources"]
+
+    (destination,) = prometheus["jsonData"]["exemplarTraceIdDestinations"]
+    assert destination == {"name": "trace_id", "datasourceUid": jaeger["uid"]}
+    assert prometheus["jsonData"]["timeInterval"] == "15s"
