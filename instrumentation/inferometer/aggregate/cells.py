@@ -144,9 +144,12 @@ class HistogramCell:
         self.frozen = self.encoded = None
 
     def attach(self, exemplar: Exemplar) -> None:
-        """Show *exemplar* at the bucket of its value."""
-        self.exemplars[self.layout.classic_index(exemplar.value)] = exemplar
-        self.frozen = None
+        """Show *exemplar* at the bucket of its value, unless that has a newer one: Prometheus refuses to go back."""
+        index = self.layout.classic_index(exemplar.value)
+        shown = self.exemplars.get(index)
+        if shown is None or shown.wall_ns < exemplar.wall_ns:
+            self.exemplars[index] = exemplar
+            self.frozen = None
 
     def freeze(self) -> Distribution:
         """What a page shows."""
