@@ -50,13 +50,14 @@ class Charges:
         if not len(known):
             return
         of = row[known]
-        parts = np.stack([rows["labels"][of], rows["outcome"][of], runs["device"][known], runs["kind"][known]])
-        groups, member = np.unique(parts.astype(np.int64), axis=1, return_inverse=True)
-        ns, money = np.zeros((2, groups.shape[1]), np.int64)
+        key = rows["labels"][of].astype(np.int64) << 8 | rows["outcome"][of]
+        key = (key << 16 | runs["device"][known]) << 8 | runs["kind"][known]
+        groups, member = np.unique(key, return_inverse=True)
+        ns, money = np.zeros((2, len(groups)), np.int64)
         np.add.at(ns, member, runs["ns"][known])
         np.add.at(money, member, runs["picodollars"][known])
-        for group, spent, cost in zip(groups.T.tolist(), ns.tolist(), money.tolist(), strict=True):
-            number, outcome, device, kind = group
+        for group, spent, cost in zip(groups.tolist(), ns.tolist(), money.tolist(), strict=True):
+            kind, device, outcome, number = group & 0xFF, group >> 8 & 0xFFFF, group >> 24 & 0xFF, group >> 32
             labels, account = self._labels(number), accounts[device]
             named = (*of_model(labels), self._thresholds.tenant(labels.tenant))
             how = (_PHASES.get(kind, _EXECUTE), Outcome(outcome).label, _SWEEP)
@@ -72,6 +73,7 @@ class Charges:
         priced = priced[~warm]
         if len(priced):
             bins = Bins(self._aggregator, requests.REQUEST_COST)
+            priced = priced[np.argsort(rows["labels"][priced], kind="stable")]
             bins.observe(self._cell, rows["labels"][priced], rows["cost"][priced])
 
     def _cell(self, number: int) -> HistogramCell:

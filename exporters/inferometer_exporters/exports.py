@@ -9,7 +9,7 @@ from inferometer.catalog.labels import COMPONENT, DROP_REASON, METHOD
 from inferometer.otlp.encode import Kept, Outlay, Resource
 from inferometer.otlp.writer import Note, TraceWriter
 from inferometer.record.model import Batch, Flag
-from inferometer_exporters.keeping import Due
+from inferometer_exporters.kept import Due
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.recorder.hops import Hop, Wanted, hops
 from inferometer_exporters.recorder.store import Recorder

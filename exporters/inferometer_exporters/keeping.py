@@ -1,9 +1,6 @@
 """Which traces are kept: requests are looked through as columns, and judged one by one where that may matter."""
 
-import json
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,47 +8,24 @@ import numpy as np
 from inferometer.aggregate import Aggregator, RequestMeter, of_model
 from inferometer.catalog import requests
 from inferometer.catalog.stages import FAILED, Outcome
-from inferometer.errors import StateError
-from inferometer.intake.hold import HOLD_NS, REMEMBERED
+from inferometer.intake.hold import HOLD_NS
 from inferometer.intake.keep import BASELINE_RATIO, Finished, KeepPolicy, quantile
 from inferometer.record.model import Flag, Labels
-from inferometer_exporters.columns.tables import Column, Columns, Mask
+from inferometer_exporters.columns.tables import Column, Columns, Ids, Mask
+from inferometer_exporters.kept import Due, KeptTraces
 
 MAX_JUDGED: Final = 1_000
 """Requests of one pass that are judged; of a storm of errors a part is kept, the recorder has all of it."""
 _RENEW_NS: Final = 5 * 10**9
 _TAIL: Final = 0.99
 _EACH_FIRST: Final = 5
-_KEPT: Final = "sidecar.kept"
 _HAS_FAILED: Final = np.array([outcome in FAILED for outcome in Outcome])
-_LOW: Final = (1 << 64) - 1
 _HASH: Final = np.uint64(0x9E3779B97F4A7C15)
 """As in `inferometer.intake.keep`; a test holds the two equal."""
 _BASELINE: Final = np.uint64(int(BASELINE_RATIO * (1 << 64)))
 _NEVER: Final = np.iinfo(np.int64).max
 _DEAR: Final = 10
 _KNOWN: Final = 200
-
-
-@dataclass(slots=True)
-class _Trace:
-    reason: str
-    due_ns: int
-    since_ns: int
-    """Wall time at which the first hop began that was seen."""
-    after: int = 0
-    """Hops that came with later passes are not exported yet."""
-    waiting: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A kept trace; its hops that began at or after *since_ns* and came after pass *after* leave now."""
-
-    trace_id: int
-    reason: str
-    since_ns: int
-    after: int
 
 
 class Keeping:
@@ -77,8 +51,7 @@ class Keeping:
         self._labels = labels
         self._now = monotonic_ns
         self._policy = KeepPolicy(meter, monotonic_ns=monotonic_ns)
-        self._traces: OrderedDict[int, _Trace] = OrderedDict()
-        self._waiting: set[int] = set()
+        self._kept = KeptTraces()
         self._limits: dict[int, int] = {}
         self._judged: dict[tuple[int, int], int] = {}
         self._renew_ns = 0
@@ -96,13 +69,11 @@ class Keeping:
             reason = self._reason(rows, row)
             trace_id = int(rows["trace_hi"][row]) << 64 | int(rows["trace_lo"][row])
             wall = int(rows["wall_ns"][row])
-            known = self._traces.get(trace_id)
-            if known is not None:
-                known.due_ns, known.waiting = self._now() + HOLD_NS, True
-                known.since_ns = min(known.since_ns, wall)
-                self._waiting.add(trace_id)
+            due = self._now() + HOLD_NS
+            if trace_id in self._kept:
+                self._kept.again(trace_id, due_ns=due, since_ns=wall)
             elif reason is not None:
-                self._keep(trace_id, reason, wall)
+                self._kept.add(trace_id, reason, due_ns=due, since_ns=wall)
                 fresh.append((trace_id, reason))
         return fresh
 
@@ -110,9 +81,7 @@ class Keeping:
         """Requests that may be a reason to keep their trace, or belong to one that is kept."""
         found = _HAS_FAILED[rows["outcome"]] | ((rows["flags"] & int(Flag.SAMPLED)) != 0)
         found |= baseline(rows["trace_lo"])
-        if self._traces:
-            kept = np.fromiter((trace & _LOW for trace in self._traces), np.uint64, len(self._traces))
-            found |= np.isin(rows["trace_lo"], kept)
+        found |= np.isin(rows["trace_lo"], self._kept.low())
         measurable = (rows["flags"] & int(Flag.WARMUP)) == 0
         group = rows["labels"].astype(np.int64) << 8 | rows["outcome"]
         for key in np.unique(group).tolist():
@@ -168,13 +137,6 @@ class Keeping:
             )
         )
 
-    def _keep(self, trace_id: int, reason: str, wall_ns: int) -> None:
-        self._traces[trace_id] = _Trace(reason, self._now() + HOLD_NS, wall_ns)
-        self._waiting.add(trace_id)
-        if len(self._traces) > REMEMBERED:
-            oldest, _ = self._traces.popitem(last=False)
-            self._waiting.discard(oldest)
-
     def due(self, now_ns: int, open_traces: Callable[[], Collection[int]], stored: int) -> Iterator[Due]:
         """Kept traces whose hops have come, as far as one can tell.
 
@@ -183,23 +145,16 @@ class Keeping:
             open_traces: traces that have open requests here.
             stored: the newest pass whose rows the recorder has.
         """
-        ready = [trace_id for trace_id in self._waiting if self._traces[trace_id].due_ns <= now_ns]
+        ready = list(self._kept.due(now_ns))
         still = open_traces() if ready else ()
-        for trace_id in ready:
-            trace = self._traces[trace_id]
-            if trace_id not in still:
-                self._waiting.discard(trace_id)
-                trace.waiting = False
-                yield Due(trace_id, trace.reason, trace.since_ns, trace.after)
-                trace.after = stored
+        for slot, due in ready:
+            if due.trace_id not in still:
+                self._kept.sent(slot, stored)
+                yield due
 
     def dump(self) -> dict[str, bytes]:
         """Section of the state file."""
-        traces = [
-            [f"{trace_id:x}", trace.reason, trace.due_ns, trace.since_ns, trace.after, trace.waiting]
-            for trace_id, trace in self._traces.items()
-        ]
-        return {_KEPT: json.dumps(traces, separators=(",", ":")).encode()}
+        return self._kept.dump(self._now())
 
     def load(self, sections: Mapping[str, bytes]) -> None:
         """Take over what `dump` wrote.
@@ -207,16 +162,11 @@ class Keeping:
         Raises:
             StateError: it is not what `dump` writes.
         """
-        try:
-            for trace, reason, due_ns, since_ns, after, waiting in json.loads(sections.get(_KEPT, b"[]")):
-                self._traces[int(trace, 16)] = _Trace(
-                    str(reason), int(due_ns), int(since_ns), int(after), bool(waiting)
-                )
-        except (TypeError, ValueError) as error:
-            raise StateError(f"kept traces are not as the sidecar writes them: {error}") from error
-        self._waiting = {trace_id for trace_id, trace in self._traces.items() if trace.waiting}
+        self._kept.load(sections)
 
 
 def baseline(trace_lo: Column) -> Mask:
     """`in_baseline` of many traces, by their lower 64 bits."""
-    return np.asarray(trace_lo * _HASH < _BASELINE, np.bool_)
+    hashed: Ids = trace_lo * _HASH
+    found: Mask = hashed < _BASELINE
+    return found

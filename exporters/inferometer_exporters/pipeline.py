@@ -30,6 +30,7 @@ from inferometer_exporters.exports import Exports
 from inferometer_exporters.health import Health
 from inferometer_exporters.hold import Hold, recorder_rows, releases
 from inferometer_exporters.keeping import Keeping
+from inferometer_exporters.kept import Due
 from inferometer_exporters.ledger.account import Device, State
 from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.ledger.prices import Rate
@@ -43,7 +44,9 @@ HOLD_NS: Final = 5 * 10**9
 """How long the ledger waits for a worker that says nothing."""
 IDLE_SWEEP_NS: Final = 10**9
 """Time between sweeps where nothing waits for one."""
-LEDGER_NS: Final = 2 * 10**9
+EXPORT_NS: Final = 2 * 10**8
+"""Time between looks for kept traces in the recorder."""
+LEDGER_NS: Final = 10**9
 """Time between the ledger's entries in the recorder."""
 UPKEEP_NS: Final = 10 * 10**9
 _MAX_BATCHES: Final = 4_096
@@ -104,7 +107,7 @@ class SidecarPipeline:
         self._stored = 0
         self._frames: dict[int, int] = {}
         self._began = monotonic_ns()
-        self._swept = self._entered = self._kept_up = 0
+        self._swept = self._exported = self._entered = self._kept_up = 0
         self.ledger = Ledger(self._began, self._rate)
         self.ledger.device(host)
         self.snapshot = Snapshot()
@@ -215,8 +218,11 @@ class SidecarPipeline:
 
     def _export(self, now_ns: int) -> bool:
         """Send traces that are decided; what became of those before."""
-        due = list(self._keeping.due(now_ns, self._opens.traces, self._stored))
-        self._exports.send(due, self._batches)
+        due: list[Due] = []
+        if now_ns - self._exported >= EXPORT_NS:
+            self._exported = now_ns
+            due = list(self._keeping.due(now_ns, self._opens.traces, self._stored))
+            self._exports.send(due, self._batches)
         return self._exports.settle() or bool(due)
 
     def _reach(self, now_ns: int) -> int:

@@ -25,6 +25,12 @@ _OUTCOMES: Final = np.array(
     [code if code in set(Outcome) else _LAST_OUTCOME for code in range(256)], np.int64
 )
 """Codes of another version count as server_error, as the record reads them."""
+_USED: Final = frozenset(
+    (
+        "labels", "span_id", "flags", "outcome", "proxy_wait", "first_chunk", "first_token", "bytes_in", "bytes_out",
+        "tokens_in", "tokens_out",
+    )
+)  # fmt: skip
 _IS_ANSWERED: Final = np.array([code in ANSWERED for code in Outcome])
 _HAS_FAILED: Final = np.array([code in FAILED for code in Outcome])
 
@@ -50,9 +56,7 @@ class Bins:
         self._width = len(self._bounds)
 
     def observe(self, cell: Callable[[int], HistogramCell], group: Ints, values: Ints) -> None:
-        """Count *values*, each in the histogram of its group."""
-        order = np.argsort(group, kind="stable")
-        group, values = group[order], values[order]
+        """Count *values*, each in the histogram of its group; groups come one after the other."""
         edges = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1]))).tolist() if len(group) else []
         sketch = np.minimum(np.searchsorted(self._bounds, values), self._width - 1)
         classic = np.searchsorted(self._classic, values)
@@ -131,10 +135,13 @@ class ColumnMeter:
         rows = np.flatnonzero(~warm)
         if not len(rows):
             return
-        mine = {name: column[rows] for name, column in columns.items()}
-        start, end = partitions.start[rows], partitions.end[rows]
-        self._count(mine, labels[rows])
         models = self._models(labels[rows])
+        # One order for everything: the requests of a model side by side.
+        order = np.argsort(models, kind="stable")
+        rows, models = rows[order], models[order]
+        mine = {name: column[rows] for name, column in columns.items() if name in _USED}
+        start, end = partitions.start[rows], partitions.end[rows]
+        self._count(mine, mine["labels"])
         self._measure(mine, models, start, end)
         for stage in Stage:
             total = partitions.totals[stage][rows]

@@ -90,35 +90,51 @@ def _divided(within: Bounds, stamped: StampClaims, extras: ExtraClaims) -> Parti
             for row in rows.tolist():
                 _one(result, stamped, extras, row, slice(first[row], first[row + 1]))
             continue
-        starts, ends, ranks = _matrix(rows, stamped, extras, first, width=_WIDTHS[index])
-        _group(result, rows, starts, ends, ranks)
+        _group(result, rows, _matrix(rows, stamped, extras, first, width=_WIDTHS[index]))
     return result
 
 
-def _matrix(
-    rows: Ints, stamped: StampClaims, extras: ExtraClaims, first: Ints, *, width: int
-) -> tuple[Ints, Ints, list[int | Ints]]:
-    """Claims of *rows* as matrices of (claim, record); the rank of a claim is one for all or one per record."""
-    starts, ends = stamped.starts[:, rows], stamped.ends[:, rows]
+@dataclass(frozen=True, slots=True)
+class _Matrix:
+    """Claims of some records as matrices of (claim, record)."""
+
+    starts: Ints
+    ends: Ints
+    ranks: list[int | Ints]
+    """One for all records, or one per record."""
+    marks: Ints
+    """All moments at which a claim begins or ends."""
+
+
+def _matrix(rows: Ints, stamped: StampClaims, extras: ExtraClaims, first: Ints, *, width: int) -> _Matrix:
+    every = len(rows) == stamped.starts.shape[1]
+    starts, ends, marks = (
+        matrix if every else matrix[:, rows] for matrix in (stamped.starts, stamped.ends, stamped.marks)
+    )
     ranks: list[int | Ints] = list(STAMP_RANKS)
     if not width:
-        return starts, ends, ranks
+        return _Matrix(starts, ends, ranks, marks)
     nth = np.arange(width)[:, None]
     has = nth < (first[rows + 1] - first[rows])
     at = np.minimum(first[rows] + nth, len(extras.row) - 1)
-    starts = np.concatenate([starts, np.where(has, extras.start[at], 0)])
-    ends = np.concatenate([ends, np.where(has, extras.end[at], 0)])
-    return starts, ends, [*ranks, *extras.rank[at]]
+    more_starts, more_ends = np.where(has, extras.start[at], 0), np.where(has, extras.end[at], 0)
+    return _Matrix(
+        np.concatenate([starts, more_starts]),
+        np.concatenate([ends, more_ends]),
+        [*ranks, *extras.rank[at]],
+        np.concatenate([marks, more_starts, more_ends]),
+    )
 
 
-def _group(result: Partitions, rows: Ints, starts: Ints, ends: Ints, ranks: list[int | Ints]) -> None:
+def _group(result: Partitions, rows: Ints, claimed: _Matrix) -> None:
     start, end = result.start[rows], result.end[rows]
-    np.clip(starts, start, end, out=starts)
-    np.clip(ends, start, end, out=ends)
-    marks = np.sort(np.concatenate([starts, ends, start[None], end[None]]).T, axis=1).T
-    lows = np.ascontiguousarray(marks[:-1])
+    marks = np.concatenate([claimed.marks, start[None]])
+    np.clip(marks, start, end, out=marks)
+    marks = np.ascontiguousarray(np.sort(marks.T, axis=1).T)
+    lows = marks[:-1]
     owner = np.full(lows.shape, _OTHER, np.uint8)
-    for low, high, rank in zip(starts, ends, ranks, strict=True):
+    for low, high, rank in zip(claimed.starts, claimed.ends, claimed.ranks, strict=True):
+        # Marks lie inside the request, so that claims need not be cut at its bounds.
         covered = (lows >= low) & (lows < high)
         value = np.uint8(rank) if isinstance(rank, int) else rank.astype(np.uint8)
         np.minimum(owner, value, out=owner, where=covered)

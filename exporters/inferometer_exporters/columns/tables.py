@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from inferometer.wire.layout import TABLES, Section, Table
 
 Ints = NDArray[np.int64]
+Ids = NDArray[np.uint64]
 Column = NDArray[Any]
 """One column, of any type."""
 Mask = NDArray[np.bool_]

@@ -7,9 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inferometer_exporters.columns.tables import Column, Columns, Ints
-
-Ids = NDArray[np.uint64]
+from inferometer_exporters.columns.tables import Column, Columns, Ids, Ints
 
 _COLUMNS: Final = (
     ("worker", "<u8"),  # the first 8 bytes of its id
