@@ -2,8 +2,9 @@
 
 import os
 
-import inferometer.auto  # noqa: F401 - the one line
 from fastapi import FastAPI
+
+import inferometer.auto  # noqa: F401 - the one line
 
 app = FastAPI()
 

@@ -20,11 +20,11 @@ from inferometer.wire.message import Type, pack
 
 
 @pytest.fixture
-def worker(collector):  # noqa: ARG001 - it listens until the workers are closed
+def worker(collector):
     made = []
 
     def make(**settings):
-        worker = Worker(Settings(service="tested", flush_seconds=0.02, **settings))
+        worker = Worker(Settings(**{"service": "tested", "flush_seconds": 0.02, "exit_seconds": 0.3, **settings}))
         made.append(worker)
         return worker
 
@@ -273,7 +273,7 @@ def test_the_event_loops_longest_delay_is_told(worker, collector, serve):
     async def block():
         sender.start()
         await asyncio.sleep(0.15)
-        time.sleep(0.15)
+        time.sleep(0.15)  # noqa: ASYNC251 - it is what a lag is
         await asyncio.sleep(0.15)
 
     asyncio.run(block())

@@ -8,11 +8,11 @@ from inferometer.catalog.stages import Outcome
 from inferometer.recorder.outcome import of_exception, of_request
 
 
-class ReadTimeout(Exception):
+class ReadTimeout(Exception):  # noqa: N818
     """As httpx and requests name theirs."""
 
 
-class ClientDisconnect(Exception):
+class ClientDisconnect(Exception):  # noqa: N818
     """As Starlette names its own."""
 
 
@@ -29,7 +29,7 @@ class ClientDisconnect(Exception):
         (BaseExceptionGroup("", [asyncio.CancelledError(), ValueError()]), Outcome.SERVER_ERROR),
         (KeyboardInterrupt(), Outcome.SERVER_ERROR),
     ],
-    ids=lambda value: repr(value),
+    ids=repr,
 )
 def test_outcome_of_what_was_raised(error, outcome):
     assert of_exception(error) is outcome

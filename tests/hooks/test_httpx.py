@@ -1,0 +1,191 @@
+"""Calls through httpx carry our trace on, and every attempt is told; httpx itself behaves as ever."""
+
+import asyncio
+import http.server
+import threading
+import time
+
+import httpx
+import pytest
+
+from inferometer.hooks import httpx as hook
+from inferometer.hooks.patching import UnsupportedError
+from inferometer.recorder.asgi import recording
+from inferometer.recorder.frames import FrameMaker
+from inferometer.wire.frame import decode
+from inferometer.wire.records import records
+
+
+@pytest.fixture
+def worker(hooked):
+    hook.install(hooked, httpx, "httpx")
+    return hooked
+
+
+def within_a_request(worker, act, headers=()):
+    """Run the coroutine function *act* inside a recorded request, and return the record."""
+
+    async def app(scope, receive, send):
+        await act()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def nothing(_=None):
+        return {"type": "http.request"}
+
+    recorded = recording(worker, lambda _, scope, receive, send: app(scope, receive, send))
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": list(headers)}
+    asyncio.run(recorded(None, scope, nothing, nothing))
+    frame = decode(FrameMaker(worker).make()[1])
+    (record,) = records(frame, worker.shapes.all())
+    return record
+
+
+def answering(*answers):
+    """A transport that gives these answers in turn, and keeps what it was asked."""
+    left = list(answers)
+    asked = []
+
+    def handle(request):
+        asked.append(request)
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return httpx.MockTransport(handle), asked
+
+
+def test_an_attempt_takes_our_trace_and_brings_the_callees_time(worker):
+    transport, asked = answering(httpx.Response(200, headers={"server-timing": "inferometer;dur=1.5"}, content=b"x"))
+
+    async def act():
+        async with httpx.AsyncClient(transport=transport) as client:
+            assert (await client.get("http://models:8000/predict")).content == b"x"
+
+    record = within_a_request(worker, act, headers=((b"traceparent", b"00-" + b"ab" * 16 + b"-" + b"cd" * 8 + b"-01"),))
+    (call,) = record.calls
+
+    assert asked[0].headers["traceparent"] == f"00-{'ab' * 16}-{call.call_id:016x}-01"
+    assert asked[0].headers["tracestate"] == "inferometer=1"
+    assert (call.target, call.method, call.status, call.server_ns) == ("models:8000", "GET", 200, 1_500_000)
+    assert call.start <= call.headers <= call.end
+
+
+def test_a_synchronous_call_in_a_thread_is_the_requests_too(worker):
+    transport, _ = answering(httpx.Response(200))
+
+    def call():
+        with httpx.Client(transport=transport) as client:
+            client.get("http://models/predict")
+
+    record = within_a_request(worker, lambda: asyncio.to_thread(call))
+
+    assert [call.target for call in record.calls] == ["models"]
+
+
+def test_retries_and_redirects_are_attempts_of_their_own(worker):
+    transport, _ = answering(
+        httpx.ConnectError("refused"),
+        httpx.Response(503),
+        httpx.Response(302, headers={"location": "http://models/b"}),
+        httpx.Response(200),
+    )
+
+    async def act():
+        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+            with pytest.raises(httpx.ConnectError, match="refused"):
+                await client.get("http://models/a")
+            await client.get("http://models/a")
+            await client.get("http://models/a")
+
+    record = within_a_request(worker, act)
+
+    assert [(call.attempt, call.status) for call in record.calls] == [(1, 0), (2, 503), (3, 302), (1, 200)]
+    assert all(call.end for call in record.calls)
+
+
+def test_a_trace_that_somebody_else_sent_is_kept(worker):
+    transport, asked = answering(httpx.Response(200))
+    theirs = f"00-{'12' * 16}-{'34' * 8}-01"
+
+    async def act():
+        async with httpx.AsyncClient(transport=transport) as client:
+            await client.get("http://models/", headers={"traceparent": theirs, "tracestate": "them=1"})
+
+    record = within_a_request(worker, act)
+
+    assert asked[0].headers["traceparent"] == theirs
+    assert asked[0].headers["tracestate"] == "inferometer=1,them=1"
+    assert record.calls[0].call_id == int("34" * 8, 16)
+
+
+def test_outside_a_request_nothing_is_added(worker):
+    transport, asked = answering(httpx.Response(200))
+    with httpx.Client(transport=transport) as client:
+        client.get("http://models/")
+
+    assert "traceparent" not in asked[0].headers
+
+
+def test_a_streamed_answer_ends_when_its_body_does(worker):
+    class Slow(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"a")
+            time.sleep(0.05)
+            self.wfile.write(b"b")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever).start()
+    traced = []
+
+    async def act():
+        async def theirs(event, info):
+            traced.append(event)
+
+        url = f"http://127.0.0.1:{server.server_port}/"
+        async with httpx.AsyncClient() as client, client.stream("GET", url, extensions={"trace": theirs}) as answer:
+            assert b"".join([part async for part in answer.aiter_raw()]) == b"ab"
+
+    record = within_a_request(worker, act)
+    server.shutdown()
+    server.server_close()
+    (call,) = record.calls
+
+    assert call.start < call.sent < call.headers
+    assert call.end - call.headers >= 45_000_000
+    assert "http11.receive_response_headers.started" in traced
+
+
+def test_a_failure_of_ours_leaves_the_call_alone_and_takes_the_hook_out(worker, monkeypatch, caplog):
+    monkeypatch.setattr(hook, "_begin", lambda *_: 1 / 0)
+    transport, asked = answering(httpx.Response(200), httpx.Response(200))
+
+    async def act():
+        async with httpx.AsyncClient(transport=transport) as client:
+            assert (await client.get("http://models/")).status_code == 200
+
+    within_a_request(worker, act)
+
+    assert worker.hooks.statuses()["httpx"] == "failed"
+    assert worker.hooks.errors() == {"httpx": 1}
+    assert not hasattr(httpx.AsyncClient._send_single_request, "__wrapped__")
+    assert "traceparent" not in asked[0].headers
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_another_httpx_is_unsupported_and_untouched(hooked):
+    class Client:
+        pass
+
+    other = type(httpx)("httpx")
+    other.Client = other.AsyncClient = Client
+    other.__version__ = "9.9"
+
+    with pytest.raises(UnsupportedError, match=r"httpx 9\.9 has no Client\._send_single_request"):
+        hook.install(hooked, other, "httpx")
