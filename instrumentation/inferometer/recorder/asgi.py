@@ -37,7 +37,10 @@ def recording(worker: Worker, call: Method) -> Method:
     excluded = worker.excluded_paths
 
     async def __call__(self: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807 - it becomes one
-        if RECORDED in scope or scope["type"] != "http":
+        if RECORDED in scope:
+            await call(self, scope, receive, send)
+            return
+        if scope["type"] != "http":
             await call(self, scope, receive, _lifespan_send(worker, scope, send))
             return
         try:
@@ -69,7 +72,7 @@ def recording(worker: Worker, call: Method) -> Method:
 
 
 def _lifespan_send(worker: Worker, scope: Scope, send: Send) -> Send:
-    if scope["type"] != "lifespan" or RECORDED in scope:
+    if scope["type"] != "lifespan":
         return send
     scope[RECORDED] = True
 
