@@ -13,10 +13,11 @@ import pytest
 from inferometer.catalog.stages import Outcome
 from inferometer.intake import local
 from inferometer.intake.passes import boot_id
+from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.record import Flag, Moment
 from inferometer.wire.frame import Frame, Names, encode
 from inferometer.wire.gauges import Gauges
-from inferometer.wire.layout import REQUESTS, Section
+from inferometer.wire.layout import BATCHES, EXECUTES, OPEN, REQUESTS, Section, Table
 from inferometer.wire.message import Hello, Reader, Type, acked, pack
 
 SHAPE = ("svc", "m", "", "", "", "", "POST", "/predict")
@@ -111,6 +112,74 @@ class FakeWorker:
             durable = acked(payload)
             while self.waiting and self.waiting[0][0] <= durable:
                 self.waiting.popleft()
+
+
+INFO = WorkerInfo(worker_id=b"w" * 16, pid=42, service="svc", sdk_version="0", host="h", start_ns=1)
+MS = 1_000_000
+BEGIN = 5_000 * MS
+
+
+class Rows:
+    """Builds the tables of a frame, request by request."""
+
+    def __init__(self, info: WorkerInfo = INFO, names: Names | None = None) -> None:
+        self.info = info
+        self.names = names or Names({1: SHAPE}, {1: "cpu"})
+        self.sequence = 0
+        self._tables: dict[Section, bytes] = {}
+
+    def request(
+        self,
+        span: int,
+        *,
+        trace: int = 1,
+        duration: int = MS,
+        outcome: Outcome = Outcome.OK,
+        flags: int = Flag.ENTRY,
+        shape: int = 1,
+    ) -> "Rows":
+        stamps = [0] * len(Moment)
+        stamps[Moment.ENTRY], stamps[Moment.LAST] = BEGIN, BEGIN + duration
+        row = REQUESTS.row.pack(
+            trace >> 64, trace & (2**64 - 1), span, 0, *stamps, 0, 0, 0, shape, 1, 0, 0, 200, outcome, flags
+        )
+        return self._add(REQUESTS, row)
+
+    def execute(self, span: int, *, batch: int = 0) -> "Rows":
+        return self._add(
+            EXECUTES, EXECUTES.row.pack(span, span + 1, batch, 0, BEGIN, BEGIN + MS // 2, 1, 1, 1, 1, 0, 1, 0)
+        )
+
+    def open(self, span: int, *, trace: int = 1, begun: int = BEGIN, chunk: int = 0, flags: int = 0) -> "Rows":
+        return self._add(
+            OPEN, OPEN.row.pack(trace >> 64, trace & (2**64 - 1), span, 0, begun, chunk, 1, flags | Flag.OPEN)
+        )
+
+    def batch(self, number: int, reason: int = 1) -> "Rows":
+        return self._add(BATCHES, BATCHES.row.pack(number, BEGIN, BEGIN, BEGIN + MS, 1, 4, 8, 0, reason, 0, 0, 0))
+
+    def _add(self, table: Table, row: bytes) -> "Rows":
+        self._tables[table.section] = self._tables.get(table.section, b"") + row
+        return self
+
+    def arrival(self, *, now: int = BEGIN + 10 * MS, gauges: dict[str, object] | None = None) -> Arrival:
+        """What was built since the last one, as the worker's next frame."""
+        self.sequence += 1
+        tables, self._tables = self._tables, {}
+        frame = Frame(
+            worker_id=self.info.worker_id,
+            sequence=self.sequence,
+            monotonic_ns=now,
+            wall_ns=now + 10**18,
+            gauges=gauges or {},
+            tables=tables,
+        )
+        return Arrival(self.info, frame, self.names)
+
+
+@pytest.fixture
+def rows() -> type[Rows]:
+    return Rows
 
 
 @pytest.fixture

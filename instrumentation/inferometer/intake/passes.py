@@ -113,9 +113,11 @@ class Intake:
     def turn(self) -> None:
         """Wait for frames until the next pass is due, and do it."""
         due = self._last_ns + self._period_ns
-        while (left := due - self._now()) > 0 and not self._stop.is_set():
-            self._server.poll(left / 10**9)
-            if self._server.waiting_requests >= EARLY_ROWS:
+        while not self._stop.is_set():
+            left = due - self._now()
+            # At least once, also where the last pass took longer than the time between passes.
+            self._server.poll(max(left, 0) / 10**9)
+            if left <= 0 or self._server.waiting_requests >= EARLY_ROWS:
                 break
         if not self._stop.is_set():
             self._guarded()
