@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,3 +148,78 @@ def test_a_metrics_port_that_is_taken_is_said_and_records_are_still_taken_in(tmp
 def test_a_folder_that_cannot_hold_a_lock_is_refused(tmp_path):
     with pytest.raises(RefusedError, match="cannot open"):
         local.start(tmp_path / "missing")
+
+
+def test_a_second_start_in_one_process_holds_nothing_and_takes_nothing_away(tmp_path):
+    first = local.start(tmp_path, environ={"INFEROMETER_METRICS": "127.0.0.1:0"})
+    assert first is not None
+
+    assert local.start(tmp_path, environ={}) is None
+
+    other = subprocess.run(
+        [sys.executable, str(HERE / "holder.py"), str(tmp_path), "0"], check=False, capture_output=True
+    )
+    assert other.returncode == 1, "the lock is still held"
+    first.close()
+    again = local.start(tmp_path, environ={"INFEROMETER_METRICS": "127.0.0.1:0"})
+    assert again is not None
+    again.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_holds_nothing_and_its_end_changes_nothing(tmp_path, connect):
+    held = local.start(tmp_path, environ={"INFEROMETER_METRICS": "127.0.0.1:0"})
+    assert held is not None
+    child = os.fork()
+    if child == 0:
+        held.close_after_fork()
+        held.close()  # what an exit handler of the parent's would do
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+    worker = connect()
+    worker.request(3)
+
+    assert worker.settle(10)
+    assert (tmp_path / local.SOCKET_NAME).exists()
+    other = subprocess.run(
+        [sys.executable, str(HERE / "holder.py"), str(tmp_path), "0"], check=False, capture_output=True
+    )
+    assert other.returncode == 1, "the lock is still the parent's"
+    held.close()
+
+
+def test_closing_leaves_no_thread_no_socket_and_no_address(tmp_path, connect):
+    before = set(threading.enumerate())
+    held = local.start(
+        tmp_path, environ={"INFEROMETER_METRICS": "127.0.0.1:0", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    )
+    assert held is not None
+    worker = connect()
+    worker.request()
+    worker.settle(10)
+
+    held.close()
+
+    assert {thread.name for thread in set(threading.enumerate()) - before} == set()
+    assert not (tmp_path / local.SOCKET_NAME).exists()
+    assert not (tmp_path / local.WHERE_NAME).exists()
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:4317"}, "no trace is exported"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "over HTTP"),
+        ({"INFEROMETER_THRESHOLDS": "/nowhere/thresholds.json"}, "no objective is counted"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_said_and_costs_only_what_it_is_about(tmp_path, caplog, connect, environ, said):
+    held = local.start(tmp_path, environ={"INFEROMETER_METRICS": "127.0.0.1:0", **environ})
+    assert held is not None
+    worker = connect()
+    worker.request()
+
+    assert worker.settle(10)
+    assert said in caplog.text
+    held.close()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_bounds
 from inferometer.errors import InferometerError, RefusedError, StateError
@@ -44,10 +45,12 @@ class LocalIntake:
         intake: Intake,
         server: Server,
         *,
+        where: Path,
         page: PageServer | None,
         sender: Sender | None,
     ) -> None:
         self._lock = lock
+        self._where = where
         self._intake = intake
         self._page = page
         self._sender = sender
@@ -77,6 +80,7 @@ class LocalIntake:
             self._sender.close(seconds=_CLOSE_SECONDS / 4)
         if not self._thread.is_alive():
             self._intake.close()
+        self._where.unlink(missing_ok=True)
         self._lock.give_up()
 
     def close_after_fork(self) -> None:
@@ -97,7 +101,7 @@ def start(
 
     Settings: ``INFEROMETER_METRICS`` (``host:port`` of ``/metrics``, default 127.0.0.1:9464),
     ``INFEROMETER_THRESHOLDS`` (what ``inferometer generate`` wrote), ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` or
-    ``OTEL_EXPORTER_OTLP_ENDPOINT`` (where kept traces go; nowhere without).
+    ``OTEL_EXPORTER_OTLP_ENDPOINT`` (where kept traces go; nowhere without) with their ``…_HEADERS``.
 
     Raises:
         RefusedError: the folder cannot hold a lock and a socket.
@@ -162,8 +166,9 @@ def _start(lock: _Lock, runtime_dir: Path, environ: Mapping[str, str], after_ste
         raise
     page = _page(pipeline, intake, environ.get("INFEROMETER_METRICS", "") or DEFAULT_METRICS)
     where = {"pid": os.getpid(), "metrics_port": page.port if page is not None else None}
-    (runtime_dir / WHERE_NAME).write_text(json.dumps(where) + "\n", encoding="ascii")
-    return LocalIntake(lock, intake, server, page=page, sender=sender)
+    path = runtime_dir / WHERE_NAME
+    path.write_text(json.dumps(where) + "\n", encoding="ascii")
+    return LocalIntake(lock, intake, server, where=path, page=page, sender=sender)
 
 
 def _restored(made: Callable[[], tuple[LocalPipeline, Intake]]) -> tuple[LocalPipeline, Intake]:
@@ -195,11 +200,21 @@ def _sender(environ: Mapping[str, str]) -> Sender | None:
         endpoint = base.rstrip("/") + _TRACES_PATH
     if not endpoint:
         return None
+    protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")
+    if protocol not in {"", "http/protobuf"}:
+        _log.warning("traces are sent to %s over HTTP with protobuf, not %s", endpoint, protocol)
     try:
-        return Sender(endpoint)
+        return Sender(endpoint, headers=_headers(environ))
     except RefusedError as error:
         _log.warning("%s; no trace is exported", error)
         return None
+
+
+def _headers(environ: Mapping[str, str]) -> dict[str, str]:
+    """``OTEL_EXPORTER_OTLP_TRACES_HEADERS``, else ``OTEL_EXPORTER_OTLP_HEADERS``: ``name=value,…``, URL-encoded."""
+    text = environ.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "") or environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
+    pairs = (pair.partition("=") for pair in text.split(","))
+    return {unquote(name.strip()): unquote(value.strip()) for name, _, value in pairs if name.strip()}
 
 
 def _page(pipeline: LocalPipeline, intake: Intake, address: str) -> PageServer | None:
