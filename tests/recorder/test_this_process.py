@@ -1,0 +1,60 @@
+"""What this process is called, and when its requests time out."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS, Thresholds, dumps
+from inferometer.recorder.this_process import application_module
+
+SHOW = "from inferometer.recorder.this_process import worker; w = worker(); print(w.shapes.service, w.timeout_ns)"
+
+
+@pytest.mark.parametrize(
+    ("argv", "module"),
+    [
+        (["/bin/gunicorn", "shop.app:app", "-w", "4"], "shop.app"),
+        (["/bin/gunicorn", "--bind", "unix:sock", "shop:make()"], "shop"),
+        (["/bin/hypercorn", "--bind", "unix:sock", "-w", "4", "shop:app"], "shop"),
+        (["/bin/granian", "shop:app", "--host", "::1"], "shop"),
+        (["/srv/serve.py", "--port", "80"], "serve"),
+        (["/lib/uvicorn/__main__.py"], ""),
+        (["-c"], ""),
+        ([], ""),
+    ],
+)
+def test_the_applications_module_is_found_in_the_command(argv, module):
+    assert application_module(argv) == module
+
+
+def shown(**environment):
+    return subprocess.run(
+        [sys.executable, "-c", SHOW], env=environment, check=True, capture_output=True, text=True
+    ).stdout.split()
+
+
+def test_a_services_timeout_comes_from_the_thresholds(tmp_path):
+    path = tmp_path / "thresholds.json"
+    path.write_text(dumps(Thresholds(timeouts_ns={"embedder": 5 * 10**9})))
+    environment = {"INFEROMETER_THRESHOLDS": str(path)}
+
+    assert shown(OTEL_SERVICE_NAME="embedder", **environment) == ["embedder", str(5 * 10**9)]
+    assert shown(OTEL_SERVICE_NAME="other", **environment) == ["other", str(DEFAULT_TIMEOUT_NS)]
+
+
+def test_thresholds_that_cannot_be_read_are_a_warning(tmp_path):
+    path = tmp_path / "thresholds.json"
+    path.write_text("{")
+    ended = subprocess.run(
+        [sys.executable, "-c", SHOW],
+        env={"INFEROMETER_THRESHOLDS": str(path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.stdout.split() == ["app", str(DEFAULT_TIMEOUT_NS)]
+    assert "the services' timeouts are unknown" in ended.stderr
+    assert logging.getLogger("inferometer").handlers == []
