@@ -6,7 +6,7 @@ a share of bad events well below 100 % reaches it, and where the budget is so la
 one more leg watches for an outage directly.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -89,7 +89,12 @@ def budget(spec: ObjectiveSpec) -> Decimal:
 def legs(spec: ObjectiveSpec) -> tuple[Leg, ...]:
     """The conditions that watch an objective, the most urgent first."""
     share = budget(spec)
-    regular = tuple(_leg(tier, spec.window_ns, share) for tier in _ROWS)
+    regular: tuple[Leg, ...] = ()
+    for tier in _ROWS:
+        leg = _leg(tier, spec.window_ns, share)
+        # Caps and shortest windows must not make a slower leg the more tolerant one.
+        highest = regular[-1].factor if regular else leg.factor
+        regular = (*regular, replace(leg, factor=min(leg.factor, highest)))
     outage = _outage(share)
     if outage.outage_seconds(share) < regular[0].outage_seconds(share):
         return (outage, *regular)

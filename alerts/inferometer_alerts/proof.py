@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO
+from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO, VERSION
 from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet
@@ -29,6 +29,7 @@ _EVENTS_PER_STEP: Final = Decimal(1000)
 _MINUTE_NS: Final = durations.parse("1m")
 _SCRAPE_NS: Final = durations.parse("15s")
 _TILE_NS: Final = durations.parse(TILE)
+_VERSIONS: Final = {"v1": Decimal("0.4"), "v2": Decimal("0.6")}
 _CLOSE: Final = Decimal("0.05")
 
 
@@ -174,19 +175,26 @@ def _test(slo: Slo, leg: Leg, what: str, bad: list[Phase], checks: tuple[tuple[i
         step_ns=step,
         series={
             _events(slo, "bad"): counter(Phase(p.samples, p.rise * _EVENTS_PER_STEP) for p in bad),
-            _events(slo, "good"): counter(Phase(p.samples, (1 - p.rise) * _EVENTS_PER_STEP) for p in bad),
+            # Two versions answer, not equally often: what is not added up over them shows.
+            **{
+                _events(slo, "good", version): counter(
+                    Phase(p.samples, (1 - p.rise) * _EVENTS_PER_STEP * share) for p in bad
+                )
+                for version, share in _VERSIONS.items()
+            },
         },
         selector=_firing(slo, leg),
         checks=tuple((at // evaluation * evaluation, fires) for at, fires in checks),
     )
 
 
-def _events(slo: Slo, result: str) -> str:
+def _events(slo: Slo, result: str, version: str = "v1") -> str:
     return promql.select(
         SLO_EVENTS,
         promql.equal(SERVICE, slo.service),
         promql.equal(MODEL, slo.model),
         promql.equal(SLO, slo.name),
+        promql.equal(VERSION, version),
         promql.equal(RESULT, result),
     ).text
 

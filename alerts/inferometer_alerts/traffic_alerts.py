@@ -71,7 +71,7 @@ def _metrics_absent(scale: TimeScale, example: Slo) -> Alert:
     seen = promql.group_by(
         promql.max_over_time(promql.select(recorded.SLO_EVENTS_TILE), scale.over("1d")), SERVICE, MODEL
     )
-    now = promql.group_by(promql.select(recorded.events("5m")), SERVICE, MODEL)
+    now = promql.group_by(promql.select(SLO_EVENTS), SERVICE, MODEL)
     promised = promql.group_by(promql.select(recorded.SLO_INFO), SERVICE, MODEL)
     return Alert(
         name="InferenceMetricsAbsent",

@@ -6,7 +6,7 @@ from typing import Final
 
 Yaml = str | int | float | bool | None | Mapping[str, "Yaml"] | Sequence["Yaml"]
 
-_PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*", re.ASCII)
+_PLAIN: Final = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./:-]*[A-Za-z0-9_./-])?", re.ASCII)
 _DURATION: Final = re.compile(r"(?:[0-9]+(?:ms|s|m|h|d))+", re.ASCII)
 # What YAML 1.1 readers, Go's among them, take for something else than text.
 _RESERVED: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"})
@@ -53,8 +53,11 @@ def _is_nested(value: Yaml) -> bool:
 
 
 def _is_block(text: str) -> bool:
+    """Whether a text is easier to read as a block: a query of several lines, or one with quotes in it."""
     lines = text.split("\n")
-    return len(lines) > 1 and all(line and line.isprintable() and line == line.strip() for line in lines)
+    return (len(lines) > 1 or '"' in text) and all(
+        line and line.isprintable() and line == line.strip() for line in lines
+    )
 
 
 def _scalar(value: Yaml) -> str:

@@ -1,0 +1,145 @@
+"""Generated rules in Prometheus's own engine: they load, they fire when they must, and a wrong one is found out."""
+
+import importlib.util
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from inferometer_alerts.generation import files
+
+pytestmark = [pytest.mark.peers]
+
+ROOT = Path(__file__).parents[2]
+BIN = ROOT / ".tools/bin"
+GENERATED = ROOT / "compose/config"
+
+_SPEC = importlib.util.spec_from_file_location("fleets", ROOT / "tests/alerts/fleets.py")
+fleets = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(fleets)
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = BIN / program
+    if not path.is_file():
+        pytest.fail(f"{program} is missing; run `make tools`")
+    return subprocess.run([path, *arguments], check=False, capture_output=True, text=True, timeout=240)
+
+
+def written(folder: Path, fleet, **how) -> Path:
+    for name, content in files(fleet, **how).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+FLEETS = {"example": fleets.example, "hostile": fleets.hostile}
+
+
+@pytest.mark.parametrize("scale", [1, 60])
+@pytest.mark.parametrize("fleet", FLEETS.values(), ids=FLEETS.keys())
+def test_promtool_finds_nothing_wrong_with_the_rules(tmp_path, fleet, scale):
+    rules = sorted((written(tmp_path, fleet(), time_scale=scale) / "prometheus/rules").glob("*.yml"))
+    checked = run("promtool", "check", "rules", "--lint=all", "--lint-fatal", *map(str, rules))
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("scale", [1, 60, 1000])
+@pytest.mark.parametrize("fleet", FLEETS.values(), ids=FLEETS.keys())
+def test_promtool_and_amtool_accept_the_configuration(tmp_path, fleet, scale):
+    folder = written(tmp_path, fleet(), time_scale=scale)
+    prometheus = run(
+        "promtool", "check", "config", "--lint=all", "--lint-fatal", str(folder / "prometheus/prometheus.yml")
+    )
+    alertmanager = run("amtool", "check-config", str(folder / "alertmanager/alertmanager.yml"))
+
+    assert prometheus.returncode == 0, prometheus.stdout + prometheus.stderr
+    assert alertmanager.returncode == 0, alertmanager.stdout + alertmanager.stderr
+
+
+@pytest.mark.parametrize(("severity", "receiver"), [("page", "oncall"), ("ticket", "team")])
+def test_amtool_routes_each_severity_to_its_receiver(severity, receiver):
+    config = GENERATED / "alertmanager/alertmanager.yml"
+    routed = run("amtool", "config", "routes", "test", f"--config.file={config}", f"--verify.receivers={receiver}",
+                 f"severity={severity}", "slo=gateway-search-available")  # fmt: skip
+
+    assert routed.returncode == 0, routed.stdout + routed.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("proof", sorted((GENERATED / "prometheus/tests").glob("*.yml")), ids=lambda path: path.stem)
+def test_every_generated_proof_holds(proof):
+    tested = run("promtool", "test", "rules", str(proof))
+
+    assert tested.returncode == 0, tested.stdout[-4000:] + tested.stderr
+
+
+def test_there_are_proofs():
+    assert len(list((GENERATED / "prometheus/tests").glob("*.yml"))) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("proof", ["causes_30s", "slo_15s"])
+def test_proofs_hold_whatever_things_are_called(tmp_path, proof):
+    folder = written(tmp_path, fleets.hostile())
+    tested = run("promtool", "test", "rules", str(folder / f"prometheus/tests/{proof}_test.yml"))
+
+    assert tested.returncode == 0, tested.stdout[-4000:] + tested.stderr
+
+
+# Mutants: rule file, proof, which tests of it, what is right, what a defect of the generator would write.
+AVAILABLE = "gateway-search-available"
+MUTANTS = [
+    ("slo", "slo_1m", AVAILABLE, "> 14.4)", "> 18)"),
+    ("slo", "slo_1m", AVAILABLE, "> 14.4)", "> 12)"),
+    ("slo", "slo_1m", AVAILABLE, 'ratio1h{objective="available"} > 14.4', 'ratio1h{objective="available"} < 14.4'),
+    ("slo", "slo_1m", AVAILABLE, 'increase1h{objective="available"} >= 3', 'increase1h{objective="available"} >= 2'),
+    ("slo", "slo_1m", AVAILABLE, 'increase1h{objective="available"} >= 3', 'increase1h{objective="available"} > 4'),
+    ("slo", "slo_1m", AVAILABLE, "[1h]", "[2h]"),
+    ("slo", "slo_1m", AVAILABLE, "[1h]", "[30m]"),
+    ("slo", "slo_1m", AVAILABLE, "(inference_slo_events_total[5m])", "(inference_slo_events_total[30m])"),
+    ("slo", "slo_1m", AVAILABLE, '{result="bad"}[1h]', "[1h]"),
+    ("slo", "slo_1m", AVAILABLE, '{result="bad"}[5m]', '{result="good"}[5m]'),
+    ("slo", "slo_1m", AVAILABLE, "\n          and\n", "\n          or\n"),
+    ("slo", "slo_1m", AVAILABLE, "* 0.001", "* 0.0012"),
+    ("slo", "slo_1m", AVAILABLE, "slo_tier: fast", "slo_tier: slow"),
+    ("slo", "slo_1m", AVAILABLE, "sum by (service, model, slo)", "max by (service, model, slo)"),
+    ("slo", "slo_15s", "interactive", "> 50)", "> 60)"),
+    ("slo", "slo_15s", "interactive", "[4m]", "[8m]"),
+    ("slo", "slo_15s", "interactive", "[1m]", "[3m]"),
+    ("slo", "slo_5m", f"{AVAILABLE} medium", "> 6)", "> 7)"),
+    ("slo", "slo_5m", f"{AVAILABLE} medium", "> 6)", "> 5)"),
+    ("slo", "slo_5m", f"{AVAILABLE} medium", "[6h]", "[12h]"),
+    ("slo", "slo_5m", f"{AVAILABLE} medium", "[30m]", "[2h]"),
+    ("slo", "slo_5m", f"{AVAILABLE} slow", "> 3)", "> 4)"),
+    ("slo", "slo_5m", f"{AVAILABLE} slow", "[2h]", "[6h]"),
+    ("causes", "causes_30s", "InferenceTrafficStopped", ">= 240", ">= 2400000"),
+    ("causes", "causes_30s", "InferenceTrafficStopped", "== 0", ">= 0"),
+    ("causes", "causes_30s", "InferometerDown", "for: 2m", "for: 20m"),
+    ("causes", "causes_30s", "InferenceMetricsAbsent", "unless", "and"),
+    ("causes", "causes_30s", "GpuThrottledWhileBusy", "> 0.5", "> 0.05"),
+    ("causes", "causes_30s", "GpuThrottledWhileBusy", "> 0.1", "> 0.01"),
+    ("causes", "causes_30s", "GpuXidFatal", "xid=~", "xid!~"),
+    ("causes", "causes_30s", "DeviceLedgerResidual", "abs(", "("),
+    ("causes", "causes_30s", "DeviceUnpriced", "for: 10m", "for: 1m"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("file", "proof", "tests", "right", "wrong"), MUTANTS, ids=lambda value: str(value)[:40])
+def test_a_wrong_rule_is_found_out(tmp_path, file, proof, tests, right, wrong):
+    folder = written(tmp_path, fleets.example()) / "prometheus"
+    rules = folder / f"rules/{file}.yml"
+    before = rules.read_text()
+    assert right in before
+    rules.write_text(before.replace(right, wrong))
+
+    tested = run("promtool", "test", "rules", "--run", tests, str(folder / f"tests/{proof}_test.yml"))
+
+    assert tested.returncode != 0
+    assert "FAILED" in tested.stdout + tested.stderr
