@@ -71,6 +71,11 @@ class Hold:
     def __len__(self) -> int:
         return length(self._waiting)
 
+    @property
+    def newest(self) -> int:
+        """How far the ledger must be swept for all of them, ns."""
+        return int(self._waiting["release"].max()) if len(self) else 0
+
     def add(self, rows: Columns, release: Ints) -> None:
         """Keep *rows* until the ledger is past *release* (ns of each)."""
         if length(rows):

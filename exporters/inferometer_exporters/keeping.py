@@ -79,7 +79,7 @@ class Keeping:
 
     def _candidates(self, rows: Columns) -> Mask:
         """Requests that may be a reason to keep their trace, or belong to one that is kept."""
-        found = _HAS_FAILED[rows["outcome"]] | ((rows["flags"] & int(Flag.SAMPLED)) != 0)
+        found: Mask = _HAS_FAILED[rows["outcome"]] | ((rows["flags"] & int(Flag.SAMPLED)) != 0)
         found |= baseline(rows["trace_lo"])
         found |= np.isin(rows["trace_lo"], self._kept.low())
         measurable = (rows["flags"] & int(Flag.WARMUP)) == 0

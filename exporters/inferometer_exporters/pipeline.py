@@ -110,6 +110,8 @@ class SidecarPipeline:
         self._swept = self._exported = self._entered = self._kept_up = 0
         self.ledger = Ledger(self._began, self._rate)
         self.ledger.device(host)
+        self.closing = False
+        """This pass is the last: whatever is finished is settled, as far as anybody told."""
         self.snapshot = Snapshot()
         """What ``/metrics`` shows."""
 
@@ -228,6 +230,8 @@ class SidecarPipeline:
     def _reach(self, now_ns: int) -> int:
         """How far the ledger may sweep: every live worker has told all that ran before."""
         reach = min([now_ns, *self._frames.values()])
+        if self.closing:
+            return max(reach, self.ledger.until, self._hold.newest)
         if now_ns < self._began + HOLD_NS:
             # Workers that lived before a restart are on their way back with what ran meanwhile.
             return max(reach, self.ledger.until)

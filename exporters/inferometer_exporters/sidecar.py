@@ -157,6 +157,7 @@ class Sidecar:
 
     def stop(self) -> None:
         """End `run` soon; from any thread or a signal handler."""
+        self.pipeline.closing = True
         self.intake.stop()
 
     def close(self) -> None:
