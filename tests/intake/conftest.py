@@ -177,7 +177,7 @@ class Rows:
         return Arrival(self.info, frame, self.names)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rows() -> type[Rows]:
     return Rows
 

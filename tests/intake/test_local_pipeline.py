@@ -298,13 +298,14 @@ def test_gauges_that_are_none_cost_their_frame_nothing_else(rows):
 
 
 @pytest.mark.parametrize(
-    "section", ["local.series", "local.meter", "local.open", "local.workers", "local.hold", "local.names"]
+    "section",
+    ["local.series", "local.meter", "local.open", "local.workers", "local.hold", "local.frames", "local.names"],
 )
 def test_a_section_that_is_damaged_or_missing_is_refused(section):
     sections = dict(Made(NOWHERE).pipeline.dump())
     with pytest.raises(StateError):
         Made(NOWHERE).pipeline.load({**sections, section: b"[1]"}, same_boot=True)
-    if section not in {"local.hold", "local.names"}:
+    if section not in {"local.hold", "local.frames", "local.names"}:
         del sections[section]
         with pytest.raises(StateError, match="has no section"):
             Made(NOWHERE).pipeline.load(sections, same_boot=True)

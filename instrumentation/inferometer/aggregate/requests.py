@@ -20,6 +20,10 @@ LabelValues = tuple[str, ...]
 
 _CACHED: Final = 4_096
 """Label sets whose cells are held; beyond it they are looked up again."""
+# Plain integers: an operation of enum.Flag makes an object, a hash of a member runs Python.
+_STAGES: Final = tuple((int(stage), stage) for stage in Stage)
+_WARMUP: Final = int(Flag.WARMUP)
+_ENTRY: Final = int(Flag.ENTRY)
 _INPUT, _OUTPUT = DIRECTION.values
 _GOOD, _BAD = RESULT.values
 _TRUE, _FALSE = ENTRY.values
@@ -134,10 +138,11 @@ class RequestCells:
 
     def stage(self, stage: Stage) -> HistogramCell:
         """Histogram of a stage of these labels."""
-        cell = self.stages.get(stage)
+        code = int(stage)
+        cell = self.stages.get(code)
         if cell is None:
             cell = self._aggregator.histogram(requests.STAGE_DURATION, (*self.model, stage.label))
-            self.stages[stage] = cell
+            self.stages[code] = cell
             self.limited = self.limited or cell.limited
         return cell
 
@@ -183,17 +188,18 @@ class RequestMeter:
     def finished(self, record: RequestRecord, partition: Partition) -> None:
         """Count a request that ended."""
         cells = self.cells(record.labels)
-        if record.flags & Flag.WARMUP:
+        flags = int(record.flags)
+        if flags & _WARMUP:
             cells.warmup()
             self._counted.pop(record.span_id, None)
             return
-        cells.outcomes(entry=bool(record.flags & Flag.ENTRY))[record.outcome].add()
+        cells.outcomes(entry=bool(flags & _ENTRY))[record.outcome].add()
         for entry, value in measured(record):
             cells.histogram(entry).observe(value)
         totals, stages = partition.totals, cells.stages
-        for stage in Stage:
-            if totals[stage]:
-                (stages.get(stage) or cells.stage(stage)).observe(totals[stage])
+        for code, stage in _STAGES:
+            if totals[code]:
+                (stages.get(code) or cells.stage(stage)).observe(totals[code])
         cells.tokens(_INPUT, record.tokens_in)
         cells.tokens(_OUTPUT, record.tokens_out)
         if cells.slos:
@@ -222,7 +228,7 @@ class RequestMeter:
         Returns:
             Whether it was counted now.
         """
-        if flags & Flag.WARMUP:
+        if int(flags) & _WARMUP:
             return False
         counted = False
         for slo in self.cells(labels).slos:

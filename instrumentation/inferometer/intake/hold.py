@@ -3,61 +3,66 @@
 import json
 import struct
 from collections import OrderedDict
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from inferometer.errors import StateError
+from inferometer.intake.held_frames import HeldFrames
 
 HOLD_NS: Final = 2 * 10**9
 """After a trace's last open request here, its last hop may still be on the way."""
 MAX_BYTES: Final = 16 << 20
-"""Of hops that wait; beyond it the oldest traces are forgotten early, and counted."""
+"""Of frames whose requests wait; beyond it the oldest traces are forgotten early, and counted."""
+MAX_TRACES: Final = 100_000
+"""The same for traces."""
 REMEMBERED: Final = 10_000
 """Kept traces whose late hops are kept too."""
-_LENGTH: Final = struct.Struct("<16sqI")
-"""trace id, moment at which it is forgotten, bytes of the hop"""
-
-
-@dataclass(slots=True)
-class _Waiting:
-    due_ns: int
-    hops: list[bytes] = field(default_factory=list)
+_HOP: Final = struct.Struct("<QQ")
+"""number of the frame, span id"""
+_TRACE: Final = struct.Struct("<16sqI")
+"""trace id, moment at which it is forgotten, bytes of its hops"""
 
 
 class TraceHold:
-    """Hops by trace, as bytes: nothing here costs the host's garbage collector anything. Used by one thread."""
+    """Hops by trace; used by one thread.
 
-    def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
+    A hop is a place in a frame, a trace is bytes: nothing here costs the host's garbage collector anything.
+
+    Args:
+        frames: hold the frames that hops are places in.
+    """
+
+    def __init__(self, frames: HeldFrames, *, max_bytes: int = MAX_BYTES, max_traces: int = MAX_TRACES) -> None:
+        self._frames = frames
         self._max_bytes = max_bytes
-        self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
+        self._max_traces = max_traces
+        self._hops: dict[int, bytes] = {}
+        self._due: OrderedDict[int, int] = OrderedDict()
         self._kept: OrderedDict[int, str] = OrderedDict()
-        self._bytes = 0
         self._forgotten = 0
 
     def kept(self, trace_id: int) -> str | None:
         """The first reason for which a trace was kept; None for one that was not, so far."""
         return self._kept.get(trace_id)
 
-    def hold(self, trace_id: int, hop: bytes, now_ns: int) -> None:
-        """Hold a hop of a trace that is not kept so far."""
-        waiting = self._waiting.get(trace_id)
-        if waiting is None:
-            waiting = self._waiting[trace_id] = _Waiting(0)
-        else:
-            self._waiting.move_to_end(trace_id)
-        waiting.due_ns = now_ns + HOLD_NS
-        waiting.hops.append(hop)
-        self._bytes += len(hop)
-        while self._bytes > self._max_bytes:
-            self._forgotten += len(self._forget(next(iter(self._waiting))))
+    def hold(self, trace_id: int, frame: int, span_id: int, now_ns: int) -> None:
+        """Hold a hop of a trace that is not kept so far: request *span_id* of held frame number *frame*."""
+        hops = self._hops.get(trace_id)
+        self._hops[trace_id] = _HOP.pack(frame, span_id) if hops is None else hops + _HOP.pack(frame, span_id)
+        self._due[trace_id] = now_ns + HOLD_NS
+        if hops is not None:
+            self._due.move_to_end(trace_id)
+        self._frames.retain(frame)
+        while self._frames.size > self._max_bytes or len(self._hops) > self._max_traces:
+            self._forgotten += self._forget(next(iter(self._due)))
 
-    def keep(self, trace_id: int, reason: str) -> list[bytes]:
-        """Keep a trace from now on; returns its hops that waited."""
+    def keep(self, trace_id: int, reason: str) -> Iterator[tuple[int, int]]:
+        """Keep a trace from now on; its hops that waited, as (frame, span id), while their frames are still held."""
         self._kept[trace_id] = reason
         if len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)
-        return self._forget(trace_id)
+        yield from _HOP.iter_unpack(self._hops.get(trace_id, b""))
+        self._forget(trace_id)
 
     def pass_by(self, now_ns: int, open_traces: Collection[int]) -> None:
         """Forget traces that ended without a reason to keep them.
@@ -66,13 +71,13 @@ class TraceHold:
             now_ns: CLOCK_MONOTONIC.
             open_traces: traces that have open requests here; they wait on.
         """
-        while self._waiting:
-            trace_id, waiting = next(iter(self._waiting.items()))
-            if waiting.due_ns > now_ns:
+        while self._due:
+            trace_id, due_ns = next(iter(self._due.items()))
+            if due_ns > now_ns:
                 return
             if trace_id in open_traces:
-                waiting.due_ns = now_ns + HOLD_NS
-                self._waiting.move_to_end(trace_id)
+                self._due[trace_id] = now_ns + HOLD_NS
+                self._due.move_to_end(trace_id)
             else:
                 self._forget(trace_id)
 
@@ -81,37 +86,38 @@ class TraceHold:
         number, self._forgotten = self._forgotten, 0
         return number
 
-    def _forget(self, trace_id: int) -> list[bytes]:
-        waiting = self._waiting.pop(trace_id, None)
-        if waiting is None:
-            return []
-        self._bytes -= sum(map(len, waiting.hops))
-        return waiting.hops
+    def _forget(self, trace_id: int) -> int:
+        hops = self._hops.pop(trace_id, b"")
+        self._due.pop(trace_id, None)
+        for frame, _ in _HOP.iter_unpack(hops):
+            self._frames.release(frame)
+        return len(hops) // _HOP.size
 
-    def dump(self) -> bytes:
-        """All hops that wait, and which traces are kept."""
+    def dump(self, frames: Collection[int]) -> bytes:
+        """All hops that wait in these frames, and which traces are kept."""
         kept = json.dumps({f"{trace_id:x}": reason for trace_id, reason in self._kept.items()}).encode()
-        parts = [_LENGTH.pack(b"", 0, len(kept)), kept]
-        for trace_id, waiting in self._waiting.items():
-            identity = trace_id.to_bytes(16, "big")
-            for hop in waiting.hops:
-                parts += (_LENGTH.pack(identity, waiting.due_ns, len(hop)), hop)
+        parts = [_TRACE.pack(b"", 0, len(kept)), kept]
+        for trace_id, due_ns in self._due.items():
+            hops = b"".join(_HOP.pack(*hop) for hop in _HOP.iter_unpack(self._hops[trace_id]) if hop[0] in frames)
+            if hops:
+                parts += (_TRACE.pack(trace_id.to_bytes(16, "big"), due_ns, len(hops)), hops)
         return b"".join(parts)
 
     def load(self, data: bytes) -> None:
-        """Take over what `dump` wrote.
+        """Take over what `dump` wrote, after the frames were loaded.
 
         Raises:
             StateError: it is not what `dump` writes.
         """
         try:
-            (_, _, size), begin = _LENGTH.unpack_from(data), _LENGTH.size
+            (_, _, size), begin = _TRACE.unpack_from(data), _TRACE.size
             for trace_id, reason in json.loads(data[begin : begin + size]).items():
                 self._kept[int(trace_id, 16)] = str(reason)
             begin += size
             while begin < len(data):
-                identity, due_ns, size = _LENGTH.unpack_from(data, begin)
-                begin += _LENGTH.size + size
-                self.hold(int.from_bytes(identity, "big"), data[begin - size : begin], due_ns - HOLD_NS)
-        except (AttributeError, struct.error, ValueError) as error:
-            raise StateError(f"held requests are not as inferometer writes them: {error}") from error
+                identity, due_ns, size = _TRACE.unpack_from(data, begin)
+                begin += _TRACE.size + size
+                for frame, span_id in _HOP.iter_unpack(data[begin - size : begin]):
+                    self.hold(int.from_bytes(identity, "big"), frame, span_id, due_ns - HOLD_NS)
+        except (AttributeError, KeyError, struct.error, ValueError) as error:
+            raise StateError(f"held requests are not as inferometer writes them: {error!r}") from error

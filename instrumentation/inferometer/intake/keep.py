@@ -30,6 +30,10 @@ _RARE_FIRST: Final = 5
 _RARE_NS: Final = 60 * 10**9
 """A model of which nothing was kept for so long."""
 _MAX_SEEN: Final = 10_000
+# Plain integers: an operation of enum.Flag makes an object, a hash of a member runs Python.
+_HAS_FAILED: Final = tuple(outcome in FAILED for outcome in Outcome)
+_WARMUP: Final = int(Flag.WARMUP)
+_SAMPLED: Final = int(Flag.SAMPLED)
 
 
 def in_baseline(trace_id: int, ratio: float = BASELINE_RATIO) -> bool:
@@ -70,7 +74,7 @@ class KeepPolicy:
         self._ratio = baseline_ratio
         self._now = monotonic_ns
         self._limits: dict[tuple[str, ...], tuple[int, int | None]] = {}
-        self._seen: dict[tuple[tuple[str, ...], Outcome], int] = {}
+        self._seen: dict[tuple[tuple[str, ...], int], int] = {}
         self._kept_at: dict[tuple[str, ...], int] = {}
 
     def reason(self, request: Finished) -> str | None:
@@ -84,10 +88,10 @@ class KeepPolicy:
         return reason
 
     def _reason(self, cells: RequestCells, request: Finished) -> str | None:
-        if request.outcome in FAILED:
+        if _HAS_FAILED[request.outcome]:
             return FAILED_
         rare = self._rare(cells.model, request.outcome)
-        if not request.flags & Flag.WARMUP and self._slow(cells, request.duration_ns, request.first_chunk_ns):
+        if not int(request.flags) & _WARMUP and self._slow(cells, request.duration_ns, request.first_chunk_ns):
             return SLOW
         if request.cost_picodollars is not None and self._dear(
             cells.histogram(requests.REQUEST_COST), request.cost_picodollars
@@ -96,7 +100,7 @@ class KeepPolicy:
         if rare:
             return RARE
         # Who called us keeps its part of the trace: ours belongs to it.
-        return BASELINE if request.flags & Flag.SAMPLED or in_baseline(request.trace_id, self._ratio) else None
+        return BASELINE if int(request.flags) & _SAMPLED or in_baseline(request.trace_id, self._ratio) else None
 
     def _slow(self, cells: RequestCells, duration_ns: int, first_chunk_ns: int | None) -> bool:
         if any(slo.objective.crossed(duration_ns, first_chunk_ns) for slo in cells.slos):
@@ -116,9 +120,10 @@ class KeepPolicy:
         return limit
 
     def _rare(self, model: tuple[str, ...], outcome: Outcome) -> bool:
-        seen = self._seen.get((model, outcome), 0)
+        code = int(outcome)
+        seen = self._seen.get((model, code), 0)
         if seen < _RARE_FIRST and len(self._seen) < _MAX_SEEN:
-            self._seen[model, outcome] = seen + 1
+            self._seen[model, code] = seen + 1
             return True
         return self._now() - self._kept_at.get(model, 0) > _RARE_NS
 

@@ -11,8 +11,8 @@ from inferometer.catalog import series, telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
 from inferometer.errors import StateError, WireError
 from inferometer.fleet.thresholds import Thresholds
+from inferometer.intake.held_frames import HeldFrames, resource_of
 from inferometer.intake.hold import TraceHold
-from inferometer.intake.hops import Cut, Hops, resource_of
 from inferometer.intake.keep import Finished, KeepPolicy
 from inferometer.intake.open_requests import OpenRequests
 from inferometer.intake.pipeline import Arrival
@@ -25,12 +25,16 @@ from inferometer.wire.records import batches, records
 
 _INTAKE: Final = COMPONENT.values[1]
 _QUEUE_FULL, _REJECTED, _LATE, _UNDECODABLE, _HOLD_FULL = DROP_REASON.values[2:7]
+# Plain integers: every operation of enum.Flag makes an object.
+_FOREIGN: Final = int(Flag.FOREIGN_SPANS)
+_SAMPLED: Final = int(Flag.SAMPLED)
 _MAX_BATCHES: Final = 4_096
 _SERIES: Final = "local.series"
 _METER: Final = "local.meter"
 _OPEN: Final = "local.open"
 _WORKERS: Final = "local.workers"
 _NAMES: Final = "local.names"
+_FRAMES: Final = "local.frames"
 _HOLD: Final = "local.hold"
 _TRACES: Final = "local.traces"
 
@@ -67,8 +71,8 @@ class LocalPipeline:
         self._now = monotonic_ns
         self._meter = RequestMeter(aggregator, thresholds)
         self._policy = KeepPolicy(self._meter, monotonic_ns=monotonic_ns)
-        self._hold = TraceHold()
-        self._hops = Hops()
+        self._frames = HeldFrames()
+        self._hold = TraceHold(self._frames)
         self._open = OpenRequests(self._meter)
         self._workers = WorkerSeries(aggregator)
         self._batches: dict[int, Batch] = {}
@@ -99,35 +103,40 @@ class LocalPipeline:
                 del self._batches[next(iter(self._batches))]
             changed = True
         offset = frame.wall_ns - frame.monotonic_ns
-        cut = self._hops.cut(arrival) if self._writer is not None else None
+        number = self._frames.offer(arrival) if self._writer is not None else 0
         for record in records(frame, arrival.names):
             changed = True
             if self._open.late(record.span_id):
                 self._aggregator.add(telemetry.DROPS, (_INTAKE, _LATE))
                 continue
             self._meter.finished(record, Partition(tuple(stage_totals(record)), ()))
-            if self._writer is not None and cut is not None:
-                self._decide(self._writer, _Hop(record, resource_of(info, record), offset), cut)
+            if self._writer is not None:
+                reason = self._kept(self._writer, record, number, offset)
+                if reason is not None:
+                    self._write(self._writer, _Hop(record, resource_of(info, record), offset), reason)
         return changed
 
-    def _decide(self, writer: TraceWriter, hop: _Hop, cut: Cut) -> None:
-        """Export a request whose trace is kept, together with its hops that waited; hold any other."""
-        record = hop.record
+    def _kept(self, writer: TraceWriter, record: RequestRecord, number: int, offset: int) -> str | None:
+        """Why a request's trace is kept; its hops that waited are exported with the first reason to.
+
+        None: it is held, as a part of frame *number*, or is exported by somebody else.
+        """
         reason = self._reason(record)
-        if record.flags & Flag.FOREIGN_SPANS:
+        if int(record.flags) & _FOREIGN:
             # Its spans leave through the user's own pipeline, if its sampler says so; ours would be a second set.
-            if record.flags & Flag.SAMPLED:
-                self._show(_notes(hop, partition(record)))
-            return
+            if int(record.flags) & _SAMPLED:
+                self._show(_notes(record, partition(record), offset))
+            return None
         first = self._hold.kept(record.trace_id)
-        if first is None and reason is None:
-            self._hold.hold(record.trace_id, cut.hop(record.span_id), self._now())
-            return
-        if first is None and reason is not None:
-            self._aggregator.add(telemetry.TRACES_KEPT, (reason,))
-            for waiting in self._hold.keep(record.trace_id, reason):
-                self._write_held(writer, waiting, reason)
-        self._write(writer, hop, first or reason or "")
+        if first is not None:
+            return first
+        if reason is None:
+            self._hold.hold(record.trace_id, number, record.span_id, self._now())
+            return None
+        self._aggregator.add(telemetry.TRACES_KEPT, (reason,))
+        for frame, span_id in self._hold.keep(record.trace_id, reason):
+            self._write_held(writer, frame, span_id, reason)
+        return reason
 
     def _reason(self, record: RequestRecord) -> str | None:
         return self._policy.reason(
@@ -176,9 +185,9 @@ class LocalPipeline:
             exemplar = Exemplar(trace_id=note.trace_id, value=note.value, wall_ns=note.wall_ns)
             self._aggregator.exemplar(series(note.series), note.labels, exemplar)
 
-    def _write_held(self, writer: TraceWriter, held: bytes, reason: str) -> None:
+    def _write_held(self, writer: TraceWriter, frame: int, span_id: int, reason: str) -> None:
         try:
-            hop = _Hop(*self._hops.read(held))
+            hop = _Hop(*self._frames.read(frame, span_id))
         except WireError:
             self._aggregator.add(telemetry.DROPS, (_INTAKE, _UNDECODABLE))
             return
@@ -197,7 +206,7 @@ class LocalPipeline:
                 reason=reason,
                 batches=known,
             ),
-            _notes(hop, divided),
+            _notes(record, divided, hop.wall_offset_ns),
         )
 
     def commit(self, number: int, *, previous_ns: int | None) -> None:  # noqa: ARG002 - there is no store
@@ -219,8 +228,9 @@ class LocalPipeline:
         }
         if self._writer is not None:
             sections[_TRACES] = self._writer.dump()
-            sections[_NAMES] = self._hops.dump()
-            sections[_HOLD] = self._hold.dump()
+            sections[_NAMES] = self._frames.dump_names()
+            sections[_FRAMES] = self._frames.dump()
+            sections[_HOLD] = self._hold.dump(self._frames.durable())
         return sections
 
     def load(self, sections: Mapping[str, bytes], *, same_boot: bool) -> None:
@@ -239,17 +249,19 @@ class LocalPipeline:
         if self._writer is not None and _TRACES in sections:
             self._writer.load(sections[_TRACES])
             if same_boot:
-                self._hops.load(sections.get(_NAMES, b""))
+                self._frames.load_names(sections.get(_NAMES, b""))
+                self._frames.load(sections.get(_FRAMES, b""))
                 self._hold.load(sections.get(_HOLD, b""))
+                self._frames.drop_unheld()
 
     def publish(self) -> None:
         """Swap what ``/metrics`` shows."""
         self.snapshot = self._aggregator.snapshot()
 
 
-def _notes(hop: _Hop, divided: Partition) -> list[Note]:
+def _notes(record: RequestRecord, divided: Partition, wall_offset_ns: int) -> list[Note]:
     """Every observation of a request, for its exemplars."""
-    record, wall = hop.record, hop.record.end + hop.wall_offset_ns
+    wall = record.end + wall_offset_ns
     return [
         Note(series=p.entry.name, labels=p.labels, value=p.value, trace_id=record.trace_id, wall_ns=wall)
         for p in points(record, divided)

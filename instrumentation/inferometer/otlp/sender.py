@@ -16,8 +16,8 @@ from inferometer.errors import RefusedError
 
 _log = logging.getLogger(__name__)
 
-MAX_BYTES: Final = 8 << 20
-"""Bytes of traces that wait; more are dropped, and counted."""
+MAX_BYTES: Final = 2 << 20
+"""Bytes of traces that wait; more are dropped, and counted. They are part of a state that is written often."""
 MAX_POST: Final = 1 << 20
 """Bytes per request, before compression."""
 TIMEOUT_SECONDS: Final = 10.0
