@@ -2,11 +2,19 @@
 
 import importlib.util
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from inferometer import promql
+from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO
+from inferometer.catalog.requests import SLO_EVENTS
+from inferometer.fleet.loader import loads
+from inferometer_alerts import recorded
 from inferometer_alerts.generation import files
+from inferometer_alerts.proof import Phase, counter
+from inferometer_alerts.yaml_text import dump
 
 pytestmark = [pytest.mark.peers]
 
@@ -143,3 +151,59 @@ def test_a_wrong_rule_is_found_out(tmp_path, file, proof, tests, right, wrong):
 
     assert tested.returncode != 0
     assert "FAILED" in tested.stdout + tested.stderr
+
+
+@pytest.mark.parametrize(("target", "minutes"), [("99.9", 2), ("99", 3), ("95", 5), ("90", 10)])
+def test_a_total_outage_at_ten_requests_a_minute_pages_in_time_and_half_the_budget_never(tmp_path, target, minutes):
+    """Two hours of a healthy service that uses half of its budget, then nothing but failures."""
+    fleet = loads((ROOT / "examples/fleet.yaml").read_text().replace("target: 99.9,", f"target: {target},"))
+    folder = written(tmp_path, fleet) / "prometheus"
+    per_scrape, healthy = Decimal("2.5"), 2 * 60 * 4
+    bad = (100 - Decimal(target)) / 100 / 2
+    outage = Phase(80, Decimal(1))
+    shares = [Phase(healthy, bad), outage]
+    page = promql.group_by(
+        promql.select(
+            recorded.ALERTS,
+            promql.equal(recorded.ALERT_STATE, "firing"),
+            promql.equal(recorded.SEVERITY, "page"),
+            promql.equal(SLO, "gateway-search-available"),
+        )
+    ).text
+    test = {
+        "rule_files": ["rules/slo.yml"],
+        "evaluation_interval": "30s",
+        "group_eval_order": ["slo-promises", "slo-tiles", "slo-later", "slo-now"],
+        "tests": [
+            {
+                "interval": "15s",
+                "input_series": [
+                    {"series": events("bad"), "values": counter(Phase(p.samples, p.rise * per_scrape) for p in shares)},
+                    {
+                        "series": events("good"),
+                        "values": counter(Phase(p.samples, (1 - p.rise) * per_scrape) for p in shares),
+                    },
+                ],
+                "promql_expr_test": [
+                    {"expr": page, "eval_time": "1h", "exp_samples": []},
+                    {"expr": page, "eval_time": "2h", "exp_samples": []},
+                    {"expr": page, "eval_time": f"2h{minutes}m", "exp_samples": [{"labels": "{}", "value": 1}]},
+                ],
+            }
+        ],
+    }
+    (folder / "outage_test.yml").write_bytes(dump(test))
+
+    tested = run("promtool", "test", "rules", str(folder / "outage_test.yml"))
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def events(result: str) -> str:
+    return promql.select(
+        SLO_EVENTS,
+        promql.equal(SERVICE, "gateway"),
+        promql.equal(MODEL, "/search"),
+        promql.equal(SLO, "gateway-search-available"),
+        promql.equal(RESULT, result),
+    ).text
