@@ -26,7 +26,7 @@ test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Promet
 	$(BIN)/coverage report
 
 test-fast: $(VENV)/.dev ## The inner loop: under a minute, no peers
-	$(BIN)/python -m pytest -q -m "not slow and not peers"
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not peers"
 
 check: $(VENV)/.dev ## Style, types, layers, generated files
 	$(BIN)/ruff check $(CODE)
