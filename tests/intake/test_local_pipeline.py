@@ -237,6 +237,21 @@ def test_what_a_dead_worker_left_open_ends_as_server_error_and_is_counted_once(r
     assert made.values(telemetry.DROPS) == {("intake", "late"): 2}
 
 
+def test_the_trace_of_what_a_dead_worker_left_open_is_kept_with_its_other_hops(rows, endpoint):
+    url, found = endpoint
+    made, frame = Made(url), rows()
+    made.seen(frame)
+    made.pipeline.absorb([frame.request(1, trace=ODD[0]).open(2, trace=ODD[0]).arrival()])
+    made.ns += 31 * SECOND
+    made.pipeline.departed([frame.info.worker_id])
+    made.sender.start()
+    made.sender.close()
+
+    assert {1, 2} <= roots(found())
+    (root,) = [span for span in found() if span.span_id == (2).to_bytes(8)]
+    assert root.end_time_unix_nano - root.start_time_unix_nano >= 31 * SECOND
+
+
 def test_what_was_open_when_the_host_went_down_ends_as_server_error(rows):
     first, frame = Made(), rows()
     first.pipeline.absorb([frame.open(1).arrival()])

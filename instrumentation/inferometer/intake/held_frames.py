@@ -51,6 +51,7 @@ class HeldFrames:
     def __init__(self) -> None:
         self._frames: dict[int, _Held] = {}
         self._workers: OrderedDict[bytes, tuple[WorkerInfo, Names]] = OrderedDict()
+        self._offsets: dict[bytes, int] = {}
         self._encoded_names: dict[bytes, tuple[int, bytes]] = {}
         self._newest: _Held | None = None
         self._number = 0
@@ -60,6 +61,7 @@ class HeldFrames:
     def offer(self, arrival: Arrival) -> int:
         """The number of a new frame; it is held once `retain` is called for it, before the next is offered."""
         self._know(arrival.worker, arrival.names)
+        self._offsets[arrival.worker.worker_id] = arrival.frame.wall_ns - arrival.frame.monotonic_ns
         self._number += 1
         self._newest = _Held(arrival.frame)
         return self._number
@@ -107,6 +109,12 @@ class HeldFrames:
         if len(self._workers) > MAX_WORKERS:
             gone, _ = self._workers.popitem(last=False)
             self._encoded_names.pop(gone, None)
+            self._offsets.pop(gone, None)
+
+    def process(self, worker_id: bytes, record: RequestRecord) -> tuple[Resource, int] | None:
+        """The process of a worker, and its wall time minus CLOCK_MONOTONIC; None where no frame of it was seen."""
+        known, offset = self._workers.get(worker_id), self._offsets.get(worker_id)
+        return None if known is None or offset is None else (resource_of(known[0], record), offset)
 
     def durable(self) -> set[int]:
         """The newest frames, as many as the state takes."""

@@ -153,8 +153,14 @@ class LocalPipeline:
     def departed(self, worker_ids: Sequence[bytes]) -> bool:
         """End what these workers left open."""
         ended = list(self._open.end(worker_ids, self._now()))
-        for record in ended:
+        for worker_id, record in ended:
             self._meter.finished(record, Partition(tuple(stage_totals(record)), ()))
+            process = self._frames.process(worker_id, record)
+            if self._writer is not None and process is not None:
+                # A failed request is always a reason to keep its trace; no frame has the rest of it.
+                reason = self._kept(self._writer, record, 0, process[1])
+                if reason is not None:
+                    self._write(self._writer, _Hop(record, *process), reason)
         self._workers.departed(worker_ids)
         return bool(ended)
 

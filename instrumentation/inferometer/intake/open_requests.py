@@ -64,21 +64,24 @@ class OpenRequests:
         """Whether a request was ended before it was reported."""
         return span_id in self._closed
 
-    def end(self, worker_ids: Iterable[bytes], now_ns: int) -> Iterator[RequestRecord]:
-        """Records of what these workers left open: failed, at *now_ns*."""
+    def end(self, worker_ids: Iterable[bytes], now_ns: int) -> Iterator[tuple[bytes, RequestRecord]]:
+        """Records of what these workers left open, with the worker: failed, at *now_ns*."""
         for worker_id in worker_ids:
             for (hi, lo, span, parent, begun, chunk, _, flags), labels in self._rows.pop(worker_id, ()):
                 self._close(span)
                 stamps = [0] * len(Moment)
                 stamps[Moment.ENTRY], stamps[Moment.FIRST_CHUNK], stamps[Moment.DONE] = begun or now_ns, chunk, now_ns
-                yield RequestRecord(
-                    trace_id=hi << 64 | lo,
-                    span_id=span,
-                    parent_id=parent,
-                    labels=labels,
-                    stamps=stamps,
-                    outcome=Outcome.SERVER_ERROR,
-                    flags=Flag(flags) & ~Flag.OPEN,
+                yield (
+                    worker_id,
+                    RequestRecord(
+                        trace_id=hi << 64 | lo,
+                        span_id=span,
+                        parent_id=parent,
+                        labels=labels,
+                        stamps=stamps,
+                        outcome=Outcome.SERVER_ERROR,
+                        flags=Flag(flags) & ~Flag.OPEN,
+                    ),
                 )
 
     def _close(self, span_id: int) -> None:
