@@ -121,8 +121,10 @@ class Sidecar:
                 writer=None if self._sender is None else TraceWriter(self._sender),
             )
             boot = boot_id()
+            server = Server([listener], boot_id=boot)
+            undo.callback(server.close)
             self.intake = Intake(
-                Server([listener], boot_id=boot),
+                server,
                 self.pipeline,
                 StateFile(settings.state / STATE_NAME),
                 boot_id=boot,

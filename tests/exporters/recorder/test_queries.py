@@ -1,0 +1,156 @@
+"""What the recorder answers, of requests that are known."""
+
+import pytest
+
+from inferometer.catalog.stages import Kind, Stage
+from inferometer_exporters.recorder import queries
+from inferometer_exporters.recorder.traces import trace
+
+
+@pytest.fixture
+def filled(bench, make):
+    """100 requests through a gateway to an embedder; the slowest waits in a queue. One of each is a failure."""
+    worker, now = make.worker(), bench.clock.now
+    requests, executes, calls, intervals = [], [], [], []
+    for number in range(1, 101):
+        took = 10 * make.MS + number * make.MS // 10 + (200 * make.MS if number == 100 else 0)
+        begin = now + number * 10 * make.MS
+        child, parent, attempt = 1_000 + number, 2_000 + number, 3_000 + number
+        outcome = 3 if number == 50 else 0
+        requests += [
+            make.request(
+                child, begin + make.MS, begin + took, parent_id=attempt, flags=0, trace=number, outcome=outcome
+            ),
+            make.request(parent, begin, begin + took + make.MS, shape=1 if number % 2 else 3, trace=number),
+        ]
+        if number == 100:
+            wait = (begin + 2 * make.MS, begin + 180 * make.MS)
+            intervals.append(make.interval(child, *wait, Stage.QUEUE, Kind.BATCH_WAIT))
+        executes.append(make.execute(child, begin + took - 5 * make.MS, begin + took))
+        calls.append(make.call(parent, attempt, begin, begin + took))
+    tables = {"requests": requests, "executes": executes, "calls": calls, "intervals": intervals}
+    warm = make.request(9, now, now + 9 * make.SECOND, flags=3, trace=500)
+    tables["requests"] = [*requests, warm]
+    bench.do_pass(worker.arrival(now + 10 * make.SECOND, **tables), seconds=10)
+    for _ in range(4):
+        bench.do_pass(worker.arrival(bench.clock.now + make.SECOND), seconds=1)
+    cursor = bench.recorder.cursor()
+    yield cursor
+    cursor.close()
+
+
+def test_models_have_percentiles_stages_and_what_dominates_the_tail(filled):
+    gateway, embedder = queries.models(filled)
+
+    assert (gateway["service"], gateway["model"], gateway["requests"]) == ("gateway", "/search", 100)
+    assert (embedder["service"], embedder["model"], embedder["version"]) == ("embedder", "minilm", "v1")
+    assert embedder["outcomes"] == {"ok": 99, "server_error": 1}
+    assert embedder["p50_seconds"] == pytest.approx(0.01405, abs=0.001)
+    assert embedder["p999_seconds"] > 0.15
+    assert sum(embedder["stages"].values()) == pytest.approx(1)
+    assert embedder["tail"][0]["stage"] == "queue"
+    assert embedder["tail"][0]["kind"] == "batch"
+    assert embedder["tail"][0]["share"] > 0.8
+    assert gateway["tail"][0]["stage"] == "remote"
+    assert gateway["callee"] == "embedder"
+    assert gateway["cost_usd_per_1k"] == 0
+    assert embedder["cost_usd"] == pytest.approx(100 * 0.005 * 0.001)
+    assert embedder["cost_usd_per_1k"] == pytest.approx(0.005)
+
+
+def test_objectives_are_judged_as_the_series_are(filled, make):
+    available, fast = queries.objectives(filled, make.THRESHOLDS)
+
+    assert (available["good"], available["bad"]) == (99, 1)
+    assert (fast["good"], fast["bad"], fast["threshold_seconds"]) == (98, 1, 0.1)
+
+
+def test_costs_follow_the_tenant_of_the_entry_hop(filled):
+    found = {(cost["service"], cost["tenant"]): cost for cost in queries.costs(filled)}
+
+    assert found["embedder", "acme"]["requests"] == 50
+    assert found["embedder", "other"]["requests"] == 50
+    assert found["embedder", "acme"]["cost_usd"] == pytest.approx(50 * 0.005 * 0.001)
+
+
+def test_devices_show_price_ledger_and_idle_share(filled):
+    (device,) = queries.devices(filled)
+
+    assert device["device"] == "box"
+    assert device["usd_per_hour"] == 3.6
+    assert device["residual_ratio"] == 0
+    assert device["ledger_seconds"]["attributed"] == pytest.approx(0.5)
+    assert device["bill_usd"] == pytest.approx(sum(device["ledger_seconds"].values()) * 0.001)
+    assert device["idle_ratio"] == pytest.approx(1 - 0.5 * 0.001 / device["bill_usd"])
+
+
+def test_a_window_has_only_what_began_in_it(filled, bench, make):
+    since = bench.clock.wall() - int(13.5 * make.SECOND)
+    everything = queries.summary(filled, make.THRESHOLDS)
+    window = queries.summary(filled, make.THRESHOLDS, since_ns=since)
+    spent = [sum(answer["devices"][0]["ledger_seconds"].values()) for answer in (window, everything)]
+
+    assert everything["requests"] == 100
+    assert everything["hops"] == 200
+    assert everything["recorded_requests"] == 201
+    assert everything["kept_traces"] > 0
+    assert 0 < window["requests"] < 100
+    assert spent[0] < spent[1]
+
+
+def test_the_slowest_are_entry_hops_in_order(filled):
+    first, second = queries.slowest(filled, 2)
+
+    assert first["trace_id"] == f"{0xABC << 64 | 100:032x}"
+    assert first["service"] == "gateway"
+    assert first["duration_seconds"] == pytest.approx(0.221)
+    assert first["duration_seconds"] > second["duration_seconds"]
+
+
+def test_requests_are_found_by_what_they_are(filled):
+    failed = queries.recent(filled, outcome="server_error", service="embedder")
+    slow = queries.recent(filled, min_duration_ns=100_000_000, model="minilm")
+    acme = queries.recent(filled, tenant="acme", count=7)
+
+    assert [row["status"] for row in failed] == [503]
+    assert len(slow) == 1
+    assert len(acme) == 7
+    assert acme[0]["wall_seconds"] > acme[-1]["wall_seconds"]
+    with pytest.raises(ValueError, match="no outcome 'bad'; there are ok"):
+        queries.recent(filled, outcome="bad")
+
+
+def test_a_trace_has_its_hops_linked_with_segments_calls_and_runs(filled):
+    answer = trace(filled, f"{0xABC << 64 | 100:x}")
+
+    assert answer is not None
+    parent, child = answer["hops"]
+    assert parent["parent_span_id"] == ""
+    assert child["parent_span_id"] == parent["span_id"]
+    assert child["start_seconds"] == pytest.approx(0.001)
+    assert sum(child["stages"].values()) == pytest.approx(child["duration_seconds"])
+    assert [segment["stage"] for segment in child["segments"]] == ["handler", "queue", "handler", "execute"]
+    assert child["segments"][1]["kind"] == "batch"
+    assert parent["calls"][0]["target"] == "127.0.0.1:8101"
+    assert child["executes"][0]["device"] == "box"
+    assert answer["cost_usd"] == pytest.approx(0.005 * 0.001)
+    assert answer["kept"] == "slow"
+
+
+@pytest.mark.parametrize("text", ["", "0", "nothing", "f" * 33])
+def test_what_is_no_trace_id_is_refused(filled, text):
+    with pytest.raises(ValueError, match=r"hex|invalid literal"):
+        trace(filled, text)
+
+
+def test_an_unknown_trace_is_none(filled):
+    assert trace(filled, "1234") is None
+
+
+def test_an_empty_recorder_has_empty_answers(bench, make):
+    cursor = bench.recorder.cursor()
+    answer = queries.summary(cursor, make.THRESHOLDS)
+    cursor.close()
+
+    assert (answer["requests"], answer["models"], answer["devices"]) == (0, [], [])
+    assert [(o["good"], o["bad"]) for o in answer["objectives"]] == [(0, 0), (0, 0)]

@@ -1,0 +1,176 @@
+"""Readings: of this host, of a recording; a source that fails or hangs costs its readings alone."""
+
+import threading
+
+import pytest
+
+from inferometer.aggregate import Aggregator
+from inferometer.catalog import devices, telemetry
+from inferometer.errors import StateError
+from inferometer_exporters.gpus.replay import Replay
+from inferometer_exporters.health import Health
+from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
+from inferometer_exporters.source import Reading, Sampler
+
+HEAD = "seconds,device,name,driver,gpu_utilization_ratio,gpu_energy_joules_total,gpu_throttle_seconds_total{thermal}"
+RECORDING = f"""{HEAD}
+0,GPU-1,NVIDIA H100,570,0.25,100,0
+10,GPU-1,NVIDIA H100,570,0.75,130,
+20,GPU-1,NVIDIA H100,570,0.5,150,1.5
+"""
+
+
+class Source:
+    name = "nvml"
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.hang = threading.Event()
+
+    def read(self):
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if answer == "hang":
+            self.hang.wait(20)
+            return []
+        return [Reading(devices.GPU_POWER, ("GPU-1",), answer)]
+
+
+def by_name(readings):
+    return {(reading.entry.name, *reading.labels[1:]): reading.value for reading in readings}
+
+
+@pytest.fixture
+def recording(tmp_path):
+    path = tmp_path / "recording.csv"
+    path.write_text(RECORDING)
+    return path
+
+
+def test_a_recording_is_read_as_if_it_were_now_and_marked_as_a_replay(recording):
+    time = [100.0]
+    replay = Replay(recording, monotonic=lambda: time[0])
+    time[0] = 112.0
+    found = list(replay.read())
+
+    assert found[0] == Reading(devices.GPU_INFO, ("GPU-1", "NVIDIA H100", "570", "replay"), 1)
+    values = by_name(found[1:])
+    assert values == {("gpu_utilization_ratio",): 0.75, ("gpu_energy_joules_total",): 130 * 10**6}
+
+
+def test_counters_of_a_recording_go_on_when_it_begins_anew(recording):
+    time = [0.0]
+    replay = Replay(recording, monotonic=lambda: time[0])
+    seen = []
+    for time[0] in range(0, 100, 5):
+        seen.append(by_name(replay.read())["gpu_energy_joules_total",])
+
+    assert seen == sorted(seen)
+    assert seen[4] - seen[0] == 50 * 10**6
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "begins with the columns"),
+        ("seconds,device,name,driver,nonsense_total\n0,a,b,c,1\n", "no series 'nonsense_total'"),
+        ("seconds,device,name,driver,gpu_throttle_seconds_total\n0,a,b,c,1\n", "the second one goes in braces"),
+        ("seconds,device,name,driver,gpu_power_watts\n", "at least one row"),
+        ("seconds,device,name,driver,gpu_power_watts\n0,a,b,c,many\n", "csv:2: could not convert"),
+        ("seconds,device,name,driver,gpu_power_watts\n0,a,b,c,1,2\n", "csv:2: 2 readings for 1 columns"),
+    ],
+)
+def test_a_recording_that_is_wrong_is_refused_with_its_line(tmp_path, text, message):
+    path = tmp_path / "r.csv"
+    path.write_text(text)
+
+    with pytest.raises(StateError, match=message):
+        Replay(path)
+
+
+def test_a_recording_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(StateError, match="cannot read the recording"):
+        Replay(tmp_path / "none.csv")
+
+
+def test_a_host_reads_its_use_memory_and_what_its_quota_took(tmp_path):
+    stat = tmp_path / "cpu.stat"
+    stat.write_text("usage_usec 5\nthrottled_usec 1500\n")
+    found = by_name(CpuHost("box", cgroup_stat=stat).read())
+
+    assert 0 <= found["host_cpu_utilization_ratio",] <= 1
+    assert 0 < found["host_memory_used_bytes",] < found["host_memory_total_bytes",]
+    assert found["host_cpu_throttled_seconds_total",] == 1_500_000
+
+
+def test_throttling_is_absent_where_the_kernel_does_not_say(tmp_path):
+    empty = tmp_path / "cpu.stat"
+    empty.write_text("usage_usec 5\n")
+    for path in (tmp_path / "none", empty):
+        assert ("host_cpu_throttled_seconds_total",) not in by_name(CpuHost("box", cgroup_stat=path).read())
+
+
+def test_the_model_of_the_cpu_is_named_where_the_kernel_says_it(tmp_path):
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor : 0\nmodel name : Some CPU @ 2 GHz\n")
+
+    assert cpu_model(info) == "Some CPU @ 2 GHz"
+    info.write_text("processor : 0\n")
+    assert cpu_model(info) == ""
+    assert cpu_model(tmp_path / "none") == ""
+
+
+def test_a_source_that_raises_is_counted_and_its_gauges_end(until):
+    time = [0.0]
+    sampler = Sampler([Source(300.0, OSError("lost"))], period=0.01, deadline=5, monotonic=lambda: time[0])
+    aggregator = Aggregator()
+    health = Health(aggregator, sampler)
+    sampler.start()
+    until(lambda: dict(sampler.errors())["nvml"] >= 1)
+    health.show()
+    assert aggregator.gauge(devices.GPU_POWER, ("GPU-1",)).value == 300.0
+    time[0] = 6.0
+
+    assert sampler.readings() == []
+    assert health.show()
+    shown = {family.entry.name for family in aggregator.snapshot().families}
+    assert devices.GPU_POWER.name not in shown
+    assert aggregator.counter(telemetry.SOURCE_ERRORS, ("nvml",)).value >= 1
+    sampler.close()
+
+
+def test_a_source_that_hangs_is_an_error_and_holds_up_nobody(until):
+    time = [0.0]
+    source = Source(100.0, "hang")
+    sampler = Sampler([source], period=0.01, deadline=5, monotonic=lambda: time[0])
+    sampler.start()
+    until(lambda: len(source.answers) == 1)
+    assert len(sampler.readings()) == 1
+    time[0] = 5.5
+
+    assert sampler.readings() == []
+    assert sampler.errors() == [("nvml", 1)]
+    sampler.close()
+    source.hang.set()
+
+
+def test_counters_of_a_source_rise_by_what_they_gained_and_begin_anew_after_a_reset():
+    class Counting:
+        name = "nvml"
+        total = 1_000
+
+        def read(self):
+            return [Reading(devices.GPU_ENERGY, ("GPU-1",), self.total)]
+
+    class Now(Sampler):
+        def readings(self):
+            return source.read()
+
+    source = Counting()
+    aggregator = Aggregator()
+    health = Health(aggregator, Now([]))
+    for source.total in (1_000, 1_500, 200):
+        health.show()
+
+    assert aggregator.counter(devices.GPU_ENERGY, ("GPU-1",)).value == 700
