@@ -153,8 +153,9 @@ def _no_targets() -> Alert:
         summary="Prometheus has no inferometer to scrape: nothing is watched.",
         description="The list of targets is empty or cannot be read: prometheus/targets/inferometer.json.",
         board=Board.FLEET,
-        hold="5m",
-        cases=(Case(series={_SIDECAR: "_x80"}, fires=("10m",), quiet=("3m",)),),
+        # A Prometheus that has just started takes a while to read its targets.
+        hold="10m",
+        cases=(Case(series={_SIDECAR: "_x80"}, fires=("15m",), quiet=("8m",)),),
     )
 
 

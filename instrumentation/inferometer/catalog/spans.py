@@ -52,7 +52,6 @@ HTTP_RESPONSE_SIZE: Final = Attribute("http.response.body.size", "OpenTelemetry:
 SERVER_ADDRESS: Final = Attribute("server.address", "OpenTelemetry: host that was called.")
 ERROR_TYPE: Final = Attribute("error.type", "OpenTelemetry: class of the error.")
 SERVICE_NAME: Final = Attribute("service.name", "OpenTelemetry: service.")
-SERVICE_VERSION: Final = Attribute("service.version", "OpenTelemetry: version of the service.")
 HOST_NAME: Final = Attribute("host.name", "OpenTelemetry: host.")
 PROCESS_PID: Final = Attribute("process.pid", "OpenTelemetry: process id.")
 REGION: Final = Attribute("cloud.region", "OpenTelemetry: region.")
