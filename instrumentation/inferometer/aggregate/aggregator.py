@@ -3,70 +3,21 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from inferometer.aggregate.cells import CounterCell, GaugeCell, HistogramCell, LabelValues
 from inferometer.aggregate.layout import Layout, layout_of
+from inferometer.aggregate.members import Cell, Members
 from inferometer.aggregate.sample import Birth, Exemplar, Family, Snapshot
 from inferometer.catalog import series, telemetry
 from inferometer.catalog.model import Series
 from inferometer.errors import CatalogError, StateError
 
-OTHER: Final = "other"
-"""Value of a label whose values found no room."""
 SERIES_LIMIT: Final = 2_000
 """Series per family; more of them cost a Prometheus more than they tell a person."""
 BIRTH_NS: Final = 60 * 10**9
 """A new series shows 0 for at most this long, where nobody scrapes."""
 _FORMAT: Final = 1
-
-_Cell = TypeVar("_Cell", CounterCell, GaugeCell, HistogramCell)
-
-
-class _Members(Generic[_Cell]):
-    """The series of one family."""
-
-    __slots__ = ("cells", "changed", "entry", "layout", "limit", "seen", "shown")
-
-    def __init__(self, entry: Series, limit: int, layout: Layout | None) -> None:
-        self.entry = entry
-        self.limit = limit
-        self.layout = layout
-        self.cells: dict[LabelValues, _Cell] = {}
-        self.changed = True
-        """A series came or went since the last snapshot."""
-        self.shown: Family | None = None
-        self.seen = [set[str]() if not label.values else None for label in entry.labels]
-
-    def admit(self, labels: LabelValues) -> LabelValues:
-        """The label values under which a new series is kept: those given, or `other` where there is no room."""
-        if len(labels) != len(self.seen):
-            raise CatalogError(f"{self.entry.name} has the labels {self.entry.label_names}, not {labels!r}")
-        kept = tuple(
-            value if seen is None or value in seen or len(seen) < label.max_values else OTHER
-            for label, seen, value in zip(self.entry.labels, self.seen, labels, strict=True)
-        )
-        if kept not in self.cells and len(self.cells) >= self.limit:
-            # Closed sets keep their values: sums over outcomes or stages stay right.
-            kept = tuple(value if seen is None else OTHER for seen, value in zip(self.seen, labels, strict=True))
-        return kept
-
-    def insert(self, labels: LabelValues, cell: _Cell) -> _Cell:
-        self.cells[labels] = cell
-        self.changed = True
-        for seen, value in zip(self.seen, labels, strict=True):
-            if seen is not None and value != OTHER:
-                seen.add(value)
-        return cell
-
-    def remove(self, labels: LabelValues) -> None:
-        if self.cells.pop(labels, None) is None:
-            return
-        self.changed = True
-        # Values that no series has any more make room: process ids come and go for ever.
-        for position, seen in enumerate(self.seen):
-            if seen is not None and not any(other[position] == labels[position] for other in self.cells):
-                seen.discard(labels[position])
 
 
 class Aggregator:
@@ -88,10 +39,10 @@ class Aggregator:
         self._extra = {name: tuple(bounds) for name, bounds in (extra_bounds or {}).items()}
         self._limit = limit
         self._now = monotonic_ns
-        self._counters: dict[str, _Members[CounterCell]] = {}
-        self._gauges: dict[str, _Members[GaugeCell]] = {}
-        self._followed: dict[str, _Members[GaugeCell]] = {}
-        self._histograms: dict[str, _Members[HistogramCell]] = {}
+        self._counters: dict[str, Members[CounterCell]] = {}
+        self._gauges: dict[str, Members[GaugeCell]] = {}
+        self._followed: dict[str, Members[GaugeCell]] = {}
+        self._histograms: dict[str, Members[HistogramCell]] = {}
         self._newborn: list[CounterCell | HistogramCell] = []
         self._number = 0
         self._limited = self.counter(telemetry.SERIES_LIMITED, ())
@@ -134,7 +85,7 @@ class Aggregator:
         members = self._followed.get(entry.name) or self._family(self._followed, entry, "counter")
         self._unkept(members, labels).set(total)
 
-    def _unkept(self, members: _Members[GaugeCell], labels: LabelValues) -> GaugeCell:
+    def _unkept(self, members: Members[GaugeCell], labels: LabelValues) -> GaugeCell:
         cell = members.cells.get(labels)
         if cell is None:
             kept = members.admit(labels)
@@ -275,31 +226,31 @@ class Aggregator:
             raise StateError(f"boundaries of {entry.name} are {classic!r}, a list is right")
         return entry, Layout(now.scale, now.lowest, now.bounds, tuple(classic))
 
-    def _family(self, families: dict[str, _Members[_Cell]], entry: Series, kind: str) -> _Members[_Cell]:
+    def _family(self, families: dict[str, Members[Cell]], entry: Series, kind: str) -> Members[Cell]:
         members = families.get(entry.name)
         if members is None:
             if entry.kind != kind:
                 raise CatalogError(f"{entry.name} is a {entry.kind}, not a {kind}")
             layout = layout_of(entry, self._extra.get(entry.name, ())) if kind == "histogram" else None
-            members = families[entry.name] = _Members(entry, self._limit, layout)
+            members = families[entry.name] = Members(entry, self._limit, layout)
         return members
 
 
-def _head(members: _Members[CounterCell] | _Members[HistogramCell]) -> bytes:
+def _head(members: Members[CounterCell] | Members[HistogramCell]) -> bytes:
     head: dict[str, object] = {"family": members.entry.name, "labels": members.entry.label_names}
     if members.layout is not None:
         head["classic"] = members.layout.classic
     return json.dumps(head, separators=(",", ":")).encode()
 
 
-def _scalars(members: _Members[CounterCell] | _Members[GaugeCell]) -> Family:
+def _scalars(members: Members[CounterCell] | Members[GaugeCell]) -> Family:
     if members.shown is None or members.changed or any(cell.frozen is None for cell in members.cells.values()):
         members.shown = Family(members.entry, None, tuple(c.freeze() for c in members.cells.values()))
         members.changed = False
     return members.shown
 
 
-def _distributions(members: _Members[HistogramCell]) -> Family:
+def _distributions(members: Members[HistogramCell]) -> Family:
     if members.shown is None or members.changed or any(cell.frozen is None for cell in members.cells.values()):
         members.shown = Family(members.entry, members.layout, tuple(c.freeze() for c in members.cells.values()))
         members.changed = False

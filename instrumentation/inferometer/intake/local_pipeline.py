@@ -21,6 +21,7 @@ from inferometer.otlp.encode import Kept, Resource
 from inferometer.otlp.writer import Note, TraceWriter
 from inferometer.record.model import Batch, Flag, RequestRecord
 from inferometer.record.partition import Partition, partition, stage_totals
+from inferometer.version import VERSION
 from inferometer.wire.records import batches, records
 
 _INTAKE: Final = COMPONENT.values[1]
@@ -76,6 +77,8 @@ class LocalPipeline:
         self._open = OpenRequests(self._meter)
         self._workers = WorkerSeries(aggregator)
         self._batches: dict[int, Batch] = {}
+        self._newest: dict[bytes, int] = {}
+        aggregator.set(telemetry.BUILD_INFO, (VERSION, _INTAKE), 1)
         self.snapshot = Snapshot()
         """What ``/metrics`` shows."""
 
@@ -86,7 +89,8 @@ class LocalPipeline:
         for arrival in arrivals:
             changed |= self._frame(arrival)
             newest[arrival.frame.worker_id] = arrival
-        for arrival in newest.values():
+        for worker_id, arrival in newest.items():
+            self._newest[worker_id] = arrival.frame.monotonic_ns
             changed |= self._open.replace(arrival)
         if self._workers.undecodable:
             number, self._workers.undecodable = self._workers.undecodable, 0
@@ -161,6 +165,8 @@ class LocalPipeline:
                 reason = self._kept(self._writer, record, 0, process[1])
                 if reason is not None:
                     self._write(self._writer, _Hop(record, *process), reason)
+        for worker_id in worker_ids:
+            self._newest.pop(worker_id, None)
         self._workers.departed(worker_ids)
         return bool(ended)
 
@@ -168,7 +174,14 @@ class LocalPipeline:
         """Forget requests whose traces nobody keeps, show exemplars of those that were accepted."""
         changed = self._settle(self._writer, now_ns) if self._writer is not None else False
         self._workers.show()
+        self._show_lag(now_ns)
         return self._aggregator.settle() or changed
+
+    def _show_lag(self, now_ns: int) -> None:
+        if self._newest:
+            self._aggregator.set(telemetry.FRAME_LAG, (), now_ns - min(self._newest.values()))
+        else:
+            self._aggregator.remove(telemetry.FRAME_LAG, ())
 
     def _settle(self, writer: TraceWriter, now_ns: int) -> bool:
         self._hold.pass_by(now_ns, self._open.traces())
