@@ -5,6 +5,7 @@
 A second process sends frames over the Unix socket, as fast as they are taken; the sidecar is pinned to one core.
 Printed: records/s of wall time and of CPU time, the parts of a pass, resident memory. Target: 80,000 records/s.
 """
+# ruff: noqa: SLF001
 
 import argparse
 import os
@@ -22,12 +23,14 @@ import numpy as np
 from inferometer.aggregate import Aggregator, exact_bounds
 from inferometer.fleet.thresholds import Objective, Price, Sli, Thresholds
 from inferometer.intake.passes import Intake, boot_id
-from inferometer.intake.server import Server, listen_unix
+from inferometer.intake.server import listen_unix
 from inferometer.intake.state import StateFile
 from inferometer.wire.frame import Frame, Names, encode
-from inferometer.wire.layout import EXECUTES, REQUESTS, Section
+from inferometer.wire.layout import Section
 from inferometer.wire.message import Hello, Reader, Type, acked, pack
+from inferometer_exporters import pipeline as pipeline_module
 from inferometer_exporters.columns.tables import DTYPES
+from inferometer_exporters.draining import DrainingServer
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pipeline import SidecarPipeline
 from inferometer_exporters.recorder.store import Recorder
@@ -138,6 +141,7 @@ class Stopwatch:
         self.spent = defaultdict(int)
 
     def wrap(self, owner, name, part):
+        """Count what ``owner.name`` takes as *part*."""
         inner = getattr(owner, name)
 
         def timed(*args, **kwargs):
@@ -176,14 +180,15 @@ def main():
         # The stamps lie in the past, so that any rate can be tried: the ledger begins before them.
         monotonic_ns=lambda: time.monotonic_ns() - 10**10,
     )
-    intake = Intake(Server([listener], boot_id=boot_id()), pipeline, StateFile(base / "state"), boot_id=boot_id())
+    server = DrainingServer([listener], boot_id=boot_id())
+    intake = Intake(server, pipeline, StateFile(base / "state"), boot_id=boot_id())
     watch = Stopwatch()
-    instrument(watch, intake, pipeline)
+    instrument(watch, server, intake, pipeline)
     intake.restore()
     want = args.records // args.workers // args.frame * args.frame * args.workers
     passes = 0
-    while not intake._server.waiting_requests:
-        intake._server.poll(0.1)
+    while not server.waiting_requests:
+        server.poll(0.1)
     wall, cpu = time.perf_counter(), time.process_time()
     before = time.thread_time()
     while pipeline.taken < want:
@@ -191,16 +196,15 @@ def main():
         passes += 1
     wall, cpu, thread = time.perf_counter() - wall, time.process_time() - cpu, time.thread_time() - before
     os.waitpid(child, 0)
-    report(watch, want, passes, wall, cpu, thread)
+    report(watch, want, passes, (wall, cpu, thread))
     intake.close()
     recorder.close()
     folder.cleanup()
     return 0 if want / cpu >= TARGET else 1
 
 
-def instrument(watch, intake, pipeline):
-    from inferometer_exporters import pipeline as module
-
+def instrument(watch, server, intake, pipeline):
+    """Watch the parts from outside: they are private, and nothing in them is made for being timed."""
     pipeline.taken = 0
     finished = pipeline._columns.finished
 
@@ -209,9 +213,9 @@ def instrument(watch, intake, pipeline):
         finished(columns, *rest)
 
     pipeline._columns.finished = counting
-    watch.wrap(intake._server, "poll", "receive, decode")
-    watch.wrap(module, "gather", "gather columns")
-    watch.wrap(module, "partition", "stages")
+    watch.wrap(server, "poll", "receive, decode")
+    watch.wrap(pipeline_module, "gather", "gather columns")
+    watch.wrap(pipeline_module, "partition", "stages")
     watch.wrap(pipeline._columns, "finished", "series")
     watch.wrap(pipeline._hold, "add", "hold")
     watch.wrap(pipeline._hold, "released", "hold")
@@ -227,13 +231,14 @@ def instrument(watch, intake, pipeline):
     watch.wrap(pipeline, "publish", "publish")
 
 
-def report(watch, want, passes, wall, cpu, thread):
+def report(watch, want, passes, spent):
+    wall, cpu, thread = spent
     print(f"{want} records in {passes} passes ({want / passes:.0f} a pass)")
     print(f"  wall {want / wall:>9,.0f} records/s")
     print(f"  cpu  {want / cpu:>9,.0f} records/s on one core ({cpu / want * 1e6:.2f} µs a record; target {TARGET:,})")
     rest = thread * 1e9 - sum(watch.spent.values())
-    for part, spent in sorted({**watch.spent, "rest": rest}.items(), key=lambda item: -item[1]):
-        print(f"    {part:<18}{spent / want / 1e3:>7.2f} µs a record")
+    for part, ns in sorted({**watch.spent, "rest": rest}.items(), key=lambda item: -item[1]):
+        print(f"    {part:<18}{ns / want / 1e3:>7.2f} µs a record")
     print(f"  resident {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB at most")
 
 

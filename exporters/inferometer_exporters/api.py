@@ -1,5 +1,7 @@
 """The sidecar's HTTP API: what the recorder knows, by parameters only, on loopback.
 
+``/``
+    Models and slowest requests as a page, with links to waterfalls.
 ``/healthz``
     200 ``{"status": "ok"}``, or 503 where passes of the Intake do not come.
 ``/api/summary?since_seconds=N``
@@ -28,11 +30,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inferometer.fleet.thresholds import Thresholds
+from inferometer_exporters.front_page import front_page
+from inferometer_exporters.html_page import CONTENT_SECURITY_POLICY
 from inferometer_exporters.recorder import queries
 from inferometer_exporters.recorder.traces import trace
-from inferometer_exporters.waterfall import CONTENT_SECURITY_POLICY, page
+from inferometer_exporters.waterfall import page
 
 MAX_ROWS: Final = 10_000
+_SLOWEST: Final = 20
 _SECOND: Final = 10**9
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
@@ -64,6 +69,7 @@ class Api:
         """The application; the live page mounts beside these routes."""
         return Starlette(
             routes=[
+                Route("/", self._front),
                 Route("/healthz", self._health),
                 Route("/api/summary", self._summary),
                 Route("/api/slowest", self._slowest),
@@ -106,9 +112,7 @@ class Api:
         named = {name: request.query_params.get(name, "") for name in ("service", "model", "tenant", "outcome")}
 
         def question(cursor: duckdb.DuckDBPyConnection) -> object:
-            return {
-                "requests": queries.recent(cursor, since_ns=since, count=count, min_duration_ns=least, **named)
-            }
+            return {"requests": queries.recent(cursor, since_ns=since, count=count, min_duration_ns=least, **named)}
 
         return await self._answer(question)
 
@@ -118,6 +122,14 @@ class Api:
         if found is None:
             return JSONResponse({"error": f"nothing is recorded of trace {trace_id}"}, 404, headers=_HEADERS)
         return JSONResponse(found, headers=_HEADERS)
+
+    async def _front(self, _: Request) -> Response:
+        def question(cursor: duckdb.DuckDBPyConnection) -> str:
+            summary = queries.summary(cursor, self._thresholds, since_ns=0)
+            return front_page(summary, queries.slowest(cursor, _SLOWEST, since_ns=0))
+
+        headers = {**_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
+        return HTMLResponse(str(await run_in_threadpool(self._ask, question)), headers=headers)
 
     async def _page(self, request: Request) -> Response:
         trace_id: str = request.path_params["trace_id"]

@@ -22,11 +22,12 @@ from inferometer.catalog.labels import COMPONENT
 from inferometer.errors import RefusedError, StateError
 from inferometer.fleet import thresholds as thresholds_file
 from inferometer.intake.passes import Intake, boot_id
-from inferometer.intake.server import Server, listen_unix
+from inferometer.intake.server import listen_unix
 from inferometer.intake.state import StateFile, Step, nothing
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
 from inferometer_exporters.api import Api
+from inferometer_exporters.draining import DrainingServer
 from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
 from inferometer_exporters.ledger.account import Device
@@ -121,7 +122,7 @@ class Sidecar:
                 writer=None if self._sender is None else TraceWriter(self._sender),
             )
             boot = boot_id()
-            server = Server([listener], boot_id=boot)
+            server = DrainingServer([listener], boot_id=boot)
             undo.callback(server.close)
             self.intake = Intake(
                 server,

@@ -4,12 +4,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
+from inferometer_exporters.html_page import document
 from inferometer_exporters.recorder.answers import HopAnswer, SegmentAnswer, TraceAnswer
-
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""No script, nothing from elsewhere: what a request names itself is text here, whatever it contains."""
 
 # One colour per stage, readable on white and on black.
 _COLOURS: Final = {
@@ -24,31 +20,14 @@ _COLOURS: Final = {
     "handler": "#c9733a",
     "other": "#b8b8b8",
 }
-_STYLE: Final = """
-:root{color-scheme:light dark}
-body{font:14px/1.45 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.15rem}h2{font-size:1rem;margin:1.6rem 0 .3rem}
-.facts{opacity:.75;margin:.1rem 0 .5rem}
-.row{display:grid;grid-template-columns:11rem 1fr 6rem;gap:.6rem;align-items:center;margin:1px 0}
-.name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.bar{position:relative;height:1rem;background:#8881}
-.bar i{position:absolute;top:0;bottom:0;min-width:2px;border-radius:2px}
-.time{text-align:right;font-variant-numeric:tabular-nums}
-code{font-size:.95em}
-"""
 
 
 def page(trace: TraceAnswer) -> str:
     """The page of a trace."""
     total = max(hop["start_seconds"] + hop["duration_seconds"] for hop in trace["hops"])
-    title = f"Trace {escape(trace['trace_id'])}"
-    return "".join(
-        (
-            "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
-            f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>",
-            f"<p class=facts>{escape(' · '.join(_facts(trace)))}</p>",
-            *(part for hop in trace["hops"] for part in _hop(hop, total)),
-        )
+    facts = f"<p class=facts>{escape(' · '.join(_facts(trace)))}</p>"
+    return document(
+        f"Trace {trace['trace_id']}", [facts, *(part for hop in trace["hops"] for part in _hop(hop, total))]
     )
 
 

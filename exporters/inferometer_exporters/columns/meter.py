@@ -21,9 +21,7 @@ _INPUT, _OUTPUT = DIRECTION.values
 ABSENT: Final = np.iinfo(np.int64).min
 """Stands for a time that is unknown, in a column of times."""
 _LAST_OUTCOME: Final = int(Outcome.SERVER_ERROR)
-_OUTCOMES: Final = np.array(
-    [code if code in set(Outcome) else _LAST_OUTCOME for code in range(256)], np.int64
-)
+_OUTCOMES: Final = np.array([code if code in set(Outcome) else _LAST_OUTCOME for code in range(256)], np.int64)
 """Codes of another version count as server_error, as the record reads them."""
 _USED: Final = frozenset(
     (

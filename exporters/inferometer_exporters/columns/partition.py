@@ -177,9 +177,7 @@ def _merged(result: Partitions, row: int, duration: Ints, rank: Ints) -> None:
 def _one(result: Partitions, stamped: StampClaims, extras: ExtraClaims, row: int, mine: slice) -> None:
     own = zip(stamped.starts[:, row].tolist(), stamped.ends[:, row].tolist(), STAMP_RANKS, strict=True)
     more = zip(extras.start[mine].tolist(), extras.end[mine].tolist(), extras.rank[mine].tolist(), strict=True)
-    divided = divide(
-        (Claim(*claim) for claim in (*own, *more)), int(result.start[row]), int(result.end[row])
-    )
+    divided = divide((Claim(*claim) for claim in (*own, *more)), int(result.start[row]), int(result.end[row]))
     result.totals[:, row] = divided.totals
     _put(result, row, [code(segment) for segment in divided.segments])
 

@@ -54,4 +54,3 @@ def _device(device: str, now: dict[str, tuple[Any, ...]], then: dict[str, tuple[
         "ledger_seconds": {state: ns / _SECOND for state, ns in spent.items()},
         "residual_ratio": (wall - sum(spent.values())) / wall if wall else 0.0,
     }
-
