@@ -81,8 +81,9 @@ def test_sql_in_a_parameter_is_only_a_text(client):
     assert answer.json() == {"requests": []}
 
 
-def test_the_page_shows_what_a_request_names_itself_as_text_and_forbids_scripts(client):
-    answer = client.get(f"/trace/{TRACE}")
+@pytest.mark.parametrize("path", ["/", f"/trace/{TRACE}"])
+def test_a_page_shows_what_a_request_names_itself_as_text_and_forbids_scripts(client, path):
+    answer = client.get(path)
 
     assert EVIL not in answer.text
     assert "&lt;script&gt;" in answer.text
@@ -90,4 +91,8 @@ def test_the_page_shows_what_a_request_names_itself_as_text_and_forbids_scripts(
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "execute" in answer.text
-    assert "80.00 ms" in answer.text
+
+
+def test_the_first_page_leads_to_waterfalls(client):
+    assert f"<a href='/trace/{TRACE}'>" in client.get("/").text
+    assert "80.00 ms" in client.get(f"/trace/{TRACE}").text
