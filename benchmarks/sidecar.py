@@ -22,8 +22,8 @@ import numpy as np
 
 from inferometer.aggregate import Aggregator, exact_bounds
 from inferometer.fleet.thresholds import Objective, Price, Sli, Thresholds
+from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
-from inferometer.intake.server import listen_unix
 from inferometer.intake.state import StateFile
 from inferometer.wire.frame import Frame, Names, encode
 from inferometer.wire.layout import Section
@@ -88,9 +88,7 @@ def rows(random, count, begin, shapes=SHAPES):
 def send(path, args):
     """The workers, in a process of their own: everything is packed before the clock runs."""
     random = np.random.default_rng(7)
-    shapes = {
-        i: ("svc", f"m{i % 6}", "v1", "", f"t{i % 4}", "", "POST", f"/m{i % 6}") for i in range(SHAPES)
-    }
+    shapes = {i: ("svc", f"m{i % 6}", "v1", "", f"t{i % 4}", "", "POST", f"/m{i % 6}") for i in range(SHAPES)}
     names = Names(shapes, {1: "host"})
     now = time.monotonic_ns()
     per_worker = args.records // args.workers

@@ -21,8 +21,8 @@ from inferometer.catalog import telemetry
 from inferometer.catalog.labels import COMPONENT
 from inferometer.errors import RefusedError, StateError
 from inferometer.fleet import thresholds as thresholds_file
+from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
-from inferometer.intake.server import listen_unix
 from inferometer.intake.state import StateFile, Step, nothing
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter

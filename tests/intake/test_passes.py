@@ -8,8 +8,9 @@ import pytest
 
 from inferometer.errors import StateError
 from inferometer.intake import Arrival
+from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
-from inferometer.intake.server import Server, listen_unix
+from inferometer.intake.server import Server
 from inferometer.intake.state import StateFile
 from inferometer.wire.frame import Frame, encode
 from inferometer.wire.message import Hello, Reader, Type, acked, pack

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inferometer.errors import RefusedError
-from inferometer.intake.server import Server, listen_tcp, listen_unix
+from inferometer.intake.listeners import listen_tcp, listen_unix
+from inferometer.intake.server import Server
 from inferometer.wire.frame import MAX_FRAME_BYTES, Frame, Names, encode
 from inferometer.wire.layout import REQUESTS, Section
 from inferometer.wire.message import Hello, Reader, Type, acked, pack

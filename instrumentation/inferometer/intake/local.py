@@ -14,9 +14,10 @@ from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_boun
 from inferometer.errors import InferometerError, RefusedError, StateError
 from inferometer.fleet import thresholds as thresholds_file
 from inferometer.fleet.thresholds import NOTHING, Thresholds
+from inferometer.intake.listeners import listen_unix
 from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.intake.passes import Intake, boot_id
-from inferometer.intake.server import Server, listen_unix
+from inferometer.intake.server import Server
 from inferometer.intake.state import StateFile, Step, nothing
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
