@@ -7,7 +7,7 @@ from inferometer_exporters.html_page import document
 from inferometer_exporters.recorder.answers import ModelAnswer, RequestAnswer, SummaryAnswer
 
 _MODELS = ("service", "model", "version", "requests", "p50", "p95", "p99", "p99.9", "tail is spent in")
-_REQUESTS = ("trace", "service", "model", "tenant", "outcome", "duration", "cost")
+_REQUESTS = ("trace", "service", "model", "tenant", "outcome", "duration")
 _NAMES = 3
 """Stages that the tail column names."""
 
@@ -52,12 +52,10 @@ def _model(answer: ModelAnswer) -> list[str]:
 
 def _request(answer: RequestAnswer) -> list[str]:
     trace = escape(answer["trace_id"])
-    cost = answer["cost_usd"]
     return [
         f"<a href='/trace/{trace}'>{trace}</a>",
         *map(escape, (answer["service"], answer["model"], answer["tenant"], answer["outcome"])),
         _seconds(answer["duration_seconds"]),
-        "" if cost is None else f"${cost:.2g}",
     ]
 
 

@@ -1,6 +1,7 @@
 """What the sidecar's pages have in common: one document, one style, no script."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from html import escape
 from typing import Final
 
@@ -36,3 +37,8 @@ def document(title: str, body: Iterable[str]) -> str:
             *body,
         )
     )
+
+
+def dollars(usd: float) -> str:
+    """An amount with two significant digits and no exponent: people compare lengths of zeros, not powers."""
+    return f"${Decimal(f'{usd:.2g}'):f}"

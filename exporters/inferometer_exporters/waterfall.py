@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
-from inferometer_exporters.html_page import document
+from inferometer_exporters.html_page import document, dollars
 from inferometer_exporters.recorder.answers import HopAnswer, SegmentAnswer, TraceAnswer
 
 # One colour per stage, readable on white and on black.
@@ -34,7 +34,7 @@ def page(trace: TraceAnswer) -> str:
 def _facts(trace: TraceAnswer) -> Iterator[str]:
     yield f"{len(trace['hops'])} hop{'s' if len(trace['hops']) > 1 else ''}"
     if trace["cost_usd"] is not None:
-        yield f"cost ${trace['cost_usd']:.2g}"
+        yield f"cost {dollars(trace['cost_usd'])}"
     if trace["kept"]:
         yield f"kept because {trace['kept']}"
 
@@ -46,7 +46,7 @@ def _hop(hop: HopAnswer, total: float) -> Iterator[str]:
     for run in hop["executes"][:1]:
         facts.append(f"on {run['device']}" + (f", batch of {run['batch_size']}" if run["batch_id"] else ""))
     if hop["cost_usd"] is not None and hop["executes"]:
-        facts.append(f"${hop['cost_usd']:.2g}")
+        facts.append(dollars(hop["cost_usd"]))
     yield f"<h2>{escape(name)}</h2><p class=facts>{escape(' · '.join(filter(None, facts)))}</p>"
     for segments in _by_stage(hop["segments"]).values():
         yield _row(segments, hop["start_seconds"], total)

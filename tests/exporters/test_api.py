@@ -95,4 +95,6 @@ def test_a_page_shows_what_a_request_names_itself_as_text_and_forbids_scripts(cl
 
 def test_the_first_page_leads_to_waterfalls(client):
     assert f"<a href='/trace/{TRACE}'>" in client.get("/").text
-    assert "80.00 ms" in client.get(f"/trace/{TRACE}").text
+    waterfall = client.get(f"/trace/{TRACE}").text
+    assert "80.00 ms" in waterfall
+    assert "cost $0.000" in waterfall
