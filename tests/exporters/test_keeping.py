@@ -18,9 +18,7 @@ def test_the_baseline_of_columns_is_that_of_single_traces(traces):
 
 def test_failed_requests_are_kept_and_of_a_storm_only_a_part(bench, make):
     worker, now = make.worker(), bench.clock.now
-    requests = [
-        make.request(span, now, now + make.MS, trace=span, outcome=3) for span in range(1, 1_501)
-    ]
+    requests = [make.request(span, now, now + make.MS, trace=span, outcome=3) for span in range(1, 1_501)]
     bench.do_pass(worker.arrival(now + 2 * make.MS, requests=requests), seconds=0.01)
 
     assert bench.rows("select reason, count(*) from kept group by 1") == [("failed", 1_000)]
