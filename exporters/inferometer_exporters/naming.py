@@ -106,6 +106,7 @@ class Naming:
             "size": np.maximum(executes["batch_size"].astype(np.int64), 1),
             "kind": executes["kind"],
             "final": final,
+            "told": executes["frame_ns"],
             "release": release,
             "ns": np.zeros(count, np.int64),
             "picodollars": np.zeros(count, np.int64),

@@ -40,6 +40,8 @@ from inferometer_exporters.recorder.store import Recorder
 from inferometer_exporters.recorder.tables import call_rows, execute_rows, kept_rows, ledger_rows
 from inferometer_exporters.source import Sampler
 
+FORMAT: Final = 1
+"""Of the sidecar's sections of the state file; their columns are part of it."""
 HOLD_NS: Final = 5 * 10**9
 """How long the ledger waits for a worker that says nothing."""
 IDLE_SWEEP_NS: Final = 10**9
@@ -48,10 +50,12 @@ EXPORT_NS: Final = 2 * 10**8
 """Time between looks for kept traces in the recorder."""
 LEDGER_NS: Final = 10**9
 """Time between the ledger's entries in the recorder."""
+MAX_UNSTORED: Final = 200_000
+"""Requests that wait while the recorder's disk is full."""
 UPKEEP_NS: Final = 10 * 10**9
 _MAX_BATCHES: Final = 4_096
 _SIDECAR: Final = COMPONENT.values[-1]
-_LATE, _UNDECODABLE = DROP_REASON.values[4:6]
+_QUEUE_FULL, _, _LATE, _UNDECODABLE = DROP_REASON.values[2:6]
 _SERIES: Final = "sidecar.series"
 _METER: Final = "sidecar.meter"
 _WORKERS: Final = "sidecar.workers"
@@ -168,7 +172,9 @@ class SidecarPipeline:
         changed = False
         for worker, frame_ns in newest.items():
             mine = (rows["worker"] == np.uint64(worker)) & (rows["frame_ns"] == frame_ns)
-            self._opens.replace(worker, take(rows, mine))
+            still_open = take(rows, mine)
+            self._opens.replace(worker, still_open)
+            self.ledger.forget(worker, frame_ns, still_open["span_id"])
             changed |= self._opens.count_slow(worker)
         return changed
 
@@ -249,8 +255,16 @@ class SidecarPipeline:
             self._rows.setdefault(table, []).append(rows)
 
     def commit(self, number: int, *, previous_ns: int | None) -> None:
-        """Store the rows of pass *number*."""
-        self._recorder.write(number, {table: concatenate(parts) for table, parts in self._rows.items()})
+        """Store the rows of pass *number*.
+
+        Raises:
+            StateError: the recorder cannot take them; they wait, as far as there is room.
+        """
+        try:
+            self._recorder.write(number, {table: concatenate(parts) for table, parts in self._rows.items()})
+        except StateError:
+            self._give_up()
+            raise
         self._rows.clear()
         self._stored = number
         if previous_ns is not None:
@@ -262,6 +276,13 @@ class SidecarPipeline:
             self._aggregator.set(telemetry.RECORDER_ROWS, (), self._recorder.rows)
             self._aggregator.set(telemetry.RECORDER_BYTES, (), self._recorder.size)
 
+    def _give_up(self) -> None:
+        """Where nothing can be stored for long, rows that wait are bounded and their loss is counted."""
+        waiting = sum(length(rows) for rows in self._rows.get("requests", ()))
+        if waiting > MAX_UNSTORED:
+            self._rows.clear()
+            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _QUEUE_FULL), waiting)
+
     def rollback(self, number: int | None) -> int:
         """Delete rows of passes after *number*."""
         self._stored = self._recorder.rollback(number)
@@ -270,7 +291,7 @@ class SidecarPipeline:
 
     def dump(self) -> Mapping[str, bytes]:
         """Everything that must survive."""
-        clock = {"wall_ns": self._wall(), "frames": list(self._frames.items()), "recorder": self._recorder.identity}
+        clock = {"format": FORMAT, "wall_ns": self._wall(), "frames": list(self._frames.items()), "recorder": self._recorder.identity}
         return {
             _SERIES: self._aggregator.dump(),
             _METER: self._meter.dump(),
@@ -291,6 +312,8 @@ class SidecarPipeline:
         """
         try:
             clock = json.loads(sections[_CLOCK])
+            if clock["format"] != FORMAT:
+                raise StateError(f"a state of format {clock['format']}, {FORMAT} is right")
             self._aggregator.load(sections[_SERIES])
             self._meter.load(sections[_METER])
             self._workers.load(sections[_WORKERS])

@@ -9,6 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from inferometer.catalog import devices, requests, telemetry
 from inferometer.catalog.stages import Kind, Outcome, Stage
+from inferometer.errors import StateError
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
 from inferometer.record.partition import MAX_SEGMENTS
@@ -156,6 +157,21 @@ def test_a_state_goes_on_where_it_ended(new_bench, make):
     assert sum(states.states.values()) == states.wall
 
 
+def test_rows_wait_while_the_recorder_takes_none_and_are_stored_once_later(bench, make, monkeypatch):
+    worker, now = make.worker(), bench.clock.now
+
+    def full(number, batches):
+        raise StateError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.recorder, "write", full)
+        with pytest.raises(StateError, match="no space"):
+            bench.do_pass(worker.arrival(now + 10 * make.MS, requests=[make.request(5, now, now + make.MS)]))
+    bench.do_pass(worker.arrival(bench.clock.now))
+
+    assert bench.rows("select span_id from requests") == [(5,)]
+
+
 def test_rows_of_a_pass_that_never_reached_its_commit_point_are_deleted(new_bench, make):
     before = new_bench()
     worker, now = make.worker(), before.clock.now
@@ -219,9 +235,7 @@ def test_a_kept_trace_leaves_with_all_hops_and_cost_and_then_shows_its_exemplar(
     sender.close()
 
     sent = ExportTraceServiceRequest.FromString(b"".join(bodies))
-    spans = {
-        span.span_id: span for part in sent.resource_spans for scope in part.scope_spans for span in scope.spans
-    }
+    spans = {span.span_id: span for part in sent.resource_spans for scope in part.scope_spans for span in scope.spans}
     hop, entry = spans[(5).to_bytes(8, "big")], spans[(4).to_bytes(8, "big")]
     assert hop.trace_id == entry.trace_id == (0xABC << 64 | 9).to_bytes(16, "big")
     assert hop.parent_span_id == (77).to_bytes(8, "big")

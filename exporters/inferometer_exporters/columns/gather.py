@@ -23,7 +23,7 @@ class Gathered:
     open: Columns
     """With the same, and ``frame_ns``: when the worker said so."""
     executes: Columns
-    """With ``worker``."""
+    """With ``worker`` and ``frame_ns``."""
     calls: Columns
     intervals: Columns
     batches: Columns
@@ -75,7 +75,7 @@ def gather(arrivals: Sequence[Arrival], numbers: Numbers) -> Gathered:
         "frame_ns": times[of],
     }
     executes, of = rows(EXECUTES)
-    executes |= {"worker": workers[of], "device": names(executes["device"], of)}
+    executes |= {"worker": workers[of], "device": names(executes["device"], of), "frame_ns": times[of]}
     calls, of = rows(CALLS)
     calls |= {"target": names(calls["target"], of), "method": names(calls["method"], of)}
     batches, of = rows(BATCHES)

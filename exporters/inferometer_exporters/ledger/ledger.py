@@ -8,12 +8,14 @@ import numpy as np
 
 from inferometer.errors import StateError
 from inferometer_exporters.columns.packed import pack, unpack
-from inferometer_exporters.columns.tables import Columns, Ints, take
+from inferometer_exporters.columns.tables import Column, Columns, Ints, take
 from inferometer_exporters.ledger.account import Account, Device, State
 from inferometer_exporters.ledger.prices import Rate
 from inferometer_exporters.ledger.runs import Weighted, merged, none, weighted
 from inferometer_exporters.ledger.sweep import MAX_WINDOW_NS, covered, sweep
 
+GRACE_NS: Final = 2 * 10**9
+"""A request may end between two tables of one frame; in the next it is told."""
 _ACCOUNTS: Final = "ledger.accounts"
 _RUNS: Final = "ledger.runs"
 
@@ -89,6 +91,25 @@ class Ledger:
             self._runs = take(runs, ~done)
         return take(found, found["span_id"] != 0)
 
+    def forget(self, worker: int, at: int, open_spans: Column) -> None:
+        """End what a worker no longer speaks of: the frame that told its end was dropped on the way.
+
+        Args:
+            worker: whose newest frame has come.
+            at: time of that frame. A frame repeats everything that runs.
+            open_spans: requests that are open in it.
+        """
+        runs = self._runs
+        mine = ~runs["final"] & (runs["worker"] == np.uint64(worker))
+        waiting = np.flatnonzero(mine & (runs["told"] < at - GRACE_NS))
+        if not len(waiting):
+            return
+        running = waiting[runs["end"][waiting] == 0]
+        runs["end"][running] = np.maximum(runs["start"][running], at)
+        gone = waiting[~np.isin(runs["span_id"][waiting], open_spans)]
+        runs["final"][gone] = True
+        runs["release"][gone] = runs["end"][gone]
+
     def close(self, worker: int, at: int) -> Columns:
         """End the runs and the requests of a worker that is gone; its rows, which are final now."""
         runs = self._runs
@@ -160,6 +181,8 @@ class Ledger:
                 self.accounts.append(account)
             self.until = data["until"]
             runs = unpack(sections[_RUNS])
+            if runs.keys() != self._runs.keys():
+                raise ValueError(f"runs have the columns {sorted(runs)}")  # noqa: TRY301 - see below
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"the ledger's state is not as the sidecar writes it: {error}") from error
         if gap is None:

@@ -23,6 +23,7 @@ _COLUMNS: Final = (
     ("size", "<i8"),
     ("kind", "u1"),
     ("final", "?"),
+    ("told", "<i8"),  # when its worker last spoke of it
     ("release", "<i8"),  # of a finished request: the end of its last run
     ("ns", "<i8"),  # device time charged so far
     ("picodollars", "<i8"),
@@ -64,8 +65,10 @@ def merged(table: Columns, new: Columns) -> tuple[Columns, NDArray[np.bool_]]:
     result = {name: column[last] for name, column in both.items()}
     for name in ("ns", "picodollars"):
         result[name] = np.add.reduceat(both[name][order], first)
-    for name in ("end", "final", "release"):
+    for name in ("final", "release", "told"):
         result[name] = np.maximum.reduceat(both[name][order], first)
+    # What was said last of its end counts, unless nothing was: a row may come again from before it ended.
+    result["end"] = np.where(result["end"] != 0, result["end"], np.maximum.reduceat(both["end"][order], first))
     return result, order[first] >= old
 
 

@@ -1,5 +1,6 @@
 """The recorder's file: written by one thread in passes, read by others through cursors of their own."""
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Mapping
@@ -97,6 +98,9 @@ class Recorder:
         Args:
             number: of the pass; every row carries it.
             batches: table -> columns, without ``pass``.
+
+        Raises:
+            StateError: the file does not take them; nothing of them is stored.
         """
         if not batches and not any(dimension.fresh() for dimension in self._dimensions):
             return
@@ -109,9 +113,11 @@ class Recorder:
                     self._run(_INSERTS[table].replace("select pass,", f"select {number},", 1))
                     self._writer.unregister("batch")
             self._run("commit")
-        except BaseException:
-            self._run("rollback")
-            raise
+        except duckdb.Error as error:
+            with contextlib.suppress(duckdb.Error):
+                # A commit that failed has ended the transaction itself.
+                self._run("rollback")
+            raise StateError(f"cannot store pass {number} in {self.path}: {error}") from error
         for dimension in self._dimensions:
             dimension.stored()
 

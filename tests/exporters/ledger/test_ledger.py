@@ -16,6 +16,7 @@ from inferometer_exporters.ledger.prices import Rate
 from inferometer_exporters.ledger.runs import none
 from inferometer_exporters.ledger.sweep import covered, sweep
 
+SECOND = 10**9
 HOST = Device(name="host", kind="cpu", model="some CPU")
 PRICE = Price(
     kind="cpu", model="*", picodollars_per_hour=200_000_000_000, price_kind="on_demand", source="list",
@@ -250,6 +251,25 @@ def test_runs_of_a_worker_that_is_gone_end():
 
     states = made.accounts[0].states
     assert (states[State.ATTRIBUTED], states[State.UNALLOCATED]) == (50, 50)
+
+
+def test_what_a_worker_no_longer_speaks_of_ends():
+    made = ledger()
+    lost = {"worker": 1, "start": 10 * SECOND, "final": False, "told": 10 * SECOND}
+    made.announce(
+        rows(
+            lost | {"execute_id": 5, "span_id": 3},
+            lost | {"execute_id": 6, "span_id": 4, "end": 11 * SECOND},
+            lost | {"execute_id": 7, "span_id": 9, "end": 11 * SECOND},
+            lost | {"execute_id": 8, "span_id": 9, "told": 12 * SECOND},
+        )
+    )
+    made.forget(1, 13 * SECOND, np.array([9], np.uint64))
+    made.sweep(20 * SECOND, State.WARM_IDLE)
+
+    # One second shared by four, two by the first and the last.
+    assert owed(made.released()) == {3: SECOND // 4 + SECOND, 4: SECOND // 4}
+    assert made.pending == 2
 
 
 def test_a_state_that_is_none_is_refused_by_name():
