@@ -15,7 +15,6 @@ from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.pipeline import Arrival
 from inferometer.intake.worker_series import WorkerSeries
 from inferometer.otlp.writer import TraceWriter
-from inferometer.record.model import Batch
 from inferometer.wire.frame import Frame
 from inferometer.wire.gauges import Gauges
 from inferometer.wire.layout import CALLS, INTERVALS
@@ -30,15 +29,15 @@ from inferometer_exporters.exports import Exports
 from inferometer_exporters.health import Health
 from inferometer_exporters.hold import Hold, recorder_rows, releases
 from inferometer_exporters.keeping import Keeping
-from inferometer_exporters.kept import Due
 from inferometer_exporters.ledger.account import Device, State
 from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.ledger.prices import Rate
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.opens import Opens
 from inferometer_exporters.recorder.store import Recorder
-from inferometer_exporters.recorder.tables import call_rows, execute_rows, kept_rows, ledger_rows
+from inferometer_exporters.recorder.tables import call_rows, execute_rows, ledger_rows
 from inferometer_exporters.source import Sampler
+from inferometer_exporters.traces import Traces
 
 FORMAT: Final = 1
 """Of the sidecar's sections of the state file; their columns are part of it."""
@@ -46,20 +45,16 @@ HOLD_NS: Final = 5 * 10**9
 """How long the ledger waits for a worker that says nothing."""
 IDLE_SWEEP_NS: Final = 10**9
 """Time between sweeps where nothing waits for one."""
-EXPORT_NS: Final = 2 * 10**8
-"""Time between looks for kept traces in the recorder."""
 LEDGER_NS: Final = 10**9
 """Time between the ledger's entries in the recorder."""
 MAX_UNSTORED: Final = 200_000
 """Requests that wait while the recorder's disk is full."""
 UPKEEP_NS: Final = 10 * 10**9
-_MAX_BATCHES: Final = 4_096
 _SIDECAR: Final = COMPONENT.values[-1]
 _QUEUE_FULL, _, _LATE, _UNDECODABLE = DROP_REASON.values[2:6]
 _SERIES: Final = "sidecar.series"
 _METER: Final = "sidecar.meter"
 _WORKERS: Final = "sidecar.workers"
-_TRACES: Final = "sidecar.traces"
 _CLOCK: Final = "sidecar.clock"
 
 
@@ -102,16 +97,14 @@ class SidecarPipeline:
         self._opens = Opens(self._meter, self._naming.labels)
         self._charges = Charges(aggregator, thresholds, self._naming.labels)
         self._workers = WorkerSeries(aggregator)
-        self._keeping = Keeping(aggregator, self._meter, self._naming.labels, monotonic_ns=monotonic_ns)
-        self._exports = Exports(recorder, self._naming, aggregator, writer)
-        self._writer = writer
-        self._batches: dict[int, Batch] = {}
+        keeping = Keeping(aggregator, self._meter, self._naming.labels, monotonic_ns=monotonic_ns)
+        self._traces = Traces(keeping, Exports(recorder, self._naming, aggregator, writer), aggregator, writer)
         self._hold = Hold()
         self._rows: dict[str, list[Columns]] = {}
         self._stored = 0
         self._frames: dict[int, int] = {}
         self._began = monotonic_ns()
-        self._swept = self._exported = self._entered = self._kept_up = 0
+        self._swept = self._entered = self._kept_up = 0
         self.ledger = Ledger(self._began, self._rate)
         self.ledger.device(host)
         self.closing = False
@@ -139,9 +132,7 @@ class SidecarPipeline:
         changed = self._workers.frame(arrival)
         for batch in batches(frame, arrival.names):
             self._meter.batch(batch)
-            self._batches[batch.batch_id] = batch
-            if len(self._batches) > _MAX_BATCHES:
-                del self._batches[next(iter(self._batches))]
+            self._traces.batch(batch)
             changed = True
         for duration_ns in loads(frame):
             self.ledger.loaded(0, frame.monotonic_ns - duration_ns, frame.monotonic_ns)
@@ -198,7 +189,7 @@ class SidecarPipeline:
     def tick(self, now_ns: int) -> bool:
         """Settle what is past, and show how things are."""
         changed = self._settle(now_ns)
-        changed |= self._export(now_ns)
+        changed |= self._traces.send(now_ns, self._opens.traces, self._stored)
         self._workers.show()
         changed |= self._health.show()
         if now_ns - self._entered >= LEDGER_NS:
@@ -218,20 +209,11 @@ class SidecarPipeline:
         rows, row = self._hold.released(self.ledger.until, runs, priced[runs["device"]])
         if rows:
             self._charges.settled(rows, runs, row, self.ledger.accounts)
-            self._keep(rows)
+            self._put("kept", self._traces.judge(rows, self._wall()))
             self._put("requests", rows)
             self._put("executes", execute_rows(take(runs, row >= 0), priced))
         charges.show(self._aggregator, self.ledger.accounts)
         return True
-
-    def _export(self, now_ns: int) -> bool:
-        """Send traces that are decided; what became of those before."""
-        due: list[Due] = []
-        if now_ns - self._exported >= EXPORT_NS:
-            self._exported = now_ns
-            due = list(self._keeping.due(now_ns, self._opens.traces, self._stored))
-            self._exports.send(due, self._batches)
-        return self._exports.settle() or bool(due)
 
     def _reach(self, now_ns: int) -> int:
         """How far the ledger may sweep: every live worker has told all that ran before."""
@@ -242,13 +224,6 @@ class SidecarPipeline:
             # Workers that lived before a restart are on their way back with what ran meanwhile.
             return max(reach, self.ledger.until)
         return max(reach, now_ns - HOLD_NS, self.ledger.until)
-
-    def _keep(self, rows: Columns) -> None:
-        kept = self._keeping.judge(rows)
-        for _, reason in kept:
-            self._aggregator.add(telemetry.TRACES_KEPT, (reason,))
-        if kept:
-            self._put("kept", kept_rows(kept, self._wall()))
 
     def _put(self, table: str, rows: Columns) -> None:
         if length(rows):
@@ -291,15 +266,19 @@ class SidecarPipeline:
 
     def dump(self) -> Mapping[str, bytes]:
         """Everything that must survive."""
-        clock = {"format": FORMAT, "wall_ns": self._wall(), "frames": list(self._frames.items()), "recorder": self._recorder.identity}
+        clock = {
+            "format": FORMAT,
+            "wall_ns": self._wall(),
+            "frames": list(self._frames.items()),
+            "recorder": self._recorder.identity,
+        }
         return {
             _SERIES: self._aggregator.dump(),
             _METER: self._meter.dump(),
             _CLOCK: json.dumps(clock).encode(),
             _WORKERS: self._workers.dump(),
-            **({_TRACES: self._writer.dump()} if self._writer is not None else {}),
+            **self._traces.dump(),
             **self._opens.dump(),
-            **self._keeping.dump(),
             **self._hold.dump(),
             **self.ledger.dump(),
         }
@@ -327,11 +306,9 @@ class SidecarPipeline:
         if identity == self._recorder.identity:
             self._opens.load(sections)
             self._hold.load(sections)
-        if self._writer is not None and _TRACES in sections:
-            self._writer.load(sections[_TRACES])
+        self._traces.load(sections, same_boot=same_boot)
         if same_boot:
             self._frames = frames
-            self._keeping.load(sections)
         else:
             self._hold.release_all()
 
