@@ -130,13 +130,22 @@ class Recorder:
                 self._writer.executemany(f"insert into {dimension.table} values ({marks})", rows)  # noqa: S608 - names of the schema
 
     def rollback(self, number: int | None) -> int:
-        """Delete what passes after *number* brought (None: nothing); the newest pass that remains, 0 without rows."""
+        """Delete what passes after *number* brought; the newest pass that remains, 0 without rows.
+
+        Without a state (None) all rows stay, but for those of a very first pass: had it reached its commit point, there
+        would be a state; workers send its frames again.
+        """
+        if number is None and self._newest() == 1:
+            number = 0
         if number is not None:
             self._run("begin")
             for table in OF_REQUESTS | DIMENSIONS:
                 self._run(f"delete from {table} where pass > {int(number)}")  # noqa: S608 - names of the schema
             self._run("commit")
             self._restore()
+        return self._newest()
+
+    def _newest(self) -> int:
         newest = (self._run(f"select coalesce(max(pass), 0) from {table}") for table in OF_REQUESTS)  # noqa: S608 - names of the schema
         return max(int(rows[0][0]) for rows in newest)
 

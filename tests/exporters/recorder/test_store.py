@@ -46,7 +46,18 @@ def test_a_rollback_takes_back_rows_and_names_of_later_passes(tmp_path):
     assert recorder.rollback(1) == 1
     assert recorder.names.number(("new",)) == 2
     assert recorder.cursor().execute("select count(*) from kept").fetchall() == [(2,)]
-    assert recorder.rollback(None) == 1
+    recorder.close()
+
+
+def test_without_a_state_rows_stay_but_for_a_first_pass_that_never_reached_its_commit_point(tmp_path):
+    recorder = Recorder(tmp_path / "r.duckdb")
+    recorder.write(1, {"kept": kept(2)})
+    assert recorder.rollback(None) == 0
+    recorder.write(1, {"kept": kept(2)})
+    recorder.write(2, {"kept": kept(3)})
+
+    assert recorder.rollback(None) == 2
+    assert recorder.cursor().execute("select count(*) from kept").fetchall() == [(5,)]
     recorder.close()
 
 
