@@ -29,9 +29,7 @@ class Traces:
         writer: holds what waits to be accepted; None where the recorder is the only trace store.
     """
 
-    def __init__(
-        self, keeping: Keeping, exports: Exports, aggregator: Aggregator, writer: TraceWriter | None
-    ) -> None:
+    def __init__(self, keeping: Keeping, exports: Exports, aggregator: Aggregator, writer: TraceWriter | None) -> None:
         self._keeping = keeping
         self._exports = exports
         self._aggregator = aggregator

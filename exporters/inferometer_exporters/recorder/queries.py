@@ -23,8 +23,20 @@ from inferometer_exporters.recorder.ledger_query import devices
 from inferometer_exporters.recorder.model_query import models
 from inferometer_exporters.recorder.reading import NAMED, OUTCOMES, SECOND, Cursor, rows
 
-__all__ = ["NAMED", "ROW", "costs", "devices", "models", "objectives", "opened", "recent", "request_answer", "rows",
-           "slowest", "summary"]
+__all__ = [
+    "NAMED",
+    "ROW",
+    "costs",
+    "devices",
+    "models",
+    "objectives",
+    "opened",
+    "recent",
+    "request_answer",
+    "rows",
+    "slowest",
+    "summary",
+]
 
 
 def opened(path: Path) -> Cursor:
