@@ -1,6 +1,7 @@
 """The sidecar is killed under load, again and again: nothing is lost, nothing is counted twice, nothing goes back."""
 
 import contextlib
+import http.client
 import random
 import secrets
 import signal
@@ -207,7 +208,8 @@ class Scraper:
         try:
             with urllib.request.urlopen(self._sidecar.metrics, timeout=2) as answer:
                 text = answer.read().decode()
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
+            # It is down, or died in the middle of its answer.
             return
         kinds: dict[str, str] = {}
         now: dict[str, float] = {}
