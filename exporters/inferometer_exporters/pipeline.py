@@ -24,34 +24,27 @@ from inferometer_exporters.charges import Charges
 from inferometer_exporters.columns.gather import Gathered, gather, worker_key
 from inferometer_exporters.columns.meter import ColumnMeter
 from inferometer_exporters.columns.partition import partition
-from inferometer_exporters.columns.tables import Columns, concatenate, empty, length, take
+from inferometer_exporters.columns.tables import Columns, Ints, empty, length, take
 from inferometer_exporters.exports import Exports
 from inferometer_exporters.health import Health
-from inferometer_exporters.hold import Hold, recorder_rows, releases
 from inferometer_exporters.keeping import Keeping
-from inferometer_exporters.ledger.account import Device, State
+from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.ledger.ledger import Ledger
-from inferometer_exporters.ledger.prices import Rate
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.opens import Opens
 from inferometer_exporters.recorder.store import Recorder
-from inferometer_exporters.recorder.tables import call_rows, execute_rows, ledger_rows
+from inferometer_exporters.recorder.tables import call_rows, ledger_rows
+from inferometer_exporters.settlement import Settlement
 from inferometer_exporters.source import Sampler
 from inferometer_exporters.traces import Traces
+from inferometer_exporters.unstored import Unstored
 
 FORMAT: Final = 1
 """Of the sidecar's sections of the state file; their columns are part of it."""
-HOLD_NS: Final = 5 * 10**9
-"""How long the ledger waits for a worker that says nothing."""
-IDLE_SWEEP_NS: Final = 10**9
-"""Time between sweeps where nothing waits for one."""
 LEDGER_NS: Final = 10**9
 """Time between the ledger's entries in the recorder."""
-MAX_UNSTORED: Final = 200_000
-"""Requests that wait while the recorder's disk is full."""
-UPKEEP_NS: Final = 10 * 10**9
 _SIDECAR: Final = COMPONENT.values[-1]
-_QUEUE_FULL, _, _LATE, _UNDECODABLE = DROP_REASON.values[2:6]
+_LATE, _UNDECODABLE = DROP_REASON.values[4:6]
 _SERIES: Final = "sidecar.series"
 _METER: Final = "sidecar.meter"
 _WORKERS: Final = "sidecar.workers"
@@ -85,8 +78,6 @@ class SidecarPipeline:
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._recorder = recorder
-        self._thresholds = thresholds
-        self._host = host
         self._aggregator = aggregator
         self._health = Health(aggregator, sampler)
         self._now = monotonic_ns
@@ -99,22 +90,18 @@ class SidecarPipeline:
         self._workers = WorkerSeries(aggregator)
         keeping = Keeping(aggregator, self._meter, self._naming.labels, monotonic_ns=monotonic_ns)
         self._traces = Traces(keeping, Exports(recorder, self._naming, aggregator, writer), aggregator, writer)
-        self._hold = Hold()
-        self._rows: dict[str, list[Columns]] = {}
-        self._stored = 0
-        self._frames: dict[int, int] = {}
-        self._began = monotonic_ns()
-        self._swept = self._entered = self._kept_up = 0
-        self.ledger = Ledger(self._began, self._rate)
-        self.ledger.device(host)
+        self._settlement = Settlement(host, thresholds, monotonic_ns())
+        self._unstored = Unstored(recorder, aggregator)
+        self._entered = 0
         self.closing = False
         """This pass is the last: whatever is finished is settled, as far as anybody told."""
         self.snapshot = Snapshot()
         """What ``/metrics`` shows."""
 
-    def _rate(self, device: Device) -> Rate | None:
-        price = self._thresholds.price(device.kind, device.model)
-        return None if price is None else Rate.of(price)
+    @property
+    def ledger(self) -> Ledger:
+        """What every billed device did."""
+        return self._settlement.ledger
 
     def absorb(self, arrivals: Sequence[Arrival]) -> bool:
         """Take in new frames."""
@@ -128,7 +115,7 @@ class SidecarPipeline:
 
     def _frame(self, arrival: Arrival) -> bool:
         frame = arrival.frame
-        self._frames[worker_key(frame.worker_id)] = min(frame.monotonic_ns, self._now())
+        self._settlement.frames[worker_key(frame.worker_id)] = min(frame.monotonic_ns, self._now())
         changed = self._workers.frame(arrival)
         for batch in batches(frame, arrival.names):
             self._meter.batch(batch)
@@ -148,15 +135,11 @@ class SidecarPipeline:
         partitions = partition(requests, final, gathered.calls, gathered.intervals)
         if length(requests):
             self._columns.finished(requests, partitions, self._opens.crossed)
-        release, run_release = releases(requests, partitions.end, runs)
-        self._hold.add(recorder_rows(requests, partitions), release)
-        self._put("calls", call_rows(gathered.calls))
-        self.ledger.announce(self._naming.runs(runs, run_release, self._device))
+        self._settlement.take(requests, partitions, runs, self._runs)
+        self._unstored.put("calls", call_rows(gathered.calls))
 
-    def _device(self, name: str) -> int:
-        if not name or name == self._host.name:
-            return self.ledger.device(self._host)
-        return self.ledger.device(Device(name=name, kind="gpu"))
+    def _runs(self, executes: Columns, release: Ints) -> Columns:
+        return self._naming.runs(executes, release, self._settlement.device)
 
     def _open(self, arrivals: Sequence[Arrival], rows: Columns) -> bool:
         newest = {worker_key(arrival.worker.worker_id): arrival.frame.monotonic_ns for arrival in arrivals}
@@ -174,60 +157,38 @@ class SidecarPipeline:
         workers = [worker_key(worker_id) for worker_id in worker_ids]
         now = self._now()
         requests = self._opens.end(workers, now)
-        for worker in workers:
-            self._frames.pop(worker, None)
         self._workers.departed(worker_ids)
-        runs = concatenate([self.ledger.close(worker, now) for worker in workers])
+        runs = self._settlement.leave(workers, now)
         if not requests:
             return bool(length(runs))
         partitions = partition(requests, self._naming.executes(runs), empty(CALLS), empty(INTERVALS))
         self._columns.finished(requests, partitions, self._opens.crossed)
-        release, _ = releases(requests, partitions.end, runs)
-        self._hold.add(recorder_rows(requests, partitions), release)
+        self._settlement.ended(requests, partitions, runs)
         return True
 
     def tick(self, now_ns: int) -> bool:
         """Settle what is past, and show how things are."""
         changed = self._settle(now_ns)
-        changed |= self._traces.send(now_ns, self._opens.traces, self._stored)
+        changed |= self._traces.send(now_ns, self._opens.traces, self._unstored.stored)
         self._workers.show()
         changed |= self._health.show()
         if now_ns - self._entered >= LEDGER_NS:
             self._entered = now_ns
-            self._put("ledger", ledger_rows(self.ledger.accounts, self._naming.name, self._wall()))
+            self._unstored.put("ledger", ledger_rows(self.ledger.accounts, self._naming.name, self._wall()))
             changed = True
         return self._aggregator.settle() or changed
 
     def _settle(self, now_ns: int) -> bool:
-        waits = bool(len(self._hold) or self.ledger.pending)
-        if not waits and now_ns - self._swept < IDLE_SWEEP_NS:
+        settled = self._settlement.settle(now_ns, closing=self.closing)
+        if settled is None:
             return False
-        self._swept = now_ns
-        self.ledger.sweep(self._reach(now_ns), State.WARM_IDLE if self._frames else State.UNALLOCATED)
-        runs = self.ledger.released()
-        priced = np.array([account.rate is not None for account in self.ledger.accounts], np.int64)
-        rows, row = self._hold.released(self.ledger.until, runs, priced[runs["device"]])
-        if rows:
-            self._charges.settled(rows, runs, row, self.ledger.accounts)
-            self._put("kept", self._traces.judge(rows, self._wall()))
-            self._put("requests", rows)
-            self._put("executes", execute_rows(take(runs, row >= 0), priced))
+        if length(settled.requests):
+            self._charges.settled(settled.requests, settled.runs, settled.row, self.ledger.accounts)
+            self._unstored.put("kept", self._traces.judge(settled.requests, self._wall()))
+            self._unstored.put("requests", settled.requests)
+            self._unstored.put("executes", settled.executes)
         charges.show(self._aggregator, self.ledger.accounts)
         return True
-
-    def _reach(self, now_ns: int) -> int:
-        """How far the ledger may sweep: every live worker has told all that ran before."""
-        reach = min([now_ns, *self._frames.values()])
-        if self.closing:
-            return max(reach, self.ledger.until, self._hold.newest)
-        if now_ns < self._began + HOLD_NS:
-            # Workers that lived before a restart are on their way back with what ran meanwhile.
-            return max(reach, self.ledger.until)
-        return max(reach, now_ns - HOLD_NS, self.ledger.until)
-
-    def _put(self, table: str, rows: Columns) -> None:
-        if length(rows):
-            self._rows.setdefault(table, []).append(rows)
 
     def commit(self, number: int, *, previous_ns: int | None) -> None:
         """Store the rows of pass *number*.
@@ -235,41 +196,23 @@ class SidecarPipeline:
         Raises:
             StateError: the recorder cannot take them; they wait, as far as there is room.
         """
-        try:
-            self._recorder.write(number, {table: concatenate(parts) for table, parts in self._rows.items()})
-        except StateError:
-            self._give_up()
-            raise
-        self._rows.clear()
-        self._stored = number
+        self._unstored.store(number)
+        self._unstored.upkeep(self._now(), self._wall())
         if previous_ns is not None:
             self._aggregator.observe(telemetry.PASS_DURATION, (), previous_ns)
-        now = self._now()
-        if now - self._kept_up >= UPKEEP_NS:
-            self._kept_up = now
-            self._recorder.trim(self._wall())
-            self._aggregator.set(telemetry.RECORDER_ROWS, (), self._recorder.rows)
-            self._aggregator.set(telemetry.RECORDER_BYTES, (), self._recorder.size)
-
-    def _give_up(self) -> None:
-        """Where nothing can be stored for long, rows that wait are bounded and their loss is counted."""
-        waiting = sum(length(rows) for rows in self._rows.get("requests", ()))
-        if waiting > MAX_UNSTORED:
-            self._rows.clear()
-            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _QUEUE_FULL), waiting)
 
     def rollback(self, number: int | None) -> int:
         """Delete rows of passes after *number*."""
-        self._stored = self._recorder.rollback(number)
+        newest = self._unstored.rollback(number)
         self._naming.forget()
-        return self._stored
+        return newest
 
     def dump(self) -> Mapping[str, bytes]:
         """Everything that must survive."""
         clock = {
             "format": FORMAT,
             "wall_ns": self._wall(),
-            "frames": list(self._frames.items()),
+            "frames": list(self._settlement.frames.items()),
             "recorder": self._recorder.identity,
         }
         return {
@@ -279,8 +222,7 @@ class SidecarPipeline:
             _WORKERS: self._workers.dump(),
             **self._traces.dump(),
             **self._opens.dump(),
-            **self._hold.dump(),
-            **self.ledger.dump(),
+            **self._settlement.dump(),
         }
 
     def load(self, sections: Mapping[str, bytes], *, same_boot: bool) -> None:
@@ -299,25 +241,22 @@ class SidecarPipeline:
             wall, frames, identity = int(clock["wall_ns"]), dict(clock["frames"]), clock["recorder"]
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"the sidecar's state is not as it writes it: {error}") from error
-        now = self._began = self._now()
-        self.ledger = Ledger(now, self._rate)
-        self.ledger.load(sections, now=now, gap=None if same_boot else max(self._wall() - wall, 0))
-        self.ledger.device(self._host)
-        if identity == self._recorder.identity:
+        same_names = identity == self._recorder.identity
+        gap = None if same_boot else max(self._wall() - wall, 0)
+        self._settlement.load(sections, self._now(), gap=gap, same_names=same_names)
+        if same_names:
             self._opens.load(sections)
-            self._hold.load(sections)
-        self._traces.load(sections, same_boot=same_boot)
         if same_boot:
-            self._frames = frames
-        else:
-            self._hold.release_all()
+            self._settlement.frames = frames
+        self._traces.load(sections, same_boot=same_boot)
 
     def publish(self) -> None:
         """Swap what ``/metrics`` shows."""
         if self._workers.undecodable:
             number, self._workers.undecodable = self._workers.undecodable, 0
             self._aggregator.add(telemetry.DROPS, (_SIDECAR, _UNDECODABLE), number)
-        lag = self._now() - min(self._frames.values()) if self._frames else None
+        frames = self._settlement.frames.values()
+        lag = self._now() - min(frames) if frames else None
         if lag is not None:
             self._aggregator.set(telemetry.FRAME_LAG, (), lag)
         else:
