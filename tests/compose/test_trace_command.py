@@ -110,6 +110,16 @@ def test_a_trace_that_nobody_recorded_exits_with_1(sidecar, tmp_path):
     assert answer.stderr == f"inferometer: nothing is recorded of trace {'cd' * 16}\n"
 
 
+def test_a_last_recorder_that_cannot_be_read_does_not_hide_that_the_sidecar_has_no_such_trace(sidecar, tmp_path):
+    path = tmp_path / "demo-1" / "sidecar" / FILE_NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no database")
+
+    answer = trace("cd" * 16, "--api", sidecar, cwd=tmp_path)
+
+    assert (answer.returncode, answer.stderr) == (1, f"inferometer: nothing is recorded of trace {'cd' * 16}\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

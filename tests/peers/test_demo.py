@@ -14,7 +14,7 @@ import pytest
 from inferometer_compose import web
 from inferometer_compose.stack import peers, programs
 from inferometer_compose.stack.ports import Ports
-from inferometer_compose.stack.process import Process
+from inferometer_compose.stack.process import Command, Process
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
@@ -120,6 +120,26 @@ def test_the_run_leaves_nothing_behind_and_its_trace_can_be_drawn(watched):
     assert drawn.returncode == 0, drawn.stderr
     assert answer["trace_example"] in drawn.stdout
     assert "█" in drawn.stdout
+
+
+@pytest.mark.timeout(200)
+def test_a_trace_of_the_last_demo_is_found_although_another_sidecar_answers(watched, tmp_path):
+    answer, folder = watched
+    api = f"127.0.0.1:{Ports().take(0, 'the API')}"
+    command = [
+        sys.executable, "-m", "inferometer_compose", "sidecar", "--socket", str(tmp_path / "s"), "--state", str(tmp_path),
+        "--metrics", f"127.0.0.1:{Ports().take(0, 'metrics')}", "--api", api,
+    ]  # fmt: skip
+    other = Process(Command("other", command, {}), tmp_path)
+    try:
+        other.wait_until(lambda: web.answers(f"http://{api}/healthz"), within_seconds=30)
+        ask = [sys.executable, "-m", "inferometer_compose", "trace", answer["trace_example"], "--api", f"http://{api}"]
+        drawn = subprocess.run(ask, cwd=folder, capture_output=True, check=False, text=True, timeout=60)
+    finally:
+        other.end(within_seconds=10)
+
+    assert drawn.returncode == 0, drawn.stderr
+    assert answer["trace_example"] in drawn.stdout
 
 
 @pytest.mark.timeout(150)

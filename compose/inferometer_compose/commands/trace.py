@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol, cast
 
-from inferometer.errors import InferometerError
+from inferometer.errors import InferometerError, StateError
 from inferometer_compose import web
 from inferometer_compose.commands.console import screen
 from inferometer_compose.commands.errors import FOUND_SOMETHING, say
@@ -84,8 +84,10 @@ def run(trace_id: str | None, *, slowest: int | None, api: str, recorder: Path |
     if trace_id is not None and not _is_id(trace_id):
         raise InferometerError(f"{trace_id!r} is no trace id: up to {_HEX_DIGITS} hexadecimal digits are right")
     source = _source(api, recorder)
-    ids = [trace_id] if trace_id is not None else source.slowest(slowest or 1)
-    found = [answer for one in ids if (answer := source.trace(one)) is not None]
+    if trace_id is not None:
+        found = [answer for answer in [source.trace(trace_id) or _in_last_demo(trace_id)] if answer is not None]
+    else:
+        found = [answer for one in source.slowest(slowest or 1) if (answer := source.trace(one)) is not None]
     if as_json:
         _print_json(found)
     else:
@@ -110,6 +112,17 @@ def _source(api: str, recorder: Path | None) -> Source:
     if (path := last_recorder(Path.cwd())) is not None:
         return FromFile(path)
     raise InferometerError(f"no sidecar answers at {api}, and no demo ran in this folder: name a file with --recorder")
+
+
+def _in_last_demo(trace_id: str) -> TraceAnswer | None:
+    """The trace in the last demo's file, for an id that who was asked first does not know."""
+    if (path := last_recorder(Path.cwd())) is None:
+        return None
+    try:
+        return FromFile(path).trace(trace_id)
+    except StateError:
+        # That demo's sidecar still runs, and is the only one that may open the file.
+        return None
 
 
 def _is_id(text: str) -> bool:
