@@ -127,8 +127,8 @@ def test_a_trace_of_the_last_demo_is_found_although_another_sidecar_answers(watc
     answer, folder = watched
     api = f"127.0.0.1:{Ports().take(0, 'the API')}"
     command = [
-        sys.executable, "-m", "inferometer_compose", "sidecar", "--socket", str(tmp_path / "s"), "--state", str(tmp_path),
-        "--metrics", f"127.0.0.1:{Ports().take(0, 'metrics')}", "--api", api,
+        sys.executable, "-m", "inferometer_compose", "sidecar", "--socket", str(tmp_path / "s"),
+        "--state", str(tmp_path), "--metrics", f"127.0.0.1:{Ports().take(0, 'metrics')}", "--api", api,
     ]  # fmt: skip
     other = Process(Command("other", command, {}), tmp_path)
     try:

@@ -20,7 +20,7 @@ from inferometer.record import (
     claims,
     partition,
 )
-from inferometer.record.partition import divide, stage_totals
+from inferometer.record.partition import Segment, divide, merge, stage_totals
 
 LABELS = Labels(service="svc", model="m")
 
@@ -177,3 +177,34 @@ def test_merged_segments_say_how_many_they_are(pieces):
     assert len(exact.segments) <= MAX_SEGMENTS
     assert runs >= len(exact.segments)
     assert sum(exact.totals) == 600
+
+
+def simply_merged(segments, limit):
+    """The rule of `merge`, in the plainest way."""
+    parts = [(segment, segment.duration_ns) for segment in segments]
+    while len(parts) > limit:
+        index = min(range(len(parts)), key=lambda i: parts[i][0].duration_ns)
+        left = parts[index - 1][0].duration_ns if index else None
+        right = parts[index + 1][0].duration_ns if index + 1 < len(parts) else None
+        first = index - 1 if right is None or (left is not None and left <= right) else index
+        (a, largest_a), (b, largest_b) = parts[first : first + 2]
+        main = a if largest_a >= largest_b else b
+        whole = Segment(a.start, b.end, main.stage, main.kind, a.merged + b.merged)
+        parts[first : first + 2] = [(whole, max(largest_a, largest_b))]
+    return [segment for segment, _ in parts]
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from(Stage)), max_size=60), st.integers(1, 20))
+def test_merging_many_segments_follows_its_rule(pieces, limit):
+    segments, start = [], 0
+    for width, stage in pieces:
+        segments.append(Segment(start, start + width, stage))
+        start += width
+
+    assert merge(segments, limit) == simply_merged(segments, limit)
+
+
+def test_time_claimed_for_other_leaves_what_follows_in_one_piece():
+    result = divide([Claim(10, 20, len(RANKS) - 1)], 0, 100)
+
+    assert [(s.start, s.end, s.stage) for s in result.segments] == [(0, 100, Stage.OTHER)]

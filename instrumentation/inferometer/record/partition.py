@@ -1,5 +1,6 @@
 """From overlapping claims to exclusive stages that sum to the duration, to the nanosecond."""
 
+import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -79,7 +80,8 @@ def _runs(claims_: Iterable[Claim], start: int, end: int) -> list[tuple[int, int
     for begin, stop, rank in claims_:
         low = max(start, begin)
         high = min(end, stop)
-        if low < high:
+        # What is claimed for `other` is what nobody claims: it needs no event.
+        if low < high and rank != _OTHER:
             events += ((low, rank), (high, ~rank))
     events.append((end, _OTHER))
     events.sort()
@@ -110,20 +112,53 @@ def _runs(claims_: Iterable[Claim], start: int, end: int) -> list[tuple[int, int
 def merge(segments: list[Segment], limit: int = MAX_SEGMENTS) -> list[Segment]:
     """At most *limit* segments: the shortest goes to its shorter neighbour, again and again.
 
-    A merged one carries the stage of its largest part.
+    A merged one carries the stage of its largest part. The earliest of equals goes first; of equal neighbours the
+    left one takes it in.
     """
-    parts = [(segment, segment.duration_ns) for segment in segments]
-    while len(parts) > limit:
-        index = min(range(len(parts)), key=lambda i: parts[i][0].duration_ns)
-        left = parts[index - 1][0].duration_ns if index else None
-        right = parts[index + 1][0].duration_ns if index + 1 < len(parts) else None
-        first = index - 1 if right is None or (left is not None and left <= right) else index
-        parts[first : first + 2] = [_joined(parts[first], parts[first + 1])]
-    return [segment for segment, _ in parts]
+    if len(segments) <= limit:
+        return segments
+    return _Merging(segments).down_to(limit)
 
 
-def _joined(a: tuple[Segment, int], b: tuple[Segment, int]) -> tuple[Segment, int]:
-    (left, left_largest), (right, right_largest) = a, b
-    main = left if left_largest >= right_largest else right
-    whole = Segment(left.start, right.end, main.stage, main.kind, left.merged + right.merged)
-    return whole, max(left_largest, right_largest)
+class _Merging:
+    """Segments as a linked list and a heap by length: a stream may have thousands."""
+
+    def __init__(self, segments: list[Segment]) -> None:
+        self._whole: list[Segment | None] = list(segments)
+        self._largest = [segment.duration_ns for segment in segments]
+        self._left = list(range(-1, len(segments) - 1))
+        self._right = [*range(1, len(segments)), -1]
+        self._heap = [(segment.duration_ns, segment.start, i) for i, segment in enumerate(segments)]
+        heapq.heapify(self._heap)
+
+    def down_to(self, limit: int) -> list[Segment]:
+        for _ in range(len(self._whole) - limit):
+            self._join(self._shortest())
+        return [segment for segment in self._whole if segment is not None]
+
+    def _shortest(self) -> int:
+        while True:
+            length, start, i = heapq.heappop(self._heap)
+            segment = self._whole[i]
+            if segment is not None and (segment.duration_ns, segment.start) == (length, start):
+                return i
+
+    def _join(self, i: int) -> None:
+        left, right = self._left[i], self._right[i]
+        first = left if right < 0 or (left >= 0 and self._length(left) <= self._length(right)) else i
+        second = self._right[first]
+        a, b = self._whole[first], self._whole[second]
+        assert a is not None  # noqa: S101 - links lead to segments that are there
+        assert b is not None  # noqa: S101
+        main = a if self._largest[first] >= self._largest[second] else b
+        self._whole[first] = whole = Segment(a.start, b.end, main.stage, main.kind, a.merged + b.merged)
+        self._whole[second] = None
+        self._largest[first] = max(self._largest[first], self._largest[second])
+        self._right[first] = after = self._right[second]
+        if after >= 0:
+            self._left[after] = first
+        heapq.heappush(self._heap, (whole.duration_ns, whole.start, first))
+
+    def _length(self, i: int) -> int:
+        segment = self._whole[i]
+        return segment.duration_ns if segment is not None else 0
