@@ -24,16 +24,17 @@ from inferometer.aggregate import Aggregator, exact_bounds
 from inferometer.fleet.thresholds import Objective, Price, Sli, Thresholds
 from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
+from inferometer.intake.server import Server
 from inferometer.intake.state import StateFile
 from inferometer.wire.frame import Frame, Names, encode
 from inferometer.wire.layout import Section
 from inferometer.wire.message import Hello, Reader, Type, acked, pack
 from inferometer_exporters import pipeline as pipeline_module
 from inferometer_exporters.columns.tables import DTYPES
-from inferometer_exporters.draining import DrainingServer
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pipeline import SidecarPipeline
 from inferometer_exporters.recorder.store import Recorder
+from inferometer_exporters.sidecar import EARLY_ROWS
 from inferometer_exporters.source import Sampler
 
 TARGET = 80_000
@@ -178,8 +179,8 @@ def main():
         # The stamps lie in the past, so that any rate can be tried: the ledger begins before them.
         monotonic_ns=lambda: time.monotonic_ns() - 10**10,
     )
-    server = DrainingServer([listener], boot_id=boot_id())
-    intake = Intake(server, pipeline, StateFile(base / "state"), boot_id=boot_id())
+    server = Server([listener], boot_id=boot_id())
+    intake = Intake(server, pipeline, StateFile(base / "state"), boot_id=boot_id(), early_rows=EARLY_ROWS)
     watch = Stopwatch()
     instrument(watch, server, intake, pipeline)
     intake.restore()

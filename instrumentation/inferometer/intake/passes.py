@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 PERIOD_SECONDS: Final = 0.25
 """Time between passes, at most."""
 EARLY_ROWS: Final = 2_048
-"""Finished requests that make a pass come early: batches of this size are where columns pay."""
+"""Finished requests that make a pass come early, so that none is long."""
 _MARKS: Final = "intake.marks"
 _BOOT: Final = "intake.boot"
 _WELL_NS: Final = 5 * 10**9
@@ -32,6 +32,7 @@ class Intake:
         state: where the commit point is.
         boot_id: of this kernel; a state of another boot has stamps of another clock.
         period: seconds between passes.
+        early_rows: finished requests that make a pass come before its time.
         monotonic_ns: CLOCK_MONOTONIC.
         after_step: called after each step of a pass with its name: ``absorbed``, ``committed``, ``written``,
             ``synced``, ``renamed``, ``published``, ``acknowledged``; tests kill the process there.
@@ -45,6 +46,7 @@ class Intake:
         *,
         boot_id: str,
         period: float = PERIOD_SECONDS,
+        early_rows: int = EARLY_ROWS,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         after_step: Step = nothing,
     ) -> None:
@@ -53,6 +55,7 @@ class Intake:
         self._state = state
         self._boot_id = boot_id
         self._period_ns = int(period * 10**9)
+        self._early_rows = early_rows
         self._now = monotonic_ns
         self._after = after_step
         self._roster = Roster()
@@ -117,7 +120,7 @@ class Intake:
             left = due - self._now()
             # At least once, also where the last pass took longer than the time between passes.
             self._server.poll(max(left, 0) / 10**9)
-            if left <= 0 or self._server.waiting_requests >= EARLY_ROWS:
+            if left <= 0 or self._server.waiting_requests >= self._early_rows:
                 break
         if not self._stop.is_set():
             self._guarded()
