@@ -61,7 +61,7 @@ def _sync(worker: Worker, hook: str, httpx: ModuleType, original: Callable[..., 
         mark = begin(worker, hook, request)
         if mark is None:
             return original(self, request)
-        request.extensions = {**request.extensions, "trace": _trace(mark, request.extensions.get("trace"))}
+        listen(worker, hook, mark, request, _trace)
         try:
             response = original(self, request)
         except BaseException:
@@ -95,7 +95,7 @@ def _async(
         mark = begin(worker, hook, request)
         if mark is None:
             return await original(self, request)
-        request.extensions = {**request.extensions, "trace": _async_trace(mark, request.extensions.get("trace"))}
+        listen(worker, hook, mark, request, _async_trace)
         try:
             response = await original(self, request)
         except BaseException:
@@ -143,6 +143,15 @@ def _attempt(caller: OpenRequest, target: int) -> int:
         if earlier.target == target:
             break
     return attempt
+
+
+def listen(worker: Worker, hook: str, mark: CallMark, request: Any, trace: Callable[[CallMark, Any], Any]) -> None:
+    """Hear from the transport when the request goes out; who listens already still hears everything."""
+    try:
+        extensions = request.extensions
+        request.extensions = {**extensions, "trace": trace(mark, extensions.get("trace"))}
+    except Exception as error:  # noqa: BLE001 - the edge: the call goes out, only its wait in the pool is not known
+        worker.hooks.failed(hook, error)
 
 
 def answered(worker: Worker, hook: str, mark: CallMark, response: Any, stream: Callable[[Any, CallMark], Any]) -> None:
