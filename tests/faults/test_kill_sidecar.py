@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from inferometer.catalog import requests, telemetry
 from inferometer.fleet.thresholds import Objective, Price, Sli, Thresholds, dumps
 from inferometer.intake.passes import boot_id
 from inferometer.wire.frame import Frame, Names, encode
@@ -274,7 +275,7 @@ def test_a_sidecar_that_is_killed_twenty_times_loses_nothing_and_counts_nothing_
     sent = [span for worker in workers for span in worker.spans]
     deadline = time.monotonic() + 20
     # A series is born at 0 and shows it until one scrape has fetched that.
-    while scraper.total("inference_requests_total") < len(sent) and time.monotonic() < deadline:
+    while scraper.total(requests.REQUESTS.name) < len(sent) and time.monotonic() < deadline:
         time.sleep(0.1)
     scraper.finish()
     assert sidecar.process is not None
@@ -284,11 +285,11 @@ def test_a_sidecar_that_is_killed_twenty_times_loses_nothing_and_counts_nothing_
     assert kills == {"step": KILLS // 2, "moment": KILLS // 2}
     assert scraper.fallen == []
     assert scraper.scrapes > KILLS
-    assert scraper.total("inference_requests_total", outcome="ok") == len(sent)
-    assert scraper.total("inferometer_records_total") == len(sent)
-    assert scraper.total("inference_request_duration_seconds_count") == len(sent)
-    assert scraper.total("inference_slo_events_total") == len(sent)
-    assert scraper.total("inferometer_dropped_total") == 0
+    assert scraper.total(requests.REQUESTS.name, outcome="ok") == len(sent)
+    assert scraper.total(telemetry.RECORDS.name) == len(sent)
+    assert scraper.total(f"{requests.REQUEST_DURATION.name}_count") == len(sent)
+    assert scraper.total(requests.SLO_EVENTS.name) == len(sent)
+    assert scraper.total(telemetry.DROPS.name) == 0
     with contextlib.closing(queries.opened(tmp_path / "state" / "recorder.duckdb")) as cursor:
         stored = [span for (span,) in queries.rows(cursor, "select span_id from requests")]
         device = queries.devices(cursor)[0]
