@@ -52,7 +52,7 @@ def filled(histograms: int) -> tuple[Aggregator, CollectorRegistry]:
         child = peer.labels(*labels)
         for bucket, count in zip(child._buckets, cell.classic, strict=True):  # noqa: SLF001 - 300k observe() take minutes
             bucket.set(count)
-        child._sum.set(cell.total / layout.scale)  # noqa: SLF001
+        child._sum.set(cell.total / layout.scale)  # noqa: SLF001 - the same
         for index in range(len(cell.classic)):
             if rng.random() < EVERY_TENTH:
                 value = layout.classic[min(index, len(layout.classic) - 1)]
@@ -60,7 +60,7 @@ def filled(histograms: int) -> tuple[Aggregator, CollectorRegistry]:
                     trace_id=number * 1000 + index, value=value, wall_ns=1_700_000_000 * 10**9
                 )
                 trace = {"trace_id": f"{number * 1000 + index:032x}"}
-                child._buckets[index].set_exemplar(ClientExemplar(trace, value / layout.scale, 1.7e9))  # noqa: SLF001
+                child._buckets[index].set_exemplar(ClientExemplar(trace, value / layout.scale, 1.7e9))  # noqa: SLF001 - it has no setter
     Exposition(aggregator.snapshot).respond().fetched()
     aggregator.settle()
     return aggregator, registry
@@ -90,7 +90,10 @@ def main() -> None:
     arguments = parser.parse_args()
     aggregator, registry = filled(arguments.histograms)
     snapshot = aggregator.snapshot()
-    fresh = lambda accept: Exposition(lambda: snapshot).respond(accept).body  # noqa: E731
+
+    def fresh(accept: str) -> bytes:
+        return Exposition(lambda: snapshot).respond(accept).body
+
     if samples(fresh(OPENMETRICS)) != samples(generate_openmetrics(registry)):
         parser.exit(1, "the pages differ\n")
     warm = Exposition(aggregator.snapshot)
