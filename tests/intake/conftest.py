@@ -44,7 +44,7 @@ class FakeWorker:
         rows = b"".join(
             REQUESTS.row.pack(
                 1, int.from_bytes(os.urandom(8)), int.from_bytes(os.urandom(8)), 0, *stamps,
-                0, 10, 10, 1, 1, 0, 0, 200, Outcome.OK, Flag.ENTRY,
+                0, 10, 10, 1, 1, 0, 0, 200, Outcome.OK, Flag.ENTRY, 0,
             )
             for _ in range(count)
         )  # fmt: skip
@@ -141,7 +141,7 @@ class Rows:
         stamps = [0] * len(Moment)
         stamps[Moment.ENTRY], stamps[Moment.LAST] = BEGIN, BEGIN + duration
         row = REQUESTS.row.pack(
-            trace >> 64, trace & (2**64 - 1), span, 0, *stamps, 0, 0, 0, shape, 1, 0, 0, 200, outcome, flags
+            trace >> 64, trace & (2**64 - 1), span, 0, *stamps, 0, 0, 0, shape, 1, 0, 0, 200, outcome, flags, 0
         )
         return self._add(REQUESTS, row)
 

@@ -19,7 +19,7 @@ def test_rows_come_out_as_they_went_in(requests):
     for executes, calls, intervals in requests:
         if executes or calls or intervals:
             parts = (b"e" * EXECUTES.size * executes, b"c" * CALLS.size * calls, b"i" * INTERVALS.size * intervals)
-            buffers.request_with(ROW, *parts)
+            buffers.request_with(ROW, *parts, b"", b"")
         else:
             buffers.request(ROW)
     rows = buffers.take()
@@ -62,6 +62,6 @@ def test_four_threads_and_a_flusher_lose_nothing_and_count_what_does_not_fit():
 def test_the_garbage_collector_tracks_nothing_of_what_waits():
     buffers = Buffers(1000)
     buffers.request(bytes(REQUESTS.size))
-    buffers.request_with(ROW, bytes(EXECUTES.size), b"", b"")
+    buffers.request_with(ROW, bytes(EXECUTES.size), b"", b"", b"", b"")
 
     assert not any(gc.is_tracked(row) for row in (*buffers.plain, *buffers._whole))

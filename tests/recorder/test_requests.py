@@ -8,6 +8,7 @@ import pytest
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record import Flag, Moment, partition
+from inferometer.recorder.asgi_request import AsgiRequest
 from inferometer.recorder.hook_states import FAILED
 from inferometer.recorder.marks import annotate, stage
 from inferometer.recorder.request import OpenRequest, current
@@ -300,7 +301,7 @@ def test_a_failure_of_ours_loses_the_record_and_not_the_answer(bench, client, an
 
 
 def test_a_request_that_cannot_begin_is_served(bench, client, answer, monkeypatch, caplog):
-    monkeypatch.setattr(OpenRequest, "__init__", lambda *_: 1 / 0)
+    monkeypatch.setattr(AsgiRequest, "__init__", lambda *_: 1 / 0)
     asked = run(client()(bench.wrap(answer())))
 
     assert len(asked.sent) == 2

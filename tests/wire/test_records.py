@@ -19,7 +19,7 @@ def frame(**tables) -> Frame:
 
 def request_row(span: int, shape: int = 7) -> bytes:
     flags = Flag.ENTRY | Flag.STREAM
-    return REQUESTS.row.pack(1, 2, span, 9, *STAMPS, 40, 10, 20, shape, 2, 3, 4, 200, Outcome.DEGRADED, flags)
+    return REQUESTS.row.pack(1, 2, span, 9, *STAMPS, 40, 10, 20, shape, 2, 3, 4, 200, Outcome.DEGRADED, flags, 0)
 
 
 def test_a_record_has_its_own_executes_calls_and_intervals_and_no_others():

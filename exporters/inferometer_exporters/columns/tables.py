@@ -19,7 +19,7 @@ Columns = dict[str, Column]
 IDS = frozenset({"trace_hi", "trace_lo", "span_id", "parent_id", "execute_id", "batch_id", "call_id"})
 """The 64-bit columns that are identities; the others are times and sizes, on which one calculates with a sign."""
 
-_CODES = {"Q": "<i8", "I": "<u4", "H": "<u2", "B": "u1"}
+_CODES = {"Q": "<i8", "I": "<u4", "H": "<u2", "B": "u1", "64s": "S64"}
 
 
 def _dtype(table: Table) -> np.dtype[np.void]:

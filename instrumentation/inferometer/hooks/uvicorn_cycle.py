@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from inferometer.hooks.patching import UnsupportedError, replace
-from inferometer.recorder.request import START_KEY
+from inferometer.recorder.asgi_request import START_KEY
 from inferometer.recorder.worker import Worker
 
 now = time.monotonic_ns

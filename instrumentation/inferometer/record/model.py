@@ -163,6 +163,12 @@ class RequestRecord:
     chunks: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    last_token: int = 0
+    """ns of CLOCK_MONOTONIC at which the last output token was there; 0 where unknown."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """(bucket, number) of times between tokens; a bucket is an index into the boundaries of the series' sketch."""
+    external_id: str = ""
+    """What the client or a proxy calls the request."""
     executes: tuple[Execute, ...] = ()
     calls: tuple[Call, ...] = ()
     intervals: tuple[Interval, ...] = ()

@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from inferometer.recorder.asgi_request import AsgiRequest
 from inferometer.recorder.protocol import Application, Message, Receive, Scope, Send
-from inferometer.recorder.request import OpenRequest, current_request
+from inferometer.recorder.request import current_request
 from inferometer.recorder.this_process import worker as worker_of_this_process
 from inferometer.recorder.worker import Worker
 
@@ -47,7 +48,7 @@ def recording(worker: Worker, call: Method) -> Method:
             if not worker.started:
                 worker.start()
             scope[RECORDED] = scope["path"] not in excluded
-            request = OpenRequest(worker, scope, receive, send) if scope[RECORDED] else None
+            request = AsgiRequest(worker, scope, receive, send) if scope[RECORDED] else None
         except Exception as error:  # noqa: BLE001 - the edge: the request goes on without us
             worker.failed(error)
             request = None

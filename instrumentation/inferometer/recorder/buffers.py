@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from inferometer.wire.layout import CALLS, EXECUTES, INTERVALS, REQUESTS, Section
+from inferometer.wire.layout import CALLS, EXECUTES, EXTERNAL_IDS, GAPS, INTERVALS, REQUESTS, Section
 
-_COUNTS: Final = struct.Struct("<III")
-_PARTS: Final = (EXECUTES, CALLS, INTERVALS)
+PARTS: Final = (EXECUTES, CALLS, INTERVALS, GAPS, EXTERNAL_IDS)
+"""Tables that may have rows of a finished request, besides its own."""
+_COUNTS: Final = struct.Struct(f"<{len(PARTS)}I")
 BUFFER_FULL: Final = "buffer_full"
 """One of ``catalog.labels.DROP_REASON``."""
 
@@ -32,7 +33,7 @@ class Buffers:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.plain: list[bytes] = []
-        """Rows of requests without executes, calls or intervals."""
+        """Rows of requests that have no rows in other tables."""
         self._whole: list[bytes] = []
         self._executes: list[bytes] = []
         self._batches: list[bytes] = []
@@ -46,13 +47,12 @@ class Buffers:
         else:
             self.dropped()
 
-    def request_with(self, row: bytes, executes: bytes, calls: bytes, intervals: bytes) -> None:
-        """A finished request with its other rows: one object, so that all of it lands in one frame."""
+    def request_with(self, row: bytes, *parts: bytes) -> None:
+        """A finished request with its rows of each of `PARTS`: one object, so that all of it lands in one frame."""
         if len(self._whole) >= self._limit:
             self.dropped()
             return
-        counts = _COUNTS.pack(len(executes), len(calls), len(intervals))
-        self._whole.append(b"".join((counts, row, executes, calls, intervals)))
+        self._whole.append(b"".join((_COUNTS.pack(*map(len, parts)), row, *parts)))
 
     def execute(self, row: bytes) -> None:
         """An execute that no request has part in."""
@@ -85,7 +85,7 @@ class Buffers:
         """Everything that waits. Only the flusher calls it."""
         plain, whole = _taken(self.plain), _taken(self._whole)
         parts: dict[Section, list[bytes]] = {Section.REQUESTS: plain}
-        for table in _PARTS:
+        for table in PARTS:
             parts[table.section] = []
         parts[Section.EXECUTES] += _taken(self._executes)
         parts[Section.BATCHES] = _taken(self._batches)
@@ -93,7 +93,7 @@ class Buffers:
             offset = _COUNTS.size
             end = offset + REQUESTS.size
             plain.append(record[offset:end])
-            for table, size in zip(_PARTS, _COUNTS.unpack_from(record), strict=True):
+            for table, size in zip(PARTS, _COUNTS.unpack_from(record), strict=True):
                 offset, end = end, end + size
                 parts[table.section].append(record[offset:end])
         return Rows({section: b"".join(rows) for section, rows in parts.items()}, len(plain))

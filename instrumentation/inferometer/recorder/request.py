@@ -1,8 +1,8 @@
-"""A request while it is open: stamps in slots, and the receive and send that take them."""
+"""A request while it is open, whatever the protocol: stamps, names and marks in slots, one row when it ends."""
 
 import threading
 import time
-from collections.abc import Awaitable
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -10,72 +10,72 @@ from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record.model import Flag
 from inferometer.recorder.calls import MAX_CALLS, CallMark
 from inferometer.recorder.executes import ExecuteMark
-from inferometer.recorder.headers import is_ours, parse_traceparent, server_timing
+from inferometer.recorder.headers import is_ours, parse_traceparent
 from inferometer.recorder.outcome import of_exception, of_request
-from inferometer.recorder.protocol import Message, Receive, Scope, Send
-from inferometer.recorder.routes import route_of
-from inferometer.wire.layout import INTERVALS, OPEN, REQUESTS
+from inferometer.wire.layout import EXTERNAL_IDS, GAPS, INTERVALS, OPEN, REQUESTS
 
 if TYPE_CHECKING:
     from inferometer.recorder.worker import Worker
 
 now = time.monotonic_ns
 
-START_KEY: Final = "inferometer.start"
-"""Where a server's hook leaves the moment at which it had parsed the head, ns."""
 MAX_EXECUTES: Final = 4096
 MAX_INTERVALS: Final = 4096
-MAX_BLOCKED_SENDS: Final = 16
-BLOCKED_NS: Final = 10**6
-"""A part of a stream that took this long to hand over waited for the client."""
 _MAX_TEXT: Final = 200
 _ENTRY: Final = int(Flag.ENTRY)
 _SAMPLED: Final = int(Flag.SAMPLED)
 _STREAM: Final = int(Flag.STREAM)
-_UNAVAILABLE: Final = 503
 _MAX_STATUS: Final = 999
 _PACK: Final = REQUESTS.row.pack
 _PACK_OPEN: Final = OPEN.row.pack
 _PACK_INTERVAL: Final = INTERVALS.row.pack
+_PACK_GAP: Final = GAPS.row.pack
 _listing = threading.Lock()
 
 
 class OpenRequest:
-    """Stamps, names and marks of one request. Its bound methods `receive` and `send` go to the application."""
+    """Stamps, names and marks of one request; each protocol has a class of its own that takes the stamps."""
 
     __slots__ = (
-        "answers", "arrival", "blocked", "body_end", "body_start", "bytes_in", "bytes_out", "calls", "chunks",
-        "degraded", "encode", "ended", "endpoint", "entry", "executes", "first_chunk", "first_token", "flags",
-        "flushed", "hooked", "intervals", "last", "left", "model", "parent_id", "proxy_wait", "raised", "rejected",
-        "request_class", "respond", "retry_after", "rx", "scope", "span_id", "start", "state", "status", "tenant",
-        "thread", "tokens_in", "tokens_out", "trace_hi", "trace_lo", "tx", "validate", "version", "worker",
+        "answers", "arrival", "baggage", "body_end", "body_start", "bytes_in", "bytes_out", "calls", "chunks",
+        "degraded", "encode", "ended", "endpoint", "entry", "executes", "external_id", "first_chunk", "first_token",
+        "flags", "flushed", "gaps", "hooked", "intervals", "last", "last_token", "left", "model", "parent_id",
+        "proxy_wait", "raised", "rejected", "request_class", "respond", "retry_after", "span_id", "start", "state",
+        "status", "tenant", "thread", "tokens_in", "tokens_out", "trace_hi", "trace_lo", "validate", "version",
+        "worker",
     )  # fmt: skip
 
-    def __init__(self, worker: "Worker", scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, worker: "Worker", headers: Iterable[tuple[bytes, bytes]], start: int = 0) -> None:
+        """Open a request.
+
+        Args:
+            worker: of this process.
+            headers: names in lower case, and values, as the client sent them.
+            start: ns at which the server had parsed the head; 0 where it does not tell.
+        """
         self.entry = now()
         self.worker = worker
-        self.scope: Scope | None = scope
-        self.rx = receive
-        self.tx = send
         self.arrival = self.body_start = self.body_end = self.validate = self.endpoint = self.thread = 0
-        self.encode = self.respond = self.first_chunk = self.first_token = self.last = self.ended = 0
+        self.encode = self.respond = self.first_chunk = self.first_token = self.last_token = self.last = self.ended = 0
         self.status = self.chunks = self.bytes_in = self.bytes_out = self.tokens_in = self.tokens_out = 0
-        self.proxy_wait = self.parent_id = self.trace_hi = self.trace_lo = self.blocked = self.flushed = 0
+        self.proxy_wait = self.parent_id = self.trace_hi = self.trace_lo = self.flushed = 0
         self.model = self.hooked = self.tenant = self.request_class = ""
         self.version: str = worker.version
         self.answers = self.left = self.retry_after = self.degraded = self.rejected = False
         self.executes: list[ExecuteMark] | None = None
         self.calls: list[CallMark] | None = None
         self.intervals: list[bytes] | None = None
+        self.gaps: dict[int, int] | None = None
+        """Times between tokens: bucket -> number of them."""
         self.raised: Outcome | None = None
-        self.state = b""
+        self.state = self.baggage = self.external_id = b""
         self.flags = _ENTRY
-        self.start: int = scope.get(START_KEY, 0)
+        self.start = start
         bits = worker.bits
         self.span_id = bits(64)
         wanted = worker.wanted_headers
         found: dict[bytes, bytes] | None = None
-        for name, value in scope["headers"]:
+        for name, value in headers:
             if name in wanted:
                 if found is None:
                     found = {name: value}
@@ -103,67 +103,6 @@ class OpenRequest:
             self.flags = 0
         if flags & 1:
             self.flags |= _SAMPLED
-
-    async def receive(self) -> Message:
-        """Stand for the server's receive."""
-        if not self.body_start:
-            self.body_start = now()
-        message = await self.rx()
-        try:
-            kind = message["type"]
-            if kind == "http.request":
-                self.bytes_in += len(message.get("body") or b"")
-                if not message.get("more_body"):
-                    self.body_end = now()
-            elif kind == "http.disconnect" and not self.last:
-                self.left = True
-        except Exception as error:  # noqa: BLE001 - the application gets whatever a server hands over
-            self.worker.failed(error)
-        return message
-
-    def send(self, message: Message) -> Awaitable[None]:
-        """Stand for the server's send."""
-        try:
-            kind = message["type"]
-            if kind == "http.response.body":
-                size = len(message.get("body") or b"")
-                return self._part(message, size) if message.get("more_body") else self._final(message, size)
-            if kind == "http.response.start":
-                self.respond = now()
-                self.status = status = int(message["status"])
-                if status == _UNAVAILABLE:
-                    self.retry_after = any(name.lower() == b"retry-after" for name, _ in message.get("headers", ()))
-                if self.answers:
-                    message = self._answered(message)
-        except Exception as error:  # noqa: BLE001 - the server judges whatever an application sends
-            self.worker.failed(error)
-        return self.tx(message)
-
-    def _answered(self, message: Message) -> Message:
-        timing = (b"server-timing", server_timing(self.respond - (self.start or self.entry)))
-        return {**message, "headers": [*message.get("headers", ()), timing]}
-
-    async def _final(self, message: Message, size: int) -> None:
-        await self.tx(message)
-        self.last = last = now()
-        if size:
-            self.bytes_out += size
-            self.chunks += 1
-            if not self.first_chunk:
-                self.first_chunk = last
-
-    async def _part(self, message: Message, size: int) -> None:
-        begun = now()
-        await self.tx(message)
-        done = now()
-        if size:
-            self.bytes_out += size
-            self.chunks += 1
-            if not self.first_chunk:
-                self.first_chunk = done
-        if done - begun >= BLOCKED_NS and self.blocked < MAX_BLOCKED_SENDS:
-            self.blocked += 1
-            self.add_interval(begun, done, Stage.NETWORK, Kind.SEND)
 
     def add_execute(self, mark: ExecuteMark) -> bool:
         """Take part in an execute; False where the request has ended or has too many."""
@@ -204,12 +143,20 @@ class OpenRequest:
         """The application raised *error*."""
         self.raised = of_exception(error)
 
+    def place(self) -> tuple[str, str]:
+        """(method, route template) as far as they are known; each protocol's class says."""
+        return "", ""
+
+    def gone(self) -> bool:
+        """Whether the client left before it had the whole answer."""
+        return self.left
+
+    def release(self) -> None:
+        """The request has ended: let go of the server's objects."""
+
     def shape(self) -> int:
         """Number of its labels, as far as they are known."""
-        scope = self.scope
-        route = method = ""
-        if scope is not None:
-            route, method = route_of(scope), scope.get("method", "")
+        method, route = self.place()
         shapes = self.worker.shapes
         model = self.model or self.hooked
         if model:
@@ -238,19 +185,21 @@ class OpenRequest:
             self.thread, self.encode, self.respond, self.first_chunk, self.first_token, self.last, done,
             self.proxy_wait, self.bytes_in, self.bytes_out, self.shape(), chunks, self.tokens_in, self.tokens_out,
             status if 0 <= status <= _MAX_STATUS else 0, self._outcome(done),
-            self.flags | _STREAM if chunks > 1 else self.flags,
+            self.flags | _STREAM if chunks > 1 else self.flags, self.last_token,
         )  # fmt: skip
-        if self.executes is None and self.calls is None and self.intervals is None:
+        if (
+            self.executes is None and self.calls is None and self.intervals is None and self.gaps is None
+            and not self.external_id
+        ):  # fmt: skip
             worker.buffers.request(row)
         else:
             self._finish_with(row, done)
         del worker.open[self.span_id]
-        self.scope = None
+        self.release()
 
     def _outcome(self, done: int) -> Outcome:
         status = self.status
-        # uvicorn's cycle knows of a client that left while nobody was asking receive().
-        left = self.left or getattr(getattr(self.tx, "__self__", None), "disconnected", False) is True
+        left = self.gone()
         if 200 <= status < 400 and not left and self.raised is None and not self.rejected:  # noqa: PLR2004 - HTTP
             return Outcome.DEGRADED if self.degraded else Outcome.OK
         if self.rejected:
@@ -265,7 +214,11 @@ class OpenRequest:
         shape = self.shape()
         runs = [mark.row(span, shape, final=True, end=mark.end or done) for mark in executes or () if mark.start]
         attempts = [mark.row(span, done) for mark in calls or ()]
-        self.worker.buffers.request_with(row, b"".join(runs), b"".join(attempts), b"".join(intervals or ()))
+        gaps = [_PACK_GAP(span, bucket, count) for bucket, count in (self.gaps or {}).items()]
+        named = EXTERNAL_IDS.row.pack(span, self.external_id) if self.external_id else b""
+        self.worker.buffers.request_with(
+            row, b"".join(runs), b"".join(attempts), b"".join(intervals or ()), b"".join(gaps), named
+        )
 
     def open_row(self) -> bytes:
         """Its row in the table of open requests."""

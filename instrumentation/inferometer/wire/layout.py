@@ -23,6 +23,8 @@ class Section(IntEnum):
     CALLS = 13
     BATCHES = 14
     INTERVALS = 15
+    GAPS = 16
+    EXTERNAL_IDS = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ REQUESTS = Table(
         ("status", "H"),
         ("outcome", "B"),
         ("flags", "B"),
+        ("last_token", "Q"),
     ),
 )
 
@@ -157,7 +160,20 @@ INTERVALS = Table(
 )
 """Stages that were marked by the user or by a hook (preprocess, a wait in a batch queue, …)."""
 
-TABLES = (REQUESTS, OPEN, EXECUTES, CALLS, BATCHES, INTERVALS)
+GAPS = Table(
+    Section.GAPS,
+    (
+        ("span_id", "Q"),
+        ("bucket", "I"),  # index into the sketch's boundaries of catalog.requests.INTER_TOKEN
+        ("count", "I"),
+    ),
+)
+"""Times between the tokens of a stream, binned by the worker: 10,000 tokens are some dozens of rows."""
+
+EXTERNAL_IDS = Table(Section.EXTERNAL_IDS, (("span_id", "Q"), ("text", "64s")))
+"""What the client or a proxy calls the request (``X-Request-ID``): UTF-8, filled with zero bytes."""
+
+TABLES = (REQUESTS, OPEN, EXECUTES, CALLS, BATCHES, INTERVALS, GAPS, EXTERNAL_IDS)
 BY_SECTION = {table.section: table for table in TABLES}
 
 SHAPE_FIELDS = ("service", "model", "version", "region", "tenant", "class", "method", "route")

@@ -7,7 +7,16 @@ from inferometer.catalog.labels import CLOSE_REASON
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record.model import Batch, Call, Execute, Flag, Interval, Labels, Moment, RequestRecord
 from inferometer.wire.frame import Frame, Names
-from inferometer.wire.layout import BATCHES, CALLS, EXECUTES, INTERVALS, REQUESTS, SHAPE_FIELDS
+from inferometer.wire.layout import (
+    BATCHES,
+    CALLS,
+    EXECUTES,
+    EXTERNAL_IDS,
+    GAPS,
+    INTERVALS,
+    REQUESTS,
+    SHAPE_FIELDS,
+)
 
 _UNKNOWN = Labels(service="", model="")
 _LABEL_FIELDS = tuple("request_class" if name == "class" else name for name in SHAPE_FIELDS)
@@ -72,10 +81,16 @@ def records(frame: Frame, names: Names) -> Iterator[RequestRecord]:
     for span, start, end, stage, kind, _, _ in frame.rows(INTERVALS):
         if stage in _STAGES:
             marked[span].append(Interval(start=start, end=end, stage=_STAGES[stage], kind=_KINDS.get(kind, Kind.NONE)))
+    gaps: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for span, bucket, count in frame.rows(GAPS):
+        gaps[span].append((bucket, count))
+    external = external_ids(frame)
     labels = LabelSets(names)
     for row in frame.rows(REQUESTS):
         hi, lo, span, parent = row[:4]
-        wait, bytes_in, bytes_out, shape, chunks, tokens_in, tokens_out, status, outcome, flags = row[_STAMPS.stop :]
+        wait, bytes_in, bytes_out, shape, chunks, tokens_in, tokens_out, status, outcome, flags, last_token = row[
+            _STAMPS.stop :
+        ]
         yield RequestRecord(
             trace_id=hi << 64 | lo,
             span_id=span,
@@ -91,10 +106,19 @@ def records(frame: Frame, names: Names) -> Iterator[RequestRecord]:
             chunks=chunks,
             tokens_in=tokens_in,
             tokens_out=tokens_out,
+            last_token=last_token,
+            gaps=tuple(gaps.get(span, ())),
+            external_id=external.get(span, ""),
             executes=tuple(runs.get(span, ())),
             calls=tuple(calls.get(span, ())),
             intervals=tuple(marked.get(span, ())),
         )
+
+
+def external_ids(frame: Frame) -> dict[int, str]:
+    """Span id -> what the client or a proxy calls the request."""
+    rows = EXTERNAL_IDS.row.iter_unpack(frame.tables.get(EXTERNAL_IDS.section, b""))
+    return {span: text.rstrip(b"\0").decode("utf-8", "replace") for span, text in rows}
 
 
 def _call(row: tuple[int, ...], names: Names) -> Call:

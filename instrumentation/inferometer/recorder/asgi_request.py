@@ -1,0 +1,108 @@
+"""A request of an ASGI application while it is open: the receive and send that stamp what passes through them."""
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final
+
+from inferometer.catalog.stages import Kind, Stage
+from inferometer.recorder.headers import server_timing
+from inferometer.recorder.protocol import Message, Receive, Scope, Send
+from inferometer.recorder.request import OpenRequest, now
+from inferometer.recorder.routes import route_of
+
+if TYPE_CHECKING:
+    from inferometer.recorder.worker import Worker
+
+START_KEY: Final = "inferometer.start"
+"""Where a server's hook leaves the moment at which it had parsed the head, ns."""
+MAX_BLOCKED_SENDS: Final = 16
+BLOCKED_NS: Final = 10**6
+"""A part of a stream that took this long to hand over waited for the client."""
+_UNAVAILABLE: Final = 503
+
+
+class AsgiRequest(OpenRequest):
+    """An open request whose bound methods `receive` and `send` go to the application."""
+
+    __slots__ = ("blocked", "rx", "scope", "tx")
+
+    def __init__(self, worker: "Worker", scope: Scope, receive: Receive, send: Send) -> None:
+        OpenRequest.__init__(self, worker, scope["headers"], scope.get(START_KEY, 0))
+        self.scope: Scope | None = scope
+        self.rx = receive
+        self.tx = send
+        self.blocked = 0
+
+    async def receive(self) -> Message:
+        """Stand for the server's receive."""
+        if not self.body_start:
+            self.body_start = now()
+        message = await self.rx()
+        try:
+            kind = message["type"]
+            if kind == "http.request":
+                self.bytes_in += len(message.get("body") or b"")
+                if not message.get("more_body"):
+                    self.body_end = now()
+            elif kind == "http.disconnect" and not self.last:
+                self.left = True
+        except Exception as error:  # noqa: BLE001 - the application gets whatever a server hands over
+            self.worker.failed(error)
+        return message
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Stand for the server's send."""
+        try:
+            kind = message["type"]
+            if kind == "http.response.body":
+                size = len(message.get("body") or b"")
+                return self._part(message, size) if message.get("more_body") else self._final(message, size)
+            if kind == "http.response.start":
+                self.respond = now()
+                self.status = status = int(message["status"])
+                if status == _UNAVAILABLE:
+                    self.retry_after = any(name.lower() == b"retry-after" for name, _ in message.get("headers", ()))
+                if self.answers:
+                    message = self._answered(message)
+        except Exception as error:  # noqa: BLE001 - the server judges whatever an application sends
+            self.worker.failed(error)
+        return self.tx(message)
+
+    def _answered(self, message: Message) -> Message:
+        timing = (b"server-timing", server_timing(self.respond - (self.start or self.entry)))
+        return {**message, "headers": [*message.get("headers", ()), timing]}
+
+    async def _final(self, message: Message, size: int) -> None:
+        await self.tx(message)
+        self.last = last = now()
+        if size:
+            self.bytes_out += size
+            self.chunks += 1
+            if not self.first_chunk:
+                self.first_chunk = last
+
+    async def _part(self, message: Message, size: int) -> None:
+        begun = now()
+        await self.tx(message)
+        done = now()
+        if size:
+            self.bytes_out += size
+            self.chunks += 1
+            if not self.first_chunk:
+                self.first_chunk = done
+        if done - begun >= BLOCKED_NS and self.blocked < MAX_BLOCKED_SENDS:
+            self.blocked += 1
+            self.add_interval(begun, done, Stage.NETWORK, Kind.SEND)
+
+    def place(self) -> tuple[str, str]:
+        """(method, route template) as far as the router has decided."""
+        scope = self.scope
+        return ("", "") if scope is None else (scope.get("method", ""), route_of(scope))
+
+    def gone(self) -> bool:
+        """Whether the client left before it had the whole answer."""
+        # uvicorn's cycle knows of a client that left while nobody was asking receive().
+        return self.left or getattr(getattr(self.tx, "__self__", None), "disconnected", False) is True
+
+    def release(self) -> None:
+        """Let go of the server's objects."""
+        self.scope = None
