@@ -6,12 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := instrumentation exporters dashboards alerts compose
 CODE := $(PACKAGES) tests benchmarks examples tools
+# pytest in the environment of requirements/environments/NAME.txt for `make test-NAME`, with the packages of this checkout.
+IN_ENVIRONMENT = environment=$$($(BIN)/python tools/environments.py $(@:test-%=%)) && \
+	  PYTHONPATH=$(subst $() ,:,$(PACKAGES:%=$(CURDIR)/%)) $$environment/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check format generate tools bench lock clean
+.PHONY: help setup demo test test-fast test-frameworks test-servers check format generate tools bench lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.dev ## Make .venv with everything that tests need
 
@@ -27,6 +30,12 @@ test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Promet
 
 test-fast: $(VENV)/.dev ## The inner loop: under a minute, no peers
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not peers"
+
+test-frameworks: $(VENV)/.dev ## Hooks of the heavy frameworks, for real, in a cached environment of their own
+	$(IN_ENVIRONMENT) tests/frameworks
+
+test-servers: $(VENV)/.dev ## The heavy model servers, for real, in a cached environment of their own
+	$(IN_ENVIRONMENT) tests/servers
 
 check: $(VENV)/.dev ## Style, types, layers, generated files
 	$(BIN)/ruff check $(CODE)
@@ -57,6 +66,9 @@ lock: $(VENV)/.dev ## Renew the locked versions in requirements/
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo -o requirements/demo.txt pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo --extra otel --group dev \
 	  -c requirements/demo.txt -o requirements/dev.txt pyproject.toml
+	for environment in requirements/environments/*.in; do \
+	  $(BIN)/uv pip compile -q --upgrade --no-header --no-annotate -o $${environment%.in}.txt $$environment || exit 1; \
+	done
 
 clean: ## Remove .venv and caches; keeps the built peers
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist
