@@ -16,6 +16,9 @@ _MIB: Final = 1 << 20
 _MAX_TEXT: Final = 253
 """Characters of a name; a host's may be that long."""
 
+_ON: Final = frozenset({"1", "true", "yes", "on"})
+_OFF: Final = frozenset({"0", "false", "no", "off"})
+
 # Probes and scrapes are no inference: they would be most of the requests of a quiet service.
 PROBES: Final = frozenset({"/health", "/healthz", "/livez", "/metrics", "/ping", "/readyz", "/ready"})
 
@@ -29,6 +32,9 @@ def _runtime_dir(environ: Mapping[str, str]) -> Path:
 class Settings:
     """How this process records and where it sends; each field names its variable and unit."""
 
+    enabled: bool | None = None
+    """INFEROMETER_ENABLED: 1 records without a code change, 0 does not record even where the code says so; without it
+    the code decides."""
     service: str = "app"
     """OTEL_SERVICE_NAME; without it the application's module."""
     service_named: bool = False
@@ -85,6 +91,14 @@ def _text(text: str) -> str:
     return text
 
 
+def _switch(text: str) -> bool:
+    if text.lower() in _ON:
+        return True
+    if text.lower() in _OFF:
+        return False
+    raise ValueError("1 or 0 is right")
+
+
 def _seconds(low: float, high: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         hint = f"seconds from {low:g} to {high:g} are right"
@@ -137,6 +151,7 @@ def _paths(text: str) -> frozenset[str]:
 
 
 _VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
+    "INFEROMETER_ENABLED": ("enabled", _switch),
     "OTEL_SERVICE_NAME": ("service", _text),
     "INFEROMETER_VERSION": ("version", _text),
     "INFEROMETER_REGION": ("region", _text),

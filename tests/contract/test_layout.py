@@ -73,6 +73,10 @@ def test_the_wheel_works_in_a_clean_environment(tmp_path):
 
     code = "import inferometer.auto, inferometer, pathlib; print(pathlib.Path(inferometer.__file__).parent)"
     ran = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+    switched = subprocess.run(
+        [python, "-c", "import sys; print('inferometer.switch' in sys.modules)"],
+        env={"INFEROMETER_ENABLED": "1"}, check=True, capture_output=True, text=True, cwd=tmp_path,
+    ).stdout  # fmt: skip
     installed = subprocess.run(
         [python, "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True
     ).stdout.split()
@@ -82,6 +86,7 @@ def test_the_wheel_works_in_a_clean_environment(tmp_path):
 
     assert str(tmp_path) in ran.stdout
     assert (Path(ran.stdout.strip()) / "py.typed").is_file()
+    assert switched.strip() == "True"
     names = {line.split("==")[0].split(" ")[0] for line in installed}
     assert len(names - {"pip", "setuptools", "inferometer"}) <= 4, names
     assert "inferometer[" in command.stdout + command.stderr, "without extras the command names the one to install"

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS, Thresholds, dumps
-from inferometer.recorder.this_process import application_module
+from inferometer.recorder.this_process import application_module, module_started
 
 SHOW = "from inferometer.recorder.this_process import worker; w = worker(); print(w.shapes.service, w.timeout_ns)"
 
@@ -21,12 +21,28 @@ SHOW = "from inferometer.recorder.this_process import worker; w = worker(); prin
         (["/bin/granian", "shop:app", "--host", "::1"], "shop"),
         (["/srv/serve.py", "--port", "80"], "serve"),
         (["/lib/uvicorn/__main__.py"], ""),
+        (["-m", "shop:app"], "shop"),
         (["-c"], ""),
         ([], ""),
     ],
 )
 def test_the_applications_module_is_found_in_the_command(argv, module):
     assert application_module(argv) == module
+
+
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        (["python", "-m", "shop.serve", "--port", "80"], "serve.py"),
+        (["python", "-X", "dev", "-m", "shop_of_the_current_folder"], "shop_of_the_current_folder.py"),
+        (["python", "-m", "uvicorn", "shop:app"], ""),
+        (["python", "-Im", "uvicorn", "shop:app"], ""),
+        (["python", "-m"], ""),
+        (["python"], ""),
+    ],
+)
+def test_a_module_that_is_started_is_known_before_it_runs(command, file):
+    assert module_started(command) == file
 
 
 def shown(**environment):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from inferometer.settings import Settings
 log = logging.getLogger("inferometer")
 
 _APPLICATION: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(.*\))?")
+_MODULE_OPTION: Final = re.compile(r"-[A-Za-z]*m")
 
 
 @cache
@@ -27,7 +29,8 @@ def worker() -> Worker:
     """The one worker of this process, with settings from the environment."""
     settings = Settings.from_env()
     if not settings.service_named:
-        settings = replace(settings, service=application_module(sys.argv) or settings.service)
+        argv = [module_started(sys.orig_argv), *sys.argv[1:]] if sys.argv[:1] == ["-m"] else sys.argv
+        settings = replace(settings, service=application_module(argv) or settings.service)
     made = Worker(settings, elect=_elect, timeout_of=_timeouts(settings.thresholds))
     os.register_at_fork(after_in_child=made.after_fork)
     return made
@@ -45,12 +48,28 @@ def _timeouts(path: Path | None) -> Callable[[str], int] | None:
 
 def application_module(argv: Sequence[str]) -> str:
     """The application's module, from what was started: ``gunicorn pkg.app:app`` or ``python app.py``; empty without."""
-    for before, argument in pairwise(argv):
+    for before, argument in pairwise(["", *argv[1:]]):
         # What follows an option may look the same: --bind unix:socket.
         if not before.startswith("-") and _APPLICATION.fullmatch(argument):
             return argument.partition(":")[0]
     script = Path(argv[0]) if argv else Path()
     return script.stem if script.suffix == ".py" and script.stem != "__main__" else ""
+
+
+def module_started(command: Sequence[str]) -> str:
+    """The file of ``python -m module``, as far as its name tells, while ``sys.argv`` does not: an interpreter starts.
+
+    Empty for an installed package, such as a server that is given its application.
+    """
+    module = next((name for option, name in pairwise(command) if _MODULE_OPTION.fullmatch(option)), "")
+    if not module:
+        return ""
+    if "." not in module and module not in sys.modules:
+        # A top-level module can be looked for without an import; those of the current folder are not there yet.
+        spec = find_spec(module)
+        if spec is not None and spec.submodule_search_locations is not None:
+            return ""
+    return f"{module.rpartition('.')[2]}.py"
 
 
 def _elect(runtime_dir: Path) -> LocalIntake | None:

@@ -75,6 +75,8 @@ class Worker:
 
     def start(self) -> None:
         """Start sending, once; called when a server starts in this process, never at import."""
+        if self.settings.enabled is False:
+            return
         with self._starting:
             if self._flusher is None:
                 self._flusher = Flusher(self, self._destination)

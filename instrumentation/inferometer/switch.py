@@ -1,0 +1,32 @@
+"""Switching recording on: by the one line, by a variable without a code change, by ``opentelemetry-instrument``.
+
+However often and in whichever order they come, the hooks are installed once. ``INFEROMETER_ENABLED=0`` wins over all.
+"""
+
+import logging
+
+from inferometer.hooks.registry import install
+from inferometer.recorder.this_process import worker
+
+log = logging.getLogger("inferometer")
+
+
+def on() -> None:
+    """Record from now on, unless ``INFEROMETER_ENABLED`` says no."""
+    try:
+        here = worker()
+        if here.settings.enabled is not False:
+            install(here)
+    except Exception as error:
+        log.warning("nothing is recorded, inferometer could not be installed: %s", error, exc_info=error)
+
+
+def at_startup() -> None:
+    """Record if ``INFEROMETER_ENABLED`` says so; what ``inferometer.pth`` calls when an interpreter starts."""
+    try:
+        wanted = worker().settings.enabled
+    except Exception as error:
+        log.warning("nothing is recorded, inferometer could not be installed: %s", error, exc_info=error)
+        return
+    if wanted:
+        on()
