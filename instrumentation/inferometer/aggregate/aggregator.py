@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from operator import is_
 from typing import Final
 
 from inferometer.aggregate.cells import CounterCell, GaugeCell, HistogramCell, LabelValues
@@ -251,7 +252,9 @@ def _scalars(members: Members[CounterCell] | Members[GaugeCell]) -> Family:
 
 
 def _distributions(members: Members[HistogramCell]) -> Family:
-    if members.shown is None or members.changed or any(cell.frozen is None for cell in members.cells.values()):
-        members.shown = Family(members.entry, members.layout, tuple(c.freeze() for c in members.cells.values()))
+    samples = tuple(cell.freeze() for cell in members.cells.values())
+    shown = members.shown
+    if shown is None or members.changed or not all(map(is_, shown.samples, samples)):
+        members.shown = shown = Family(members.entry, members.layout, samples)
         members.changed = False
-    return members.shown
+    return shown

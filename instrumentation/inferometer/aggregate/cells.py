@@ -1,7 +1,7 @@
 """One series each: a counter, a gauge, a histogram. Changed by the Intake's thread only; frozen into samples."""
 
 import json
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,6 +12,7 @@ from inferometer.errors import StateError
 LabelValues = tuple[str, ...]
 
 _HISTOGRAM_FIELDS: Final = 7
+_MAX_PENDING: Final = 4_096
 
 
 class CounterCell:
@@ -83,11 +84,14 @@ class GaugeCell:
 
 
 class HistogramCell:
-    """A distribution: sketch and classic buckets, each counted on its own."""
+    """A distribution: sketch and classic buckets, each counted on its own.
+
+    Values wait in a list until somebody looks: sorted, they are counted bucket by bucket and not one by one.
+    """
 
     __slots__ = (
-        "_bounds", "_last", "birth", "classic", "count", "encoded", "exemplars", "frozen", "labels", "layout",
-        "limited", "sketch", "total", "zero",
+        "_bounds", "_classic", "_count", "_last", "_pending", "_sketch", "_total", "_zero", "birth", "encoded",
+        "exemplars", "frozen", "labels", "layout", "limited",
     )  # fmt: skip
 
     def __init__(self, labels: LabelValues, layout: Layout, birth: Birth | None, *, limited: bool = False) -> None:
@@ -95,33 +99,77 @@ class HistogramCell:
         self.layout = layout
         self.birth = birth
         self.limited = limited
-        self.count = 0
-        self.total = 0
-        """Sum of all values, in stored units."""
-        self.zero = 0
-        """Values of 0; the sketch has no bucket for them."""
-        self.sketch: dict[int, int] = {}
-        """Index into ``layout.bounds`` -> values."""
-        self.classic = [0] * (len(layout.classic) + 1)
         self.exemplars: dict[int, Exemplar] = {}
         """Classic index -> newest exemplar."""
         self.frozen: Distribution | None = None
         self.encoded: bytes | None = None
+        self._count = self._total = self._zero = 0
+        self._sketch: dict[int, int] = {}
+        self._classic = [0] * (len(layout.classic) + 1)
+        self._pending: list[int] = []
         self._bounds = layout.bounds
         self._last = len(layout.bounds) - 1
 
+    @property
+    def count(self) -> int:
+        """Number of values."""
+        return self._count + len(self._pending)
+
+    @property
+    def total(self) -> int:
+        """Sum of all values, in stored units."""
+        self._fold()
+        return self._total
+
+    @property
+    def zero(self) -> int:
+        """Values of 0; the sketch has no bucket for them."""
+        self._fold()
+        return self._zero
+
+    @property
+    def sketch(self) -> dict[int, int]:
+        """Index into ``layout.bounds`` -> values."""
+        self._fold()
+        return self._sketch
+
+    @property
+    def classic(self) -> list[int]:
+        """Values by classic bucket."""
+        self._fold()
+        return self._classic
+
     def observe(self, value: int) -> None:
         """Count one value, in stored units."""
-        self.count += 1
-        self.total += value
-        if value > 0:
-            index = bisect_left(self._bounds, value)
-            if index > self._last:  # noqa: PLR1730 - a call of min() is a tenth of all this
-                index = self._last
-            self.sketch[index] = self.sketch.get(index, 0) + 1
-        else:
-            self.zero += 1
-        self.classic[bisect_left(self.layout.classic, value)] += 1
+        pending = self._pending
+        pending.append(value)
+        if len(pending) >= _MAX_PENDING:
+            self._fold()
+
+    def _fold(self) -> None:
+        values = self._pending
+        if not values:
+            return
+        self._pending = []
+        values.sort()
+        number = len(values)
+        self._count += number
+        self._total += sum(values)
+        begin = bisect_right(values, 0)
+        self._zero += begin
+        bounds, last, sketch = self._bounds, self._last, self._sketch
+        while begin < number:
+            index = bisect_left(bounds, values[begin])
+            end = bisect_right(values, bounds[index], begin) if index < last else number
+            index = min(index, last)
+            sketch[index] = sketch.get(index, 0) + end - begin
+            begin = end
+        begin, bounds, last = 0, self.layout.classic, len(self._classic) - 1
+        while begin < number:
+            index = bisect_left(bounds, values[begin])
+            end = bisect_right(values, bounds[index], begin) if index < last else number
+            self._classic[index] += end - begin
+            begin = end
         self.frozen = self.encoded = None
 
     def observe_binned(
@@ -136,12 +184,12 @@ class HistogramCell:
             zero: number of values that are 0.
         """
         for index, number in sketch.items():
-            self.sketch[index] = self.sketch.get(index, 0) + number
+            self._sketch[index] = self._sketch.get(index, 0) + number
         for index, number in classic.items():
-            self.classic[index] += number
-            self.count += number
-        self.total += total
-        self.zero += zero
+            self._classic[index] += number
+            self._count += number
+        self._total += total
+        self._zero += zero
         self.frozen = self.encoded = None
 
     def attach(self, exemplar: Exemplar) -> None:
@@ -154,14 +202,15 @@ class HistogramCell:
 
     def freeze(self) -> Distribution:
         """What a page shows."""
+        self._fold()
         if self.frozen is None:
             self.frozen = Distribution(
                 self.labels,
-                self.count,
-                self.total,
-                self.zero,
-                tuple(sorted(self.sketch.items())),
-                tuple(self.classic),
+                self._count,
+                self._total,
+                self._zero,
+                tuple(sorted(self._sketch.items())),
+                tuple(self._classic),
                 tuple(sorted(self.exemplars.items())),
                 self.birth,
             )
@@ -169,18 +218,19 @@ class HistogramCell:
 
     def encode(self) -> bytes:
         """One line of the state."""
+        self._fold()
         if self.encoded is None:
-            flat = [part for item in self.sketch.items() for part in item]
+            flat = [part for item in sorted(self._sketch.items()) for part in item]
             self.encoded = _line(
-                [self.labels, int(self.birth is not None), self.count, self.total, self.zero, flat, self.classic]
+                [self.labels, int(self.birth is not None), self._count, self._total, self._zero, flat, self._classic]
             )
         return self.encoded
 
     def restore(self, fields: list, layout: Layout | None) -> None:  # type: ignore[type-arg]  # checked by use
         """Take the values of a line of the state over, of a histogram that had *layout*."""
-        self.count, self.total, self.zero, flat, classic = fields
-        self.sketch = dict(zip(flat[::2], flat[1::2], strict=True))
-        self.classic = classic if layout == self.layout or layout is None else rebin(layout, classic, self)
+        self._count, self._total, self._zero, flat, classic = fields
+        self._sketch = dict(zip(flat[::2], flat[1::2], strict=True))
+        self._classic = classic if layout == self.layout or layout is None else rebin(layout, classic, self)
 
     def settled(self) -> None:
         """From now on the real value is shown."""
