@@ -6,23 +6,16 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from inferometer.catalog.labels import CLOSE_REASON
-from inferometer.catalog.stages import Kind, Stage
-from inferometer.recorder.executes import BatchRun, running_batch
+from inferometer.recorder.batch_run import FULL, TIMEOUT, RunningBatch
 from inferometer.recorder.request import OpenRequest, current
 from inferometer.recorder.worker import Worker
-from inferometer.wire.layout import BATCHES
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 BatchFunction = Callable[[list[Item]], Awaitable[Sequence[Result]] | Sequence[Result]]
-
-FULL: Final = "full"
-TIMEOUT: Final = "timeout"
-HOOK: Final = "batch"
 
 
 class Member(Generic[Item, Result]):
@@ -98,7 +91,8 @@ class BatchQueue(Generic[Item, Result]):
         self._task = asyncio.get_running_loop().create_task(self._run(members, reason), context=Context())
 
     async def _run(self, members: list[Member[Item, Result]], reason: str) -> None:
-        told = _Told(self._worker, members, capacity=self._max_size, waiting=len(self._waiting), reason=reason)
+        waited = [(member.came, member.request) for member in members]
+        told = RunningBatch(self._worker, waited, capacity=self._max_size, waiting=len(self._waiting), reason=reason)
         try:
             results = await self._results([member.item for member in members])
             if len(results) != len(members):
@@ -123,58 +117,6 @@ class BatchQueue(Generic[Item, Result]):
     async def _results(self, items: list[Item]) -> Sequence[Result]:
         found = self._function(items) if self._is_async else await asyncio.to_thread(self._function, items)
         return await found if inspect.isawaitable(found) else found
-
-
-class _Told:
-    """What is recorded of one batch. Its errors are caught here: the batch runs without them."""
-
-    def __init__(
-        self, worker: Worker, members: Sequence[Member[Any, Any]], *, capacity: int, waiting: int, reason: str
-    ) -> None:
-        self.model = ""
-        self._worker = worker
-        self._members = members
-        self._facts = (capacity, waiting, CLOSE_REASON.values.index(reason))
-        self._start = time.monotonic_ns()
-        self._run: BatchRun | None = None
-        try:
-            self._begin()
-        except Exception as error:  # noqa: BLE001 - the edge
-            worker.hooks.failed(HOOK, error)
-
-    def _begin(self) -> None:
-        requests = []
-        for member in self._members:
-            if member.request is not None:
-                member.request.add_interval(member.came, self._start, Stage.QUEUE, Kind.BATCH_WAIT)
-                requests.append(member.request)
-        owners = tuple(dict.fromkeys(requests))
-        self._run = BatchRun(self._worker.bits(64), len(owners), owners)
-        running_batch.set(self._run)
-        self._worker.executes.begin_batch(self._run, self._worker.device, len(self._members))
-
-    def end(self) -> None:
-        """The batch has run."""
-        run, self._run = self._run, None
-        if run is None:
-            return
-        try:
-            self._worker.executes.end_batch(run)
-            self._row(run)
-        except Exception as error:  # noqa: BLE001 - the edge
-            self._worker.hooks.failed(HOOK, error)
-
-    def _row(self, run: BatchRun) -> None:
-        version = ""
-        for request in run.owners:
-            self.model = request.model or request.hooked
-            version = request.version
-            if self.model:
-                break
-        shape = self._worker.shapes.number((self.model, version, "", "", "", ""))
-        times = (self._members[0].came, self._start, time.monotonic_ns())
-        row = BATCHES.row.pack(run.batch_id, *times, shape, len(self._members), *self._facts, 0, 0, 0)
-        self._worker.buffers.batch(row)
 
 
 def _fail(members: Sequence[Member[Any, Any]], error: BaseException) -> None:

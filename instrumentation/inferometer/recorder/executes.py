@@ -94,9 +94,13 @@ class Executes:
 
     def begin_batch(self, batch: BatchRun, device: str, rows: int) -> None:
         """A batch of *rows* items begins to run; one execute, unless a hook sees what runs inside."""
-        whole = ExecuteMark(self._bits(64), self._shapes.string(device), rows=rows, kind=Kind.BATCH)
-        self._join(whole, batch)
-        batch.whole = whole
+        self.begin_whole(batch, device, rows, Kind.BATCH)
+
+    def begin_whole(self, run: BatchRun, device: str, rows: int = 0, kind: Kind = Kind.NONE) -> None:
+        """A call of a model begins; one execute, unless a hook sees what runs inside."""
+        whole = ExecuteMark(self._bits(64), self._shapes.string(device), rows=rows, kind=kind)
+        self._join(whole, run)
+        run.whole = whole
         whole.start = now()
 
     def end(self, mark: ExecuteMark) -> None:
