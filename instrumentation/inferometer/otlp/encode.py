@@ -1,17 +1,21 @@
 """A kept record to OTLP: one SERVER span, a child per segment, a CLIENT span per outgoing attempt, its batch.
 
-The bytes depend on the record alone: an export that is repeated is the same bytes with the same span ids.
+The bytes depend on the record alone: an export that is repeated is the same bytes with the same span ids. What is the
+same in many traces (names, kinds, attributes of labels) is encoded once and kept as bytes; ids and times have a fixed
+width, so one `struct` call per span writes them.
 """
 
-from collections.abc import Iterator, Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from inferometer.catalog import spans
-from inferometer.catalog.stages import FAILED, Kind, Stage
-from inferometer.otlp.fields import attribute, link, pair, part, texts, times
-from inferometer.record.model import Batch, Call, Execute, RequestRecord
-from inferometer.record.partition import Partition, Segment
+from inferometer.catalog.stages import FAILED, Kind, Outcome, Stage
+from inferometer.otlp.fields import attribute, link, pair, part, texts, times, varint
+from inferometer.record.model import Batch, Call, Execute, Labels, RequestRecord
+from inferometer.record.partition import MAX_SEGMENTS, Partition, Segment
 
 _INTERNAL: Final = b"\x30\x01"
 _SERVER: Final = b"\x30\x02"
@@ -23,6 +27,10 @@ _GAP_NS: Final = 1_000
 _CLIENT_ERROR: Final = 400
 _SCOPE: Final = part(b"\x0a", part(b"\x0a", b"inferometer"))
 _NO_ANSWER: Final = "no_answer"
+_CHILD: Final = struct.Struct("<30sQcQcQ")
+"""trace id, parent id and the tag of the span's own (`_family`), the id, start and end"""
+_LENGTHS: Final = tuple(b"\x12" + varint(length) for length in range(2048))
+"""The tag of ``ScopeSpans.spans`` and a span's length, for the usual ones."""
 PICODOLLARS: Final = 10**12
 MICROJOULES: Final = 10**6
 NANOSECONDS: Final = 10**9
@@ -91,13 +99,27 @@ def batch_ids(batch_id: int) -> tuple[int, int]:
     return derived(batch_id, 0) << 64 | derived(batch_id, 1), derived(batch_id, 2)
 
 
+_MIX: Final = tuple(derived(0, index) for index in range(MAX_SEGMENTS))
+"""What makes a child's id from its parent's: the same for each segment of every trace."""
+
+
+def child_id(span_id: int, index: int) -> int:
+    """Id of the span of segment number *index* of a request: 64 bits, never 0, always the same."""
+    return (span_id ^ _MIX[index]) or 1
+
+
 def encode_trace(kept: Kept) -> tuple[bytes, int]:
     """A whole ``ExportTraceServiceRequest`` and its number of spans; several of them joined are one again."""
-    encoded = [part(b"\x12", span) for span in _spans(kept)]
-    scope_spans = part(b"\x12", _SCOPE + b"".join(encoded))
-    return part(b"\x0a", _resource(kept.resource) + scope_spans), len(encoded)
+    encoded = list(_spans(kept))
+    return envelope(kept.resource, encoded), len(encoded)
 
 
+def envelope(resource: Resource, encoded: Iterable[bytes]) -> bytes:
+    """A whole ``ExportTraceServiceRequest`` with the spans of one process, each with its tag and length."""
+    return part(b"\x0a", _resource(resource) + part(b"\x12", _SCOPE + b"".join(encoded)))
+
+
+@lru_cache(maxsize=256)
 def _resource(resource: Resource) -> bytes:
     pairs = [
         pair(spans.SERVICE_NAME, resource.service),
@@ -111,45 +133,80 @@ def _resource(resource: Resource) -> bytes:
 
 def _spans(kept: Kept) -> Iterator[bytes]:
     record, offset = kept.record, kept.wall_offset_ns
-    trace = b"\x0a\x10" + trace_bytes(record.trace_id)
-    head = trace + b"\x12\x08"
-    parent = b"\x22\x08" + span_bytes(record.span_id)
-    yield b"".join((
-        head,
-        span_bytes(record.span_id),
-        b"\x22\x08" + span_bytes(record.parent_id) if record.parent_id else b"",
-        part(b"\x2a", _root_name(record).encode("utf-8", "replace")),
-        _SERVER,
-        times(record.start + offset, record.end + offset),
-        *_root_attributes(kept),
-        _ERROR if record.outcome in FAILED else b"",
-    ))  # fmt: skip
+    trace = trace_bytes(record.trace_id)
+    yield root_span(
+        trace,
+        record.span_id,
+        record.parent_id,
+        (record.start + offset, record.end + offset),
+        root_names(record.labels, record.outcome, record.status, kept.reason) + b"".join(_root_measures(kept)),
+    )
+    head = family(trace, record.span_id)
     for index, segment in enumerate(kept.partition.segments):
-        if _replaced(segment, record.calls):
+        if record.calls and _replaced(segment, record.calls):
             continue
-        yield b"".join((
-            head,
-            span_bytes(derived(record.span_id, index)),
-            parent,
-            part(b"\x2a", spans.stage_span(segment.stage).encode()),
-            _INTERNAL,
-            times(segment.start + offset, max(segment.end - _GAP_NS, segment.start) + offset),
-            *_segment_attributes(segment, kept),
-        ))  # fmt: skip
+        fields = segment_fields(segment.stage, segment.kind, segment.merged)
+        if segment.stage is Stage.EXECUTE:
+            fields += b"".join(_run_attributes(segment, kept))
+        end = max(segment.end - _GAP_NS, segment.start)
+        yield child_span(head, child_id(record.span_id, index), (segment.start + offset, end + offset), fields)
     for call in record.calls:
-        yield head + span_bytes(call.call_id) + parent + _client(call, offset)
+        start = call.sent or call.start
+        end = max(call.end - _GAP_NS, start)
+        yield child_span(head, call.call_id, (start + offset, end + offset), b"".join(_client_fields(call)))
     for batch_id in sorted({execute.batch_id for execute in record.executes if execute.batch_id}):
-        yield _batch(batch_id, kept)
+        yield part(b"\x12", _batch(batch_id, kept))
 
 
-def _root_name(record: RequestRecord) -> str:
-    labels = record.labels
+def root_span(trace: bytes, span_id: int, parent_id: int, at: tuple[int, int], fields: bytes) -> bytes:
+    """A request's own span, with its tag and length.
+
+    Args:
+        trace: id, 16 bytes.
+        span_id: the request's.
+        parent_id: the caller's attempt; 0 without one.
+        at: start and end, ns since the epoch.
+        fields: everything else, encoded.
+    """
+    ids = b"\x0a\x10" + trace + b"\x12\x08" + span_bytes(span_id)
+    if parent_id:
+        ids += b"\x22\x08" + span_bytes(parent_id)
+    return part(b"\x12", ids + times(*at) + fields)
+
+
+def family(trace: bytes, parent_id: int) -> bytes:
+    """What all children of one span begin with."""
+    return b"\x0a\x10" + trace + b"\x22\x08" + span_bytes(parent_id) + b"\x12\x08"
+
+
+def child_span(head: bytes, span_id: int, at: tuple[int, int], fields: bytes) -> bytes:
+    """A child of the span that *head* is the `family` of, with its tag and length; *at* in ns since the epoch."""
+    length = _CHILD.size + len(fields)
+    prefix = _LENGTHS[length] if length < len(_LENGTHS) else b"\x12" + varint(length)
+    # An id is written big-endian, times are little-endian: the id's bytes are turned around beforehand.
+    turned = int.from_bytes(span_id.to_bytes(8, "big"), "little")
+    return prefix + _CHILD.pack(head, turned, b"\x39", at[0], b"\x41", at[1]) + fields
+
+
+@lru_cache(maxsize=512)
+def segment_fields(stage: Stage, kind: Kind, merged: int) -> bytes:
+    """Name, kind and attributes of a segment's span, as far as they are the same in every trace."""
+    fields = [part(b"\x2a", spans.stage_span(stage).encode()), _INTERNAL]
+    if kind is not Kind.NONE:
+        fields.append(attribute(spans.STAGE_KIND, kind.label))
+    if merged > 1:
+        fields.append(attribute(spans.STAGE_MERGED, merged))
+    return b"".join(fields)
+
+
+def _root_name(labels: Labels) -> str:
     return f"{labels.method} {labels.route}".strip() or labels.model or labels.service
 
 
-def _root_attributes(kept: Kept) -> Iterator[bytes]:
-    record = kept.record
-    labels = record.labels
+@lru_cache(maxsize=4096)
+def root_names(labels: Labels, outcome: Outcome, status: int, reason: str) -> bytes:
+    """Name, kind, status and attributes of a request's span, as far as they are the same in many traces."""
+    fields = [part(b"\x2a", _root_name(labels).encode("utf-8", "replace")), _SERVER]
     named = (
         (spans.HTTP_METHOD, labels.method),
         (spans.HTTP_ROUTE, labels.route),
@@ -158,23 +215,30 @@ def _root_attributes(kept: Kept) -> Iterator[bytes]:
         (spans.TENANT, labels.tenant),
         (spans.CLASS, labels.request_class),
     )
-    for name, text in named:
-        if text:
-            yield attribute(name, text)
-    measured = (
-        (spans.HTTP_STATUS, record.status),
-        (spans.HTTP_REQUEST_SIZE, record.bytes_in),
-        (spans.HTTP_RESPONSE_SIZE, record.bytes_out),
-    )
-    for name, number in measured:
-        if number:
-            yield attribute(name, number)
-    yield attribute(spans.OUTCOME, record.outcome.label)
-    if record.outcome in FAILED:
-        said = record.status >= _CLIENT_ERROR
-        yield attribute(spans.ERROR_TYPE, str(record.status) if said else record.outcome.label)
-    yield attribute(spans.KEEP, True)  # noqa: FBT003 - the value of an attribute
-    yield attribute(spans.KEEP_REASON, kept.reason)
+    fields += [attribute(name, text) for name, text in named if text]
+    if status:
+        fields.append(attribute(spans.HTTP_STATUS, status))
+    fields.append(attribute(spans.OUTCOME, outcome.label))
+    if outcome in FAILED:
+        fields.append(attribute(spans.ERROR_TYPE, str(status) if status >= _CLIENT_ERROR else outcome.label))
+        fields.append(_ERROR)
+    fields.append(attribute(spans.KEEP, True))  # noqa: FBT003 - the value of an attribute
+    fields.append(attribute(spans.KEEP_REASON, reason))
+    return b"".join(fields)
+
+
+def sizes(bytes_in: int, bytes_out: int) -> bytes:
+    """Attributes of the bodies' sizes; none for an empty body."""
+    request = _size(spans.HTTP_REQUEST_SIZE, bytes_in) if bytes_in else b""
+    return request + _size(spans.HTTP_RESPONSE_SIZE, bytes_out) if bytes_out else request
+
+
+_size: Final = lru_cache(maxsize=4096)(attribute)
+
+
+def _root_measures(kept: Kept) -> Iterator[bytes]:
+    record = kept.record
+    yield sizes(record.bytes_in, record.bytes_out)
     if record.first_chunk_ns is not None:
         yield attribute(spans.FIRST_CHUNK, record.first_chunk_ns / NANOSECONDS)
     if kept.outlay is not None:
@@ -200,12 +264,8 @@ def _replaced(segment: Segment, calls: tuple[Call, ...]) -> bool:
     return away and any(call.start <= segment.start and segment.end <= call.end for call in calls)
 
 
-def _segment_attributes(segment: Segment, kept: Kept) -> Iterator[bytes]:
-    if segment.kind is not Kind.NONE:
-        yield attribute(spans.STAGE_KIND, segment.kind.label)
-    if segment.merged > 1:
-        yield attribute(spans.STAGE_MERGED, segment.merged)
-    execute = _run_in(segment, kept.record.executes) if segment.stage is Stage.EXECUTE else None
+def _run_attributes(segment: Segment, kept: Kept) -> Iterator[bytes]:
+    execute = _run_in(segment, kept.record.executes)
     if execute is None:
         return
     if execute.device:
@@ -231,23 +291,19 @@ def _device_state(outlay: Outlay) -> Iterator[bytes]:
         yield texts(spans.GPU_THROTTLE, outlay.gpu_throttle_reasons)
 
 
-def _client(call: Call, offset: int) -> bytes:
-    """An outgoing attempt, from the moment a connection was there; the wait before it is a segment."""
-    start = call.sent or call.start
-    out = [
-        part(b"\x2a", (call.method or call.target or "call").encode("utf-8", "replace")),
-        _CLIENT,
-        times(start + offset, max(call.end - _GAP_NS, start) + offset),
-    ]
+def _client_fields(call: Call) -> Iterator[bytes]:
+    """Of an outgoing attempt, whose span begins when a connection was there; the wait before it is a segment."""
+    yield part(b"\x2a", (call.method or call.target or "call").encode("utf-8", "replace"))
+    yield _CLIENT
     if call.method:
-        out.append(attribute(spans.HTTP_METHOD, call.method))
+        yield attribute(spans.HTTP_METHOD, call.method)
     if call.target:
-        out.append(attribute(spans.SERVER_ADDRESS, call.target))
+        yield attribute(spans.SERVER_ADDRESS, call.target)
     if call.status:
-        out.append(attribute(spans.HTTP_STATUS, call.status))
+        yield attribute(spans.HTTP_STATUS, call.status)
     if call.status >= _CLIENT_ERROR or not call.status:
-        out += (attribute(spans.ERROR_TYPE, str(call.status) if call.status else _NO_ANSWER), _ERROR)
-    return b"".join(out)
+        yield attribute(spans.ERROR_TYPE, str(call.status) if call.status else _NO_ANSWER)
+        yield _ERROR
 
 
 def _batch(batch_id: int, kept: Kept) -> bytes:
