@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 now = time.monotonic_ns
 MAX_LOOSE: Final = 4096
+AT_ONCE_NS: Final = 50_000
+"""A device that takes up a launch within this time was not busy: a launch takes some 10 us, and so exact are clocks."""
 _U32: Final = 0xFFFFFFFF
 
 
@@ -23,8 +25,8 @@ class ExecuteMark:
     """One run of a model while it lasts. All requests that have part in it hold the same mark."""
 
     __slots__ = (
-        "announced", "batch_id", "batch_size", "device", "end", "execute_id", "kind", "model", "owners", "queued",
-        "rows", "start",
+        "announced", "ask", "batch_id", "batch_size", "device", "end", "execute_id", "kind", "model", "owners",
+        "queued", "rows", "start",
     )  # fmt: skip
 
     def __init__(self, execute_id: int, device: int, *, model: str = "", rows: int = 0, kind: int = Kind.NONE) -> None:
@@ -34,7 +36,10 @@ class ExecuteMark:
         self.rows = min(rows, _U32)
         self.kind = kind
         self.start = 0
-        """0 until it begins: a mark is listed first and stamped then, so that no frame can miss it."""
+        """0 until it begins: a mark is listed first and stamped then, so that no frame can miss it. What was launched
+        on a device begins when the device takes it up, and is stamped when somebody asks the device after that."""
+        self.ask: Callable[[], None] | None = None
+        """Asks the device how far it is; None for what ends when its call returns."""
         self.end = 0
         self.queued = 0
         self.batch_id = 0
@@ -79,18 +84,41 @@ class Executes:
         self._current = current
         self._lock = threading.Lock()
         self._loose: dict[int, ExecuteMark] = {}
+        self.devices: list[Callable[[], None]] = []
+        """Each asks its devices how far they are, and tells `started` and `end`; called before each frame."""
 
     def begin(self, device: str, *, model: str = "", rows: int = 0, kind: Kind = Kind.NONE) -> ExecuteMark:
         """A run of *model* begins on *device*, for the current request, the running batch, or nobody."""
-        number = self._shapes.string(device)
-        batch = running_batch.get()
-        if batch is not None:
-            return self._in_batch(batch, number, model, rows, kind)
-        mark = ExecuteMark(self._bits(64), number, model=model, rows=rows, kind=kind)
-        request = self._current()
-        self._list(mark, () if request is None else (request,))
+        mark = self._listed(device, model, rows, kind)
         mark.start = now()
         return mark
+
+    def launch(self, device: str, *, model: str = "", rows: int = 0, kind: Kind = Kind.NONE) -> ExecuteMark:
+        """A run is handed to a *device* that works by itself; `started` and `end` follow when the device was asked."""
+        launched = now()
+        mark = self._listed(device, model, rows, kind)
+        mark.queued = launched
+        # A batch as a whole has begun already; when a frame has told so, that start stays.
+        if not mark.announced:
+            mark.start = 0
+        return mark
+
+    def started(self, mark: ExecuteMark, start: int) -> None:
+        """The device took up what was launched, at *start* in ns of CLOCK_MONOTONIC."""
+        if all(request.ended for request in mark.owners):
+            # They could not tell of it: it had not begun, or nobody could ask since a graph was captured.
+            mark.owners = ()
+        if mark.announced:
+            mark.queued = 0
+            return
+        if start - mark.queued < AT_ONCE_NS:
+            mark.queued = 0
+        mark.start = start
+
+    def ask_devices(self) -> None:
+        """Learn what began and ended on devices until now."""
+        for ask in self.devices:
+            ask()
 
     def begin_batch(self, batch: BatchRun, device: str, rows: int) -> None:
         """A batch of *rows* items begins to run; one execute, unless a hook sees what runs inside."""
@@ -103,9 +131,12 @@ class Executes:
         run.whole = whole
         whole.start = now()
 
-    def end(self, mark: ExecuteMark) -> None:
-        """It has ended. What ran on after the end of a request is told as work of nobody."""
-        mark.end = end = now()
+    def end(self, mark: ExecuteMark, at: int = 0) -> None:
+        """It has ended, now or at *at* in ns. What ran on after the end of a request is told as work of nobody.
+
+        So is all of a run of which a request did not know when it ended that the device had begun it.
+        """
+        mark.end = end = at or now()
         owners, mark.owners = mark.owners, ()
         if not owners:
             with self._lock:
@@ -136,6 +167,16 @@ class Executes:
         self._lock = threading.Lock()
         self._loose.clear()
 
+    def _listed(self, device: str, model: str, rows: int, kind: Kind) -> ExecuteMark:
+        number = self._shapes.string(device)
+        batch = running_batch.get()
+        if batch is not None:
+            return self._in_batch(batch, number, model, rows, kind)
+        mark = ExecuteMark(self._bits(64), number, model=model, rows=rows, kind=kind)
+        request = self._current()
+        self._list(mark, () if request is None else (request,))
+        return mark
+
     def _in_batch(self, batch: BatchRun, device: int, model: str, rows: int, kind: Kind) -> ExecuteMark:
         with self._lock:
             whole = batch.whole
@@ -152,7 +193,6 @@ class Executes:
             mark.device, mark.rows, mark.kind = device, min(rows, _U32), kind
         mark.model = model
         _name(mark.owners, model)
-        mark.start = now()
         return mark
 
     def _join(self, mark: ExecuteMark, batch: BatchRun) -> None:

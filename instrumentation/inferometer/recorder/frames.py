@@ -29,6 +29,7 @@ class FrameMaker:
         worker = self._worker
         # Read before anything is collected: who has seen a frame of time t knows all that ran before t.
         monotonic_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+        worker.executes.ask_devices()
         scanned = [
             (request, request.open_row(), request.announced())
             for request in list(worker.open.values())[:MAX_OPEN_ROWS]

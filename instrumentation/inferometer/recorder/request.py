@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record.model import Flag
+from inferometer.recorder import caller, proxy_wait
 from inferometer.recorder.calls import MAX_CALLS, CallMark
 from inferometer.recorder.executes import ExecuteMark
 from inferometer.recorder.headers import is_ours, parse_traceparent
@@ -26,6 +27,11 @@ _ENTRY: Final = int(Flag.ENTRY)
 _SAMPLED: Final = int(Flag.SAMPLED)
 _STREAM: Final = int(Flag.STREAM)
 _MAX_STATUS: Final = 999
+_MAX_JOINED: Final = 16_384
+"""Bytes of a header that came many times; more of it is not looked at."""
+_RARE: Final = frozenset({*caller.HEADERS, *proxy_wait.HEADERS})
+READ_HEADERS: Final = frozenset({b"traceparent", b"tracestate", *_RARE})
+"""What is read of every request, besides the headers that settings name."""
 _PACK: Final = REQUESTS.row.pack
 _PACK_OPEN: Final = OPEN.row.pack
 _PACK_INTERVAL: Final = INTERVALS.row.pack
@@ -45,17 +51,20 @@ class OpenRequest:
         "worker",
     )  # fmt: skip
 
-    def __init__(self, worker: "Worker", headers: Iterable[tuple[bytes, bytes]], start: int = 0) -> None:
+    def __init__(
+        self, worker: "Worker", headers: Iterable[tuple[bytes, bytes]], start: int = 0, arrival: int = 0
+    ) -> None:
         """Open a request.
 
         Args:
             worker: of this process.
             headers: names in lower case, and values, as the client sent them.
             start: ns at which the server had parsed the head; 0 where it does not tell.
+            arrival: ns at which the kernel had the request; 0 where that is unknown.
         """
         self.entry = now()
         self.worker = worker
-        self.arrival = self.body_start = self.body_end = self.validate = self.endpoint = self.thread = 0
+        self.body_start = self.body_end = self.validate = self.endpoint = self.thread = 0
         self.encode = self.respond = self.first_chunk = self.first_token = self.last_token = self.last = self.ended = 0
         self.status = self.chunks = self.bytes_in = self.bytes_out = self.tokens_in = self.tokens_out = 0
         self.proxy_wait = self.parent_id = self.trace_hi = self.trace_lo = self.flushed = 0
@@ -71,6 +80,7 @@ class OpenRequest:
         self.state = self.baggage = self.external_id = b""
         self.flags = _ENTRY
         self.start = start
+        self.arrival = arrival
         bits = worker.bits
         self.span_id = bits(64)
         wanted = worker.wanted_headers
@@ -79,8 +89,10 @@ class OpenRequest:
             if name in wanted:
                 if found is None:
                     found = {name: value}
-                else:
-                    found[name] = found[name] + b"," + value if name in found else value
+                elif name not in found:
+                    found[name] = value
+                elif len(found[name]) < _MAX_JOINED:
+                    found[name] += b"," + value
         if found is not None:
             self._read(found)
         if not (self.trace_lo or self.trace_hi):
@@ -94,10 +106,16 @@ class OpenRequest:
         self.request_class = found.get(worker.class_header, b"")[:_MAX_TEXT].decode("latin-1")
         # Two traceparents were joined with a comma, which makes them invalid, as the specification asks.
         parent = parse_traceparent(found.get(b"traceparent", b""))
+        if parent is not None:
+            self.state = found.get(b"tracestate", b"")
+        if not _RARE.isdisjoint(found):
+            parent = parent or caller.parse_b3(found)
+            self.external_id = caller.external_id(found)
+            self.baggage = caller.baggage(found)
+            self.proxy_wait = worker.proxy_clock.wait_ns(found, self.arrival or self.start or self.entry)
         if parent is None:
             return
         self.trace_hi, self.trace_lo, self.parent_id, flags = parent
-        self.state = found.get(b"tracestate", b"")
         if self.state and is_ours(self.state):
             self.answers = True
             self.flags = 0
@@ -204,7 +222,7 @@ class OpenRequest:
             return Outcome.DEGRADED if self.degraded else Outcome.OK
         if self.rejected:
             return Outcome.REJECTED
-        overdue = done - (self.start or self.entry) >= self.worker.timeout_ns
+        overdue = done - (self.arrival or self.start or self.entry) >= self.worker.timeout_ns
         return of_request(status, self.raised, left=left, retry_after=self.retry_after, overdue=overdue)
 
     def _finish_with(self, row: bytes, done: int) -> None:
@@ -212,7 +230,13 @@ class OpenRequest:
         executes, calls, intervals = self.executes, self.calls, self.intervals
         self.executes = self.calls = self.intervals = None
         shape = self.shape()
-        runs = [mark.row(span, shape, final=True, end=mark.end or done) for mark in executes or () if mark.start]
+        for mark in executes or ():
+            if mark.ask is not None:
+                mark.ask()
+        # An end may be stamped while we are at it; what is after ours is told as work of nobody.
+        runs = [
+            mark.row(span, shape, final=True, end=min(mark.end or done, done)) for mark in executes or () if mark.start
+        ]
         attempts = [mark.row(span, done) for mark in calls or ()]
         gaps = [_PACK_GAP(span, bucket, count) for bucket, count in (self.gaps or {}).items()]
         named = EXTERNAL_IDS.row.pack(span, self.external_id) if self.external_id else b""
@@ -235,11 +259,11 @@ class OpenRequest:
         shape = self.shape()
         rows = []
         for index, mark in enumerate(marks[self.flushed :], self.flushed):
-            if not mark.start:
-                break
-            end = mark.end
+            start, end = mark.start, mark.end
+            if not start:
+                continue
             mark.announced = True
-            rows.append(mark.row(self.span_id, shape, final=False, end=end))
+            rows.append(mark.row(self.span_id, shape, final=False, start=start, end=end))
             if end and index == self.flushed:
                 self.flushed += 1
         return b"".join(rows)
