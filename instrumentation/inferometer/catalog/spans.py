@@ -6,9 +6,9 @@ from typing import Final
 from inferometer.catalog.stages import Stage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Attribute:
-    """A span attribute: its name and what it holds, with the unit."""
+    """A span attribute: its name and what it holds, with the unit. Each is declared once: one is only itself."""
 
     name: str
     help: str
@@ -39,6 +39,10 @@ ENERGY: Final = Attribute("inference.energy.joules", "Energy attributed to the r
 COST_METHOD: Final = Attribute("inference.cost.method", "How device time was attributed.")
 KEEP: Final = Attribute("inference.keep", "True: samplers further on must keep this trace.")
 KEEP_REASON: Final = Attribute("inference.keep.reason", "Why the trace was kept.")
+EXTERNAL_ID: Final = Attribute("inference.request.id", "What the client or a proxy calls the request: X-Request-ID.")
+PROXY_WAIT: Final = Attribute(
+    "inference.proxy_wait.seconds", "Time in a proxy before the request, by the proxy's clock, s; outside the duration."
+)
 FIRST_CHUNK: Final = Attribute("inference.first_chunk.seconds", "Time to the first chunk of a stream, s.")
 GPU_UTILIZATION: Final = Attribute("gpu.utilization", "Utilization of the device while it executed, 0-1.")
 GPU_SM_CLOCK: Final = Attribute("gpu.sm_clock", "SM clock of the device while it executed, Hz.")

@@ -27,10 +27,16 @@ _GAP_NS: Final = 1_000
 _CLIENT_ERROR: Final = 400
 _SCOPE: Final = part(b"\x0a", part(b"\x0a", b"inferometer"))
 _NO_ANSWER: Final = "no_answer"
+_EXECUTE: Final = int(Stage.EXECUTE)
 _CHILD: Final = struct.Struct("<30sQcQcQ")
-"""trace id, parent id and the tag of the span's own (`_family`), the id, start and end"""
-_LENGTHS: Final = tuple(b"\x12" + varint(length) for length in range(2048))
+"""trace id, parent id and the tag of the span's own (`family`), the id, start and end"""
+_CHILD_SIZE: Final = _CHILD.size
+_PACK_CHILD: Final = _CHILD.pack
+_LONG: Final = 2048
+_LENGTHS: Final = tuple(b"\x12" + varint(length) for length in range(_LONG))
 """The tag of ``ScopeSpans.spans`` and a span's length, for the usual ones."""
+_MAX_SEGMENT_FIELDS: Final = 1024
+_segments: Final[dict[int, bytes]] = {}
 PICODOLLARS: Final = 10**12
 MICROJOULES: Final = 10**6
 NANOSECONDS: Final = 10**9
@@ -142,18 +148,20 @@ def _spans(kept: Kept) -> Iterator[bytes]:
         root_names(record.labels, record.outcome, record.status, kept.reason) + b"".join(_root_measures(kept)),
     )
     head = family(trace, record.span_id)
+    span_id, calls = record.span_id, record.calls
     for index, segment in enumerate(kept.partition.segments):
-        if record.calls and _replaced(segment, record.calls):
+        stage = segment.stage
+        if calls and _replaced(segment, calls):
             continue
-        fields = segment_fields(segment.stage, segment.kind, segment.merged)
-        if segment.stage is Stage.EXECUTE:
+        fields = segment_fields(stage, segment.kind, segment.merged)
+        if stage == _EXECUTE:
             fields += b"".join(_run_attributes(segment, kept))
-        end = max(segment.end - _GAP_NS, segment.start)
-        yield child_span(head, child_id(record.span_id, index), (segment.start + offset, end + offset), fields)
+        start, end = segment.start, segment.end - _GAP_NS
+        yield child_span(head, child_id(span_id, index), start + offset, (end if end > start else start) + offset, fields)
     for call in record.calls:
         start = call.sent or call.start
         end = max(call.end - _GAP_NS, start)
-        yield child_span(head, call.call_id, (start + offset, end + offset), b"".join(_client_fields(call)))
+        yield child_span(head, call.call_id, start + offset, end + offset, b"".join(_client_fields(call)))
     for batch_id in sorted({execute.batch_id for execute in record.executes if execute.batch_id}):
         yield part(b"\x12", _batch(batch_id, kept))
 
@@ -179,18 +187,27 @@ def family(trace: bytes, parent_id: int) -> bytes:
     return b"\x0a\x10" + trace + b"\x22\x08" + span_bytes(parent_id) + b"\x12\x08"
 
 
-def child_span(head: bytes, span_id: int, at: tuple[int, int], fields: bytes) -> bytes:
-    """A child of the span that *head* is the `family` of, with its tag and length; *at* in ns since the epoch."""
-    length = _CHILD.size + len(fields)
-    prefix = _LENGTHS[length] if length < len(_LENGTHS) else b"\x12" + varint(length)
+def child_span(head: bytes, span_id: int, start: int, end: int, fields: bytes) -> bytes:
+    """A child of the span that *head* is the `family` of, with its tag and length; times in ns since the epoch."""
+    length = _CHILD_SIZE + len(fields)
+    prefix = _LENGTHS[length] if length < _LONG else b"\x12" + varint(length)
     # An id is written big-endian, times are little-endian: the id's bytes are turned around beforehand.
     turned = int.from_bytes(span_id.to_bytes(8, "big"), "little")
-    return prefix + _CHILD.pack(head, turned, b"\x39", at[0], b"\x41", at[1]) + fields
+    return prefix + _PACK_CHILD(head, turned, b"\x39", start, b"\x41", end) + fields
 
 
-@lru_cache(maxsize=512)
-def segment_fields(stage: Stage, kind: Kind, merged: int) -> bytes:
+def segment_fields(stage: int, kind: int, merged: int) -> bytes:
     """Name, kind and attributes of a segment's span, as far as they are the same in every trace."""
+    key = (merged << 8 | stage) << 8 | kind
+    fields = _segments.get(key)
+    if fields is None:
+        if len(_segments) >= _MAX_SEGMENT_FIELDS:
+            _segments.clear()
+        fields = _segments[key] = _segment_fields(Stage(stage), Kind(kind), merged)
+    return fields
+
+
+def _segment_fields(stage: Stage, kind: Kind, merged: int) -> bytes:
     fields = [part(b"\x2a", spans.stage_span(stage).encode()), _INTERNAL]
     if kind is not Kind.NONE:
         fields.append(attribute(spans.STAGE_KIND, kind.label))
@@ -239,6 +256,10 @@ _size: Final = lru_cache(maxsize=4096)(attribute)
 def _root_measures(kept: Kept) -> Iterator[bytes]:
     record = kept.record
     yield sizes(record.bytes_in, record.bytes_out)
+    if record.external_id:
+        yield attribute(spans.EXTERNAL_ID, record.external_id)
+    if record.proxy_wait_ns:
+        yield attribute(spans.PROXY_WAIT, record.proxy_wait_ns / NANOSECONDS)
     if record.first_chunk_ns is not None:
         yield attribute(spans.FIRST_CHUNK, record.first_chunk_ns / NANOSECONDS)
     if kept.outlay is not None:
