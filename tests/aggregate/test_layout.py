@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.aggregate import layout_of
-from inferometer.aggregate.layout import PER_DOUBLING
 from inferometer.catalog import devices, requests
+from inferometer.catalog.sketch import PER_DOUBLING
 from inferometer.errors import CatalogError
 
 ENTRIES = [requests.REQUEST_DURATION, requests.REQUEST_BYTES, requests.REQUEST_COST, requests.BATCH_SIZE]

@@ -4,22 +4,18 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from math import ceil, exp2, floor, log2
+from math import ceil
 from typing import Final
 
 from inferometer.catalog.model import Series, Unit
+from inferometer.catalog.sketch import PER_DOUBLING, TOP, bound, lowest, sketch
 from inferometer.errors import CatalogError
-
-SCHEMA: Final = 4
-"""Native histogram schema: 2**4 buckets per doubling, so a quantile is off by at most 4.4 %."""
-PER_DOUBLING: Final = 1 << SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """Powers of two, in base units: the sketch ends at 2**top, classic boundaries go from 2**low to 2**high."""
+    """Classic boundaries go from 2**low to 2**high, in base units."""
 
-    top: int
     low: int
     high: int
     step: int
@@ -27,10 +23,10 @@ class _Range:
 
 
 _RANGES: Final = {
-    Unit.SECONDS: _Range(top=17, low=-10, high=6, step=5),
-    Unit.BYTES: _Range(top=44, low=6, high=30, step=16),
-    Unit.USD: _Range(top=14, low=-30, high=4, step=16),
-    Unit.COUNT: _Range(top=24, low=0, high=10, step=16),
+    Unit.SECONDS: _Range(low=-10, high=6, step=5),
+    Unit.BYTES: _Range(low=6, high=30, step=16),
+    Unit.USD: _Range(low=-30, high=4, step=16),
+    Unit.COUNT: _Range(low=0, high=10, step=16),
 }
 
 
@@ -73,14 +69,7 @@ def layout_of(entry: Series, extra: Iterable[int] = ()) -> Layout:
 @cache
 def _layout(unit: Unit, scale: int, extra: tuple[int, ...]) -> Layout:
     span = _RANGES[unit]
-    # Below one stored unit there is nothing to tell apart.
-    lowest = ceil(-log2(scale) * PER_DOUBLING)
-    bounds = tuple(_bound(k, scale) for k in range(lowest, span.top * PER_DOUBLING + 1))
     first = ceil(span.low * PER_DOUBLING / span.step) * span.step
-    every = {_bound(k, scale) for k in range(first, span.high * PER_DOUBLING + 1, span.step)}
-    return Layout(scale, lowest, bounds, tuple(sorted(every.union(value for value in extra if value > 0))))
-
-
-def _bound(k: int, scale: int) -> int:
-    # An integer is at most 2**(k/16) * scale exactly when it is at most the floor.
-    return floor(exp2(k / PER_DOUBLING) * scale)
+    every = {bound(k, scale) for k in range(first, span.high * PER_DOUBLING + 1, span.step)}
+    classic = tuple(sorted(every.union(value for value in extra if value > 0)))
+    return Layout(scale, lowest(scale), sketch(TOP[unit], scale), classic)

@@ -7,9 +7,10 @@ import struct
 from itertools import accumulate
 from typing import Final
 
-from inferometer.aggregate.layout import SCHEMA, Layout
+from inferometer.aggregate.layout import Layout
 from inferometer.aggregate.sample import Distribution, Exemplar, Family, Sample, Scalar, Snapshot
 from inferometer.catalog.model import Series
+from inferometer.catalog.sketch import SCHEMA
 from inferometer.catalog.spans import EXEMPLAR_TRACE_ID
 
 _TYPES: Final = {"counter": 0, "gauge": 1, "histogram": 4}

@@ -62,6 +62,12 @@ TIME_PER_OUTPUT_TOKEN: Final = Histogram(
     help="Mean time per output token after the first, one observation per request.",
     labels=OF_MODEL,
 )
+INTER_TOKEN: Final = Histogram(
+    name="inference_inter_token_seconds",
+    unit=Unit.SECONDS,
+    help="Time between two tokens of a streamed answer; one observation per token after the first.",
+    labels=OF_MODEL,
+)
 TOKENS: Final = Counter(
     name="inference_tokens_total",
     unit=Unit.COUNT,
@@ -147,5 +153,29 @@ EVENT_LOOP_LAG: Final = Gauge(
     name="inference_event_loop_lag_seconds",
     unit=Unit.SECONDS,
     help="Longest delay of a timer in a worker's event loop since its last frame; the worst worker.",
+    labels=(SERVICE, REGION),
+)
+ACCEPT_QUEUE: Final = Gauge(
+    name="inference_accept_queue_depth",
+    unit=Unit.COUNT,
+    help="Connections that no worker has accepted yet, in the fullest of a service's listening sockets.",
+    labels=(SERVICE, REGION),
+)
+THREADS: Final = Gauge(
+    name="inference_threadpool_threads",
+    unit=Unit.COUNT,
+    help="Threads that synchronous endpoints may use, of all workers.",
+    labels=(SERVICE, REGION),
+)
+THREADS_BUSY: Final = Gauge(
+    name="inference_threadpool_busy_threads",
+    unit=Unit.COUNT,
+    help="Threads that are in use now, of all workers.",
+    labels=(SERVICE, REGION),
+)
+THREADS_WAITED_FOR: Final = Gauge(
+    name="inference_threadpool_waiting_calls",
+    unit=Unit.COUNT,
+    help="Calls that wait for a thread now, of all workers.",
     labels=(SERVICE, REGION),
 )
