@@ -72,6 +72,12 @@ HOOK_ERRORS: Final = Counter(
     help="Errors of ours that a hook caught.",
     labels=(SERVICE, HOOK),
 )
+PROXY_SKEWS: Final = Counter(
+    name="inferometer_proxy_skews_total",
+    unit=Unit.COUNT,
+    help="Waits in a proxy that were dropped: its clock is ahead of this host's, or more than 10 minutes behind.",
+    labels=(SERVICE,),
+)
 SOURCE_ERRORS: Final = Counter(
     name="inferometer_source_errors_total", unit=Unit.COUNT, help="Readings that failed.", labels=(SOURCE,)
 )

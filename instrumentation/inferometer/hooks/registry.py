@@ -35,6 +35,7 @@ HOOKS: Final = (
     Hook("uvicorn", "uvicorn.server", "inferometer.hooks.uvicorn_server"),
     Hook("uvicorn.h11", "uvicorn.protocols.http.h11_impl", "inferometer.hooks.uvicorn_cycle"),
     Hook("uvicorn.httptools", "uvicorn.protocols.http.httptools_impl", "inferometer.hooks.uvicorn_cycle"),
+    Hook("anyio", "anyio.to_thread", "inferometer.hooks.anyio_threads"),
     Hook("httpx", "httpx", "inferometer.hooks.httpx"),
     Hook("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", "inferometer.hooks.onnxruntime"),
     Hook("threads", "concurrent.futures.thread", "inferometer.hooks.threads"),

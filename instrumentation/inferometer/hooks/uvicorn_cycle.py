@@ -1,4 +1,4 @@
-"""uvicorn's protocols, h11 and httptools: the moment at which a request's head was parsed."""
+"""uvicorn's protocols, h11 and httptools: when the kernel had a request, and when its head was parsed."""
 
 import inspect
 import time
@@ -7,7 +7,8 @@ from types import ModuleType
 from typing import Any
 
 from inferometer.hooks.patching import UnsupportedError, replace
-from inferometer.recorder.asgi_request import START_KEY
+from inferometer.recorder.asgi_request import ARRIVAL_KEY, START_KEY
+from inferometer.recorder.tcp_info import AVAILABLE, waited_ns
 from inferometer.recorder.worker import Worker
 
 now = time.monotonic_ns
@@ -22,12 +23,24 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     cycle = module.RequestResponseCycle
     if list(inspect.signature(cycle).parameters)[:1] != ["scope"]:
         raise UnsupportedError(f"{module.__name__}.RequestResponseCycle does not take its scope first")
-    replace(worker, hook, cycle, "__init__", _stamped)
+    replace(worker, hook, cycle, "__init__", lambda original: _stamped(worker, hook, original))
 
 
-def _stamped(original: Callable[..., None]) -> Callable[..., None]:
+def _stamped(worker: Worker, hook: str, original: Callable[..., None]) -> Callable[..., None]:
     def __init__(self: Any, scope: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it becomes that method
-        scope[START_KEY] = now()
+        scope[START_KEY] = start = now()
         original(self, scope, *args, **kwargs)
+        if not AVAILABLE:
+            return
+        try:
+            connection = self.transport.get_extra_info("socket")
+            waited = waited_ns(connection) if connection is not None else 0
+            if waited:
+                scope[ARRIVAL_KEY] = min(now() - waited, start)
+        except OSError:
+            # A Unix socket, or one that was closed meanwhile: nobody can tell.
+            pass
+        except Exception as error:  # noqa: BLE001 - the edge
+            worker.hooks.failed(hook, error)
 
     return __init__

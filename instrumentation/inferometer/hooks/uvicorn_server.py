@@ -26,6 +26,7 @@ def _startup(worker: Worker, hook: str, original: Callable[..., Awaitable[None]]
         await original(self, *args, **kwargs)
         try:
             worker.start()
+            worker.listening.on(sock.fileno() for server in self.servers for sock in server.sockets)
         except Exception as error:  # noqa: BLE001 - the edge
             worker.hooks.failed(hook, error)
 
@@ -34,6 +35,7 @@ def _startup(worker: Worker, hook: str, original: Callable[..., Awaitable[None]]
 
 def _shutdown(worker: Worker, hook: str, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     async def shutdown(self: Any, *args: Any, **kwargs: Any) -> None:
+        worker.listening.ended()
         await original(self, *args, **kwargs)
         try:
             await flushed(worker)

@@ -16,6 +16,7 @@ from inferometer.wire.layout import REQUESTS, SHAPE_FIELDS
 
 _WORKER: Final = COMPONENT.values[0]
 _REASONS: Final = frozenset(DROP_REASON.values)
+_THREADS: Final = (requests.THREADS, requests.THREADS_BUSY, requests.THREADS_WAITED_FOR)
 _REGION: Final = SHAPE_FIELDS.index("region")
 
 
@@ -87,6 +88,8 @@ class WorkerSeries:
         for hook, total in worker.gauges.hook_errors.items():
             labels = (worker.service, hook)
             rose |= self._rise(counted, f"hook {hook}", total, telemetry.HOOK_ERRORS, labels)
+        skews = worker.gauges.proxy_skews
+        rose |= self._rise(counted, "proxy skew", skews, telemetry.PROXY_SKEWS, (worker.service,))
         return rose
 
     def _rise(self, counted: dict[str, int], key: str, total: int, entry: Counter, labels: tuple[str, ...]) -> bool:
@@ -133,6 +136,10 @@ class WorkerSeries:
             put(telemetry.WORKERS, (worker.service,), 1, sum)
             put(requests.IN_FLIGHT, at, gauges.in_flight, sum)
             put(requests.EVENT_LOOP_LAG, at, gauges.event_loop_lag_ns, max)
+            for depth in gauges.accept_queues:
+                put(requests.ACCEPT_QUEUE, at, depth, max)
+            for entry, number in zip(_THREADS, gauges.threads, strict=False):
+                put(entry, at, number, sum)
             for model, depth in gauges.queue_depth.items():
                 put(requests.QUEUE_DEPTH, (worker.service, model, worker.region), depth, sum)
             for hook, status in gauges.hooks.items():

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 START_KEY: Final = "inferometer.start"
 """Where a server's hook leaves the moment at which it had parsed the head, ns."""
+ARRIVAL_KEY: Final = "inferometer.arrival"
+"""Where it leaves the moment at which the kernel had the request, ns, if it knows."""
 MAX_BLOCKED_SENDS: Final = 16
 BLOCKED_NS: Final = 10**6
 """A part of a stream that took this long to hand over waited for the client."""
@@ -26,7 +28,7 @@ class AsgiRequest(OpenRequest):
     __slots__ = ("blocked", "rx", "scope", "tx")
 
     def __init__(self, worker: "Worker", scope: Scope, receive: Receive, send: Send) -> None:
-        OpenRequest.__init__(self, worker, scope["headers"], scope.get(START_KEY, 0))
+        OpenRequest.__init__(self, worker, scope["headers"], scope.get(START_KEY, 0), scope.get(ARRIVAL_KEY, 0))
         self.scope: Scope | None = scope
         self.rx = receive
         self.tx = send
@@ -63,12 +65,14 @@ class AsgiRequest(OpenRequest):
                     self.retry_after = any(name.lower() == b"retry-after" for name, _ in message.get("headers", ()))
                 if self.answers:
                     message = self._answered(message)
+                if self.joined is not None:
+                    self.worker.answering(self)
         except Exception as error:  # noqa: BLE001 - the server judges whatever an application sends
             self.worker.failed(error)
         return self.tx(message)
 
     def _answered(self, message: Message) -> Message:
-        timing = (b"server-timing", server_timing(self.respond - (self.start or self.entry)))
+        timing = (b"server-timing", server_timing(self.respond - (self.arrival or self.start or self.entry)))
         return {**message, "headers": [*message.get("headers", ()), timing]}
 
     async def _final(self, message: Message, size: int) -> None:

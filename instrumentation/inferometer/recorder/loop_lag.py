@@ -17,17 +17,19 @@ class LoopLag:
         self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self._longest = 0
 
-    def watch(self) -> None:
-        """Watch the running event loop; nothing happens where none runs or it is watched already."""
+    def watch(self) -> bool:
+        """Watch the running event loop; False where none runs or it is watched already."""
         import asyncio  # noqa: PLC0415 - a server has loaded it; a script that imports us need not
 
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            return
-        if self._loop is None or self._loop() is not loop:
-            self._loop = weakref.ref(loop)
-            self._again(loop)
+            return False
+        if self._loop is not None and self._loop() is loop:
+            return False
+        self._loop = weakref.ref(loop)
+        self._again(loop)
+        return True
 
     def take(self) -> int:
         """Longest delay in ns since the last call."""

@@ -15,9 +15,13 @@ from inferometer.recorder.executes import Executes
 from inferometer.recorder.flusher import Flusher
 from inferometer.recorder.hook_states import HookStates
 from inferometer.recorder.ids import Ids
+from inferometer.recorder.listening import Listening
 from inferometer.recorder.loop_lag import LoopLag
-from inferometer.recorder.request import OpenRequest, current
+from inferometer.recorder.proxy_wait import ProxyClock
+from inferometer.recorder.request import READ_HEADERS, OpenRequest, current
 from inferometer.recorder.shapes import Shapes
+from inferometer.recorder.tracing import Policy, Tracing, Untraced
+from inferometer.recorder.thread_pool import ThreadPool
 from inferometer.settings import Settings
 from inferometer.version import VERSION
 from inferometer.wire.message import Hello
@@ -47,6 +51,9 @@ class Worker:
         self.open: dict[int, OpenRequest] = {}
         """Requests that have not ended, by span id."""
         self.loop_lag = LoopLag()
+        self.thread_pool = ThreadPool()
+        self.listening = Listening()
+        self.proxy_clock = ProxyClock()
         self.version = settings.version
         self.device = settings.host
         """Name under which this host's CPU is billed."""
@@ -56,7 +63,9 @@ class Worker:
         self.tenant_header = settings.tenant_header.encode()
         self.class_header = settings.class_header.encode()
         self.excluded_paths = settings.excluded_paths
-        self.wanted_headers = frozenset({b"traceparent", b"tracestate", self.tenant_header, self.class_header} - {b""})
+        self.wanted_headers = frozenset({*READ_HEADERS, self.tenant_header, self.class_header} - {b""})
+        self.tracing: Tracing | None = Untraced() if settings.traces is Policy.OFF else None
+        """Asked where spans are not our pipeline's business alone; None: they are."""
         self.started = False
         self.frames = 0
         """Frames made so far: what may be asked once per frame is asked when it changes."""
@@ -84,7 +93,8 @@ class Worker:
                 atexit.register(self.close)
         self._exit_by = None
         self.started = True
-        self.loop_lag.watch()
+        if self.loop_lag.watch():
+            self.thread_pool.watch()
 
     def flush(self, seconds: float) -> bool:
         """Send what is buffered and wait, up to *seconds*, until it is durable; False where that did not succeed."""
@@ -111,6 +121,11 @@ class Worker:
     def failed(self, error: BaseException) -> None:
         """Our code on a request's own path raised."""
         self.hooks.failed(ASGI_HOOK, error)
+
+    def answering(self, request: OpenRequest) -> None:
+        """A request that somebody else may trace, too, is answered."""
+        if self.tracing is not None:
+            self.tracing.answering(request)
 
     def name_service(self, name: str) -> None:
         """Take the application's module for the service, where OTEL_SERVICE_NAME is not set."""
@@ -166,5 +181,8 @@ class Worker:
         self._start_ns = process.start_ns()
         self.open.clear()
         self._loads.clear()
-        for part in (self.buffers, self.shapes, self.executes, self.hooks, self.loop_lag, self._destination):
+        for part in (
+            self.buffers, self.shapes, self.executes, self.hooks, self.loop_lag, self.thread_pool, self.listening,
+            self.proxy_clock, self._destination,
+        ):  # fmt: skip
             part.after_fork()

@@ -17,6 +17,12 @@ class Gauges:
     queue_depth: Mapping[str, int] = field(default_factory=dict)
     """Model -> requests that wait in a batch queue."""
     event_loop_lag_ns: int = 0
+    accept_queues: tuple[int, ...] = ()
+    """Connections that wait to be accepted, by listening socket."""
+    threads: tuple[int, ...] = ()
+    """Threads for synchronous endpoints: all, in use, calls that wait for one; empty where nobody asked for one yet."""
+    proxy_skews: int = 0
+    """Waits in a proxy that its clock made impossible, since the start."""
     drops: Mapping[str, int] = field(default_factory=dict)
     """Reason (catalog.labels.DROP_REASON) -> records given up since the start."""
     hooks: Mapping[str, str] = field(default_factory=dict)
