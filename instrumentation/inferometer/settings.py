@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,17 @@ PROBES: Final = frozenset({"/health", "/healthz", "/livez", "/metrics", "/ping",
 def _runtime_dir(environ: Mapping[str, str]) -> Path:
     given = environ.get("XDG_RUNTIME_DIR")
     return Path(given) / "inferometer" if given else Path("/tmp") / f"inferometer-{os.getuid()}"  # noqa: S108 - owner and mode are checked before use
+
+
+class Policy(StrEnum):
+    """Whose the spans of requests are."""
+
+    OWN = "own"
+    """Ours: traces leave through our own pipeline, and other instrumentation of servers is passed by."""
+    AUGMENT = "augment"
+    """The user's: our stages become children of the user's SERVER span, in the user's OpenTelemetry pipeline."""
+    OFF = "off"
+    """No spans from us; metrics as always."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,11 @@ class Settings:
     """INFEROMETER_FLUSH_SECONDS: how often a frame leaves."""
     exit_seconds: float = 2.0
     """INFEROMETER_EXIT_SECONDS: longest wait for the last frame at exit."""
+    traces: Policy | None = None
+    """INFEROMETER_TRACES: own, augment or off (`Policy`); without it ``augment`` where the process has a TracerProvider
+    of OpenTelemetry, whenever it is set, else ``own``."""
+    log_correlation: bool = False
+    """INFEROMETER_LOG_CORRELATION: 1 gives each record of ``logging`` the attributes ``trace_id`` and ``span_id``."""
     thresholds: Path | None = None
     """INFEROMETER_THRESHOLDS: what `inferometer generate` wrote; the service's timeout is in it."""
     buffered_requests: int = 32_768
@@ -97,6 +114,13 @@ def _switch(text: str) -> bool:
     if text.lower() in _OFF:
         return False
     raise ValueError("1 or 0 is right")
+
+
+def _policy(text: str) -> Policy:
+    try:
+        return Policy(text.lower())
+    except ValueError:
+        raise ValueError(f"{', '.join(Policy)} are right") from None
 
 
 def _seconds(low: float, high: float) -> Callable[[str], float]:
@@ -163,6 +187,8 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "INFEROMETER_EXCLUDED_PATHS": ("excluded_paths", _paths),
     "INFEROMETER_FLUSH_SECONDS": ("flush_seconds", _seconds(0.01, 10)),
     "INFEROMETER_EXIT_SECONDS": ("exit_seconds", _seconds(0, 60)),
+    "INFEROMETER_TRACES": ("traces", _policy),
+    "INFEROMETER_LOG_CORRELATION": ("log_correlation", _switch),
     "INFEROMETER_THRESHOLDS": ("thresholds", _absolute),
     "INFEROMETER_BUFFERED_REQUESTS": ("buffered_requests", _count(1, 10_000_000)),
     "INFEROMETER_FRAME_BYTES": ("frame_bytes", _count(_MIB, 4096 * _MIB)),

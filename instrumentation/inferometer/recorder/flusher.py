@@ -101,6 +101,8 @@ class Flusher:
     def _pass(self) -> None:
         if self._unacknowledged_bytes < self._settings.frame_bytes:
             sequence, frame = self._maker.make()
+            if self._worker.tracing is not None:
+                self._worker.tracing.sent(frame, self._worker.shapes.all)
             self._unacknowledged.append((sequence, frame))
             self._unacknowledged_bytes += len(frame)
             if self._connection is not None:

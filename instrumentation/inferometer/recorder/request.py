@@ -45,7 +45,7 @@ class OpenRequest:
     __slots__ = (
         "answers", "arrival", "baggage", "body_end", "body_start", "bytes_in", "bytes_out", "calls", "chunks",
         "degraded", "encode", "ended", "endpoint", "entry", "executes", "external_id", "first_chunk", "first_token",
-        "flags", "flushed", "gaps", "hooked", "intervals", "last", "last_token", "left", "model", "parent_id",
+        "flags", "flushed", "gaps", "hooked", "intervals", "joined", "last", "last_token", "left", "model", "parent_id",
         "proxy_wait", "raised", "rejected", "request_class", "respond", "retry_after", "span_id", "start", "state",
         "status", "tenant", "thread", "tokens_in", "tokens_out", "trace_hi", "trace_lo", "validate", "version",
         "worker",
@@ -98,7 +98,11 @@ class OpenRequest:
         if not (self.trace_lo or self.trace_hi):
             self.trace_hi = bits(64)
             self.trace_lo = bits(64)
+        self.joined: object | None = None
+        """What the user's OpenTelemetry and this request have with each other (`recorder.tracing`)."""
         worker.open[self.span_id] = self
+        if worker.tracing is not None:
+            worker.tracing.opened(self)
 
     def _read(self, found: dict[bytes, bytes]) -> None:
         worker = self.worker
@@ -185,6 +189,9 @@ class OpenRequest:
 
     def close(self) -> None:
         """The application returned, or raised: the record is made. Nothing is raised from here."""
+        tracing = self.worker.tracing
+        if tracing is not None:
+            tracing.closing(self)
         try:
             self._finish()
         except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only our record is lost

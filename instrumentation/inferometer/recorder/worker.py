@@ -20,9 +20,9 @@ from inferometer.recorder.loop_lag import LoopLag
 from inferometer.recorder.proxy_wait import ProxyClock
 from inferometer.recorder.request import READ_HEADERS, OpenRequest, current
 from inferometer.recorder.shapes import Shapes
-from inferometer.recorder.tracing import Policy, Tracing, Untraced
 from inferometer.recorder.thread_pool import ThreadPool
-from inferometer.settings import Settings
+from inferometer.recorder.tracing import Tracing, Untraced
+from inferometer.settings import Policy, Settings
 from inferometer.version import VERSION
 from inferometer.wire.message import Hello
 
@@ -181,6 +181,8 @@ class Worker:
         self._start_ns = process.start_ns()
         self.open.clear()
         self._loads.clear()
+        if self.tracing is not None:
+            self.tracing.after_fork()
         for part in (
             self.buffers, self.shapes, self.executes, self.hooks, self.loop_lag, self.thread_pool, self.listening,
             self.proxy_clock, self._destination,
