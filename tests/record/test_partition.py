@@ -75,6 +75,11 @@ def test_stages_sum_to_the_duration_for_any_marks_in_any_order(record):
 
 
 @given(records)
+def test_a_remembered_plan_divides_as_the_sweep_over_all_claims_does(record):
+    assert partition(record) == divide(claims(record), record.start, record.end)
+
+
+@given(records)
 def test_segments_cover_the_request_without_gap_or_overlap_and_stay_bounded(record):
     segments = partition(record).segments
 

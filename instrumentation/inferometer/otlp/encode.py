@@ -27,7 +27,7 @@ _GAP_NS: Final = 1_000
 _CLIENT_ERROR: Final = 400
 _SCOPE: Final = part(b"\x0a", part(b"\x0a", b"inferometer"))
 _NO_ANSWER: Final = "no_answer"
-_EXECUTE: Final = int(Stage.EXECUTE)
+_EXECUTE: Final = Stage.EXECUTE
 _CHILD: Final = struct.Struct("<30sQcQcQ")
 """trace id, parent id and the tag of the span's own (`family`), the id, start and end"""
 _CHILD_SIZE: Final = _CHILD.size
@@ -36,7 +36,7 @@ _LONG: Final = 2048
 _LENGTHS: Final = tuple(b"\x12" + varint(length) for length in range(_LONG))
 """The tag of ``ScopeSpans.spans`` and a span's length, for the usual ones."""
 _MAX_SEGMENT_FIELDS: Final = 1024
-_segments: Final[dict[int, bytes]] = {}
+_fields: Final[dict[int, bytes]] = {}
 PICODOLLARS: Final = 10**12
 MICROJOULES: Final = 10**6
 NANOSECONDS: Final = 10**9
@@ -109,6 +109,14 @@ _MIX: Final = tuple(derived(0, index) for index in range(MAX_SEGMENTS))
 """What makes a child's id from its parent's: the same for each segment of every trace."""
 
 
+def _turned(span_id: int) -> int:
+    # An id is written big-endian, times are little-endian: the id's bytes are turned around beforehand.
+    return int.from_bytes(span_id.to_bytes(8, "big"), "little")
+
+
+_TURNED_MIX: Final = tuple(map(_turned, _MIX))
+
+
 def child_id(span_id: int, index: int) -> int:
     """Id of the span of segment number *index* of a request: 64 bits, never 0, always the same."""
     return (span_id ^ _MIX[index]) or 1
@@ -116,7 +124,25 @@ def child_id(span_id: int, index: int) -> int:
 
 def encode_trace(kept: Kept) -> tuple[bytes, int]:
     """A whole ``ExportTraceServiceRequest`` and its number of spans; several of them joined are one again."""
-    encoded = list(_spans(kept))
+    record, offset = kept.record, kept.wall_offset_ns
+    trace, span_id = trace_bytes(record.trace_id), record.span_id
+    root = root_span(
+        trace,
+        span_id,
+        record.parent_id,
+        (record.start + offset, record.end + offset),
+        root_names(record.labels, record.outcome, record.status, kept.reason) + b"".join(_root_measures(kept)),
+    )
+    head = family(trace, span_id)
+    encoded = [root, *_segments_of(kept, head)]
+    for call in record.calls:
+        start = call.sent or call.start
+        end = max(call.end - _GAP_NS, start)
+        encoded.append(child_span(head, call.call_id, start + offset, end + offset, b"".join(_client_fields(call))))
+    encoded += [
+        part(b"\x12", _batch(batch_id, kept))
+        for batch_id in sorted({execute.batch_id for execute in record.executes if execute.batch_id})
+    ]
     return envelope(kept.resource, encoded), len(encoded)
 
 
@@ -137,33 +163,26 @@ def _resource(resource: Resource) -> bytes:
     return part(b"\x0a", b"".join(part(b"\x0a", one) for one in pairs))
 
 
-def _spans(kept: Kept) -> Iterator[bytes]:
+def _segments_of(kept: Kept, head: bytes) -> Iterator[bytes]:
+    """The spans of a record's segments; what is written twice elsewhere for clarity is written out here for speed."""
     record, offset = kept.record, kept.wall_offset_ns
-    trace = trace_bytes(record.trace_id)
-    yield root_span(
-        trace,
-        record.span_id,
-        record.parent_id,
-        (record.start + offset, record.end + offset),
-        root_names(record.labels, record.outcome, record.status, kept.reason) + b"".join(_root_measures(kept)),
-    )
-    head = family(trace, record.span_id)
-    span_id, calls = record.span_id, record.calls
-    for index, segment in enumerate(kept.partition.segments):
-        stage = segment.stage
+    calls = record.calls
+    turned = _turned(record.span_id)
+    for segment, mix in zip(kept.partition.segments, _TURNED_MIX, strict=False):
+        start, end, stage, kind, merged = segment
         if calls and _replaced(segment, calls):
             continue
-        fields = segment_fields(stage, segment.kind, segment.merged)
-        if stage == _EXECUTE:
+        fields = _fields.get(merged << 16 | stage << 8 | kind) or segment_fields(stage, kind, merged)
+        if stage is _EXECUTE:
             fields += b"".join(_run_attributes(segment, kept))
-        start, end = segment.start, segment.end - _GAP_NS
-        yield child_span(head, child_id(span_id, index), start + offset, (end if end > start else start) + offset, fields)
-    for call in record.calls:
-        start = call.sent or call.start
-        end = max(call.end - _GAP_NS, start)
-        yield child_span(head, call.call_id, start + offset, end + offset, b"".join(_client_fields(call)))
-    for batch_id in sorted({execute.batch_id for execute in record.executes if execute.batch_id}):
-        yield part(b"\x12", _batch(batch_id, kept))
+        length = _CHILD_SIZE + len(fields)
+        start += offset
+        end += offset - _GAP_NS
+        yield (
+            (_LENGTHS[length] if length < _LONG else b"\x12" + varint(length))
+            + _PACK_CHILD(head, turned ^ mix or 1, b"\x39", start, b"\x41", end if end > start else start)  # noqa: FURB136
+            + fields
+        )
 
 
 def root_span(trace: bytes, span_id: int, parent_id: int, at: tuple[int, int], fields: bytes) -> bytes:
@@ -191,19 +210,17 @@ def child_span(head: bytes, span_id: int, start: int, end: int, fields: bytes) -
     """A child of the span that *head* is the `family` of, with its tag and length; times in ns since the epoch."""
     length = _CHILD_SIZE + len(fields)
     prefix = _LENGTHS[length] if length < _LONG else b"\x12" + varint(length)
-    # An id is written big-endian, times are little-endian: the id's bytes are turned around beforehand.
-    turned = int.from_bytes(span_id.to_bytes(8, "big"), "little")
-    return prefix + _PACK_CHILD(head, turned, b"\x39", start, b"\x41", end) + fields
+    return prefix + _PACK_CHILD(head, _turned(span_id), b"\x39", start, b"\x41", end) + fields
 
 
 def segment_fields(stage: int, kind: int, merged: int) -> bytes:
     """Name, kind and attributes of a segment's span, as far as they are the same in every trace."""
-    key = (merged << 8 | stage) << 8 | kind
-    fields = _segments.get(key)
+    key = merged << 16 | stage << 8 | kind
+    fields = _fields.get(key)
     if fields is None:
-        if len(_segments) >= _MAX_SEGMENT_FIELDS:
-            _segments.clear()
-        fields = _segments[key] = _segment_fields(Stage(stage), Kind(kind), merged)
+        if len(_fields) >= _MAX_SEGMENT_FIELDS:
+            _fields.clear()
+        fields = _fields[key] = _segment_fields(Stage(stage), Kind(kind), merged)
     return fields
 
 
@@ -260,8 +277,9 @@ def _root_measures(kept: Kept) -> Iterator[bytes]:
         yield attribute(spans.EXTERNAL_ID, record.external_id)
     if record.proxy_wait_ns:
         yield attribute(spans.PROXY_WAIT, record.proxy_wait_ns / NANOSECONDS)
-    if record.first_chunk_ns is not None:
-        yield attribute(spans.FIRST_CHUNK, record.first_chunk_ns / NANOSECONDS)
+    first = record.first_chunk_ns
+    if first is not None:
+        yield attribute(spans.FIRST_CHUNK, first / NANOSECONDS)
     if kept.outlay is not None:
         yield from _cost(kept.outlay)
 

@@ -1,10 +1,10 @@
 """Which stage claims which interval of a request: the rules by which stamps become stages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from inferometer.catalog.stages import PRECEDENCE, STAGES, Kind, Stage
-from inferometer.record.model import Call, Execute, Flag, RequestRecord
+from inferometer.record.model import Call, Execute, Flag, Moment, RequestRecord
 
 _KINDS = {doc.stage: doc.kinds for doc in STAGES}
 
@@ -29,6 +29,7 @@ class Claim(NamedTuple):
     rank: int
 
 
+_STREAM = int(Flag.STREAM)
 _KERNEL = RANK[Stage.QUEUE, Kind.KERNEL]
 _EVENT_LOOP = RANK[Stage.QUEUE, Kind.EVENT_LOOP]
 _THREADPOOL = RANK[Stage.QUEUE, Kind.THREADPOOL]
@@ -44,7 +45,7 @@ _HANDLER = RANK[Stage.HANDLER, Kind.NONE]
 
 def claims(record: RequestRecord) -> Iterator[Claim]:
     """All claims of a record; they may overlap, be empty, or reach beyond the request: `partition` cuts them."""
-    yield from _of_stamps(record)
+    yield from of_stamps(record.stamps, record.flags)
     for execute in record.executes:
         yield from of_execute(execute)
     for call in record.calls:
@@ -53,10 +54,13 @@ def claims(record: RequestRecord) -> Iterator[Claim]:
         yield Claim(interval.start, interval.end, rank_of(interval.stage, interval.kind))
 
 
-def _of_stamps(record: RequestRecord) -> Iterator[Claim]:
-    stamps, end = record.stamps, record.end
-    arrival, started, entry, body_start, body_end, validate, endpoint, thread, encode, respond, *_ = stamps
-    streamed = record.flags & Flag.STREAM
+def of_stamps(stamps: Sequence[int], flags: int) -> Iterator[Claim]:
+    """Claims of a request's own moments."""
+    arrival, started, entry, body_start, body_end, validate, endpoint, thread, encode, respond, _, _, last, done = (
+        stamps
+    )
+    end = max(last or done, arrival or started or entry)
+    streamed = int(flags) & _STREAM
     answered = respond or end
     if arrival:
         yield Claim(arrival, started or entry, _KERNEL)

@@ -58,6 +58,7 @@ class Flag(IntFlag):
 
 
 _NO_FLAGS = Flag(0)
+_STREAM = int(Flag.STREAM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,4 +194,4 @@ class RequestRecord:
     def first_chunk_ns(self) -> int | None:
         """Time to the first chunk of a streamed answer; None where the answer was no stream."""
         first = self.stamps[Moment.FIRST_CHUNK]
-        return first - self.start if first and self.flags & Flag.STREAM else None
+        return first - self.start if first and int(self.flags) & _STREAM else None

@@ -3,10 +3,12 @@
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from inferometer.catalog.stages import Kind, Stage
-from inferometer.record.claims import RANKS, Claim, claims
+from inferometer.record.claims import RANKS, Claim
 from inferometer.record.model import RequestRecord
+from inferometer.record.plans import Plans, Run
 
 MAX_SEGMENTS = 16
 """Segments kept per request; further ones are merged, totals stay exact."""
@@ -18,8 +20,7 @@ _UNCLAIMED = 1 << _OTHER
 _STAGE_OF_RANK = tuple(int(stage) for stage, _ in RANKS)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A stretch of a request that one stage owns."""
 
     start: int
@@ -51,28 +52,33 @@ class Partition:
 
 def partition(record: RequestRecord) -> Partition:
     """Stages and segments of a record."""
-    return divide(claims(record), record.start, record.end)
+    return _partition(_plans.runs(record))
 
 
 def stage_totals(record: RequestRecord) -> list[int]:
     """Only the totals of `partition`, for whoever draws no segments: half the work."""
-    totals = [0] * STAGE_SLOTS
-    for begin, stop, rank in _runs(claims(record), record.start, record.end):
-        totals[_STAGE_OF_RANK[rank]] += stop - begin
-    return totals
+    return _totals(_plans.runs(record))
 
 
 def divide(claims_: Iterable[Claim], start: int, end: int) -> Partition:
     """Give every instant of [start, end) to the claim of the lowest rank; what nobody claims is `other`."""
+    return _partition(_runs(claims_, start, end))
+
+
+def _totals(runs: Iterable[Run]) -> list[int]:
     totals = [0] * STAGE_SLOTS
-    runs = _runs(claims_, start, end)
     for begin, stop, rank in runs:
         totals[_STAGE_OF_RANK[rank]] += stop - begin
+    return totals
+
+
+def _partition(runs: list[Run]) -> Partition:
+    totals = _totals(runs)
     segments = [Segment(begin, stop, *RANKS[rank]) for begin, stop, rank in runs]
     return Partition(tuple(totals), tuple(merge(segments)))
 
 
-def _runs(claims_: Iterable[Claim], start: int, end: int) -> list[tuple[int, int, int]]:
+def _runs(claims_: Iterable[Claim], start: int, end: int) -> list[Run]:
     """Maximal stretches of one owner, as (start, end, rank)."""
     if end <= start:
         return []
@@ -87,7 +93,7 @@ def _runs(claims_: Iterable[Claim], start: int, end: int) -> list[tuple[int, int
     events.sort()
     open_by_rank: dict[int, int] = {}
     mask = _UNCLAIMED
-    runs: list[tuple[int, int, int]] = []
+    runs: list[Run] = []
     since, previous = start, -1
     for time, coded in events:
         if time > since:
@@ -107,6 +113,9 @@ def _runs(claims_: Iterable[Claim], start: int, end: int) -> list[tuple[int, int
             if not left:
                 mask &= ~(1 << rank)
     return runs
+
+
+_plans = Plans(_runs)
 
 
 def merge(segments: list[Segment], limit: int = MAX_SEGMENTS) -> list[Segment]:
