@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from inferometer.catalog.stages import PRECEDENCE, STAGES, Kind, Stage
-from inferometer.record.model import Call, Execute, Flag, Moment, RequestRecord
+from inferometer.record.model import Call, Execute, Flag, RequestRecord
 
 _KINDS = {doc.stage: doc.kinds for doc in STAGES}
 
