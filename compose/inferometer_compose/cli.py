@@ -12,6 +12,10 @@ def main() -> None:
     if find_spec("typer") is None or find_spec("rich") is None:
         sys.stderr.write(MISSING + "\n")
         sys.exit(WRONG_USE)
+    if "inferometer.switch" in sys.modules:
+        from inferometer.switch import off  # noqa: PLC0415  # INFEROMETER_ENABLED has imported it
+
+        off()
     from inferometer_compose.commands.declared import app  # noqa: PLC0415  # the base install has no typer
 
     app()

@@ -2,9 +2,11 @@
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -32,7 +34,8 @@ from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pipeline import SidecarPipeline
-from inferometer_exporters.recorder.store import FILE_NAME, Bounds, Recorder
+from inferometer_exporters.recorder.names import FILE_NAME
+from inferometer_exporters.recorder.store import Bounds, Recorder
 from inferometer_exporters.source import Sampler, Source
 
 _log = logging.getLogger(__name__)
@@ -43,6 +46,9 @@ EARLY_ROWS: Final = 16_384
 """Requests that make a pass come early: in a pass of 2,500 one costs 19 µs, of 9,000 11 (benchmarks/sidecar.py)."""
 _LOOPBACK: Final = "127.0.0.1"
 _CLOSE_SECONDS: Final = 3.0
+DRAIN_SECONDS: Final = 2.0
+"""Longest wait for last frames, once the process that the sidecar stands beside has ended."""
+_LOOK_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +130,10 @@ class Sidecar:
                 writer=None if self._sender is None else TraceWriter(self._sender),
             )
             boot = boot_id()
-            server = Server([listener], boot_id=boot)
-            undo.callback(server.close)
+            self._server = Server([listener], boot_id=boot)
+            undo.callback(self._server.close)
             self.intake = Intake(
-                server,
+                self._server,
                 self.pipeline,
                 StateFile(settings.state / STATE_NAME),
                 boot_id=boot,
@@ -142,6 +148,8 @@ class Sidecar:
             undo.callback(self.page.close)
             api = Api(self.recorder.cursor, known, healthy=self.intake.healthy)
             self._api = _ApiServer(api, settings.api)
+            self.recorded = 0
+            """Requests in the flight recorder when it was closed."""
             undo.pop_all()
 
     @property
@@ -166,6 +174,15 @@ class Sidecar:
         self.pipeline.closing = True
         self.intake.stop()
 
+    def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Wait until every worker has hung up, for at most *seconds*: what they sent is read by then."""
+        deadline = time.monotonic() + seconds
+        quiet = 0
+        # Twice: a connection may wait to be accepted.
+        while quiet < 2 and time.monotonic() < deadline:  # noqa: PLR2004 - see above
+            quiet = 0 if self._server.connections else quiet + 1
+            time.sleep(_LOOK_SECONDS)
+
     def close(self) -> None:
         """Close everything that was opened."""
         self._api.close()
@@ -174,6 +191,7 @@ class Sidecar:
         if self._sender is not None:
             self._sender.close()
         self.intake.close()
+        self.recorded = self.recorder.rows
         self.recorder.close()
 
 
@@ -232,10 +250,16 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run(settings: SidecarSettings, *, after_step: Step = nothing) -> None:
+def run(settings: SidecarSettings, *, with_stdin: bool = False, after_step: Step = nothing) -> None:
     """Run a sidecar until SIGTERM or SIGINT; in the main thread.
 
     Prints where it answers, and at the end where the flight recorder is.
+
+    Args:
+        settings: how it runs.
+        with_stdin: end when standard input does, after the last frames, and print the number of requests: for a process
+            that has a sidecar beside it, and must not leave it behind however it ends.
+        after_step: as for `Sidecar`.
 
     Raises:
         RefusedError: another sidecar has the socket, the state folder or a port.
@@ -247,8 +271,19 @@ def run(settings: SidecarSettings, *, after_step: Step = nothing) -> None:
         _say(f"frames {settings.socket}")
         _say(f"metrics http://{host}:{sidecar.page.port}/metrics")
         _say(f"api http://{settings.api.host}:{sidecar.api_port}")
+        if with_stdin:
+            threading.Thread(target=_end_with_stdin, args=(sidecar,), name="inferometer-stdin", daemon=True).start()
         sidecar.run()
+    if with_stdin:
+        _say(f"requests {sidecar.recorded}")
     _say(f"recorder {sidecar.recorder.path}")
+
+
+def _end_with_stdin(sidecar: Sidecar) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    sidecar.drain()
+    sidecar.stop()
 
 
 def _say(text: str) -> None:

@@ -4,6 +4,7 @@ However often and in whichever order they come, the hooks are installed once. ``
 """
 
 import logging
+from dataclasses import replace
 
 from inferometer.hooks.registry import install
 from inferometer.recorder.this_process import worker
@@ -30,3 +31,9 @@ def at_startup() -> None:
         return
     if wanted:
         on()
+
+
+def off() -> None:
+    """Send nothing from this process, whatever was switched on: its servers are not what is watched."""
+    here = worker()
+    here.settings = replace(here.settings, enabled=False)

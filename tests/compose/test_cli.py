@@ -11,7 +11,7 @@ import pytest
 
 from inferometer_compose import cli
 
-COMMANDS = ("demo", "generate", "sidecar", "trace")
+COMMANDS = ("demo", "generate", "run", "sidecar", "trace")
 
 
 def inferometer(*arguments, cwd=None, **environment):

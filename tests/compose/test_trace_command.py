@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from inferometer_compose.commands.trace import last_recorder
-from inferometer_exporters.recorder.store import FILE_NAME, Recorder
+from inferometer_exporters.recorder.names import FILE_NAME
+from inferometer_exporters.recorder.store import Recorder
 
 TRACE = "ab" * 16
 ANSWER = {
@@ -76,7 +77,8 @@ def sidecar():
 
 def trace(*arguments, cwd):
     command = [sys.executable, "-m", "inferometer_compose", "trace", *arguments]
-    return subprocess.run(command, capture_output=True, check=False, text=True, timeout=60, cwd=cwd, env=os.environ)
+    environment = {**os.environ, "XDG_STATE_HOME": str(cwd)}
+    return subprocess.run(command, capture_output=True, check=False, text=True, timeout=60, cwd=cwd, env=environment)
 
 
 def test_the_sidecars_trace_is_drawn(sidecar, tmp_path):
@@ -125,7 +127,7 @@ def test_a_last_recorder_that_cannot_be_read_does_not_hide_that_the_sidecar_has_
     [
         (("no-hex",), "'no-hex' is no trace id: up to 32 hexadecimal digits are right"),
         (("ab", "--recorder", "none.duckdb"), "cannot read the flight recorder none.duckdb"),
-        (("ab",), "no sidecar answers at http://127.0.0.1:1, and no demo ran in this folder"),
+        (("ab",), "no sidecar answers at http://127.0.0.1:1, and neither a demo in this folder nor"),
     ],
     ids=["no id", "no file", "nothing at all"],
 )
@@ -142,6 +144,6 @@ def test_without_a_sidecar_the_last_demos_recorder_is_read(tmp_path):
         Recorder(path).close()
         os.utime(path, (number, number))
 
-    assert last_recorder(tmp_path) == tmp_path / "demo-2" / "sidecar" / FILE_NAME
+    assert last_recorder(tmp_path, {"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "demo-2" / "sidecar" / FILE_NAME
     answer = trace("--slowest", "1", "--api", "http://127.0.0.1:1", cwd=tmp_path)
     assert (answer.returncode, answer.stderr) == (1, "inferometer: no request is recorded\n")

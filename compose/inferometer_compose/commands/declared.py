@@ -82,6 +82,38 @@ def generate(
     raise typer.Exit(code)
 
 
+@app.command(
+    # What follows the command is the command's, also where it looks like an option of ours.
+    context_settings={"allow_interspersed_args": False},
+    epilog="Example: inferometer run -- uvicorn app:app --workers 4",
+)
+def run(
+    *,
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments.", show_default=False)],
+    config: Annotated[Path | None, typer.Option(help="A fleet.yaml: objectives, tenants, prices.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="host:port of /metrics; 127.0.0.1:9464 or a free one.")] = None,
+    api: Annotated[str | None, typer.Option(help="host:port of the page; 127.0.0.1:9465 or a free one.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Folder of the flight recorder; a new one of this run.")] = None,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            envvar=["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+            help="Where kept traces go: OTLP over HTTP.",
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="No sidecar, no command.")] = False,
+) -> None:
+    """Run a command with a sidecar beside it, and record without a code change."""
+    with plain_errors():
+        from inferometer_compose.commands import run as implementation  # noqa: PLC0415  # as all of them
+
+        options = implementation.Options(
+            command=command, config=config, metrics=metrics, api=api, state=state, otlp=otlp, strict=strict
+        )
+        code = implementation.run(options)
+    raise typer.Exit(code)
+
+
 @app.command(epilog="Example: inferometer sidecar --thresholds config/thresholds.json --otlp http://127.0.0.1:14318")
 def sidecar(
     *,
@@ -95,6 +127,7 @@ def sidecar(
     ] = None,
     otlp: Annotated[str | None, typer.Option(help="Where kept traces go: OTLP over HTTP.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Recorded GPU readings, for hosts without a GPU.")] = None,
+    with_stdin: Annotated[bool, typer.Option("--with-stdin", help="End when standard input does.")] = False,
 ) -> None:
     """Take in the records of this host: metrics, cost ledger, flight recorder, traces."""
     with plain_errors():
@@ -108,6 +141,7 @@ def sidecar(
             thresholds=thresholds,
             otlp=otlp,
             replay=replay,
+            with_stdin=with_stdin,
         )
         code = command.run(options)
     raise typer.Exit(code)

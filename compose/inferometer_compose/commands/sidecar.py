@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inferometer.settings import Settings
+from inferometer_compose.beside.folders import state_folder
 from inferometer_exporters.sidecar import Address, SidecarSettings
 from inferometer_exporters.sidecar import run as run_sidecar
 
@@ -24,6 +25,7 @@ class Options:
     thresholds: Path | None
     otlp: str | None
     replay: Path | None
+    with_stdin: bool = False
 
 
 def run(options: Options) -> int:
@@ -34,7 +36,7 @@ def run(options: Options) -> int:
         StateError: a file cannot be used.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    run_sidecar(settings_of(options, os.environ))
+    run_sidecar(settings_of(options, os.environ), with_stdin=options.with_stdin)
     return 0
 
 
@@ -47,16 +49,10 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
     runtime = Settings.from_env(environment).runtime_dir
     return SidecarSettings(
         socket=options.socket or runtime / SOCKET_NAME,
-        state=options.state or _state_folder(environment),
+        state=options.state or state_folder(environment),
         metrics=Address.parse(options.metrics),
         api=Address.parse(options.api),
         thresholds=options.thresholds,
         otlp=options.otlp,
         replay=options.replay,
     )
-
-
-def _state_folder(environment: Mapping[str, str]) -> Path:
-    # The place that the XDG base directory specification names for state.
-    given = environment.get("XDG_STATE_HOME")
-    return (Path(given) if given else Path.home() / ".local" / "state") / "inferometer"

@@ -2,21 +2,23 @@
 
 import http.client
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol, cast
 
 from inferometer.errors import InferometerError, StateError
 from inferometer_compose import web
+from inferometer_compose.beside.folders import recorders
 from inferometer_compose.commands.console import screen
 from inferometer_compose.commands.errors import FOUND_SOMETHING, say
 from inferometer_compose.screens import waterfall
 from inferometer_compose.screens.hops import trace_of
 from inferometer_exporters.recorder import queries, traces
 from inferometer_exporters.recorder.answers import TraceAnswer
-from inferometer_exporters.recorder.store import FILE_NAME
+from inferometer_exporters.recorder.names import FILE_NAME
 
 _HEX_DIGITS = 32
 
@@ -98,9 +100,9 @@ def run(trace_id: str | None, *, slowest: int | None, api: str, recorder: Path |
     return 0
 
 
-def last_recorder(folder: Path) -> Path | None:
-    """The recorder file of the last demo that ran in a folder."""
-    files = folder.glob(f"demo-*/sidecar/{FILE_NAME}")
+def last_recorder(folder: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The recorder file of the last demo that ran in a folder, or of the last `inferometer run` of this user."""
+    files = [*folder.glob(f"demo-*/sidecar/{FILE_NAME}"), *recorders(environment)]
     return max(files, key=lambda path: path.stat().st_mtime, default=None)
 
 
@@ -111,7 +113,10 @@ def _source(api: str, recorder: Path | None) -> Source:
         return FromSidecar(api)
     if (path := last_recorder(Path.cwd())) is not None:
         return FromFile(path)
-    raise InferometerError(f"no sidecar answers at {api}, and no demo ran in this folder: name a file with --recorder")
+    raise InferometerError(
+        f"no sidecar answers at {api}, and neither a demo in this folder nor `inferometer run` left a recorder: "
+        "name a file with --recorder"
+    )
 
 
 def _in_last_demo(trace_id: str) -> TraceAnswer | None:

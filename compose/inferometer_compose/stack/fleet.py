@@ -57,6 +57,8 @@ def service(name: str, *, ports: Mapping[str, int], socket: Path) -> Command:
     environment = {
         **callees,
         "OTEL_SERVICE_NAME": name,
+        # Whatever the shell of the demo says: this is what is watched.
+        "INFEROMETER_ENABLED": "1",
         "INFEROMETER_SIDECAR": f"unix://{socket}",
     }
     return Command(name, arguments, environment)

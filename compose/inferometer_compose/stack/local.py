@@ -18,7 +18,7 @@ from inferometer_compose.stack.fleet import SERVICES, SidecarPorts, url
 from inferometer_compose.stack.ports import LOOPBACK, Ports
 from inferometer_compose.stack.process import Command, Process, StartError, end_all
 from inferometer_compose.stack.programs import Program
-from inferometer_exporters.recorder.store import FILE_NAME
+from inferometer_exporters.recorder.names import FILE_NAME
 
 # Three models load and import in two seconds on an idle core; the machine may be busy.
 READY_SECONDS = 60.0

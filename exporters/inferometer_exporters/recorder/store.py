@@ -18,7 +18,6 @@ from inferometer_exporters.recorder.schema import DIMENSIONS, OF_REQUESTS, VERSI
 
 _log = logging.getLogger(__name__)
 
-FILE_NAME: Final = "recorder.duckdb"
 NULLABLE: Final = frozenset({"first_chunk_ns", "first_token_ns", "proxy_wait_ns", "cost", "picodollars_per_hour"})
 """Columns in which -1 stands for unknown on the way in."""
 SEGMENTS: Final = tuple(f"segment_{index}" for index in range(MAX_SEGMENTS))

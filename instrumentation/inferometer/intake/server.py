@@ -121,6 +121,11 @@ class Server:
         """Ids of connected workers."""
         return {c.worker.worker_id for c in self._connections.values() if c.worker is not None}
 
+    @property
+    def connections(self) -> int:
+        """Open connections; from any thread."""
+        return len(self._connections)
+
     def acknowledge(self, worker_id: bytes, sequence: int) -> None:
         """Tell a worker that everything up to *sequence* is durable."""
         for connection in list(self._connections.values()):

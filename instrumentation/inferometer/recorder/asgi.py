@@ -47,7 +47,8 @@ def recording(worker: Worker, call: Method) -> Method:
         try:
             if not worker.started:
                 worker.start()
-            scope[RECORDED] = scope["path"] not in excluded
+            # It is not started where it is switched off.
+            scope[RECORDED] = worker.started and scope["path"] not in excluded
             request = AsgiRequest(worker, scope, receive, send) if scope[RECORDED] else None
         except Exception as error:  # noqa: BLE001 - the edge: the request goes on without us
             worker.failed(error)
