@@ -292,10 +292,11 @@ def test_a_killed_sidecar_comes_back_and_nothing_is_lost(serve):
 
 
 class Mortal(Place):
-    """A sidecar that ends as soon as it is ready."""
+    """A sidecar that ends soon after it is ready."""
 
     def arguments(self):
-        return [sys.executable, "-c", "print('metrics http://127.0.0.1:1/metrics\\napi http://127.0.0.1:2')"]
+        said = "metrics http://127.0.0.1:1/metrics\\napi http://127.0.0.1:2"
+        return [sys.executable, "-c", f"import time; print('{said}', flush=True); time.sleep(0.2)"]
 
 
 def test_a_sidecar_that_does_not_stay_is_given_up_once(tmp_path):
