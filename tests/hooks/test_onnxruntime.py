@@ -10,7 +10,7 @@ import pytest
 from onnxruntime.capi import onnxruntime_inference_collection as collection
 
 from inferometer.hooks import onnxruntime as hook
-from inferometer.hooks.onnxruntime import model_name
+from inferometer.hooks.model_names import of_file as model_name
 from inferometer.recorder.frames import FrameMaker
 from inferometer.wire.frame import decode
 from inferometer.wire.records import executes

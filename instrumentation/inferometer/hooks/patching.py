@@ -20,10 +20,64 @@ def replace(worker: Worker, hook: str, owner: Any, name: str, make: Callable[[An
     original = vars(owner).get(name)
     if not callable(original):
         raise UnsupportedError(f"{getattr(owner, '__name__', owner)} has no {name} that can be called")
-    replacement = make(original)
+    replacement = _like(make(original), original)
+    worker.hooks.on_failure(hook, _swap(owner, name, replacement, original))
+
+
+def require(owner: Any, *names: str) -> None:
+    """Refuse a library before anything of it is replaced: hooks that only work together come together.
+
+    Raises:
+        UnsupportedError: *owner* itself lacks one of *names*, or it cannot be called.
+    """
+    missing = [name for name in names if not callable(vars(owner).get(name))]
+    if missing:
+        raise UnsupportedError(f"{getattr(owner, '__name__', owner)} has no {', '.join(missing)}")
+
+
+def replace_classmethod(worker: Worker, hook: str, owner: type, name: str, make: Callable[[Any], Any]) -> None:
+    """Put a class method in the place of one; ``make(function)`` gets the function below, with the class first.
+
+    Raises:
+        UnsupportedError: *owner* itself does not have it, or it is no class method.
+    """
+    original = vars(owner).get(name)
+    if not isinstance(original, classmethod):
+        raise UnsupportedError(f"{owner.__name__} has no class method {name}")
+    replacement: Any = classmethod(_like(make(original.__func__), original.__func__))
+    worker.hooks.on_failure(hook, _swap(owner, name, replacement, original))
+
+
+def override(worker: Worker, hook: str, owner: type, name: str, make: Callable[[Any], Any]) -> None:
+    """Give a class a method of its own that stands before the one it inherits; taken out where the hook fails.
+
+    Raises:
+        UnsupportedError: *owner* has no such method, not even an inherited one.
+    """
+    if name in vars(owner):
+        replace(worker, hook, owner, name, make)
+        return
+    inherited = getattr(owner, name, None)
+    if not callable(inherited):
+        raise UnsupportedError(f"{owner.__name__} has no {name} that can be called")
+    replacement = _like(make(inherited), inherited)
+    setattr(owner, name, replacement)
+
+    def undo() -> None:
+        if vars(owner).get(name) is replacement:
+            delattr(owner, name)
+
+    worker.hooks.on_failure(hook, undo)
+
+
+def _like(replacement: Any, original: Any) -> Any:
     for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
         setattr(replacement, attribute, getattr(original, attribute, None))
     replacement.__wrapped__ = original
+    return replacement
+
+
+def _swap(owner: Any, name: str, replacement: Any, original: Any) -> Callable[[], None]:
     setattr(owner, name, replacement)
 
     def undo() -> None:
@@ -31,4 +85,4 @@ def replace(worker: Worker, hook: str, owner: Any, name: str, make: Callable[[An
         if vars(owner).get(name) is replacement:
             setattr(owner, name, original)
 
-    worker.hooks.on_failure(hook, undo)
+    return undo

@@ -1,0 +1,133 @@
+"""Which runs of a model count: one execute for each run that a program starts, through however many libraries it goes.
+
+A pipeline calls ``generate``, that calls a module, that calls a session. The outermost of them that runs one model is
+the execute; what runs inside is part of it. Two are no runs themselves, but say what the runs inside them are:
+``generate`` divides them into prefill and decode (`inferometer.hooks.generation`), and a pipeline only has names.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol
+
+from inferometer.catalog.stages import Kind
+from inferometer.recorder.worker import Worker
+
+
+class What(NamedTuple):
+    """What is known of a run before it begins."""
+
+    device: str
+    model: str
+    rows: int
+    kind: Kind = Kind.NONE
+
+
+class Around(Protocol):
+    """What the runs of this thread are inside of."""
+
+    def begins(self, runner: Any, what: What) -> None:
+        """A run of *runner* (a module, a session) begins."""
+
+    def ends(self, runner: Any) -> None:
+        """It has ended."""
+
+
+class _Part:
+    """A run: what runs inside is part of it."""
+
+    def begins(self, runner: Any, what: What) -> None:
+        """Nothing: the whole is told."""
+
+    def ends(self, runner: Any) -> None:
+        """Nothing: the whole is told."""
+
+
+PART: Final[Around] = _Part()
+
+
+class _Inside(threading.local):
+    """Of this thread: what its runs are inside of."""
+
+    around: Around | None = None
+
+
+inside: Final = _Inside()
+
+Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], What]
+"""(runner, positional, named arguments of the call) -> what runs."""
+
+
+def measured(worker: Worker, hook: str, describe: Describe) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a method's replacement that tells of its wall time as an execute."""
+    begin, end = worker.executes.begin, worker.executes.end
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            around = inside.around
+            if around is PART:
+                return original(self, *args, **kwargs)
+            mark = None
+            try:
+                what = describe(self, args, kwargs)
+                if around is None:
+                    mark = begin(what.device, model=what.model, rows=what.rows, kind=what.kind)
+                else:
+                    around.begins(self, what)
+            except Exception as error:  # noqa: BLE001 - the edge: the model runs without us
+                worker.hooks.failed(hook, error)
+                return original(self, *args, **kwargs)
+            inside.around = PART
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                inside.around = around
+                if mark is not None:
+                    end(mark)
+                elif around is not None:
+                    around.ends(self)
+
+        return call
+
+    return make
+
+
+def rows_of(value: Any) -> int:
+    """Leading dimension of *value*, or of the first array in a mapping or a sequence; 0 where unknown."""
+    array = first_array(value)
+    if array is None:
+        return 0
+    if isinstance(value, list | tuple) and array is value[0] and len(value) > 1 and len(array.shape) in _UNBATCHED:
+        return len(value)
+    return leading(array)
+
+
+_UNBATCHED: Final = (1, 3)
+"""Dimensions of an item in a list of items: a row of features, an image."""
+
+
+def leading(array: Any) -> int:
+    """Leading dimension of an array; 0 for a scalar and where it is not known."""
+    shape = array.shape
+    try:
+        return int(shape[0]) if len(shape) else 0
+    except (TypeError, ValueError):
+        return 0
+
+
+def first_array(value: Any, depth: int = 2) -> Any:
+    """The first thing with a shape in *value*, looked for in mappings and sequences down to *depth*; None without."""
+    if getattr(value, "shape", None) is not None:
+        return value
+    if not depth:
+        return None
+    if isinstance(value, list | tuple):
+        entries: Any = value[:4]
+    elif callable(getattr(value, "values", None)):
+        entries = value.values()
+    else:
+        return None
+    for entry in entries:
+        found = first_array(entry, depth - 1)
+        if found is not None:
+            return found
+    return None
