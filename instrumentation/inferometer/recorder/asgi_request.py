@@ -1,13 +1,16 @@
 """A request of an ASGI application while it is open: the receive and send that stamp what passes through them."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from inferometer.catalog.stages import Kind, Stage
 from inferometer.recorder.headers import server_timing
 from inferometer.recorder.protocol import Message, Receive, Scope, Send
 from inferometer.recorder.request import OpenRequest, now
 from inferometer.recorder.routes import route_of
+from inferometer.recorder.token_stream import JsonAnswer, streamed
+from inferometer.recorder.tokens import CHUNKS
+from inferometer.recorder.usage import may_state
+from inferometer.recorder.waits import Waits
 
 if TYPE_CHECKING:
     from inferometer.recorder.worker import Worker
@@ -16,7 +19,6 @@ START_KEY: Final = "inferometer.start"
 """Where a server's hook leaves the moment at which it had parsed the head, ns."""
 ARRIVAL_KEY: Final = "inferometer.arrival"
 """Where it leaves the moment at which the kernel had the request, ns, if it knows."""
-MAX_BLOCKED_SENDS: Final = 16
 BLOCKED_NS: Final = 10**6
 """A part of a stream that took this long to hand over waited for the client."""
 _UNAVAILABLE: Final = 503
@@ -25,14 +27,15 @@ _UNAVAILABLE: Final = 503
 class AsgiRequest(OpenRequest):
     """An open request whose bound methods `receive` and `send` go to the application."""
 
-    __slots__ = ("blocked", "rx", "scope", "tx")
+    __slots__ = ("head", "rx", "scope", "tx")
 
     def __init__(self, worker: "Worker", scope: Scope, receive: Receive, send: Send) -> None:
         OpenRequest.__init__(self, worker, scope["headers"], scope.get(START_KEY, 0), scope.get(ARRIVAL_KEY, 0))
         self.scope: Scope | None = scope
         self.rx = receive
         self.tx = send
-        self.blocked = 0
+        self.head: Iterable[tuple[bytes, bytes]] = ()
+        """Headers of the answer."""
 
     async def receive(self) -> Message:
         """Stand for the server's receive."""
@@ -56,11 +59,12 @@ class AsgiRequest(OpenRequest):
         try:
             kind = message["type"]
             if kind == "http.response.body":
-                size = len(message.get("body") or b"")
-                return self._part(message, size) if message.get("more_body") else self._final(message, size)
+                body = message.get("body") or b""
+                return self._part(message, body) if message.get("more_body") else self._final(message, body)
             if kind == "http.response.start":
                 self.respond = now()
                 self.status = status = int(message["status"])
+                self.head = message.get("headers", ())
                 if status == _UNAVAILABLE:
                     self.retry_after = any(name.lower() == b"retry-after" for name, _ in message.get("headers", ()))
                 if self.answers:
@@ -75,27 +79,51 @@ class AsgiRequest(OpenRequest):
         timing = (b"server-timing", server_timing(self.respond - (self.arrival or self.start or self.entry)))
         return {**message, "headers": [*message.get("headers", ()), timing]}
 
-    async def _final(self, message: Message, size: int) -> None:
+    async def _final(self, message: Message, body: bytes) -> None:
         await self.tx(message)
         self.last = last = now()
-        if size:
-            self.bytes_out += size
+        if body:
+            self.bytes_out += len(body)
             self.chunks += 1
+            try:
+                if self.stream is not None:
+                    self.stream.feed(body, last)
+                elif not self.first_chunk and may_state(body):
+                    self._stated(body, last)
+            except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only its tokens are lost
+                self._blind(error)
             if not self.first_chunk:
                 self.first_chunk = last
 
-    async def _part(self, message: Message, size: int) -> None:
+    async def _part(self, message: Message, body: bytes) -> None:
         begun = now()
         await self.tx(message)
         done = now()
-        if size:
-            self.bytes_out += size
+        if body:
+            self.bytes_out += len(body)
             self.chunks += 1
-            if not self.first_chunk:
-                self.first_chunk = done
-        if done - begun >= BLOCKED_NS and self.blocked < MAX_BLOCKED_SENDS:
-            self.blocked += 1
-            self.add_interval(begun, done, Stage.NETWORK, Kind.SEND)
+            try:
+                if not self.first_chunk:
+                    self.first_chunk = done
+                    self.stream = streamed(self.head, every=self.said & CHUNKS != 0)
+                if self.stream is not None:
+                    self.stream.feed(body if body.__class__ is bytes else bytes(body), done)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._blind(error)
+        if done - begun >= BLOCKED_NS:
+            if self.waits is None:
+                self.waits = Waits()
+            self.waits.add(begun, done)
+
+    def _stated(self, body: bytes, at: int) -> None:
+        stream = streamed(self.head, every=False)
+        if isinstance(stream, JsonAnswer):
+            stream.feed(body, at)
+            self.stream = stream
+
+    def _blind(self, error: Exception) -> None:
+        self.stream = None
+        self.worker.failed(error)
 
     def place(self) -> tuple[str, str]:
         """(method, route template) as far as the router has decided."""
@@ -110,3 +138,4 @@ class AsgiRequest(OpenRequest):
     def release(self) -> None:
         """Let go of the server's objects."""
         self.scope = None
+        self.head = ()

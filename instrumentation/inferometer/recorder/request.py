@@ -13,6 +13,9 @@ from inferometer.recorder.calls import MAX_CALLS, CallMark
 from inferometer.recorder.executes import ExecuteMark
 from inferometer.recorder.headers import is_ours, parse_traceparent
 from inferometer.recorder.outcome import of_exception, of_request
+from inferometer.recorder.token_stream import Streamed
+from inferometer.recorder.tokens import settle
+from inferometer.recorder.waits import Waits
 from inferometer.wire.layout import EXTERNAL_IDS, GAPS, INTERVALS, OPEN, REQUESTS
 
 if TYPE_CHECKING:
@@ -46,9 +49,9 @@ class OpenRequest:
         "answers", "arrival", "baggage", "body_end", "body_start", "bytes_in", "bytes_out", "calls", "chunks",
         "degraded", "encode", "ended", "endpoint", "entry", "executes", "external_id", "first_chunk", "first_token",
         "flags", "flushed", "gaps", "hooked", "intervals", "joined", "last", "last_token", "left", "model", "parent_id",
-        "proxy_wait", "raised", "rejected", "request_class", "respond", "retry_after", "span_id", "start", "state",
-        "status", "tenant", "thread", "tokens_in", "tokens_out", "trace_hi", "trace_lo", "validate", "version",
-        "worker",
+        "proxy_wait", "raised", "rejected", "request_class", "respond", "retry_after", "said", "span_id", "start",
+        "state", "status", "stream", "tenant", "thread", "tokens_in", "tokens_out", "trace_hi", "trace_lo", "validate",
+        "version", "waits", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -67,7 +70,7 @@ class OpenRequest:
         self.body_start = self.body_end = self.validate = self.endpoint = self.thread = 0
         self.encode = self.respond = self.first_chunk = self.first_token = self.last_token = self.last = self.ended = 0
         self.status = self.chunks = self.bytes_in = self.bytes_out = self.tokens_in = self.tokens_out = 0
-        self.proxy_wait = self.parent_id = self.trace_hi = self.trace_lo = self.flushed = 0
+        self.proxy_wait = self.parent_id = self.trace_hi = self.trace_lo = self.flushed = self.said = 0
         self.model = self.hooked = self.tenant = self.request_class = ""
         self.version: str = worker.version
         self.answers = self.left = self.retry_after = self.degraded = self.rejected = False
@@ -76,6 +79,10 @@ class OpenRequest:
         self.intervals: list[bytes] | None = None
         self.gaps: dict[int, int] | None = None
         """Times between tokens: bucket -> number of them."""
+        self.stream: Streamed | None = None
+        """How the parts of a streamed answer are looked at."""
+        self.waits: Waits | None = None
+        """When a streamed answer waited for the client."""
         self.raised: Outcome | None = None
         self.state = self.baggage = self.external_id = b""
         self.flags = _ENTRY
@@ -199,7 +206,21 @@ class OpenRequest:
             self.worker.buffers.dropped()
             self.worker.failed(error)
 
+    def _streamed(self) -> None:
+        stream, waits = self.stream, self.waits
+        self.stream = self.waits = None
+        if stream is not None:
+            try:
+                settle(self, stream)
+            except Exception as error:  # noqa: BLE001 - the edge: only its tokens are lost
+                self.worker.failed(error)
+        if waits is not None:
+            for start, end in waits.intervals():
+                self.add_interval(start, end, Stage.NETWORK, Kind.SEND)
+
     def _finish(self) -> None:
+        if self.stream is not None or self.waits is not None:
+            self._streamed()
         self.ended = done = now()
         worker = self.worker
         chunks = self.chunks

@@ -1,0 +1,264 @@
+"""A streamed answer as tokens: which of its events carry one, when they were handed over, what the answer states.
+
+A line is looked at once it is whole, wherever the stream was cut into chunks. Nothing is parsed: the name of the field
+that carries content is found once by an expression, and from then on by a search for those bytes.
+
+A token is an event whose JSON has a non-empty string in a field of content: ``content``, ``text``, ``delta``,
+``token``, ``response``, a refusal, a reasoning or thinking text, or arguments of a tool call (OpenAI's chat,
+completions and responses, Anthropic, TGI, Ollama, Gemini, llama.cpp); the call of a tool by its name is one, too. No
+tokens are: comments, empty events, ``[DONE]``, deltas that name a role, events that repeat what was streamed, usage.
+Everything else (an event of some other JSON, plain text, parts of a file) is no token unless the application says so
+by ``inferometer.tokens(chunks=True)``.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Final
+
+from inferometer.catalog.requests import INTER_TOKEN
+from inferometer.catalog.sketch import TOP, sketch
+from inferometer.recorder.usage import TAIL, stated
+
+GAP_BOUNDS: Final = sketch(TOP[INTER_TOKEN.unit], INTER_TOKEN.scale)
+"""Upper boundaries of the buckets of times between tokens, ns; tokens handed over together are 0 ns apart: bucket 0."""
+HEAD: Final = 4096
+"""Bytes at the beginning of a line in which content is looked for."""
+_LIMIT: Final = HEAD + TAIL + 1
+"""Bytes that are kept of a line that is not whole yet; of a longer one the middle is left out."""
+_MAX_LINES: Final = 1000
+"""Lines looked at in one chunk, and lines without a token after which a stream has none."""
+_DATA: Final = b"data"
+_OBJECT: Final = b"{"
+_NEWLINE: Final = 10
+_QUOTE: Final = 34
+_NO_KEY: Final = b"\n\r\n\r\n"
+"""Is in no line: stands for the field of content until that is known."""
+_CONTENT: Final = re.compile(
+    rb'"(?:content|text|delta|token|response|reasoning_content|reasoning|thinking|partial_json|arguments|refusal)"'
+    rb'\s{0,8}:\s{0,8}"[^"]'
+)
+_CALL: Final = re.compile(rb'"tool_calls"\s{0,8}:\s{0,8}\[\s{0,8}\{|"type"\s{0,8}:\s{0,8}"tool_use"')
+_REPEATS: Final = re.compile(rb'"type"\s{0,8}:\s{0,8}"response\.(?![a-z_.]{1,80}\.delta")')
+"""Events of OpenAI's responses that are no deltas: some hold the whole text again."""
+_GENERATES: Final = re.compile(rb'"(?:done|choices|delta|token|candidates)"\s{0,8}:')
+"""Without one of these a line of JSON is a row of some export, whose ``text`` nobody generates."""
+_EVENTS: Final = b"text/event-stream"
+_LINES: Final = frozenset(
+    (b"application/x-ndjson", b"application/ndjson", b"application/jsonl", b"application/x-jsonlines",
+     b"application/json-lines", b"application/jsonlines", b"application/stream+json")
+)  # fmt: skip
+_JSON: Final = b"application/json"
+
+
+class Streamed:
+    """What is known of the tokens of one streamed answer."""
+
+    __slots__ = ("first", "gaps", "last", "tokens_in", "tokens_out")
+
+    def __init__(self) -> None:
+        self.first = self.last = 0
+        """ns of CLOCK_MONOTONIC at which the first and the last token were handed over; 0 without one."""
+        self.gaps: dict[int, int] = {}
+        """Bucket (index into `GAP_BOUNDS`) -> times between tokens."""
+        self.tokens_in = self.tokens_out = 0
+        """As the answer states them; 0 where it does not."""
+
+    def feed(self, chunk: bytes, at: int) -> None:
+        """A chunk, not empty, was handed over at *at*, ns."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """The answer has ended, whole or not."""
+
+    def token(self, at: int) -> None:
+        """A token was handed over at *at*, ns."""
+        last = self.last
+        if last:
+            bucket = bisect_left(GAP_BOUNDS, at - last)
+            gaps = self.gaps
+            gaps[bucket] = gaps.get(bucket, 0) + 1
+        else:
+            self.first = at
+        self.last = at
+
+    def state(self, data: bytes) -> bool:
+        """Take over the numbers that *data* states; False where it states none."""
+        tokens_in, tokens_out = stated(data)
+        self.tokens_in = tokens_in or self.tokens_in
+        self.tokens_out = tokens_out or self.tokens_out
+        return bool(tokens_in or tokens_out)
+
+
+class EventStream(Streamed):
+    """Server-sent events, or lines of JSON."""
+
+    __slots__ = ("_at", "_carry", "_every", "_key", "_lead", "_left", "_recent", "_width")
+
+    def __init__(self, *, lines: bool, every: bool) -> None:
+        """Begin.
+
+        Args:
+            lines: whether these are lines of JSON; server-sent events otherwise.
+            every: whether every event with data is a token, because the application says so.
+        """
+        Streamed.__init__(self)
+        self._lead = _OBJECT if lines else _DATA
+        self._every = every
+        self._key = _NO_KEY
+        self._width = 0
+        self._carry = b""
+        self._recent = b""
+        self._left = _MAX_LINES
+        self._at = 0
+
+    def feed(self, chunk: bytes, at: int) -> None:
+        """A chunk was handed over: usually one whole event whose field of content is known."""
+        size = len(chunk)
+        if (
+            not self._carry and chunk[-1] == _NEWLINE and size <= HEAD
+            and chunk.find(b"\n") >= size - 3 and chunk.startswith(self._lead)
+        ):  # fmt: skip
+            found = chunk.find(self._key)
+            if found >= 0 and chunk[found + self._width] != _QUOTE:
+                self._recent = chunk
+                # Streamed.token, without the call.
+                last = self.last
+                if last:
+                    bucket = bisect_left(GAP_BOUNDS, at - last)
+                    gaps = self.gaps
+                    gaps[bucket] = gaps.get(bucket, 0) + 1
+                else:
+                    self.first = at
+                self.last = at
+                return
+        if self._left:
+            self._any(chunk, at)
+
+    def settle(self) -> None:
+        """The answer has ended: the last line of JSON needs no line end, and the last token may state the numbers."""
+        if self._carry and self._lead is _OBJECT:
+            self._line(self._carry, 0, len(self._carry), self._at)
+        self._carry = b""
+        if self._recent:
+            self.state(self._recent)
+            self._recent = b""
+
+    def _any(self, chunk: bytes, at: int) -> None:
+        """A chunk with any number of lines, the first and the last of them not whole."""
+        start = 0
+        self._at = at
+        newline = chunk.find(b"\n")
+        if self._carry:
+            end = len(chunk) if newline < 0 else newline + 1
+            self._carry = _joined(self._carry, chunk, 0, end)
+            if newline < 0:
+                return
+            line, self._carry = self._carry, b""
+            self._line(line, 0, len(line), at)
+            start, newline = end, chunk.find(b"\n", end)
+        seen = 0
+        while newline >= 0:
+            if seen == _MAX_LINES:
+                start = chunk.rfind(b"\n") + 1
+                break
+            seen += 1
+            self._line(chunk, start, newline + 1, at)
+            start = newline + 1
+            newline = chunk.find(b"\n", start)
+        if start < len(chunk):
+            self._carry = _joined(b"", chunk, start, len(chunk))
+
+    def _line(self, data: bytes, start: int, end: int, at: int) -> None:
+        if not data.startswith(self._lead, start, end):
+            # A comment, an empty line, the name or the number of an event.
+            return
+        if self._is_token(data, start, min(end, start + HEAD)):
+            self._recent = data[max(start, end - TAIL) : end]
+            self.token(at)
+            return
+        if self.state(data[max(start, end - TAIL) : end]):
+            # Newer than what the last token may state.
+            self._recent = b""
+        if not self.first:
+            self._left = max(self._left - 1, 0)
+
+    def _is_token(self, data: bytes, start: int, stop: int) -> bool:
+        found = data.find(self._key, start, stop)
+        if found >= 0:
+            after = found + self._width
+            if after < stop and data[after] != _QUOTE:
+                return True
+        if self._every:
+            value = data[start:stop].removeprefix(_DATA).removeprefix(b":").strip()
+            return bool(value) and value != b"[DONE]"
+        if self._lead is _OBJECT and _GENERATES.search(data, start, stop) is None:
+            return False
+        if _REPEATS.search(data, start, stop) is not None:
+            return False
+        content = _CONTENT.search(data, start, stop)
+        if content is not None:
+            self._key = content[0][:-1]
+            self._width = len(self._key)
+            return True
+        return _CALL.search(data, start, stop) is not None
+
+
+class ChunkStream(Streamed):
+    """A stream of which the application says that every chunk is a token."""
+
+    __slots__ = ()
+
+    def feed(self, chunk: bytes, at: int) -> None:  # noqa: ARG002 - whatever it is
+        """A token was handed over."""
+        self.token(at)
+
+
+class JsonAnswer(Streamed):
+    """One JSON document in several chunks; of it only the end is kept, where it states its tokens."""
+
+    __slots__ = ("_tail",)
+
+    def __init__(self) -> None:
+        Streamed.__init__(self)
+        self._tail = b""
+
+    def feed(self, chunk: bytes, at: int) -> None:  # noqa: ARG002 - when it came says nothing of tokens
+        """More of the document."""
+        self._tail = (self._tail + chunk[-TAIL:])[-TAIL:]
+
+    def settle(self) -> None:
+        """The document has ended."""
+        self.state(self._tail)
+        self._tail = b""
+
+
+def _joined(carry: bytes, chunk: bytes, start: int, end: int) -> bytes:
+    """A line so far: whole up to `_LIMIT` bytes, else its first `HEAD` and its last `TAIL` bytes."""
+    if len(carry) + end - start <= _LIMIT:
+        return carry + chunk[start:end]
+    head = (carry + chunk[start : start + HEAD])[:HEAD]
+    tail = chunk[max(start, end - TAIL) : end]
+    # A byte that no field of content has keeps the two apart.
+    return head + b"\0" + (carry[len(tail) - TAIL :] if len(tail) < TAIL else b"") + tail
+
+
+def streamed(headers: Iterable[tuple[bytes, bytes]], *, every: bool) -> Streamed | None:
+    """How to look at a streamed answer, by its headers; None where there is nothing to see.
+
+    Args:
+        headers: of the answer.
+        every: whether the application says that every chunk is a token.
+    """
+    kind = b""
+    for name, value in headers:
+        lower = name.lower()
+        if lower == b"content-type":
+            kind = value.partition(b";")[0].strip().lower()
+        elif lower == b"content-encoding" and value.strip().lower() != b"identity":
+            return ChunkStream() if every else None
+    if kind == _EVENTS or kind in _LINES:
+        return EventStream(lines=kind != _EVENTS, every=every)
+    if every:
+        return ChunkStream()
+    return JsonAnswer() if kind == _JSON else None
