@@ -62,7 +62,8 @@ def accept_queue(descriptor: int) -> int | None:
     try:
         # Family, type and protocol are given, and the descriptor stays its owner's.
         borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
-    except OSError:
+    except (OSError, ValueError):
+        # A socket that was closed says -1.
         return None
     try:
         state, queued = _STATE_AND_QUEUE.unpack(borrowed.getsockopt(_PROTOCOL, _OPTION, _STATE_AND_QUEUE.size))
