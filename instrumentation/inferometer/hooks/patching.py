@@ -1,6 +1,7 @@
 """Replacing an attribute, so that it can be put back, and refusing what is not there."""
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from inferometer.errors import InferometerError
@@ -20,7 +21,7 @@ def replace(worker: Worker, hook: str, owner: Any, name: str, make: Callable[[An
     original = vars(owner).get(name)
     if not callable(original):
         raise UnsupportedError(f"{getattr(owner, '__name__', owner)} has no {name} that can be called")
-    replacement = _like(make(original), original)
+    replacement = _like(owner, name, make(original), original)
     worker.hooks.on_failure(hook, _swap(owner, name, replacement, original))
 
 
@@ -44,7 +45,7 @@ def replace_classmethod(worker: Worker, hook: str, owner: type, name: str, make:
     original = vars(owner).get(name)
     if not isinstance(original, classmethod):
         raise UnsupportedError(f"{owner.__name__} has no class method {name}")
-    replacement: Any = classmethod(_like(make(original.__func__), original.__func__))
+    replacement: Any = classmethod(_like(owner, name, make(original.__func__), original.__func__))
     worker.hooks.on_failure(hook, _swap(owner, name, replacement, original))
 
 
@@ -60,7 +61,7 @@ def override(worker: Worker, hook: str, owner: type, name: str, make: Callable[[
     inherited = getattr(owner, name, None)
     if not callable(inherited):
         raise UnsupportedError(f"{owner.__name__} has no {name} that can be called")
-    replacement = _like(make(inherited), inherited)
+    replacement = _like(owner, name, make(inherited), inherited)
     setattr(owner, name, replacement)
 
     def undo() -> None:
@@ -70,9 +71,14 @@ def override(worker: Worker, hook: str, owner: type, name: str, make: Callable[[
     worker.hooks.on_failure(hook, undo)
 
 
-def _like(replacement: Any, original: Any) -> Any:
-    for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
-        setattr(replacement, attribute, getattr(original, attribute, None))
+def _like(owner: Any, name: str, replacement: Any, original: Any) -> Any:
+    replacement.__name__, replacement.__doc__ = name, getattr(original, "__doc__", None)
+    # It is found where it is put, not where the original was written: pickled applications refer to it by name, and
+    # what is not found by name is pickled whole, with all that it holds of ours.
+    if isinstance(owner, ModuleType):
+        replacement.__module__, replacement.__qualname__ = owner.__name__, name
+    else:
+        replacement.__module__, replacement.__qualname__ = owner.__module__, f"{owner.__qualname__}.{name}"
     replacement.__wrapped__ = original
     return replacement
 
