@@ -3,8 +3,9 @@
 ``import inferometer.auto`` records; what is here adds what only the application knows::
 
     with inferometer.stage("preprocess"):
-        tokens = tokenize(text)
+        ids = tokenize(text)
     inferometer.annotate(model="minilm", tenant=tenant)
+    inferometer.tokens(input=len(ids))
 
     @inferometer.batch(max_size=8, max_wait=0.005)
     async def embed(texts: list[str]) -> list[Vector]: ...
@@ -12,9 +13,9 @@
 
 from inferometer.api import batch, flush
 from inferometer.recorder.asgi import asgi
-from inferometer.recorder.marks import annotate, stage
+from inferometer.recorder.marks import annotate, stage, tokens
 from inferometer.version import VERSION
 
 __version__ = VERSION
 
-__all__ = ["__version__", "annotate", "asgi", "batch", "flush", "stage"]
+__all__ = ["__version__", "annotate", "asgi", "batch", "flush", "stage", "tokens"]

@@ -1,13 +1,15 @@
-"""What a user says about a request: stages of their own, and names."""
+"""What a user says about a request: stages of their own, names, tokens."""
 
 import logging
+import operator
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, Literal
+from typing import Final, Literal, SupportsIndex
 
 from inferometer.catalog.stages import Stage
 from inferometer.record.model import Flag
+from inferometer.recorder import tokens as token_marks
 from inferometer.recorder.executes import ExecuteMark, running_batch
 from inferometer.recorder.request import OpenRequest, current
 from inferometer.recorder.this_process import worker
@@ -138,3 +140,44 @@ def annotate(
 
 def _with(flags: int, flag: Flag, *, present: bool) -> int:
     return flags | flag if present else flags & ~flag
+
+
+def tokens(*, input: int = 0, output: int = 0, chunks: bool = False) -> None:  # noqa: A002 - the word of the field
+    """Say how many tokens the current request has read and written, and when; calls add up.
+
+    ::
+
+        inferometer.tokens(input=len(prompt), output=len(ids))  # numbers, said once
+        for token in generate(prompt):
+            inferometer.tokens(output=1)  # a token that is there now: first token, last token, times between
+
+    ``output=1`` says *when*, too: the first such call is the time to the first token, those that follow are the times
+    between tokens. A larger number is a number only. Works in any kind of request, streamed or not, wherever the
+    request's context is; outside a request, and in a function of `inferometer.batch`, it does nothing.
+
+    What is said here stands before what a hook of a library counts, and that before what the answer states (``usage``
+    of the usual APIs). Streamed answers of those APIs need no call: their tokens are seen as they pass. Numbers are
+    never guessed from chunks; without any of these they are unknown.
+
+    Args:
+        input: Tokens that were read; what is no positive integer is nothing.
+        output: Tokens that were written; likewise.
+        chunks: Every chunk of this answer (of a stream of events: every event with data) is a token, whatever is in
+            it; to be said before the first. It says when tokens are there, not how many they are.
+    """
+    request = current()
+    if request is None:
+        return
+    tokens_in, tokens_out = _number(input), _number(output)
+    if tokens_out == 1:
+        token_marks.told_now(request, time.monotonic_ns())
+    token_marks.told(request, tokens_in=tokens_in, tokens_out=tokens_out)
+    if chunks:
+        request.said |= token_marks.CHUNKS
+
+
+def _number(value: SupportsIndex) -> int:
+    try:
+        return max(operator.index(value), 0)
+    except Exception:  # noqa: BLE001 - of the caller's type; nothing is raised into a request
+        return 0
