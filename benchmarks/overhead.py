@@ -3,7 +3,8 @@
 An in-process ASGI call of a FastAPI application, POST JSON -> pydantic -> JSON. Each variant lives in a process of its
 own; rounds go around all of them, so that a slow minute of the host hits every variant. *Path* is the CPU time of the
 thread that serves (thread_time), *whole* that of all threads until everything is exported (process_time). Ours sends
-its records to a socket, the traced peers send OTLP over HTTP; a further process takes both in, its time is nobody's.
+its records to a socket, and in a second variant is its own Intake: it counts, keeps every trace, and sends OTLP over
+HTTP, as the traced peers do. A further process takes all of that in, its time is nobody's.
 
     python benchmarks/overhead.py [--rounds 15] [--requests 2000] [--json]
 """
@@ -63,6 +64,22 @@ def ours():
     import inferometer.auto
 
     return application(), lambda: inferometer.flush(10.0)
+
+
+def alone():
+    """Ours without a sidecar: the process holds the Intake itself; every trace is exported."""
+    import inferometer
+    import inferometer.auto
+    from inferometer.recorder.this_process import worker
+
+    app = application()
+
+    def drain():
+        inferometer.flush(10.0)
+        while worker()._destination._local.waiting_traces:  # noqa: SLF001 - only a benchmark waits for it
+            time.sleep(0.005)
+
+    return app, drain
 
 
 def metrics_middleware():
@@ -149,12 +166,14 @@ def by_hand():
 VARIANTS = {
     "bare": bare,
     "inferometer": ours,
+    "inferometer, no sidecar": alone,
     "prometheus-fastapi-instrumentator": metrics_middleware,
     "opentelemetry-instrumentation-fastapi": contrib,
     "FastAPI native telemetry": native,
     "by hand (contrib + metrics + 5 spans)": by_hand,
 }
-TRACED = tuple(VARIANTS)[3:]
+OURS = tuple(VARIANTS)[1:3]
+TRACED = tuple(VARIANTS)[4:]
 
 
 async def one(app):
@@ -236,14 +255,22 @@ def measure(rounds: int, requests: int) -> dict[str, tuple[float, float]]:
         program = [sys.executable, __file__]
         taker = subprocess.Popen([*program, "--sink", socket_path], stdout=subprocess.PIPE, text=True)
         port = taker.stdout.readline().strip()
-        environ = {
+        otlp = f"http://127.0.0.1:{port}/v1/traces"
+        environ = {**os.environ, "OTLP_SINK": otlp, "INFEROMETER_SIDECAR": f"unix://{socket_path}"}
+        without = {
             **os.environ,
-            "INFEROMETER_SIDECAR": f"unix://{socket_path}",
-            "OTLP_SINK": f"http://127.0.0.1:{port}/v1/traces",
+            "INFEROMETER_RUNTIME_DIR": str(Path(folder) / "run"),
+            "INFEROMETER_METRICS": "127.0.0.1:0",
+            "INFEROMETER_BASELINE_RATIO": "1",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": otlp,
         }
         processes = {
             name: subprocess.Popen(
-                [*program, "--variant", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
+                [*program, "--variant", name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=without if name == OURS[1] else environ,
             )
             for name in VARIANTS
         }

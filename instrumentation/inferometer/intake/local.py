@@ -14,6 +14,7 @@ from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_boun
 from inferometer.errors import InferometerError, RefusedError, StateError
 from inferometer.fleet import thresholds as thresholds_file
 from inferometer.fleet.thresholds import NOTHING, Thresholds
+from inferometer.intake.keep import BASELINE_RATIO
 from inferometer.intake.listeners import listen_unix
 from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.intake.passes import Intake, boot_id
@@ -69,6 +70,11 @@ class LocalIntake:
         """The port of ``/metrics``; None where it was taken."""
         return self._page.port if self._page is not None else None
 
+    @property
+    def waiting_traces(self) -> int:
+        """Kept traces that are not exported yet."""
+        return self._sender.waiting if self._sender is not None else 0
+
     def close(self) -> None:
         """Make what was taken in durable, stop listening, and give up the lock."""
         if os.getpid() != self._pid:
@@ -101,6 +107,7 @@ def start(
     """Hold the Intake of this user and host; None where another process does.
 
     Settings: ``INFEROMETER_METRICS`` (``host:port`` of ``/metrics``, default 127.0.0.1:9464),
+    ``INFEROMETER_BASELINE_RATIO`` (share of all traces that are kept whatever they are, default 0.02),
     ``INFEROMETER_THRESHOLDS`` (what ``inferometer generate`` wrote), ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` or
     ``OTEL_EXPORTER_OTLP_ENDPOINT`` (where kept traces go; nowhere without) with their ``…_HEADERS``.
 
@@ -151,13 +158,15 @@ def _lock(path: Path) -> _Lock | None:
 def _start(lock: _Lock, runtime_dir: Path, environ: Mapping[str, str], after_step: Step) -> LocalIntake:
     known = _thresholds(environ)
     sender = _sender(environ)
+    ratio = _baseline_ratio(environ)
     boot = boot_id()
     server = Server([listen_unix(runtime_dir / SOCKET_NAME)], boot_id=boot)
     state = StateFile(runtime_dir / STATE_NAME)
 
     def made() -> tuple[LocalPipeline, Intake]:
         aggregator = Aggregator(extra_bounds=exact_bounds(known))
-        pipeline = LocalPipeline(aggregator, known, TraceWriter(sender) if sender is not None else None)
+        writer = TraceWriter(sender) if sender is not None else None
+        pipeline = LocalPipeline(aggregator, known, writer, baseline_ratio=ratio)
         return pipeline, Intake(server, pipeline, state, boot_id=boot, after_step=after_step)
 
     try:
@@ -216,6 +225,18 @@ def _headers(environ: Mapping[str, str]) -> dict[str, str]:
     text = environ.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "") or environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
     pairs = (pair.partition("=") for pair in text.split(","))
     return {unquote(name.strip()): unquote(value.strip()) for name, _, value in pairs if name.strip()}
+
+
+def _baseline_ratio(environ: Mapping[str, str]) -> float:
+    text = environ.get("INFEROMETER_BASELINE_RATIO", "").strip()
+    try:
+        ratio = float(text) if text else BASELINE_RATIO
+    except ValueError:
+        ratio = -1.0
+    if not 0 <= ratio <= 1:
+        _log.warning("INFEROMETER_BASELINE_RATIO=%r: a number from 0 to 1 is right; %g is used", text, BASELINE_RATIO)
+        return BASELINE_RATIO
+    return ratio
 
 
 def _page(pipeline: LocalPipeline, intake: Intake, address: str) -> PageServer | None:

@@ -13,7 +13,7 @@ from inferometer.errors import StateError, WireError
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.held_frames import HeldFrames, resource_of
 from inferometer.intake.hold import TraceHold
-from inferometer.intake.keep import Finished, KeepPolicy
+from inferometer.intake.keep import BASELINE_RATIO, Finished, KeepPolicy
 from inferometer.intake.open_requests import OpenRequests
 from inferometer.intake.pipeline import Arrival
 from inferometer.intake.worker_series import WorkerSeries
@@ -56,6 +56,7 @@ class LocalPipeline:
         aggregator: holds all series.
         thresholds: objectives and tenants of fleet.yaml.
         writer: exports kept traces; None: nobody wants them.
+        baseline_ratio: share of all traces that are kept whatever they are, 0-1.
         monotonic_ns: CLOCK_MONOTONIC.
     """
 
@@ -65,13 +66,14 @@ class LocalPipeline:
         thresholds: Thresholds,
         writer: TraceWriter | None,
         *,
+        baseline_ratio: float = BASELINE_RATIO,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._aggregator = aggregator
         self._writer = writer
         self._now = monotonic_ns
         self._meter = RequestMeter(aggregator, thresholds)
-        self._policy = KeepPolicy(self._meter, monotonic_ns=monotonic_ns)
+        self._policy = KeepPolicy(self._meter, baseline_ratio=baseline_ratio, monotonic_ns=monotonic_ns)
         self._frames = HeldFrames()
         self._hold = TraceHold(self._frames)
         self._open = OpenRequests(self._meter)
