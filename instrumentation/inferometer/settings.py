@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -48,29 +48,32 @@ class Settings:
     """INFEROMETER_ENABLED: 1 records without a code change, 0 does not record even where the code says so; without it
     the code decides."""
     service: str = "app"
-    """OTEL_SERVICE_NAME; without it the application's module."""
+    """OTEL_SERVICE_NAME: name of the service; without it the application's module."""
     service_named: bool = False
-    """Whether OTEL_SERVICE_NAME was set."""
+    """Whether OTEL_SERVICE_NAME was set; no variable of its own."""
     version: str = ""
     """INFEROMETER_VERSION: version of the model where nobody annotates one."""
     region: str = ""
-    """INFEROMETER_REGION."""
+    """INFEROMETER_REGION: where this host is; the label ``region`` of every series."""
     host: str = field(default_factory=socket.gethostname)
-    """INFEROMETER_HOST: name of this host, and of its CPU as a billed device."""
+    """INFEROMETER_HOST: name of this host, and of its CPU as a billed device; without it the host's own."""
     sidecar: str = ""
     """INFEROMETER_SIDECAR: ``unix:///path`` or ``tcp://host:port``; empty means: find one, or elect an Intake."""
+    metrics: str = "127.0.0.1:9464"
+    """INFEROMETER_METRICS: ``host:port`` of ``/metrics`` where there is no sidecar; port 0 is a free one."""
     runtime_dir: Path = field(default_factory=lambda: _runtime_dir(os.environ))
-    """INFEROMETER_RUNTIME_DIR: where the sockets of this user's processes on this host are."""
+    """INFEROMETER_RUNTIME_DIR: where the sockets of this user's processes on this host are; without it
+    ``inferometer`` in XDG_RUNTIME_DIR, else ``/tmp/inferometer-UID``."""
     tenant_header: str = "x-tenant"
-    """INFEROMETER_TENANT_HEADER."""
+    """INFEROMETER_TENANT_HEADER: header that names the tenant of a request."""
     class_header: str = ""
     """INFEROMETER_CLASS_HEADER: names the request class; empty means only `annotate` does."""
     excluded_paths: frozenset[str] = PROBES
     """INFEROMETER_EXCLUDED_PATHS: exact paths, comma separated, that are not recorded."""
     flush_seconds: float = 0.25
-    """INFEROMETER_FLUSH_SECONDS: how often a frame leaves."""
+    """INFEROMETER_FLUSH_SECONDS: time between frames, seconds."""
     exit_seconds: float = 2.0
-    """INFEROMETER_EXIT_SECONDS: longest wait for the last frame at exit."""
+    """INFEROMETER_EXIT_SECONDS: longest wait for the last frame at exit, seconds."""
     traces: Policy | None = None
     """INFEROMETER_TRACES: own, augment or off (`Policy`); without it ``augment`` where the process has a TracerProvider
     of OpenTelemetry, whenever it is set, else ``own``."""
@@ -81,11 +84,19 @@ class Settings:
     buffered_requests: int = 32_768
     """INFEROMETER_BUFFERED_REQUESTS: finished requests that wait for a frame; more are dropped and counted."""
     frame_bytes: int = 32 * _MIB
-    """INFEROMETER_FRAME_BYTES: frames that wait for an acknowledgement; beyond it no frame is made."""
+    """INFEROMETER_FRAME_BYTES: frames that wait for an acknowledgement, bytes; beyond it no frame is made."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Read the environment; what is wrong gets one warning that says what would be right, and the default."""
+        settings, wrong = cls.read(environ)
+        if wrong:
+            log.warning("settings that are ignored, defaults are used instead: %s", "; ".join(wrong))
+        return settings
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "tuple[Settings, Sequence[str]]":
+        """Settings, and what is wrong in the environment: variable, value, and what would be right."""
         values: dict[str, object] = {"runtime_dir": _runtime_dir(environ)}
         wrong: list[str] = []
         for variable, (name, parse) in _VARIABLES.items():
@@ -96,10 +107,8 @@ class Settings:
                 values[name] = parse(text)
             except ValueError as error:
                 wrong.append(f"{variable}={text!r}: {error}")
-        if wrong:
-            log.warning("settings that are ignored, defaults are used instead: %s", "; ".join(wrong))
         values["service_named"] = "service" in values
-        return cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
+        return cls(**values), wrong  # type: ignore[arg-type]  # each parser returns its field's type
 
 
 def _text(text: str) -> str:
@@ -154,6 +163,13 @@ def _address(text: str) -> str:
     raise ValueError("unix:///path or tcp://host:port is right")
 
 
+def _host_port(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - TCP
+        raise ValueError("host:port is right")
+    return text
+
+
 def _header(text: str) -> str:
     if not _HEADER.fullmatch(text):
         raise ValueError("the name of an HTTP header is right")
@@ -181,6 +197,7 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "INFEROMETER_REGION": ("region", _text),
     "INFEROMETER_HOST": ("host", _text),
     "INFEROMETER_SIDECAR": ("sidecar", _address),
+    "INFEROMETER_METRICS": ("metrics", _host_port),
     "INFEROMETER_RUNTIME_DIR": ("runtime_dir", _absolute),
     "INFEROMETER_TENANT_HEADER": ("tenant_header", _header),
     "INFEROMETER_CLASS_HEADER": ("class_header", _header),
@@ -193,3 +210,6 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "INFEROMETER_BUFFERED_REQUESTS": ("buffered_requests", _count(1, 10_000_000)),
     "INFEROMETER_FRAME_BYTES": ("frame_bytes", _count(_MIB, 4096 * _MIB)),
 }
+
+VARIABLES: Final[Mapping[str, str]] = {name: variable for variable, (name, _) in _VARIABLES.items()}
+"""Field of `Settings` -> the variable that sets it."""

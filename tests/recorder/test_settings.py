@@ -1,11 +1,14 @@
 """Settings come from the environment; what is wrong gets one warning and the default."""
 
 import logging
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from inferometer.settings import Settings
+from inferometer import settings_table
+from inferometer.settings import VARIABLES, Settings
+from inferometer.settings_table import meanings
 
 
 def test_every_variable_reaches_its_field():
@@ -36,9 +39,46 @@ def test_the_runtime_directory_is_the_users_own():
     assert Settings.from_env({}).runtime_dir.name.startswith("inferometer-")
 
 
+def test_every_field_names_its_variable_and_says_what_it_means():
+    for field in fields(Settings):
+        if field.name == "service_named":
+            continue
+        assert meanings()[field.name].startswith(f"{VARIABLES[field.name]}: "), field.name
+
+
+def test_every_number_has_its_unit_in_its_name():
+    numbers = [field.name for field in fields(Settings) if type(field.default) in {int, float}]
+
+    assert {"flush_seconds", "buffered_requests", "frame_bytes"} <= set(numbers)
+    assert all(name.endswith(("_seconds", "_bytes", "_requests", "_ratio")) for name in numbers), numbers
+
+
+def test_the_table_in_the_documents_is_that_of_the_code(capsys, tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    other = tmp_path / "settings.md"
+    other.write_text(page.read_text().replace("| `OTEL_SERVICE_NAME`", "| `OTEL_NAME`"))
+
+    assert settings_table.main(["--check", str(page)]) == 0, "run `make generate`"
+    assert settings_table.main(["--check", str(other)]) == 1
+    assert f"{other} is out of date with the settings" in capsys.readouterr().err
+    assert settings_table.main([str(other)]) == 0
+    assert other.read_text() == page.read_text()
+
+
+def test_what_is_wrong_is_read_without_a_warning(caplog):
+    settings, wrong = Settings.read({"INFEROMETER_EXIT_SECONDS": "soon", "INFEROMETER_REGION": "eu-1"})
+
+    assert (settings.region, settings.exit_seconds) == ("eu-1", 2.0)
+    assert wrong == ["INFEROMETER_EXIT_SECONDS='soon': seconds from 0 to 60 are right"]
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "right"),
     [
+        ("INFEROMETER_ENABLED", "perhaps", "1 or 0 is right"),
+        ("INFEROMETER_METRICS", ":9464", "host:port is right"),
+        ("INFEROMETER_METRICS", "127.0.0.1:99999", "host:port is right"),
         ("INFEROMETER_SIDECAR", "localhost:9466", "unix:///path or tcp://host:port is right"),
         ("INFEROMETER_SIDECAR", "tcp://localhost:99999", "unix:///path or tcp://host:port is right"),
         ("INFEROMETER_FLUSH_SECONDS", "250ms", "seconds from 0.01 to 10 are right"),

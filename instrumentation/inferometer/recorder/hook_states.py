@@ -19,6 +19,7 @@ class HookStates:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._status: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
         self._errors: dict[str, int] = {}
         self._undo: dict[str, list[Callable[[], None]]] = {}
 
@@ -31,6 +32,10 @@ class HookStates:
         """Status of a hook; None where nobody installed it."""
         return self._status.get(hook)
 
+    def reason_of(self, hook: str) -> str:
+        """Why a hook is unsupported or failed; empty for one that is neither."""
+        return self._reasons.get(hook, "")
+
     def on_failure(self, hook: str, undo: Callable[[], None]) -> None:
         """What takes the hook out again."""
         with self._lock:
@@ -42,6 +47,7 @@ class HookStates:
             self._errors[hook] = self._errors.get(hook, 0) + 1
             first = self._status.get(hook) != FAILED
             self._status[hook] = FAILED
+            self._reasons.setdefault(hook, f"it raised {type(error).__name__}: {error}")
             undo = self._undo.pop(hook, [])
         for step in reversed(undo):
             step()
@@ -51,6 +57,7 @@ class HookStates:
     def unsupported(self, hook: str, reason: str) -> None:
         """The library is not as the hook needs it; what it replaced already stays where it works alone."""
         self.set(hook, UNSUPPORTED)
+        self._reasons[hook] = reason
         log.warning("hook %s is not supported here: %s", hook, reason)
 
     def statuses(self) -> dict[str, str]:

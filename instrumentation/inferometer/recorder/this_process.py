@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +31,7 @@ def worker() -> Worker:
     if not settings.service_named:
         argv = [module_started(sys.orig_argv), *sys.argv[1:]] if sys.argv[:1] == ["-m"] else sys.argv
         settings = replace(settings, service=application_module(argv) or settings.service)
-    made = Worker(settings, elect=_elect, timeout_of=_timeouts(settings.thresholds))
+    made = Worker(settings, elect=partial(_elect, settings), timeout_of=_timeouts(settings.thresholds))
     os.register_at_fork(after_in_child=made.after_fork)
     return made
 
@@ -72,7 +72,7 @@ def module_started(command: Sequence[str]) -> str:
     return f"{module.rpartition('.')[2]}.py"
 
 
-def _elect(runtime_dir: Path) -> LocalIntake | None:
+def _elect(settings: Settings, runtime_dir: Path) -> LocalIntake | None:
     from inferometer.intake import local  # noqa: PLC0415 - most processes send to somebody else's Intake
 
-    return local.start(runtime_dir)
+    return local.start(runtime_dir, environ={**os.environ, "INFEROMETER_METRICS": settings.metrics})
