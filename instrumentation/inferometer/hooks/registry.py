@@ -37,7 +37,15 @@ HOOKS: Final = (
     Hook("uvicorn.httptools", "uvicorn.protocols.http.httptools_impl", "inferometer.hooks.uvicorn_cycle"),
     Hook("anyio", "anyio.to_thread", "inferometer.hooks.anyio_threads"),
     Hook("httpx", "httpx", "inferometer.hooks.httpx"),
+    Hook("opentelemetry", "opentelemetry.trace", "inferometer.hooks.otel.api"),
+    Hook("opentelemetry.asgi", "opentelemetry.instrumentation.asgi", "inferometer.hooks.otel.bypass_asgi"),
+    Hook("opentelemetry.sdk", "opentelemetry.sdk.trace", "inferometer.hooks.otel.sdk"),
     Hook("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", "inferometer.hooks.onnxruntime"),
+    Hook("ray.serve", "ray.serve.api", "inferometer.hooks.ray_serve"),
+    Hook("ray.serve.batching", "ray.serve.batching", "inferometer.hooks.ray_serve_batching"),
+    Hook("ray.serve.proxy", "ray.serve._private.proxy", "inferometer.hooks.ray_serve_proxy"),
+    Hook("ray.serve.replica", "ray.serve._private.replica", "inferometer.hooks.ray_serve_replica"),
+    Hook("ray.serve.router", "ray.serve._private.router", "inferometer.hooks.ray_serve_router"),
     Hook("threads", "concurrent.futures.thread", "inferometer.hooks.threads"),
 )
 _installing = threading.Lock()

@@ -1,0 +1,62 @@
+"""Our request as the current span of OpenTelemetry: user spans get the right parent, logs the right trace id."""
+
+from contextvars import Token
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+
+from inferometer.record.model import Flag
+
+if TYPE_CHECKING:
+    from inferometer.recorder.request import OpenRequest
+
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_UNSAMPLED = TraceFlags(TraceFlags.DEFAULT)
+_CALLER_SAMPLED = int(Flag.SAMPLED)
+_BAGGAGE = W3CBaggagePropagator()
+
+
+def attach(request: "OpenRequest") -> Any:
+    """Make the request's span current; what it gives back goes to `detach`.
+
+    The span says that it is sampled: whether its trace is kept is known when the request has ended, and samplers that
+    follow their parent would leave everything out. The price is that spans of the user's are exported for requests
+    whose own span is not.
+    """
+    state = TraceState.from_header([request.state.decode("latin-1")]) if request.state else None
+    ours = SpanContext(
+        request.trace_hi << 64 | request.trace_lo, request.span_id, is_remote=False, trace_flags=_SAMPLED,
+        trace_state=state,
+    )  # fmt: skip
+    here = trace.set_span_in_context(NonRecordingSpan(ours))
+    if request.baggage:
+        here = _BAGGAGE.extract({"baggage": request.baggage.decode("latin-1")}, here)
+    return context.attach(here)
+
+
+def detach(token: Any) -> None:
+    """Take it out again. A request that ends in another context than it began in leaves that one as it is."""
+    if not isinstance(token, Token):
+        context.detach(token)
+        return
+    try:
+        # Not context.detach, which logs an error where the context is another one: streams end in theirs.
+        token.var.reset(token)
+    except ValueError:
+        return
+
+
+def caller(request: "OpenRequest") -> Context:
+    """A context whose current span is who called the request; an empty one without a caller."""
+    if not request.parent_id:
+        return Context()
+    state = TraceState.from_header([request.state.decode("latin-1")]) if request.state else None
+    flags = _SAMPLED if request.flags & _CALLER_SAMPLED else _UNSAMPLED
+    parent = SpanContext(
+        request.trace_hi << 64 | request.trace_lo, request.parent_id, is_remote=True, trace_flags=flags,
+        trace_state=state,
+    )  # fmt: skip
+    return trace.set_span_in_context(NonRecordingSpan(parent), Context())

@@ -1,0 +1,30 @@
+"""What a request and the user's OpenTelemetry have with each other."""
+
+from typing import Any, Final
+
+from opentelemetry.trace import Span
+
+MAX_CLIENTS: Final = 1024
+"""Outgoing spans of the user's that are remembered per request."""
+
+
+class Joined:
+    """State of one request, from its beginning until its stages have left."""
+
+    __slots__ = ("clients", "frames", "local", "ours", "span", "token", "tracer")
+
+    def __init__(self) -> None:
+        self.span: Span | None = None
+        """The request's SERVER span in the user's pipeline, recorded or sampled out; None as long as there is none."""
+        self.ours = False
+        """Whether we made that span, because nobody else did."""
+        self.local: Span | None = None
+        """The span of the user's that the request began in, where that is no SERVER span."""
+        self.tracer: Any = None
+        """The user's tracer that made the first span seen of this request."""
+        self.token: Any = None
+        """What takes our span out of the context again, under policy ``own``."""
+        self.clients: set[int] = set()
+        """Ids of the user's CLIENT spans."""
+        self.frames = 0
+        """Frames since the request ended."""

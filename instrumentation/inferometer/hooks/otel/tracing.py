@@ -1,0 +1,253 @@
+"""Whose spans a request has, decided as it goes: the user's SERVER span where there is one, else ours.
+
+Nobody can know beforehand whether something inside will make a SERVER span. So under policy ``augment`` the first span
+that is started in a request decides: a SERVER span is the one; before any other span without a parent we make the
+SERVER span through the same pipeline; and where no span was started at all, we make it when the request ends.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, ProxyTracerProvider, Span, SpanKind
+
+from inferometer.catalog import spans
+from inferometer.catalog.labels import DROP_REASON
+from inferometer.hooks.otel.context import attach, caller, detach
+from inferometer.hooks.otel.joined import Joined
+from inferometer.hooks.otel.spans import Spans
+from inferometer.record.model import Flag
+from inferometer.recorder.tracing import FOREIGN, Untraced
+from inferometer.recorder.worker import Worker
+from inferometer.settings import Policy
+from inferometer.wire.frame import Names, decode
+from inferometer.wire.records import batches, records
+
+if TYPE_CHECKING:
+    from inferometer.recorder.request import OpenRequest
+
+HOOK: Final = "opentelemetry"
+MAX_WAITING: Final = 4096
+"""Sampled requests whose spans wait for the next frame; more are dropped and counted."""
+MAX_PER_FRAME: Final = 256
+"""Requests whose spans are made per frame: at four frames a second some 8,000 spans, which the SDK's queue holds."""
+_QUEUE_FULL: Final = DROP_REASON.values[2]
+_SAMPLED: Final = int(Flag.SAMPLED)
+_LOW: Final = (1 << 64) - 1
+_MISSED: Final = 2
+"""Frames after which the row of a request is not to come any more: it was dropped."""
+
+
+class OpenTelemetryTracing:
+    """`recorder.tracing.Tracing` where OpenTelemetry is at work in the process.
+
+    Args:
+        worker: of this process.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._wanted = worker.settings.traces
+        self.owns = self._wanted is Policy.OWN
+        self._off = self._wanted is Policy.OFF
+        self._provider: Any = None
+        self._spans = Spans(worker.bits)
+        self._waiting: dict[int, Joined] = {}
+        self._making = threading.local()
+        worker.hooks.on_failure(HOOK, self._give_up)
+
+    def _give_up(self) -> None:
+        self._worker.tracing = Untraced() if self._off else None
+
+    def provided(self, provider: Any) -> None:
+        """The process has a global provider, unless it does nothing."""
+        real = not isinstance(provider, ProxyTracerProvider | trace.NoOpTracerProvider)
+        self._provider = provider if real and not getattr(provider, "_disabled", False) else None
+
+    def opened(self, request: "OpenRequest") -> None:
+        """A request begins: join the SERVER span that it began in, or wait for what comes; or be the span."""
+        try:
+            self._opened(request, Joined())
+        except Exception as error:  # noqa: BLE001 - the edge: the request goes on, joined to nothing
+            self._worker.hooks.failed(HOOK, error)
+
+    def _opened(self, request: "OpenRequest", joined: Joined) -> None:
+        request.joined = joined
+        if self._off:
+            request.flags |= FOREIGN
+        here = trace.get_current_span()
+        if here is not INVALID_SPAN:
+            self._within(request, joined, here)
+        if self.owns and joined.span is None:
+            joined.token = attach(request)
+
+    def _within(self, request: "OpenRequest", joined: Joined, here: Span) -> None:
+        context = here.get_span_context()
+        if not context.is_valid or context.is_remote:
+            return
+        if not here.is_recording() or getattr(here, "kind", None) is SpanKind.SERVER:
+            # What was sampled out does not tell its kind; nothing of it leaves, and nothing of ours may.
+            self._join(request, joined, here)
+            return
+        if self.owns and request.parent_id:
+            return
+        joined.local = here
+        request.trace_hi, request.trace_lo = context.trace_id >> 64, context.trace_id & _LOW
+        request.parent_id = context.span_id
+
+    def _join(self, request: "OpenRequest", joined: Joined, span: Span) -> None:
+        """*span* is the request's SERVER span."""
+        joined.span = span
+        context = span.get_span_context()
+        high, low = context.trace_id >> 64, context.trace_id & _LOW
+        if (high, low) != (request.trace_hi, request.trace_lo):
+            # The user's propagators read other headers than we do, or none.
+            request.trace_hi, request.trace_lo, request.parent_id = high, low, 0
+        flags = request.flags & ~_SAMPLED | FOREIGN
+        request.flags = flags | _SAMPLED if context.trace_flags.sampled else flags
+
+    def starting(self, request: "OpenRequest", tracer: Any, kind: SpanKind, context: Context | None) -> Context | None:
+        """A span is about to be started in a request.
+
+        Returns:
+            The context that it is to be started in, where it would have no parent; else *context*.
+        """
+        joined = request.joined
+        if not isinstance(joined, Joined) or self.owns or getattr(self._making, "server", False):
+            return context
+        if joined.tracer is None:
+            joined.tracer = tracer
+        if kind is SpanKind.SERVER or self._off or context is not None:
+            return context
+        if trace.get_current_span().get_span_context().is_valid:
+            return context
+        if joined.span is None:
+            self._serve(request, joined)
+        return None if joined.span is None else trace.set_span_in_context(joined.span)
+
+    def started(self, request: "OpenRequest", tracer: Any, kind: SpanKind, span: Span) -> None:
+        """A span was started in a request."""
+        joined = request.joined
+        if not isinstance(joined, Joined) or getattr(self._making, "server", False):
+            return
+        if kind is SpanKind.CLIENT and len(joined.clients) < MAX_WAITING:
+            joined.clients.add(span.get_span_context().span_id)
+        elif kind is SpanKind.SERVER and joined.span is None and not self.owns:
+            joined.tracer = tracer
+            self._join(request, joined, span)
+
+    def _serve(self, request: "OpenRequest", joined: Joined) -> None:
+        """Make the SERVER span, in the pipeline of the user."""
+        if joined.tracer is None:
+            joined.tracer = self._provider
+        start = request.arrival or request.start or request.entry
+        context = caller(request) if joined.local is None else trace.set_span_in_context(joined.local)
+        ids = request.trace_hi << 64 | request.trace_lo, request.span_id
+        self._making.server = True
+        try:
+            begun = time.time_ns() - time.monotonic_ns() + start
+            span = self._spans.server(joined, ids, context, begun, request.place()[0])
+        finally:
+            self._making.server = False
+        joined.ours = True
+        self._join(request, joined, span)
+
+    def answering(self, request: "OpenRequest") -> None:
+        """The answer begins: last moment to find a span that no hook saw, and to name what is known on it."""
+        joined = request.joined
+        try:
+            if isinstance(joined, Joined) and not self.owns:
+                self._answering(request, joined)
+        except Exception as error:  # noqa: BLE001 - the edge: the answer goes out
+            self._worker.hooks.failed(HOOK, error)
+
+    def _answering(self, request: "OpenRequest", joined: Joined) -> None:
+        if joined.span is None:
+            here = trace.get_current_span()
+            if here is INVALID_SPAN or here is joined.local or here.get_span_context().is_remote:
+                return
+            self._join(request, joined, here)
+        span = joined.span
+        if span is not None and not self._off and span.is_recording():
+            named = (
+                (spans.MODEL_NAME, request.model or request.hooked),
+                (spans.MODEL_VERSION, request.version),
+                (spans.TENANT, request.tenant),
+                (spans.CLASS, request.request_class),
+            )
+            span.set_attributes({attribute.name: value for attribute, value in named if value})
+
+    def closing(self, request: "OpenRequest") -> None:
+        """The request ends: its stages leave with the next frame, if its trace is sampled."""
+        joined = request.joined
+        if not isinstance(joined, Joined):
+            return
+        try:
+            self._closing(request, joined)
+        except Exception as error:  # noqa: BLE001 - the edge: the record is made, its spans are not
+            self._worker.hooks.failed(HOOK, error)
+
+    def _closing(self, request: "OpenRequest", joined: Joined) -> None:
+        if joined.token is not None:
+            detach(joined.token)
+            joined.token = None
+        if self._off:
+            return
+        if joined.span is None and not self.owns and (joined.tracer or self._provider) is not None:
+            self._serve(request, joined)
+        if joined.span is None or not joined.span.get_span_context().trace_flags.sampled:
+            return
+        if joined.tracer is None:
+            joined.tracer = self._provider
+        if joined.tracer is None or len(self._waiting) >= MAX_WAITING:
+            self._drop(joined)
+        else:
+            self._waiting[request.span_id] = joined
+
+    def _drop(self, joined: Joined) -> None:
+        self._worker.buffers.dropped(reason=_QUEUE_FULL)
+        if joined.ours and joined.span is not None:
+            joined.span.end()
+
+    def sent(self, frame: bytes, names: Callable[[], Names]) -> None:
+        """Make the spans of the sampled requests whose records are in the frame."""
+        if not self._waiting:
+            return
+        try:
+            self._sent(frame, names)
+        except Exception as error:  # noqa: BLE001 - the edge: the frame is on its way
+            self._worker.hooks.failed(HOOK, error)
+
+    def _sent(self, frame: bytes, names: Callable[[], Names]) -> None:
+        read, known = decode(frame), names()
+        offset = read.wall_ns - read.monotonic_ns
+        of_batches = {batch.batch_id: batch for batch in batches(read, known)}
+        made = 0
+        for record in records(read, known):
+            joined = self._waiting.pop(record.span_id, None)
+            if joined is None:
+                continue
+            made += 1
+            if made > MAX_PER_FRAME:
+                self._drop(joined)
+                continue
+            self._spans.write(joined, record, offset, of_batches)
+            # A server's own threads come first.
+            time.sleep(0)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Give up what waits for a row that was dropped."""
+        for span_id, joined in list(self._waiting.items()):
+            joined.frames += 1
+            if joined.frames > _MISSED:
+                del self._waiting[span_id]
+                self._drop(joined)
+
+    def after_fork(self) -> None:
+        """In a forked child: what waits is the parent's."""
+        self._waiting.clear()
+        self._making = threading.local()
