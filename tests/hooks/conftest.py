@@ -47,16 +47,18 @@ class Served:
         return self.collector.wait(before + count)[before:]
 
 
-def listening(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
+def listening(where: int | str) -> bool:
+    """Whether somebody listens on a port, or on a Unix socket."""
+    family, address = (socket.AF_UNIX, where) if isinstance(where, str) else (socket.AF_INET, ("127.0.0.1", where))
+    with socket.socket(family) as sock:
+        return sock.connect_ex(address) == 0
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory):
     running = []
 
-    def start(*command, **environment) -> Served:
+    def start(*command, unix="", **environment) -> Served:
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             port = sock.getsockname()[1]
@@ -72,7 +74,7 @@ def serve(tmp_path_factory):
         log.close()
         running.append((process, collector))
         deadline = time.monotonic() + 30
-        while not listening(port):
+        while not listening(unix or port):
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.02)

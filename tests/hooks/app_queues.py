@@ -1,0 +1,106 @@
+"""An application in which each queue can be made long. THREADS: how many there are for synchronous endpoints."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+
+import inferometer
+import inferometer.auto
+
+inside = 0
+"""Requests that are where the next one has to wait."""
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    """As few threads as a test asks for."""
+    current_default_thread_limiter().total_tokens = int(os.environ.get("THREADS", "40"))
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/inside")
+async def how_many() -> int:
+    """Lets a test wait for the moment at which another request will have to."""
+    return inside
+
+
+@app.get("/block/{seconds}")
+async def block(seconds: float) -> StreamingResponse:
+    """Says that it is there, then blocks the event loop."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"x"
+        time.sleep(seconds)  # noqa: ASYNC251 - that is what it is for
+
+    return StreamingResponse(parts())
+
+
+@app.get("/hog")
+async def hog() -> None:
+    """Blocks the event loop."""
+    time.sleep(0.3)  # noqa: ASYNC251 - that is what it is for
+
+
+@app.get("/fast")
+async def fast() -> None:
+    """Waits for nothing."""
+
+
+@app.get("/thread/{seconds}")
+def thread(seconds: float) -> None:
+    """Keeps a thread."""
+    global inside  # noqa: PLW0603 - a test asks for it
+    inside += 1
+    time.sleep(seconds)
+    inside -= 1
+
+
+@app.get("/quick-thread")
+def quick_thread() -> None:
+    """Needs a thread for no time."""
+
+
+@app.get("/sleep/{seconds}")
+async def sleep(seconds: float) -> None:
+    """Keeps a connection."""
+    global inside  # noqa: PLW0603 - a test asks for it
+    inside += 1
+    await asyncio.sleep(seconds)
+    inside -= 1
+
+
+client = httpx.AsyncClient(limits=httpx.Limits(max_connections=1))
+
+
+@app.get("/call")
+async def call(port: int, seconds: float) -> None:
+    """Calls over the one connection."""
+    await client.get(f"http://127.0.0.1:{port}/sleep/{seconds}")
+
+
+@app.get("/quick-call")
+async def quick_call(port: int) -> None:
+    """Calls over the one connection, for no time."""
+    await client.get(f"http://127.0.0.1:{port}/fast")
+
+
+@inferometer.batch(max_size=8, max_wait=0.3)
+async def together(items: list[int]) -> list[int]:
+    """A batch that waits for company."""
+    return items
+
+
+@app.get("/batch")
+async def batch() -> int:
+    """Waits for a batch."""
+    return await together(1)

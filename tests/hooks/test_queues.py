@@ -1,0 +1,225 @@
+"""Each kind of queue, made long alone: that kind grows, the others do not."""
+
+import http.client
+import socket
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from inferometer.catalog.stages import Kind, Stage
+from inferometer.record import Moment, partition
+
+UVICORN = ("-m", "uvicorn", "app_queues:app", "--port", "{port}", "--log-level", "critical")
+GUNICORN = ("-m", "gunicorn", "app_queues:app", "--bind", "127.0.0.1:{port}", "--log-level", "critical", "-k")
+SERVERS = {
+    "h11": (*UVICORN, "--loop", "asyncio", "--http", "h11"),
+    "httptools": (*UVICORN, "--loop", "asyncio", "--http", "httptools"),
+    "h11, uvloop": (*UVICORN, "--loop", "uvloop", "--http", "h11"),
+    "httptools, uvloop": (*UVICORN, "--loop", "uvloop", "--http", "httptools"),
+    "gunicorn": (*GUNICORN, "uvicorn_worker.UvicornWorker"),
+}
+MS = 10**6
+LONG = 200 * MS
+"""What waits is made to wait 300 ms."""
+
+
+@pytest.fixture(scope="module", params=SERVERS.values(), ids=SERVERS)
+def server(serve, request):
+    return serve(*request.param, THREADS="1")
+
+
+@pytest.fixture(scope="module")
+def one_server(serve):
+    return serve(*SERVERS["httptools"], THREADS="1")
+
+
+def queues(record):
+    """Kind of queue -> ns."""
+    found: dict[Kind, int] = {}
+    for segment in partition(record).segments:
+        if segment.stage is Stage.QUEUE:
+            found[segment.kind] = found.get(segment.kind, 0) + segment.duration_ns
+    return found
+
+
+def assert_only(record, kind):
+    waits = queues(record)
+
+    assert {of for of, ns in waits.items() if ns > LONG} == {kind}, waits
+    assert sum(waits.values()) - waits[kind] < LONG / 2
+    assert abs(partition(record).total(Stage.QUEUE) - sum(waits.values())) == 0
+    assert sum(partition(record).totals) == record.duration_ns
+
+
+def alive(server):
+    """A connection that has been used already."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/inside")
+    connection.getresponse().read()
+    return connection
+
+
+@contextmanager
+def asked(server, path, connection=None):
+    """A request that is sent, and read at the end."""
+    connection = connection or http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", path)
+    yield connection
+    assert connection.getresponse().read() is not None
+    connection.close()
+
+
+@contextmanager
+def blocked(server, seconds):
+    """The event loop does nothing inside."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", f"/block/{seconds}")
+    answer = connection.getresponse()
+    assert answer.read(1) == b"x"
+    yield
+    answer.read()
+    connection.close()
+
+
+def of_route(records, route):
+    return next(record for record in records if record.labels.route == route)
+
+
+def wait_inside(server):
+    deadline = time.monotonic() + 10
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection.request("GET", "/inside")
+        inside = int(connection.getresponse().read())
+        connection.close()
+        if inside:
+            return
+        assert time.monotonic() < deadline
+
+
+def recorded(server, route, act):
+    """The record of a request to *route* that *act* makes, whatever else is asked."""
+    before = len(server.collector.records)
+    act()
+    server.collector.until(lambda: any(one.labels.route == route for one in server.collector.records[before:]))
+    return of_route(server.collector.records[before:], route)
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["new connection", "connection kept alive"])
+def test_a_request_that_waits_in_the_kernel(server, used):
+    connection = alive(server) if used else http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    sent = []
+
+    def act():
+        with blocked(server, 0.3):
+            connection.request("GET", "/fast")
+            sent.append(time.monotonic_ns())
+            assert connection.getresponse().status == 200
+            sent.append(time.monotonic_ns())
+        connection.close()
+
+    record = recorded(server, "/fast", act)
+
+    assert_only(record, Kind.KERNEL)
+    # Never before it was sent, and what its server says is never longer than what its client sees.
+    assert sent[0] - 2 * MS <= record.stamps[Moment.ARRIVAL]
+    assert record.duration_ns <= sent[1] - sent[0] + 2 * MS
+
+
+def test_a_request_whose_task_waits_for_the_event_loop(server):
+    first, second = alive(server), alive(server)
+
+    def act():
+        # Both are there when the loop looks again: both heads are parsed, then the first one's task blocks.
+        with blocked(server, 0.03), asked(server, "/hog", first), asked(server, "/fast", second):
+            pass
+
+    assert_only(recorded(server, "/fast", act), Kind.EVENT_LOOP)
+
+
+def test_a_request_that_waits_for_a_thread(server):
+    def act():
+        with asked(server, "/thread/0.4"):
+            wait_inside(server)
+            with asked(server, "/quick-thread"):
+                pass
+
+    assert_only(recorded(server, "/quick-thread", act), Kind.THREADPOOL)
+
+
+def test_a_request_whose_call_waits_for_a_connection(one_server):
+    def act():
+        with asked(one_server, f"/call?port={one_server.port}&seconds=0.4"):
+            wait_inside(one_server)
+            with asked(one_server, f"/quick-call?port={one_server.port}"):
+                pass
+
+    assert_only(recorded(one_server, "/quick-call", act), Kind.POOL)
+
+
+def test_a_request_that_waits_for_its_batch(one_server):
+    assert_only(one_server.record("/batch"), Kind.BATCH_WAIT)
+
+
+def test_a_request_that_waits_nowhere(server):
+    for _ in range(20):
+        waits = queues(recorded(server, "/fast", lambda: server.ask("/fast")))
+        if sum(waits.values()) < LONG / 10:
+            return
+
+    raise AssertionError(f"it always waits somewhere: {waits}")
+
+
+def test_of_requests_in_one_segment_the_second_waits_for_the_first_and_not_in_the_kernel(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.connect()
+    head = b"GET %s HTTP/1.1\r\nhost: x\r\n%s\r\n"
+
+    def act():
+        connection.sock.sendall(head % (b"/sleep/0.3", b"") + head % (b"/fast", b"connection: close\r\n"))
+        while connection.sock.recv(65536):
+            pass
+        connection.close()
+
+    record = recorded(server, "/fast", act)
+
+    assert queues(record).get(Kind.KERNEL, 0) < LONG / 2
+
+
+def test_a_request_over_a_unix_socket_has_no_arrival(serve, tmp_path):
+    path = str(tmp_path / "http.sock")
+    server = serve(*UVICORN, "--uds", path, unix=path)
+
+    def act():
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(path)
+            sock.sendall(b"GET /fast HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            while sock.recv(65536):
+                pass
+
+    record = recorded(server, "/fast", act)
+
+    assert (record.stamps[Moment.ARRIVAL], record.status) == (0, 200)
+    assert record.stamps[Moment.START]
+    assert server.collector.frames[-1].gauges["hook_errors"] == {}
+    assert server.collector.frames[-1].gauges["accept_queues"] == []
+
+
+def test_connections_that_nobody_accepts_are_in_the_frames(server):
+    with blocked(server, 0.5):
+        waiting = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=10) for _ in range(5)]
+        for connection in waiting:
+            connection.connect()
+        server.collector.until(lambda: server.collector.frames[-1].gauges["accept_queues"] == [5])
+    for connection in waiting:
+        connection.close()
+
+    server.collector.until(lambda: server.collector.frames[-1].gauges["accept_queues"] == [0])
+
+
+def test_threads_and_who_waits_for_them_are_in_the_frames(server):
+    with asked(server, "/thread/0.5"), asked(server, "/quick-thread"), asked(server, "/quick-thread"):
+        server.collector.until(lambda: server.collector.frames[-1].gauges["threads"] == [1, 1, 2])
+
+    server.collector.until(lambda: server.collector.frames[-1].gauges["threads"] == [1, 0, 0])
