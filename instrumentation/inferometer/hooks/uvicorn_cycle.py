@@ -23,19 +23,25 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     cycle = module.RequestResponseCycle
     if list(inspect.signature(cycle).parameters)[:1] != ["scope"]:
         raise UnsupportedError(f"{module.__name__}.RequestResponseCycle does not take its scope first")
-    replace(worker, hook, cycle, "__init__", lambda original: _stamped(worker, hook, original))
+    make = _timed if AVAILABLE else _stamped
+    replace(worker, hook, cycle, "__init__", lambda original: make(worker, hook, original))
 
 
-def _stamped(worker: Worker, hook: str, original: Callable[..., None]) -> Callable[..., None]:
+def _stamped(worker: Worker, hook: str, original: Callable[..., None]) -> Callable[..., None]:  # noqa: ARG001 - as below
+    def __init__(self: Any, scope: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it becomes that method
+        scope[START_KEY] = now()
+        original(self, scope, *args, **kwargs)
+
+    return __init__
+
+
+def _timed(worker: Worker, hook: str, original: Callable[..., None]) -> Callable[..., None]:
     def __init__(self: Any, scope: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it becomes that method
         scope[START_KEY] = start = now()
         original(self, scope, *args, **kwargs)
-        if not AVAILABLE:
-            return
         try:
             connection = self.transport.get_extra_info("socket")
-            waited = waited_ns(connection) if connection is not None else 0
-            if waited:
+            if connection is not None and (waited := waited_ns(connection)):
                 scope[ARRIVAL_KEY] = min(now() - waited, start)
         except OSError:
             # A Unix socket, or one that was closed meanwhile: nobody can tell.

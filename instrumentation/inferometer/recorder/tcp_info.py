@@ -15,6 +15,7 @@ _CLOCK_MONOTONIC_COARSE: Final = 6  # of <linux/time.h>; Python has no name for 
 # struct tcp_info of <linux/tcp.h>: eight bytes, then u32 by index.
 _STATE_AND_QUEUE: Final = struct.Struct("<B23xI")  # tcpi_state, tcpi_unacked: of a listener, the length of its queue
 _SINCE: Final = struct.Struct("<44xI4xI")  # ms: tcpi_last_data_sent, tcpi_last_data_recv
+_unpack, _SIZE = _SINCE.unpack, _SINCE.size
 _LISTENING: Final = 10
 _NS_PER_MS: Final = 10**6
 _LONGEST_NS: Final = 600 * 10**9
@@ -37,6 +38,7 @@ def _jiffy_ns() -> int:
 
 
 JIFFY_NS: Final = _jiffy_ns()
+_SHORTEST_MS: Final = 2 * JIFFY_NS / _NS_PER_MS
 AVAILABLE: Final = bool(_OPTION)
 """Whether this system has ``TCP_INFO``."""
 
@@ -50,8 +52,10 @@ def waited_ns(connection: Socket) -> int:
     Raises:
         OSError: it is no TCP socket.
     """
-    sent, received = _SINCE.unpack(connection.getsockopt(_PROTOCOL, _OPTION, _SINCE.size))
-    waited: int = min(sent, received) * _NS_PER_MS
+    sent, received = _unpack(connection.getsockopt(_PROTOCOL, _OPTION, _SIZE))
+    if received < _SHORTEST_MS:
+        return 0
+    waited = min(int(sent), int(received)) * _NS_PER_MS
     return waited - JIFFY_NS if 2 * JIFFY_NS <= waited <= _LONGEST_NS else 0
 
 
