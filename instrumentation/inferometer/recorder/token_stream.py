@@ -12,8 +12,9 @@ by ``inferometer.tokens(chunks=True)``.
 """
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from operator import sub
 from typing import Final
 
 from inferometer.catalog.requests import INTER_TOKEN
@@ -22,6 +23,9 @@ from inferometer.recorder.usage import TAIL, stated
 
 GAP_BOUNDS: Final = sketch(TOP[INTER_TOKEN.unit], INTER_TOKEN.scale)
 """Upper boundaries of the buckets of times between tokens, ns; tokens handed over together are 0 ns apart: bucket 0."""
+_LAST_BUCKET: Final = len(GAP_BOUNDS) - 1
+_MAX_STAMPS: Final = 256
+"""Tokens whose times are binned together."""
 HEAD: Final = 4096
 """Bytes at the beginning of a line in which content is looked for."""
 _LIMIT: Final = HEAD + TAIL + 1
@@ -54,15 +58,22 @@ _JSON: Final = b"application/json"
 class Streamed:
     """What is known of the tokens of one streamed answer."""
 
-    __slots__ = ("first", "gaps", "last", "tokens_in", "tokens_out")
+    __slots__ = ("first", "gaps", "stamps", "tokens_in", "tokens_out")
 
     def __init__(self) -> None:
-        self.first = self.last = 0
-        """ns of CLOCK_MONOTONIC at which the first and the last token were handed over; 0 without one."""
+        self.first = 0
+        """ns of CLOCK_MONOTONIC at which the first token was handed over, once `settle` was called; 0 without one."""
+        self.stamps: list[int] = []
+        """When the last tokens were handed over, the very last one at the end; the times between are not binned yet."""
         self.gaps: dict[int, int] = {}
-        """Bucket (index into `GAP_BOUNDS`) -> times between tokens."""
+        """Bucket (index into `GAP_BOUNDS`) -> times between tokens, once `settle` was called."""
         self.tokens_in = self.tokens_out = 0
         """As the answer states them; 0 where it does not."""
+
+    @property
+    def last(self) -> int:
+        """When the last token was handed over, ns; 0 without one."""
+        return self.stamps[-1] if self.stamps else 0
 
     def feed(self, chunk: bytes, at: int) -> None:
         """A chunk, not empty, was handed over at *at*, ns."""
@@ -70,17 +81,28 @@ class Streamed:
 
     def settle(self) -> None:
         """The answer has ended, whole or not."""
+        self.fold()
 
     def token(self, at: int) -> None:
         """A token was handed over at *at*, ns."""
-        last = self.last
-        if last:
-            bucket = bisect_left(GAP_BOUNDS, at - last)
-            gaps = self.gaps
-            gaps[bucket] = gaps.get(bucket, 0) + 1
-        else:
-            self.first = at
-        self.last = at
+        self.stamps.append(at)
+        if len(self.stamps) > _MAX_STAMPS:
+            self.fold()
+
+    def fold(self) -> None:
+        """Bin the times between the tokens so far: sorted, a bucket is found once for all that are in it."""
+        stamps = self.stamps
+        if not stamps:
+            return
+        self.first = self.first or stamps[0]
+        times = sorted(map(sub, stamps[1:], stamps))
+        gaps, begin, number = self.gaps, 0, len(times)
+        while begin < number:
+            bucket = min(bisect_left(GAP_BOUNDS, times[begin]), _LAST_BUCKET)
+            end = bisect_right(times, GAP_BOUNDS[bucket], begin) if bucket < _LAST_BUCKET else number
+            gaps[bucket] = gaps.get(bucket, 0) + end - begin
+            begin = end
+        del stamps[:-1]
 
     def state(self, data: bytes) -> bool:
         """Take over the numbers that *data* states; False where it states none."""
@@ -93,7 +115,7 @@ class Streamed:
 class EventStream(Streamed):
     """Server-sent events, or lines of JSON."""
 
-    __slots__ = ("_at", "_carry", "_every", "_key", "_lead", "_left", "_recent", "_width")
+    __slots__ = ("_at", "_carry", "_every", "_inner", "_key", "_lead", "_left", "_recent", "_width")
 
     def __init__(self, *, lines: bool, every: bool) -> None:
         """Begin.
@@ -104,6 +126,7 @@ class EventStream(Streamed):
         """
         Streamed.__init__(self)
         self._lead = _OBJECT if lines else _DATA
+        self._inner = b"\n" + self._lead
         self._every = every
         self._key = _NO_KEY
         self._width = 0
@@ -113,25 +136,26 @@ class EventStream(Streamed):
         self._at = 0
 
     def feed(self, chunk: bytes, at: int) -> None:
-        """A chunk was handed over: usually one whole event whose field of content is known."""
+        """A chunk was handed over: usually one whole event, whose field of content is known."""
         size = len(chunk)
-        if (
-            not self._carry and chunk[-1] == _NEWLINE and size <= HEAD
-            and chunk.find(b"\n") >= size - 3 and chunk.startswith(self._lead)
-        ):  # fmt: skip
-            found = chunk.find(self._key)
-            if found >= 0 and chunk[found + self._width] != _QUOTE:
-                self._recent = chunk
-                # Streamed.token, without the call.
-                last = self.last
-                if last:
-                    bucket = bisect_left(GAP_BOUNDS, at - last)
-                    gaps = self.gaps
-                    gaps[bucket] = gaps.get(bucket, 0) + 1
-                else:
-                    self.first = at
-                self.last = at
-                return
+        if not self._carry and chunk[-1] == _NEWLINE and size <= HEAD:
+            if chunk.startswith(self._lead):
+                start = 0
+            else:
+                start = chunk.find(self._inner) + 1
+                if not start:
+                    # Comments, or fields of an event without data.
+                    return
+            # The end of the line of data is the chunk's, but for an empty line.
+            if chunk.find(b"\n", start) >= size - 3:
+                found = chunk.find(self._key, start)
+                if found >= 0 and chunk[found + self._width] != _QUOTE:
+                    self._recent = chunk
+                    stamps = self.stamps
+                    stamps.append(at)
+                    if len(stamps) > _MAX_STAMPS:
+                        self.fold()
+                    return
         if self._left:
             self._any(chunk, at)
 
@@ -143,6 +167,7 @@ class EventStream(Streamed):
         if self._recent:
             self.state(self._recent)
             self._recent = b""
+        self.fold()
 
     def _any(self, chunk: bytes, at: int) -> None:
         """A chunk with any number of lines, the first and the last of them not whole."""
@@ -163,7 +188,8 @@ class EventStream(Streamed):
                 start = chunk.rfind(b"\n") + 1
                 break
             seen += 1
-            self._line(chunk, start, newline + 1, at)
+            if newline > start:
+                self._line(chunk, start, newline + 1, at)
             start = newline + 1
             newline = chunk.find(b"\n", start)
         if start < len(chunk):
@@ -173,22 +199,21 @@ class EventStream(Streamed):
         if not data.startswith(self._lead, start, end):
             # A comment, an empty line, the name or the number of an event.
             return
-        if self._is_token(data, start, min(end, start + HEAD)):
+        stop = end if end - start <= HEAD else start + HEAD
+        found = data.find(self._key, start, stop)
+        if (0 <= found < stop - self._width and data[found + self._width] != _QUOTE) or self._is_token(
+            data, start, stop
+        ):
             self._recent = data[max(start, end - TAIL) : end]
             self.token(at)
             return
         if self.state(data[max(start, end - TAIL) : end]):
             # Newer than what the last token may state.
             self._recent = b""
-        if not self.first:
+        if not self.stamps:
             self._left = max(self._left - 1, 0)
 
     def _is_token(self, data: bytes, start: int, stop: int) -> bool:
-        found = data.find(self._key, start, stop)
-        if found >= 0:
-            after = found + self._width
-            if after < stop and data[after] != _QUOTE:
-                return True
         if self._every:
             value = data[start:stop].removeprefix(_DATA).removeprefix(b":").strip()
             return bool(value) and value != b"[DONE]"
@@ -228,7 +253,7 @@ class JsonAnswer(Streamed):
         self._tail = (self._tail + chunk[-TAIL:])[-TAIL:]
 
     def settle(self) -> None:
-        """The document has ended."""
+        """The document has ended; it says how many, not when."""
         self.state(self._tail)
         self._tail = b""
 
