@@ -46,6 +46,12 @@ HOOKS: Final = (
     Hook("ray.serve.proxy", "ray.serve._private.proxy", "inferometer.hooks.ray_serve_proxy"),
     Hook("ray.serve.replica", "ray.serve._private.replica", "inferometer.hooks.ray_serve_replica"),
     Hook("ray.serve.router", "ray.serve._private.router", "inferometer.hooks.ray_serve_router"),
+    Hook("torch", "torch", "inferometer.hooks.torch"),
+    Hook("torch.compile", "torch._dynamo.eval_frame", "inferometer.hooks.torch_dynamo"),
+    Hook("grpc", "grpc._server", "inferometer.hooks.grpc_server"),
+    Hook("grpc.aio", "grpc.aio._server", "inferometer.hooks.grpc_aio_server"),
+    Hook("grpc.client", "grpc._channel", "inferometer.hooks.grpc_client"),
+    Hook("grpc.aio.client", "grpc.aio._call", "inferometer.hooks.grpc_aio_client"),
     Hook("threads", "concurrent.futures.thread", "inferometer.hooks.threads"),
 )
 _installing = threading.Lock()

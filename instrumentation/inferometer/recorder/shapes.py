@@ -4,6 +4,7 @@ import threading
 from typing import Final
 
 from inferometer.catalog.labels import CLASS, MODEL, TENANT, VERSION
+from inferometer.catalog.rpc import GRPC
 from inferometer.wire.frame import Names, Shape
 
 OTHER: Final = "other"
@@ -17,7 +18,7 @@ Key = tuple[str, str, str, str, str, str]
 """model, version, tenant, request class, method, route."""
 
 _METHODS: Final = frozenset(
-    {"", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "TRACE", "CONNECT"}
+    {"", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "TRACE", "CONNECT", GRPC}
 )
 
 

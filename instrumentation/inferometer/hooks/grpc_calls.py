@@ -1,0 +1,202 @@
+"""Outgoing calls by gRPC, threaded and asyncio: what goes out with one, and what is recorded of it.
+
+The trailing metadata of a callee that is instrumented says how long it was at work, so the call's network time is the
+rest. Calls are recorded where grpc sends them, below all interceptors: who retries makes several attempts.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, Final
+
+from inferometer.catalog.stages import Stage
+from inferometer.record.model import Flag
+from inferometer.recorder.calls import CallMark
+from inferometer.recorder.headers import (
+    SERVER_TIMING,
+    TRACEPARENT,
+    TRACESTATE,
+    format_traceparent,
+    outgoing_state,
+    parse_server_timing,
+    parse_traceparent,
+)
+from inferometer.recorder.request import OpenRequest, current, now
+from inferometer.recorder.stretches import DECODE, ENCODE, Stretches
+from inferometer.recorder.worker import Worker
+
+BAGGAGE: Final = "baggage"
+_SCHEMES: Final = ("dns:///", "dns:", "passthrough:///", "ipv4:", "ipv6:")
+
+Pairs = tuple[tuple[str, str | bytes], ...]
+Function = Callable[[Any], Any]
+
+
+class OutgoingCall:
+    """One attempt while it lasts; its methods stand for the serializer and the deserializer of the call's method."""
+
+    __slots__ = (
+        "_caller",
+        "_deserializer",
+        "_got",
+        "_hook",
+        "_serializer",
+        "_stretches",
+        "_worker",
+        "mark",
+        "metadata",
+    )
+
+    def __init__(self, worker: Worker, hook: str, caller: OpenRequest, mark: CallMark, metadata: Pairs) -> None:
+        self.mark = mark
+        self.metadata = metadata
+        """Goes out instead of the metadata that the caller gave."""
+        self._worker = worker
+        self._hook = hook
+        self._caller = caller
+        self._got = 0
+        self._serializer: Function | None = None
+        self._deserializer: Function | None = None
+        self._stretches: tuple[Stretches, Stretches] | None = None
+
+    def between(self, serializer: Function | None, deserializer: Function | None, *, streams: bool) -> None:
+        """Call these two, and say how long they take.
+
+        Args:
+            serializer: of requests, as the method has it.
+            deserializer: of responses.
+            streams: whether there may be several of either.
+        """
+        self._serializer = serializer
+        self._deserializer = deserializer
+        if streams:
+            # Two: requests are sent by another thread than that which takes the responses.
+            self._stretches = (Stretches(), Stretches())
+
+    def serialize(self, message: Any) -> Any:
+        """Stand for the method's serializer of requests."""
+        start = now()
+        inner = self._serializer
+        data = message if inner is None else inner(message)
+        try:
+            end = now()
+            if self._stretches is not None:
+                self._stretches[0].add(self._caller, ENCODE, start, end)
+            else:
+                self._caller.add_interval(start, end, Stage.SERIALIZE)
+                self.mark.start = end
+        except Exception as error:  # noqa: BLE001 - the edge: the call goes out without us
+            self._worker.hooks.failed(self._hook, error)
+        return data
+
+    def deserialize(self, data: bytes) -> Any:
+        """Stand for the method's deserializer of responses."""
+        start = now()
+        inner = self._deserializer
+        message = data if inner is None else inner(data)
+        try:
+            end = now()
+            if self._stretches is not None:
+                self._stretches[1].add(self._caller, DECODE, start, end)
+            else:
+                self._caller.add_interval(start, end, Stage.DESERIALIZE)
+                self._got = start
+        except Exception as error:  # noqa: BLE001 - the edge: the answer is the caller's, with or without us
+            self._worker.hooks.failed(self._hook, error)
+        return message
+
+    def ended(self, code: int, trailing: Iterable[tuple[str, Any]] | None) -> None:
+        """The call has its status.
+
+        Args:
+            code: of gRPC.
+            trailing: metadata that came with it.
+        """
+        try:
+            self._ended(code, trailing)
+        except Exception as error:  # noqa: BLE001 - the edge: the answer is the caller's, with or without us
+            self._worker.hooks.failed(self._hook, error)
+
+    def _ended(self, code: int, trailing: Iterable[tuple[str, Any]] | None) -> None:
+        mark = self.mark
+        mark.end = end = self._got or now()
+        mark.status = code
+        for key, value in trailing or ():
+            if key == SERVER_TIMING and isinstance(value, str):
+                mark.server_ns = parse_server_timing(value)
+        if not code or mark.server_ns:
+            mark.headers = end
+        for stretches in self._stretches or ():
+            stretches.tell(self._caller)
+
+
+def begin(
+    worker: Worker, hook: str, method: str | bytes, target: str | bytes, metadata: Iterable[tuple[str, Any]] | None
+) -> OutgoingCall | None:
+    """An attempt of the current request begins: its id goes out in traceparent. None outside a request."""
+    try:
+        caller = current()
+        return None if caller is None else _begin(worker, hook, caller, (method, target), tuple(metadata or ()))
+    except Exception as error:  # noqa: BLE001 - the edge: the call goes out without us
+        worker.hooks.failed(hook, error)
+        return None
+
+
+def _begin(
+    worker: Worker, hook: str, caller: OpenRequest, place: tuple[str | bytes, str | bytes], metadata: Pairs
+) -> OutgoingCall | None:
+    strings = worker.shapes.string
+    method, target = strings(_method_name(place[0])), strings(_target_name(place[1]))
+    given = None
+    state = caller.state
+    kept = []
+    carries_baggage = False
+    for pair in metadata:
+        key, value = pair
+        if key == TRACEPARENT:
+            # Somebody else traces this call already: its span is the callee's parent, and its id is our attempt's.
+            given = parse_traceparent(_bytes(value))
+            if given is None:
+                continue
+        elif key == TRACESTATE:
+            state = _bytes(value)
+            continue
+        elif key == BAGGAGE:
+            carries_baggage = True
+        kept.append(pair)
+    call_id = worker.bits(64) if given is None else given[2]
+    mark = CallMark(call_id, target, method, attempt=_attempt(caller, target, method))
+    if not caller.add_call(mark):
+        return None
+    if given is None:
+        sampled = bool(caller.flags & Flag.SAMPLED)
+        kept.append((TRACEPARENT, format_traceparent(caller.trace_hi, caller.trace_lo, call_id, sampled=sampled)))
+    kept.append((TRACESTATE, outgoing_state(state)))
+    if caller.baggage and not carries_baggage:
+        kept.append((BAGGAGE, caller.baggage.decode("ascii")))
+    return OutgoingCall(worker, hook, caller, mark, tuple(kept))
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode("latin-1", "replace") if isinstance(value, str) else value
+
+
+def _attempt(caller: OpenRequest, target: int, method: int) -> int:
+    """1 for the first; one more for each call of the same method there that failed just before."""
+    for earlier in reversed(caller.calls or ()):
+        if earlier.target == target and earlier.method == method:
+            return earlier.attempt + 1 if earlier.end and earlier.status else 1
+    return 1
+
+
+@lru_cache(maxsize=1024)
+def _method_name(method: str | bytes) -> str:
+    text = method.decode("utf-8", "replace") if isinstance(method, bytes) else method
+    return text.removeprefix("/")
+
+
+@lru_cache(maxsize=1024)
+def _target_name(target: str | bytes) -> str:
+    text = target.decode("utf-8", "replace") if isinstance(target, bytes) else target
+    for scheme in _SCHEMES:
+        text = text.removeprefix(scheme)
+    return text

@@ -1,0 +1,237 @@
+"""A call of gRPC's asyncio server while it is open: the server takes it for its method's handler.
+
+The calls of ``context.read`` and ``context.write`` are not seen, only the messages that go through them: their waits
+are part of the handler.
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from inferometer.hooks.grpc_streams import LoopRequests, Requests, Responses
+from inferometer.recorder.request import current_request, now
+from inferometer.recorder.rpc_request import RpcRequest
+from inferometer.recorder.rpc_status import (
+    CANCELLED,
+    OK,
+    RESOURCE_EXHAUSTED,
+    UNIMPLEMENTED,
+    UNKNOWN,
+    code_of,
+    given_up,
+)
+from inferometer.recorder.worker import Worker
+
+
+class LoopCall(RpcRequest):
+    """An open call of the asyncio server; its methods run in the call's task, or for a plain function in a thread."""
+
+    __slots__ = ("accepted", "code", "context", "task", "trailing")
+
+    def __init__(self, worker: Worker, hook: str, metadata: list[tuple[bytes, bytes]]) -> None:
+        super().__init__(worker, hook, metadata)
+        self.start = self.body_start = self.entry
+        self.accepted = False
+        self.code: Any = None
+        """What a plain function has said: its context does not tell."""
+        self.trailing: Any = ()
+        self.context: Any = None
+        self.task: asyncio.Task[Any] | None = None
+
+    def watch(self, loop: asyncio.AbstractEventLoop, task: "asyncio.Task[Any] | None") -> None:
+        """Be told of the event loop's next turn, before which nothing can come in, and of the end of the call."""
+        self.task = task
+        if task is not None:
+            task.add_done_callback(self.finished)
+        loop.call_soon(self._turned)
+
+    def _turned(self) -> None:
+        self.entry = now()
+
+    def abandon(self) -> None:
+        """Nothing is recorded of it."""
+        if self.task is not None:
+            self.task.remove_done_callback(self.finished)
+        self.worker.open.pop(self.span_id, None)
+
+    def serve(self, method: str, handler: Any) -> None:
+        """Stand for *handler*."""
+        super().serve(method, handler)
+        if self.streams_in:
+            self.body_start = 0
+            self.endpoint = now()
+
+    @property
+    def request_streaming(self) -> bool:
+        """As the method has it; the server asks for it when it has not refused the call."""
+        self.accepted = True
+        return self.streams_in
+
+    @property
+    def unary_unary(self) -> Callable[..., Any]:
+        """What the server calls: of the same kind as the method, by which the server tells how to call it."""
+        behaviour = self.behaviour
+        # As the server itself finds out.
+        is_async = inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)
+        return self._one if is_async else self._one_in_thread
+
+    stream_unary = unary_unary
+
+    @property
+    def unary_stream(self) -> Callable[..., Any]:
+        """What the server calls: of the same kind as the method, by which the server tells how to call it."""
+        behaviour = self.behaviour
+        if inspect.iscoroutinefunction(behaviour):
+            return self._one
+        return self._many if inspect.isasyncgenfunction(behaviour) else self._many_in_thread
+
+    stream_stream = unary_stream
+
+    async def _one(self, argument: Any, context: Any) -> Any:
+        behaviour = self._begin(context)
+        try:
+            response = await behaviour(self._requests(argument), context)
+        except BaseException as error:
+            self.broke(error, UNKNOWN)
+            raise
+        # Where the serializer runs it tells; it does not for an error, nor after a stream.
+        if self.streams_out or context.code() is not None:
+            self.told()
+        return response
+
+    async def _many(self, argument: Any, context: Any) -> AsyncIterator[Any]:
+        responses = self._begin(context)(self._requests(argument), context)
+        try:
+            async for response in responses:
+                yield response
+                self.handed()
+        except GeneratorExit:
+            await responses.aclose()
+            raise
+        except BaseException as error:
+            self.broke(error, UNKNOWN)
+            raise
+        self.told()
+
+    def _requests(self, argument: Any) -> Any:
+        if not self.streams_in:
+            return argument
+        self.pulling = True
+        return LoopRequests(self, argument)
+
+    def _begin(self, context: Any) -> Callable[..., Any]:
+        self.context = context
+        return self.behaviour
+
+    def _one_in_thread(self, argument: Any, context: Any) -> Any:
+        self.thread = now()
+        behaviour, told = self._begin(context), ThreadContext(self, context)
+        if self.streams_in:
+            self.pulling = True
+            argument = Requests(self, argument)
+        token = current_request.set(self)
+        try:
+            response = behaviour(argument, told)
+        except BaseException as error:
+            self.broke(error, UNKNOWN)
+            raise
+        finally:
+            current_request.reset(token)
+        if self.code is not None:
+            self.told()
+        return response
+
+    def _many_in_thread(self, argument: Any, context: Any) -> Iterator[Any]:
+        return Responses(self, self._generated(argument, context))
+
+    def _generated(self, argument: Any, context: Any) -> Iterator[Any]:
+        self.thread = now()
+        behaviour, told = self._begin(context), ThreadContext(self, context)
+        if self.streams_in:
+            self.pulling = True
+            argument = Requests(self, argument)
+        # The context is the thread's, which runs other calls after this one.
+        token = current_request.set(self)
+        try:
+            yield from behaviour(argument, told)
+        finally:
+            try:
+                current_request.reset(token)
+            except ValueError:
+                # Closed in another context, as a generator that nobody finished is.
+                current_request.set(None)
+
+    def decode(self, start: int, end: int) -> None:
+        """A message was decoded; the behaviour is called, or handed to a thread, at once."""
+        if self.stretches is None:
+            self.validate = start
+            self.endpoint = end
+        else:
+            super().decode(start, end)
+            self.endpoint = self.endpoint or end
+
+    def answer(self, timing: tuple[str, str]) -> None:
+        """Add our time to the trailing metadata."""
+        context = self.context
+        if context is not None:
+            given = self.trailing or getattr(context, "trailing_metadata", tuple)() or ()
+            context.set_trailing_metadata((*given, timing))
+
+    def finished(self, task: "asyncio.Task[Any]") -> None:
+        """The call's task has done with it."""
+        try:
+            self.ended_with(self._code(task), now())
+        except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only our record is lost
+            self.worker.open.pop(self.span_id, None)
+            self.worker.hooks.failed(self.hook, error)
+
+    def _code(self, task: "asyncio.Task[Any]") -> int:
+        context = self.context
+        if task.cancelling() or task.cancelled():
+            left = context.time_remaining() if context is not None else None
+            return given_up(left, now() - self.start)
+        if self.failure == UNIMPLEMENTED:
+            return UNIMPLEMENTED
+        if self.failure == OK and not self.accepted:
+            return RESOURCE_EXHAUSTED
+        if self.failure == OK and not self.streams_in and not self.body_end:
+            return CANCELLED  # before its message was there
+        said = code_of(self.code if self.code is not None else getattr(context, "code", _nothing)())
+        return said or (UNKNOWN if self.failure else OK)
+
+    def release(self) -> None:
+        """Let go of the server's objects."""
+        self.context = self.task = None
+
+
+def _nothing() -> None:
+    return None
+
+
+class ThreadContext:
+    """The context that a plain function gets, which remembers what the function says through it."""
+
+    __slots__ = ("_call", "_inner")
+
+    def __init__(self, call: LoopCall, inner: Any) -> None:
+        self._call = call
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def set_code(self, code: Any) -> None:
+        """As the server's."""
+        self._inner.set_code(code)
+        self._call.code = code
+
+    def set_trailing_metadata(self, metadata: Any) -> None:
+        """As the server's."""
+        self._inner.set_trailing_metadata(metadata)
+        self._call.trailing = tuple(metadata)
+
+    def abort(self, code: Any, *args: Any, **kwargs: Any) -> Any:
+        """As the server's: it raises."""
+        self._call.code = code
+        return self._inner.abort(code, *args, **kwargs)

@@ -1,0 +1,229 @@
+"""A request by gRPC while it is open: what the server's hooks, threaded and asyncio, have in common."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from inferometer.catalog.rpc import GRPC
+from inferometer.catalog.stages import Outcome, Stage
+from inferometer.recorder.headers import SERVER_TIMING, server_timing
+from inferometer.recorder.request import OpenRequest, now
+from inferometer.recorder.rpc_status import INTERNAL, OK, OUTCOMES, UNIMPLEMENTED, UNKNOWN
+from inferometer.recorder.stretches import DECODE, ENCODE, READ, SEND, Stretches
+
+if TYPE_CHECKING:
+    from inferometer.recorder.worker import Worker
+
+# Probes and the questions of tools are no inference, as with the paths that settings leave out.
+_PROBES: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.", "/grpc.channelz.")
+Metadata = Iterable[tuple[str, str | bytes]]
+Function = Callable[[Any], Any]
+
+
+def is_excluded(worker: "Worker", method: str) -> bool:
+    """Whether calls of ``/package.Service/Method`` are not recorded."""
+    return method.startswith(_PROBES) or method in worker.excluded_paths
+
+
+def wanted_metadata(worker: "Worker") -> frozenset[str]:
+    """Keys of the metadata that a request looks at."""
+    return frozenset(name.decode("latin-1") for name in worker.wanted_headers)
+
+
+def headers(metadata: Metadata | None, wanted: frozenset[str]) -> list[tuple[bytes, bytes]]:
+    """Metadata as headers, as far as somebody looks at them."""
+    return [
+        (key.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+        for key, value in metadata or ()
+        if key in wanted and isinstance(value, str)
+    ]
+
+
+def _nothing(*_: Any) -> None:
+    """What a method without a handler does."""
+
+
+class RpcRequest(OpenRequest):
+    """An open call that stands in the place of its method's handler: the server gets it for one.
+
+    So each call has a deserializer and a serializer of its own, and they know which call they work for.
+    """
+
+    __slots__ = (
+        "behaviour", "decoded", "deserializer", "failure", "hook", "pulling", "route", "serializer", "streams_in",
+        "streams_out", "stretches", "written",
+    )  # fmt: skip
+
+    def __init__(self, worker: "Worker", hook: str, metadata: list[tuple[bytes, bytes]]) -> None:
+        """Open a call whose method is not known yet.
+
+        Args:
+            worker: of this process.
+            hook: that errors of ours are counted for.
+            metadata: as `headers` gives it.
+        """
+        self.hook = hook
+        self.route = ""
+        self.failure = OK
+        """Code that gRPC sends where something raised and nobody said a code."""
+        self.decoded = self.written = 0
+        self.streams_in = self.streams_out = self.pulling = False
+        """The last: requests of a stream come through an iterator of ours, which then tells their times."""
+        self.stretches: Stretches | None = None
+        self.behaviour: Callable[..., Any] = _nothing
+        self.deserializer: Function | None = None
+        self.serializer: Function | None = None
+        super().__init__(worker, metadata)
+
+    def serve(self, method: str, handler: Any) -> None:
+        """Stand for *handler*, the one that ``/package.Service/Method`` has."""
+        self.route = method.removeprefix("/")
+        self.deserializer = handler.request_deserializer
+        self.serializer = handler.response_serializer
+        self.streams_in = streams_in = bool(handler.request_streaming)
+        self.streams_out = streams_out = bool(handler.response_streaming)
+        if streams_in or streams_out:
+            self.stretches = Stretches()
+            self.behaviour = (
+                (handler.stream_stream if streams_out else handler.stream_unary) if streams_in else handler.unary_stream
+            )
+        else:
+            self.behaviour = handler.unary_unary
+
+    @property
+    def request_streaming(self) -> bool:
+        """As the method has it."""
+        return self.streams_in
+
+    @property
+    def response_streaming(self) -> bool:
+        """As the method has it."""
+        return self.streams_out
+
+    def answer(self, timing: tuple[str, str]) -> None:
+        """Add our time to the trailing metadata."""
+        raise NotImplementedError
+
+    def request_deserializer(self, data: bytes) -> Any:
+        """Stand for the method's deserializer."""
+        start = now()
+        inner = self.deserializer
+        try:
+            message = data if inner is None else inner(data)
+        except BaseException as error:
+            self.broke(error, INTERNAL)
+            raise
+        try:
+            self.bytes_in += len(data)
+            self.body_end = start
+            self.decoded = now()
+            self.decode(start, self.decoded)
+        except Exception as error:  # noqa: BLE001 - the edge: the message is the application's, with or without us
+            self.worker.hooks.failed(self.hook, error)
+        return message
+
+    def decode(self, start: int, end: int) -> None:
+        """A message was decoded."""
+        if self.stretches is None:
+            self.add_interval(start, end, Stage.DESERIALIZE)
+        elif not self.pulling:
+            self.stretches.add(self, DECODE, start, end)
+
+    def response_serializer(self, message: Any) -> Any:
+        """Stand for the method's serializer."""
+        start = now()
+        inner = self.serializer
+        try:
+            data = message if inner is None else inner(message)
+        except BaseException as error:
+            self.broke(error, INTERNAL)
+            raise
+        try:
+            self.written = end = now()
+            self.bytes_out += len(data) if isinstance(data, bytes) else 0
+            self.chunks += 1
+            if self.streams_out and self.stretches is not None:
+                self.stretches.add(self, ENCODE, start, end)
+                self.first_chunk = self.first_chunk or end
+            else:
+                self.encode = start
+                self.respond = end
+                self.told()
+        except Exception as error:  # noqa: BLE001 - the edge: the answer goes out without us
+            self.worker.hooks.failed(self.hook, error)
+        return data
+
+    def handed(self) -> None:
+        """The last message of a stream that was written is with the transport."""
+        begun, self.written = self.written, 0
+        if not begun or self.stretches is None:
+            return
+        try:
+            end = now()
+            if self.chunks == 1:
+                self.first_chunk = end
+            self.stretches.add(self, SEND, begun, end)
+        except Exception as error:  # noqa: BLE001 - the edge: the stream is the application's, with or without us
+            self.worker.hooks.failed(self.hook, error)
+
+    def pulled(self, begun: int) -> None:
+        """A message of a stream is there, for which somebody has waited since *begun*, ns."""
+        start, stretches = self.body_end, self.stretches
+        if stretches is None or not begun <= start <= self.decoded:
+            return
+        try:
+            stretches.add(self, READ, begun, start)
+            stretches.add(self, DECODE, start, self.decoded)
+        except Exception as error:  # noqa: BLE001 - the edge: the stream is the application's, with or without us
+            self.worker.hooks.failed(self.hook, error)
+
+    def broke(self, error: BaseException, code: int) -> None:
+        """Something of the application raised; gRPC sends *code* where nobody says another one."""
+        self.raise_(error)
+        self.failure = code
+
+    def told(self) -> None:
+        """The answer is complete but for its trailing metadata, which tells an instrumented caller our time."""
+        worker = self.worker
+        try:
+            if worker.tracing is not None:
+                worker.answering(self)
+            if self.answers:
+                self.answers = False
+                self.answer((SERVER_TIMING, server_timing(now() - (self.start or self.entry)).decode()))
+        except Exception as error:  # noqa: BLE001 - the edge: the answer goes out without us
+            worker.hooks.failed(self.hook, error)
+
+    def ended_with(self, code: int, last: int) -> None:
+        """The call has ended, with a code, at *last* in ns."""
+        self.last = last
+        self.status = code
+        if self.stretches is not None:
+            self.stretches.tell(self)
+        self.close()
+
+    def place(self) -> tuple[str, str]:
+        """(`GRPC`, ``package.Service/Method``); the latter is empty for methods that the server does not have."""
+        return GRPC, self.route
+
+    def _finish(self) -> None:
+        try:
+            super()._finish()
+        except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only our record is lost
+            self.worker.open.pop(self.span_id, None)
+            self.worker.buffers.dropped()
+            self.worker.hooks.failed(self.hook, error)
+
+    def _outcome(self, done: int) -> Outcome:
+        if self.rejected:
+            return Outcome.REJECTED
+        status = self.status
+        outcome = OUTCOMES[status]
+        if status == UNKNOWN and self.raised is not None:
+            outcome = self.raised
+        if outcome is Outcome.OK:
+            return Outcome.DEGRADED if self.degraded else outcome
+        if outcome is Outcome.CANCELLED and done - (self.start or self.entry) >= self.worker.timeout_ns:
+            return Outcome.TIMEOUT
+        if status == UNIMPLEMENTED and not self.route:
+            return Outcome.CLIENT_ERROR
+        return outcome
