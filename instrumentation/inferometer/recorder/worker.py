@@ -122,6 +122,10 @@ class Worker:
         """Our code on a request's own path raised."""
         self.hooks.failed(ASGI_HOOK, error)
 
+    def ask_again(self) -> None:
+        """What is asked once per frame is to be asked now: something that it depends on has changed."""
+        self.frames += 1
+
     def answering(self, request: OpenRequest) -> None:
         """A request that somebody else may trace, too, is answered."""
         if self.tracing is not None:

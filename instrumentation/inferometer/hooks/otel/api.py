@@ -22,6 +22,7 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
 def provided(worker: Worker, provider: Any) -> None:
     """The process has a global provider now."""
     tracing(worker).provided(provider)
+    worker.ask_again()
 
 
 def tracing(worker: Worker) -> Any:

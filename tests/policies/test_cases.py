@@ -1,0 +1,121 @@
+"""Providers that come late, samplers that say no, spans that nobody expects."""
+
+import http.client
+import json
+import time
+
+import pytest
+
+CALLER = "00f067aa0ba902b7"
+
+
+def one_server(server, trace_id, owner):
+    trace = server.trace(trace_id)
+    (root,) = trace.servers
+    assert (root.scope, root.parent) == (owner, CALLER), trace
+    assert trace.orphans(CALLER) == [], trace
+    assert {stage.parent for stage in trace.stages} == {root.id}, trace
+    return trace
+
+
+@pytest.mark.parametrize("provided", ["before", "after", "lifespan"])
+@pytest.mark.parametrize("first", ["1", ""], ids=["the line first", "the line last"])
+def test_the_policy_follows_a_provider_whenever_it_is_set(wired, provided, first):
+    server = wired("native", PROVIDED=provided, FIRST=first)
+    trace_id, _ = server.ask("/work")
+    server.stop()
+
+    trace = one_server(server, trace_id, "fastapi")
+    assert trace.named("user-work")
+
+
+def test_a_provider_that_comes_during_traffic_owns_the_requests_after_it(wired):
+    server = wired("native", PROVIDED="never")
+    before, _ = server.ask("/work")
+    server.ask("/provide")
+    after, _ = server.ask("/work")
+    server.stop()
+
+    assert not one_server(server, before, "inferometer").named("user-work")
+    assert one_server(server, after, "fastapi").named("user-work")
+
+
+@pytest.mark.parametrize("wiring", ["contrib", "native", "provider"])
+def test_what_the_users_sampler_leaves_out_has_no_spans_of_ours(wired, wiring):
+    server = wired(wiring)
+    out, _ = server.ask("/work", flags="00")
+    kept, _ = server.ask("/work", flags="01")
+    server.stop()
+
+    assert server.trace(out).spans == []
+    assert server.trace(kept).stages
+
+
+def test_without_spans_from_us_the_users_are_as_they_would_be(wired):
+    server = wired("native", "off")
+    trace_id, _ = server.ask("/work")
+    page = metrics(server)
+    server.stop()
+
+    trace = server.trace(trace_id)
+    (root,) = trace.servers
+    assert (root.scope, trace.stages) == ("fastapi", [])
+    assert trace.named("user-work")[0].scope == "user"
+    assert "inference_requests_total{" in page
+
+
+def test_nothing_is_exported_where_there_is_no_provider_and_no_spans_are_wanted(wired):
+    server = wired("nothing", "off")
+    server.ask("/bug")
+    page = metrics(server, lambda text: 'outcome="server_error"' in text)
+    server.stop()
+
+    assert server.receiver.traces == {}
+    assert 'outcome="server_error"' in page
+    assert "trace_id" not in page
+
+
+def test_an_exemplar_points_at_the_users_trace_if_it_is_sampled(wired):
+    server = wired("native")
+    kept, _ = server.ask("/work", flags="01")
+    out, _ = server.ask("/work", flags="00")
+    page = metrics(server, lambda text: kept in text)
+    server.stop()
+
+    assert kept in page
+    assert out not in page
+
+
+def metrics(server, wanted=lambda text: "inference_requests_total{" in text):
+    """The page of the process's own intake, once it is as wanted."""
+    where = server.log.parent / "run" / "intake.json"
+    deadline = time.monotonic() + 15
+    while True:
+        if where.exists():
+            port = json.loads(where.read_text())["metrics_port"]
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
+            text = connection.getresponse().read().decode()
+            connection.close()
+            if wanted(text):
+                return text
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("policy", ["own", ""], ids=["own", "default"])
+def test_baggage_of_the_caller_is_there_for_the_application(wired, policy):
+    server = wired("native", policy)
+    _, body = server.ask("/work", headers={"baggage": "team=blue"})
+
+    assert json.loads(body)["baggage"] == {"team": "blue"}
+
+
+def test_what_only_the_request_knows_is_on_the_users_server_span(wired):
+    server = wired("native")
+    trace_id, _ = server.ask("/work")
+    server.stop()
+
+    (root,) = server.trace(trace_id).servers
+    assert root.attributes["inference.model.name"] == "m1"
+    assert root.attributes["inference.tenant"] == "acme"
