@@ -11,7 +11,7 @@ import pytest
 
 from inferometer_compose import cli
 
-COMMANDS = ("demo", "generate", "run", "sidecar", "trace")
+COMMANDS = ("demo", "doctor", "generate", "run", "sidecar", "trace")
 
 
 def inferometer(*arguments, cwd=None, **environment):
@@ -58,9 +58,10 @@ def test_help_imports_nothing_heavy():
         (("demo", "--for", "10"), "10 has no unit"),
         (("demo", "--fault", "gremlins"), "gremlins"),
         (("trace",), "say which request"),
+        (("doctor",), "say what to look at"),
         (("nonsense",), "nonsense"),
     ],
-    ids=["no unit", "unknown fault", "no request", "unknown command"],
+    ids=["no unit", "unknown fault", "no request", "nothing to look at", "unknown command"],
 )
 def test_wrong_use_exits_with_2_and_a_plain_message(arguments, says):
     answer = inferometer(*arguments)

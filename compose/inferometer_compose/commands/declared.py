@@ -147,6 +147,23 @@ def sidecar(
     raise typer.Exit(code)
 
 
+@app.command(epilog="Example: inferometer doctor --sdk --app shop.app:app")
+def doctor(
+    *,
+    sdk: Annotated[bool, typer.Option("--sdk", help="Look at the SDK in this Python.")] = False,
+    application: Annotated[str | None, typer.Option("--app", help="Import this module:app first.")] = None,
+    json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
+) -> None:
+    """What is hooked, what is not and why, and where records go."""
+    with plain_errors():
+        if not sdk:
+            raise InferometerError("say what to look at: inferometer doctor --sdk")
+        from inferometer_compose.commands import doctor as command  # noqa: PLC0415  # as all of them
+
+        code = command.run(application, as_json=json)
+    raise typer.Exit(code)
+
+
 @app.command(epilog="Example: inferometer trace --slowest 3")
 def trace(
     *,
