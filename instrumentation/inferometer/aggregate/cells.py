@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from inferometer.aggregate.layout import Layout
@@ -146,12 +146,16 @@ class HistogramCell:
         if len(pending) >= _MAX_PENDING:
             self._fold()
 
+    def adder(self) -> Callable[[int], None]:
+        """`observe` without its limit of values that wait, for whoever adds a frame's and then looks."""
+        return self._pending.append
+
     def _fold(self) -> None:
-        values = self._pending
-        if not values:
+        if not self._pending:
             return
-        self._pending = []
-        values.sort()
+        values = sorted(self._pending)
+        # The list stays: `adder` gave its append away.
+        self._pending.clear()
         number = len(values)
         self._count += number
         self._total += sum(values)

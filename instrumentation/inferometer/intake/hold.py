@@ -56,13 +56,21 @@ class TraceHold:
         while self._frames.size > self._max_bytes or len(self._hops) > self._max_traces:
             self._forgotten += self._forget(next(iter(self._due)))
 
+    def waits(self, trace_id: int) -> bool:
+        """Whether hops of a trace wait for its decision."""
+        return trace_id in self._hops
+
     def keep(self, trace_id: int, reason: str) -> Iterator[tuple[int, int]]:
         """Keep a trace from now on; its hops that waited, as (frame, span id), while their frames are still held."""
+        self.remember(trace_id, reason)
+        yield from _HOP.iter_unpack(self._hops.get(trace_id, b""))
+        self._forget(trace_id)
+
+    def remember(self, trace_id: int, reason: str) -> None:
+        """Keep a trace from now on, of which no hop waits."""
         self._kept[trace_id] = reason
         if len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)
-        yield from _HOP.iter_unpack(self._hops.get(trace_id, b""))
-        self._forget(trace_id)
 
     def pass_by(self, now_ns: int, open_traces: Collection[int]) -> None:
         """Forget traces that ended without a reason to keep them.

@@ -27,6 +27,7 @@ _DEAR: Final = 10
 """Times the mean cost of the model's requests."""
 _RARE_FIRST: Final = 5
 """First requests of each model and outcome that are kept."""
+_NEVER: Final = 1 << 62
 _RARE_NS: Final = 60 * 10**9
 """A model of which nothing was kept for so long."""
 _MAX_SEEN: Final = 10_000
@@ -71,7 +72,7 @@ class KeepPolicy:
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._meter = meter
-        self._ratio = baseline_ratio
+        self._bound = int(baseline_ratio * (1 << 64))
         self._now = monotonic_ns
         self._limits: dict[tuple[str, ...], tuple[int, int | None]] = {}
         self._seen: dict[tuple[tuple[str, ...], int], int] = {}
@@ -82,10 +83,30 @@ class KeepPolicy:
         cells = self._meter.cells(request.labels)
         reason = self._reason(cells, request)
         if reason is not None:
-            self._kept_at[cells.model] = self._now()
-            if len(self._kept_at) > _MAX_SEEN:
-                self._kept_at.clear()
+            self.kept(cells)
         return reason
+
+    def unremarkable_ns(self, cells: RequestCells, outcome: Outcome) -> int | None:
+        """Longest duration of an answered request of these labels that is no reason by itself to keep a trace.
+
+        None: such requests are rare so far, or were for too long; each of them has to be looked at.
+        """
+        seen = self._seen.get((cells.model, int(outcome)), 0)
+        if seen < _RARE_FIRST or self._now() - self._kept_at.get(cells.model, 0) > _RARE_NS:
+            return None
+        limits = [slo.objective.threshold_ns for slo in cells.slos if slo.objective.threshold_ns is not None]
+        limit = self._limit(cells)
+        return min([*limits, _NEVER if limit is None else limit])
+
+    def in_baseline(self, trace_lo: int) -> bool:
+        """Whether a trace is of the baseline, by its lower 64 bits."""
+        return (trace_lo * _HASH & _MASK) < self._bound
+
+    def kept(self, cells: RequestCells) -> None:
+        """A trace of these labels was kept."""
+        self._kept_at[cells.model] = self._now()
+        if len(self._kept_at) > _MAX_SEEN:
+            self._kept_at.clear()
 
     def _reason(self, cells: RequestCells, request: Finished) -> str | None:
         if _HAS_FAILED[request.outcome]:
@@ -100,7 +121,7 @@ class KeepPolicy:
         if rare:
             return RARE
         # Who called us keeps its part of the trace: ours belongs to it.
-        return BASELINE if int(request.flags) & _SAMPLED or in_baseline(request.trace_id, self._ratio) else None
+        return BASELINE if int(request.flags) & _SAMPLED or self.in_baseline(request.trace_id) else None
 
     def _slow(self, cells: RequestCells, duration_ns: int, first_chunk_ns: int | None) -> bool:
         if any(slo.objective.crossed(duration_ns, first_chunk_ns) for slo in cells.slos):

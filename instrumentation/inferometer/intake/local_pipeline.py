@@ -7,19 +7,20 @@ from typing import Final
 
 from inferometer.aggregate import Aggregator, Exemplar, RequestMeter, Snapshot
 from inferometer.aggregate.requests import points
-from inferometer.catalog import series, telemetry
+from inferometer.catalog import requests, series, telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
 from inferometer.errors import StateError, WireError
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.held_frames import HeldFrames, resource_of
 from inferometer.intake.hold import TraceHold
-from inferometer.intake.keep import BASELINE_RATIO, Finished, KeepPolicy
+from inferometer.intake.keep import BASELINE, BASELINE_RATIO, Finished, KeepPolicy
+from inferometer.intake.lane import Lane, Passed
 from inferometer.intake.open_requests import OpenRequests
-from inferometer.intake.pipeline import Arrival
+from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.intake.worker_series import WorkerSeries
-from inferometer.otlp.encode import Kept, Resource
+from inferometer.otlp.encode import Kept, Resource, envelope
 from inferometer.otlp.writer import Note, TraceWriter
-from inferometer.record.model import Batch, Flag, RequestRecord
+from inferometer.record.model import Batch, Flag, Labels, RequestRecord
 from inferometer.record.partition import Partition, partition, stage_totals
 from inferometer.version import VERSION
 from inferometer.wire.records import batches, records
@@ -30,6 +31,8 @@ _QUEUE_FULL, _REJECTED, _LATE, _UNDECODABLE, _HOLD_FULL = DROP_REASON.values[2:7
 _FOREIGN: Final = int(Flag.FOREIGN_SPANS)
 _SAMPLED: Final = int(Flag.SAMPLED)
 _MAX_BATCHES: Final = 4_096
+_TRACES_PER_UNIT: Final = 64
+"""Traces that are sent, accepted or dropped together."""
 _SERIES: Final = "local.series"
 _METER: Final = "local.meter"
 _OPEN: Final = "local.open"
@@ -45,6 +48,7 @@ class _Hop:
     """A finished request whose trace is kept."""
 
     record: RequestRecord
+    divided: Partition
     resource: Resource
     wall_offset_ns: int
 
@@ -78,6 +82,11 @@ class LocalPipeline:
         self._hold = TraceHold(self._frames)
         self._open = OpenRequests(self._meter)
         self._workers = WorkerSeries(aggregator)
+        self._lane = Lane(
+            self._meter, self._policy, self._hold if writer is not None else None, monotonic_ns=monotonic_ns
+        )
+        self._durations = aggregator.layout(requests.REQUEST_DURATION)
+        self._noted: set[tuple[Labels, int]] = set()
         self._batches: dict[int, Batch] = {}
         self._newest: dict[bytes, int] = {}
         aggregator.set(telemetry.BUILD_INFO, (VERSION, _INTAKE), 1)
@@ -87,6 +96,8 @@ class LocalPipeline:
     def absorb(self, arrivals: Sequence[Arrival]) -> bool:
         """Take in new frames."""
         changed = False
+        self._lane.begin()
+        self._noted.clear()
         newest: dict[bytes, Arrival] = {}
         for arrival in arrivals:
             changed |= self._frame(arrival)
@@ -110,17 +121,30 @@ class LocalPipeline:
             changed = True
         offset = frame.wall_ns - frame.monotonic_ns
         number = self._frames.offer(arrival) if self._writer is not None else 0
-        for record in records(frame, arrival.names):
+        passed = self._lane.absorb(arrival, number, self._open.closed)
+        changed |= passed.taken > 0
+        if self._writer is not None and passed.spans:
+            self._write_passed(self._writer, info, passed)
+        for record in records(frame, arrival.names, passed.left) if passed.left else ():
             changed = True
             if self._open.late(record.span_id):
                 self._aggregator.add(telemetry.DROPS, (_INTAKE, _LATE))
                 continue
-            self._meter.finished(record, Partition(tuple(stage_totals(record)), ()))
+            divided = partition(record) if self._writer is not None else Partition(tuple(stage_totals(record)), ())
+            self._meter.finished(record, divided)
             if self._writer is not None:
                 reason = self._kept(self._writer, record, number, offset)
                 if reason is not None:
-                    self._write(self._writer, _Hop(record, resource_of(info, record), offset), reason)
+                    self._write(self._writer, _Hop(record, divided, resource_of(info, record), offset), reason)
         return changed
+
+    def _write_passed(self, writer: TraceWriter, info: WorkerInfo, passed: Passed) -> None:
+        self._aggregator.add(telemetry.TRACES_KEPT, (BASELINE,), len(passed.spans))
+        resource = Resource(service=info.service, host=info.host, pid=info.pid, region=passed.region)
+        for at in range(0, len(passed.spans), _TRACES_PER_UNIT):
+            part = slice(at, at + _TRACES_PER_UNIT)
+            pieces = passed.spans[part]
+            writer.write_encoded(envelope(resource, pieces), sum(passed.numbers[part]), len(pieces))
 
     def _kept(self, writer: TraceWriter, record: RequestRecord, number: int, offset: int) -> str | None:
         """Why a request's trace is kept; its hops that waited are exported with the first reason to.
@@ -166,7 +190,7 @@ class LocalPipeline:
                 # A failed request is always a reason to keep its trace; no frame has the rest of it.
                 reason = self._kept(self._writer, record, 0, process[1])
                 if reason is not None:
-                    self._write(self._writer, _Hop(record, *process), reason)
+                    self._write(self._writer, _Hop(record, partition(record), *process), reason)
         for worker_id in worker_ids:
             self._newest.pop(worker_id, None)
         self._workers.departed(worker_ids)
@@ -208,15 +232,14 @@ class LocalPipeline:
 
     def _write_held(self, writer: TraceWriter, frame: int, span_id: int, reason: str) -> None:
         try:
-            hop = _Hop(*self._frames.read(frame, span_id))
+            record, resource, offset = self._frames.read(frame, span_id)
         except WireError:
             self._aggregator.add(telemetry.DROPS, (_INTAKE, _UNDECODABLE))
             return
-        self._write(writer, hop, reason)
+        self._write(writer, _Hop(record, partition(record), resource, offset), reason)
 
     def _write(self, writer: TraceWriter, hop: _Hop, reason: str) -> None:
-        record = hop.record
-        divided = partition(record)
+        record, divided = hop.record, hop.divided
         known = {run.batch_id: self._batches[run.batch_id] for run in record.executes if run.batch_id in self._batches}
         writer.write(
             Kept(
@@ -227,8 +250,16 @@ class LocalPipeline:
                 reason=reason,
                 batches=known,
             ),
-            _notes(record, divided, hop.wall_offset_ns),
+            _notes(record, divided, hop.wall_offset_ns) if self._is_noted(record, reason) else (),
         )
+
+    def _is_noted(self, record: RequestRecord, reason: str) -> bool:
+        """Whether a kept trace's observations become exemplars: of the baseline, one a pass and bucket is enough."""
+        bucket = record.labels, self._durations.classic_index(record.duration_ns)
+        if reason == BASELINE and bucket in self._noted:
+            return False
+        self._noted.add(bucket)
+        return True
 
     def commit(self, number: int, *, previous_ns: int | None) -> None:  # noqa: ARG002 - there is no store
         """Note how long passes take."""
@@ -260,6 +291,7 @@ class LocalPipeline:
         Raises:
             StateError: a section is not as `dump` writes it.
         """
+        self._lane.forget()
         try:
             self._aggregator.load(sections[_SERIES])
             self._meter.load(sections[_METER])

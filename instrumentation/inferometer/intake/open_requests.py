@@ -1,7 +1,7 @@
 """Requests that are open, by worker, as of its newest frame: counted when they turn slow, ended when it is gone."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from inferometer.aggregate import RequestMeter
@@ -59,6 +59,11 @@ class OpenRequests:
     def traces(self) -> set[int]:
         """Traces that have open requests here."""
         return {row.trace_hi << 64 | row.trace_lo for rows in self._rows.values() for row, _ in rows}
+
+    @property
+    def closed(self) -> Container[int]:
+        """Requests that were ended before they were reported."""
+        return self._closed
 
     def late(self, span_id: int) -> bool:
         """Whether a request was ended before it was reported."""

@@ -12,7 +12,9 @@ from functools import lru_cache
 from typing import Final
 
 from inferometer.catalog import spans
+from inferometer.catalog.rpc import GRPC, is_rpc_call, status_name
 from inferometer.catalog.stages import FAILED, Kind, Outcome, Stage
+from inferometer.otlp import rpc
 from inferometer.otlp.fields import attribute, link, pair, part, texts, times, varint
 from inferometer.record.model import Batch, Call, Execute, Labels, RequestRecord
 from inferometer.record.partition import MAX_SEGMENTS, Partition, Segment
@@ -22,16 +24,16 @@ _SERVER: Final = b"\x30\x02"
 _CLIENT: Final = b"\x30\x03"
 _ERROR: Final = b"\x7a\x02\x18\x02"
 _MASK: Final = (1 << 64) - 1
-_GAP_NS: Final = 1_000
+GAP_NS: Final = 1_000
 """Jaeger's critical path drops siblings that touch, and counts in microseconds."""
 _CLIENT_ERROR: Final = 400
 _SCOPE: Final = part(b"\x0a", part(b"\x0a", b"inferometer"))
 _NO_ANSWER: Final = "no_answer"
 _EXECUTE: Final = Stage.EXECUTE
-_CHILD: Final = struct.Struct("<30sQcQcQ")
+CHILD: Final = struct.Struct("<30sQcQcQ")
 """trace id, parent id and the tag of the span's own (`family`), the id, start and end"""
-_CHILD_SIZE: Final = _CHILD.size
-_PACK_CHILD: Final = _CHILD.pack
+CHILD_SIZE: Final = CHILD.size
+_PACK_CHILD: Final = CHILD.pack
 _LONG: Final = 2048
 _LENGTHS: Final = tuple(b"\x12" + varint(length) for length in range(_LONG))
 """The tag of ``ScopeSpans.spans`` and a span's length, for the usual ones."""
@@ -109,12 +111,12 @@ _MIX: Final = tuple(derived(0, index) for index in range(MAX_SEGMENTS))
 """What makes a child's id from its parent's: the same for each segment of every trace."""
 
 
-def _turned(span_id: int) -> int:
-    # An id is written big-endian, times are little-endian: the id's bytes are turned around beforehand.
+def turned_id(span_id: int) -> int:
+    """An id as `CHILD` takes it: ids are written big-endian, times little-endian, so its bytes are turned around."""
     return int.from_bytes(span_id.to_bytes(8, "big"), "little")
 
 
-_TURNED_MIX: Final = tuple(map(_turned, _MIX))
+TURNED_MIX: Final = tuple(map(turned_id, _MIX))
 
 
 def child_id(span_id: int, index: int) -> int:
@@ -137,7 +139,7 @@ def encode_trace(kept: Kept) -> tuple[bytes, int]:
     encoded = [root, *_segments_of(kept, head)]
     for call in record.calls:
         start = call.sent or call.start
-        end = max(call.end - _GAP_NS, start)
+        end = max(call.end - GAP_NS, start)
         encoded.append(child_span(head, call.call_id, start + offset, end + offset, b"".join(_client_fields(call))))
     encoded += [
         part(b"\x12", _batch(batch_id, kept))
@@ -167,17 +169,17 @@ def _segments_of(kept: Kept, head: bytes) -> Iterator[bytes]:
     """The spans of a record's segments; what is written twice elsewhere for clarity is written out here for speed."""
     record, offset = kept.record, kept.wall_offset_ns
     calls = record.calls
-    turned = _turned(record.span_id)
-    for segment, mix in zip(kept.partition.segments, _TURNED_MIX, strict=False):
+    turned = turned_id(record.span_id)
+    for segment, mix in zip(kept.partition.segments, TURNED_MIX, strict=False):
         start, end, stage, kind, merged = segment
         if calls and _replaced(segment, calls):
             continue
         fields = _fields.get(merged << 16 | stage << 8 | kind) or segment_fields(stage, kind, merged)
         if stage is _EXECUTE:
             fields += b"".join(_run_attributes(segment, kept))
-        length = _CHILD_SIZE + len(fields)
+        length = CHILD_SIZE + len(fields)
         start += offset
-        end += offset - _GAP_NS
+        end += offset - GAP_NS
         yield (
             (_LENGTHS[length] if length < _LONG else b"\x12" + varint(length))
             + _PACK_CHILD(head, turned ^ mix or 1, b"\x39", start, b"\x41", end if end > start else start)  # noqa: FURB136
@@ -206,11 +208,18 @@ def family(trace: bytes, parent_id: int) -> bytes:
     return b"\x0a\x10" + trace + b"\x22\x08" + span_bytes(parent_id) + b"\x12\x08"
 
 
+def prefixed(length: int) -> bytes:
+    """What stands before a span of *length* bytes."""
+    return _LENGTHS[length] if length < _LONG else b"\x12" + varint(length)
+
+
 def child_span(head: bytes, span_id: int, start: int, end: int, fields: bytes) -> bytes:
     """A child of the span that *head* is the `family` of, with its tag and length; times in ns since the epoch."""
-    length = _CHILD_SIZE + len(fields)
-    prefix = _LENGTHS[length] if length < _LONG else b"\x12" + varint(length)
-    return prefix + _PACK_CHILD(head, _turned(span_id), b"\x39", start, b"\x41", end) + fields
+    return (
+        prefixed(CHILD_SIZE + len(fields))
+        + _PACK_CHILD(head, turned_id(span_id), b"\x39", start, b"\x41", end)
+        + fields
+    )
 
 
 def segment_fields(stage: int, kind: int, merged: int) -> bytes:
@@ -234,27 +243,33 @@ def _segment_fields(stage: Stage, kind: Kind, merged: int) -> bytes:
 
 
 def _root_name(labels: Labels) -> str:
+    if labels.method == GRPC:
+        return rpc.span_name(labels.route)
     return f"{labels.method} {labels.route}".strip() or labels.model or labels.service
 
 
 @lru_cache(maxsize=4096)
 def root_names(labels: Labels, outcome: Outcome, status: int, reason: str) -> bytes:
     """Name, kind, status and attributes of a request's span, as far as they are the same in many traces."""
+    by_rpc = labels.method == GRPC
     fields = [part(b"\x2a", _root_name(labels).encode("utf-8", "replace")), _SERVER]
     named = (
-        (spans.HTTP_METHOD, labels.method),
-        (spans.HTTP_ROUTE, labels.route),
+        (spans.HTTP_METHOD, "" if by_rpc else labels.method),
+        (spans.HTTP_ROUTE, "" if by_rpc else labels.route),
         (spans.MODEL_NAME, labels.model),
         (spans.MODEL_VERSION, labels.version),
         (spans.TENANT, labels.tenant),
         (spans.CLASS, labels.request_class),
     )
     fields += [attribute(name, text) for name, text in named if text]
-    if status:
+    if by_rpc:
+        fields += rpc.fields(labels.route, status)
+    elif status:
         fields.append(attribute(spans.HTTP_STATUS, status))
     fields.append(attribute(spans.OUTCOME, outcome.label))
     if outcome in FAILED:
-        fields.append(attribute(spans.ERROR_TYPE, str(status) if status >= _CLIENT_ERROR else outcome.label))
+        said = status_name(status) if by_rpc and status else str(status) if status >= _CLIENT_ERROR else outcome.label
+        fields.append(attribute(spans.ERROR_TYPE, said))
         fields.append(_ERROR)
     fields.append(attribute(spans.KEEP, True))  # noqa: FBT003 - the value of an attribute
     fields.append(attribute(spans.KEEP_REASON, reason))
@@ -334,14 +349,19 @@ def _client_fields(call: Call) -> Iterator[bytes]:
     """Of an outgoing attempt, whose span begins when a connection was there; the wait before it is a segment."""
     yield part(b"\x2a", (call.method or call.target or "call").encode("utf-8", "replace"))
     yield _CLIENT
-    if call.method:
-        yield attribute(spans.HTTP_METHOD, call.method)
     if call.target:
         yield attribute(spans.SERVER_ADDRESS, call.target)
-    if call.status:
-        yield attribute(spans.HTTP_STATUS, call.status)
-    if call.status >= _CLIENT_ERROR or not call.status:
-        yield attribute(spans.ERROR_TYPE, str(call.status) if call.status else _NO_ANSWER)
+    if is_rpc_call(call.method):
+        failed = status_name(call.status) if call.status else "" if call.headers else _NO_ANSWER
+        yield from rpc.fields(call.method, call.status if call.status or call.headers else None)
+    else:
+        failed = str(call.status) if call.status >= _CLIENT_ERROR else "" if call.status else _NO_ANSWER
+        if call.method:
+            yield attribute(spans.HTTP_METHOD, call.method)
+        if call.status:
+            yield attribute(spans.HTTP_STATUS, call.status)
+    if failed:
+        yield attribute(spans.ERROR_TYPE, failed)
         yield _ERROR
 
 

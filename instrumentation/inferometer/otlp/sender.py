@@ -30,13 +30,14 @@ _OK: Final = range(200, 300)
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One encoded trace: the smallest piece that is sent, accepted or dropped."""
+    """Encoded traces that are sent, accepted or dropped together."""
 
     number: int
     """Names the unit towards whoever put it in."""
     data: bytes
     """A whole ``ExportTraceServiceRequest``."""
     spans: int
+    traces: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from inferometer.errors import StateError
 from inferometer.otlp.encode import Kept, encode_trace
 from inferometer.otlp.sender import Sender, Unit
 
-_HEAD: Final = struct.Struct("<QII")
-"""number, spans, bytes of the notes; then bytes of the data follow as u32"""
+_HEAD: Final = struct.Struct("<QIII")
+"""number, spans, traces, bytes of the notes; then bytes of the data follow as u32"""
 _LENGTH: Final = struct.Struct("<I")
 
 
@@ -69,13 +69,17 @@ class TraceWriter:
         data, spans = encode_trace(kept)
         self._put(Unit(self._number + 1, data, spans), tuple(notes))
 
+    def write_encoded(self, data: bytes, spans: int, traces: int) -> None:
+        """Queue traces that are encoded already: a whole ``ExportTraceServiceRequest``."""
+        self._put(Unit(self._number + 1, data, spans, traces), ())
+
     def _put(self, unit: Unit, notes: tuple[Note, ...]) -> None:
         self._number = max(self._number, unit.number)
         # First known here, then to the sender: its answer may come before `put` returns.
         self._waiting[unit.number] = _Waiting(unit, notes)
         if not self._sender.put(unit):
             del self._waiting[unit.number]
-            self._dropped += 1
+            self._dropped += unit.traces
 
     def settle(self) -> Outcomes:
         """What became of traces since the last call."""
@@ -88,7 +92,7 @@ class TraceWriter:
             self._waiting.pop(unit.number, None)
         dropped, self._dropped = self._dropped, 0
         spans = sum(unit.spans for unit in settled.accepted)
-        return Outcomes(notes, spans, dropped, len(settled.rejected), settled.failures)
+        return Outcomes(notes, spans, dropped, sum(unit.traces for unit in settled.rejected), settled.failures)
 
     def dump(self) -> bytes:
         """All traces that wait, with their notes."""
@@ -103,14 +107,14 @@ class TraceWriter:
         view = memoryview(data)
         try:
             while view:
-                number, spans, length = _HEAD.unpack_from(view)
+                number, spans, traces, length = _HEAD.unpack_from(view)
                 notes = tuple(_note(fields) for fields in json.loads(bytes(view[_HEAD.size : _HEAD.size + length])))
                 view = view[_HEAD.size + length :]
                 (size,) = _LENGTH.unpack_from(view)
                 body = bytes(view[_LENGTH.size : _LENGTH.size + size])
                 if len(body) != size:
                     raise ValueError(f"a trace of {size} bytes ends after {len(body)}")  # noqa: TRY301 - see below
-                self._put(Unit(number, body, spans), notes)
+                self._put(Unit(number, body, spans, traces), notes)
                 view = view[_LENGTH.size + size :]
         except (struct.error, TypeError, ValueError) as error:
             raise StateError(f"waiting traces are not as inferometer writes them: {error}") from error
@@ -121,7 +125,7 @@ def _encoded(waiting: _Waiting) -> bytes:
         unit = waiting.unit
         rows = [[n.series, n.labels, n.value, f"{n.trace_id:x}", n.wall_ns] for n in waiting.notes]
         notes = json.dumps(rows, separators=(",", ":")).encode()
-        head = _HEAD.pack(unit.number, unit.spans, len(notes))
+        head = _HEAD.pack(unit.number, unit.spans, unit.traces, len(notes))
         waiting.encoded = head + notes + _LENGTH.pack(len(unit.data)) + unit.data
     return waiting.encoded
 

@@ -17,7 +17,8 @@ STAGE_SLOTS = len(Stage) + 1
 
 _OTHER = len(RANKS) - 1
 _UNCLAIMED = 1 << _OTHER
-_STAGE_OF_RANK = tuple(int(stage) for stage, _ in RANKS)
+STAGE_OF_RANK = tuple(int(stage) for stage, _ in RANKS)
+"""Stage code by rank."""
 
 
 class Segment(NamedTuple):
@@ -52,12 +53,12 @@ class Partition:
 
 def partition(record: RequestRecord) -> Partition:
     """Stages and segments of a record."""
-    return _partition(_plans.runs(record))
+    return _partition(PLANS.runs(record))
 
 
 def stage_totals(record: RequestRecord) -> list[int]:
     """Only the totals of `partition`, for whoever draws no segments: half the work."""
-    return _totals(_plans.runs(record))
+    return _totals(PLANS.runs(record))
 
 
 def divide(claims_: Iterable[Claim], start: int, end: int) -> Partition:
@@ -68,7 +69,7 @@ def divide(claims_: Iterable[Claim], start: int, end: int) -> Partition:
 def _totals(runs: Iterable[Run]) -> list[int]:
     totals = [0] * STAGE_SLOTS
     for begin, stop, rank in runs:
-        totals[_STAGE_OF_RANK[rank]] += stop - begin
+        totals[STAGE_OF_RANK[rank]] += stop - begin
     return totals
 
 
@@ -115,7 +116,8 @@ def _runs(claims_: Iterable[Claim], start: int, end: int) -> list[Run]:
     return runs
 
 
-_plans = Plans(_runs)
+PLANS = Plans(_runs)
+"""What is remembered of records that were divided."""
 
 
 def merge(segments: list[Segment], limit: int = MAX_SEGMENTS) -> list[Segment]:

@@ -5,7 +5,7 @@ per order, on positions instead of times, and remembered; after that a record is
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from inferometer.record.claims import Claim, of_call, of_execute, of_stamps, rank_of
 from inferometer.record.model import Flag, Moment, RequestRecord
@@ -19,10 +19,20 @@ _MAX_CLAIMS: Final = 16
 """Claims besides those of stamps; with more of them an order hardly repeats."""
 _STREAM: Final = int(Flag.STREAM)
 _STAMPS: Final = len(Moment)
-_NO_RANKS: Final[tuple[int, ...]] = ()
 
 Key = tuple[tuple[int, ...], int, int, tuple[int, ...]]
 """order of the points, how many of them are absent, whether the answer is a stream, ranks of the other claims"""
+
+
+class Plan(NamedTuple):
+    """How records whose moments come in one order are divided."""
+
+    order: tuple[int, ...]
+    """Indices of the points that are not absent, in the order of their times."""
+    absent: int
+    """Number of stamps that are 0."""
+    runs: tuple[Run, ...]
+    """Index of the point at which a run begins, of that at which it ends, rank of the owner."""
 
 
 class Plans:
@@ -34,29 +44,24 @@ class Plans:
 
     def __init__(self, sweep: Sweep) -> None:
         self._sweep = sweep
-        self._plans: dict[Key, tuple[Run, ...]] = {}
+        self._plans: dict[Key, Plan] = {}
 
     def runs(self, record: RequestRecord) -> list[Run]:
         """Maximal stretches of one owner that cover the record."""
         others = _others(record)
         stamps = record.stamps
-        absent = stamps.count(0)
-        points, ranks = stamps, _NO_RANKS
+        points: Sequence[int] = stamps
+        ranks: tuple[int, ...] = ()
         if others:
             points = [*stamps]
             for begin, end, _ in others:
                 points += (begin, end)
             ranks = tuple([rank for _, _, rank in others])
-            if len(others) > _MAX_CLAIMS or points.count(0) != absent:
-                # Only a stamp is absent where it is 0; a claim from 0 on begins before the request.
-                return self._sweep([*of_stamps(stamps, record.flags), *others], record.start, record.end)
-        order = tuple(sorted(range(len(points)), key=points.__getitem__))
-        key = order, absent, int(record.flags) & _STREAM, ranks
-        plan = self._plans.get(key)
+        plan = self.plan(points, ranks, record.flags)
         if plan is None:
-            plan = self._remember(key)
+            return self._sweep([*of_stamps(stamps, record.flags), *others], record.start, record.end)
         runs: list[Run] = []
-        for first, last, rank in plan:
+        for first, last, rank in plan.runs:
             begin, end = points[first], points[last]
             if begin < end:
                 if runs and runs[-1][2] == rank:
@@ -65,7 +70,23 @@ class Plans:
                     runs.append((begin, end, rank))
         return runs
 
-    def _remember(self, key: Key) -> tuple[Run, ...]:
+    def plan(self, points: Sequence[int], ranks: tuple[int, ...], flags: int) -> Plan | None:
+        """The plan for a record; None where it has to be divided the long way.
+
+        Args:
+            points: its stamps by `Moment`, then start and end of each further claim.
+            ranks: of the further claims.
+            flags: of the record.
+        """
+        absent = points.count(0)
+        if len(ranks) > _MAX_CLAIMS or (ranks and 0 in points[_STAMPS:]):
+            # Only a stamp is absent where it is 0; a claim from 0 on begins before the request.
+            return None
+        order = tuple(sorted(range(len(points)), key=points.__getitem__))
+        key = order, absent, int(flags) & _STREAM, ranks
+        return self._plans.get(key) or self._remember(key)
+
+    def _remember(self, key: Key) -> Plan:
         order, absent, stream, ranks = key
         places = [0] * len(order)
         for position, point in enumerate(order[absent:], 1):
@@ -78,7 +99,8 @@ class Plans:
         start = stamps[Moment.ARRIVAL] or stamps[Moment.START] or stamps[Moment.ENTRY]
         end = max(stamps[Moment.LAST] or stamps[Moment.DONE], start)
         point_at = [0, *order[absent:]]
-        plan = tuple((point_at[low], point_at[high], rank) for low, high, rank in self._sweep(claims, start, end))
+        runs = tuple((point_at[low], point_at[high], rank) for low, high, rank in self._sweep(claims, start, end))
+        plan = Plan(order[absent:], absent, runs)
         if len(self._plans) >= _MAX_PLANS:
             self._plans.clear()
         self._plans[key] = plan

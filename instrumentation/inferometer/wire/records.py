@@ -1,7 +1,7 @@
 """From the rows of a frame to records: what joins requests with their executes, calls and intervals."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from inferometer.catalog.labels import CLOSE_REASON
 from inferometer.catalog.stages import Kind, Outcome, Stage
@@ -65,10 +65,13 @@ def executes(frame: Frame, names: Names) -> Iterator[tuple[int, int, int, Execut
         )
 
 
-def records(frame: Frame, names: Names) -> Iterator[RequestRecord]:
+def records(frame: Frame, names: Names, rows: Iterable[tuple[int, ...]] | None = None) -> Iterator[RequestRecord]:
     """Finished requests of a frame, each with everything that belongs to it.
 
-    *names* are all names of the worker, those of this frame included.
+    Args:
+        frame: that was received.
+        names: all names of the worker, those of this frame included.
+        rows: of ``REQUESTS``; None means all of the frame.
     """
     runs: dict[int, list[Execute]] = defaultdict(list)
     for span, _, final, execute in executes(frame, names):
@@ -86,7 +89,7 @@ def records(frame: Frame, names: Names) -> Iterator[RequestRecord]:
         gaps[span].append((bucket, count))
     external = external_ids(frame)
     labels = LabelSets(names)
-    for row in frame.rows(REQUESTS):
+    for row in frame.rows(REQUESTS) if rows is None else rows:
         hi, lo, span, parent = row[:4]
         wait, bytes_in, bytes_out, shape, chunks, tokens_in, tokens_out, status, outcome, flags, last_token = row[
             _STAMPS.stop :
