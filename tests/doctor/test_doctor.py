@@ -44,6 +44,7 @@ def app(folder, text, name="shop"):
     (folder / f"{name}.py").write_text(text)
 
 
+HERE = "import inferometer.auto\nfrom inferometer.recorder.this_process import worker"
 FASTAPI = "from fastapi import FastAPI\napp = FastAPI()\n"
 
 
@@ -99,12 +100,9 @@ def test_an_application_that_nobody_switched_on_is_found(doctor, tmp_path):
         ("import inferometer.auto\n", "nowhere:app", "nowhere:app: ModuleNotFoundError: No module named 'nowhere'"),
         ("import inferometer.auto\nasync def app(scope, receive, send): ...\n", "shop:app",
          "shop:app is a plain ASGI application: no framework to hook; wrap it: app = inferometer.asgi(app)"),
-        ("import inferometer.auto, fastapi.routing\nfastapi.routing.APIRoute = None\n"
-         "from inferometer.recorder.this_process import worker\n"
-         "worker().hooks.unsupported('httpx', 'httpx has no Client that can be called')\n", "shop",
+        (f"{HERE}\nworker().hooks.unsupported('httpx', 'httpx has no Client that can be called')\n", "shop",
          "hook httpx is unsupported: httpx has no Client that can be called"),
-        ("import inferometer.auto\nfrom inferometer.recorder.this_process import worker\n"
-         "worker().hooks.failed('fastapi', KeyError('x'))\n", "shop",
+        (f"{HERE}\nworker().hooks.failed('fastapi', KeyError('x'))\n", "shop",
          "hook fastapi is failed: it raised KeyError: 'x'"),
     ],
     ids=["raises", "exits", "no such attribute", "no such module", "plain ASGI", "unsupported", "failed"],
