@@ -134,7 +134,7 @@ class SidecarPipeline:
         final = take(runs, (runs["final"] != 0) & (runs["span_id"] != 0))
         partitions = partition(requests, final, gathered.calls, gathered.intervals)
         if length(requests):
-            self._columns.finished(requests, partitions, self._opens.crossed)
+            self._columns.finished(requests, partitions, self._opens.crossed, gathered.gaps)
         self._settlement.take(requests, partitions, runs, self._runs)
         self._unstored.put("calls", call_rows(gathered.calls))
 

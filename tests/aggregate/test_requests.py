@@ -189,6 +189,46 @@ def test_a_stream_of_tokens_is_measured_to_its_first_token_and_per_further_token
     assert meter.values(requests.TOKENS) == {("svc", "m", "", "", "acme", "output"): 4}
 
 
+def test_time_per_output_token_ends_with_the_last_token_where_it_is_known():
+    meter = Meter()
+    stamps = {Moment.FIRST_TOKEN: 1 * MS}
+    meter.finish(stamps=stamps, last_token=1_004 * MS, tokens_out=4)
+    # All of them came at once: that says nothing of the time that one takes.
+    meter.finish(stamps=stamps, last_token=1_001 * MS, tokens_out=4)
+
+    per_token = meter.aggregator.histogram(requests.TIME_PER_OUTPUT_TOKEN, ("svc", "m", "", ""))
+    assert (per_token.count, per_token.total) == (1, 1 * MS)
+
+
+def test_times_between_tokens_are_counted_as_if_each_were_observed():
+    times = [0, 0, 1_500, MS - 1, MS, 3 * MS, 3 * MS, 70_000 * MS]
+    one, binned = Meter(), Meter()
+    cell = one.aggregator.histogram(requests.INTER_TOKEN, ("svc", "m", "", ""))
+    for time in times:
+        cell.observe(time)
+    gaps = tuple((cell.layout.index(time), 1) for time in times)
+    binned.finish(stamps={Moment.FIRST_TOKEN: 2 * MS}, last_token=1_002 * MS + sum(times), gaps=gaps)
+
+    found = binned.aggregator.histogram(requests.INTER_TOKEN, ("svc", "m", "", ""))
+    assert (found.count, found.total, found.zero) == (cell.count, cell.total, cell.zero)
+    assert (found.sketch, found.classic) == (cell.sketch, cell.classic)
+
+
+def test_a_bucket_beyond_the_last_counts_as_the_last():
+    meter = Meter()
+    meter.finish(gaps=((10**6, 3),))
+
+    cell = meter.aggregator.histogram(requests.INTER_TOKEN, ("svc", "m", "", ""))
+    assert cell.sketch == {len(cell.layout.bounds) - 1: 3}
+    assert cell.classic[-1] == 3
+
+
+def test_every_classic_boundary_of_times_between_tokens_is_one_of_the_sketch():
+    layout = Meter().aggregator.layout(requests.INTER_TOKEN)
+
+    assert set(layout.classic) <= set(layout.bounds)
+
+
 def test_batches_and_loads_are_counted():
     meter = Meter()
     meter.meter.batch(Batch(batch_id=1, labels=LABELS, opened=1, start=2, end=3, size=4, capacity=8, reason="timeout"))

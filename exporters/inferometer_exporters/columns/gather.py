@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from inferometer.intake.pipeline import Arrival
-from inferometer.wire.layout import BATCHES, CALLS, EXECUTES, INTERVALS, OPEN, REQUESTS, Table
+from inferometer.wire.layout import BATCHES, CALLS, EXECUTES, GAPS, INTERVALS, OPEN, REQUESTS, Table
 from inferometer_exporters.columns.tables import Column, Columns, Ints, read
 
 _DENSE: Final = 1 << 16
@@ -26,6 +26,7 @@ class Gathered:
     """With ``worker`` and ``frame_ns``."""
     calls: Columns
     intervals: Columns
+    gaps: Columns
     batches: Columns
     """With ``wall_offset``."""
 
@@ -80,7 +81,7 @@ def gather(arrivals: Sequence[Arrival], numbers: Numbers) -> Gathered:
     calls |= {"target": names(calls["target"], of), "method": names(calls["method"], of)}
     batches, of = rows(BATCHES)
     batches |= {"labels": labels(batches["shape"], of), "wall_offset": offsets[of]}
-    return Gathered(requests, opened, executes, calls, rows(INTERVALS)[0], batches)
+    return Gathered(requests, opened, executes, calls, rows(INTERVALS)[0], rows(GAPS)[0], batches)
 
 
 class _Translation:

@@ -1,5 +1,6 @@
 """Requests to series, a pass at a time: the same numbers as `inferometer.aggregate.requests`, from columns."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from inferometer.aggregate.aggregator import Aggregator
 from inferometer.aggregate.cells import HistogramCell
+from inferometer.aggregate.gaps import observe_gaps
 from inferometer.aggregate.requests import RequestCells, RequestMeter, of_model
 from inferometer.catalog import requests
 from inferometer.catalog.labels import DIRECTION
@@ -14,8 +16,8 @@ from inferometer.catalog.model import Series
 from inferometer.catalog.stages import ANSWERED, FAILED, Outcome, Stage
 from inferometer.fleet.thresholds import Objective, Sli
 from inferometer.record.model import Flag, Labels
-from inferometer_exporters.columns.partition import Partitions
-from inferometer_exporters.columns.tables import Column, Columns, Ints, Mask
+from inferometer_exporters.columns.partition import Finder, Partitions
+from inferometer_exporters.columns.tables import Column, Columns, Ints, Mask, length
 
 _INPUT, _OUTPUT = DIRECTION.values
 ABSENT: Final = np.iinfo(np.int64).min
@@ -25,10 +27,13 @@ _OUTCOMES: Final = np.array([code if code in set(Outcome) else _LAST_OUTCOME for
 """Codes of another version count as server_error, as the record reads them."""
 _USED: Final = frozenset(
     (
-        "labels", "span_id", "flags", "outcome", "proxy_wait", "first_chunk", "first_token", "bytes_in", "bytes_out",
-        "tokens_in", "tokens_out",
+        "labels", "span_id", "flags", "outcome", "proxy_wait", "first_chunk", "first_token", "last_token", "bytes_in",
+        "bytes_out", "tokens_in", "tokens_out",
     )
 )  # fmt: skip
+_BUCKET_BITS: Final = 16
+_LAST_BUCKET: Final = (1 << _BUCKET_BITS) - 1
+"""More than there are; what is beyond counts as the last one that there is."""
 _IS_ANSWERED: Final = np.array([code in ANSWERED for code in Outcome])
 _HAS_FAILED: Final = np.array([code in FAILED for code in Outcome])
 
@@ -118,13 +123,16 @@ class ColumnMeter:
 
             bins.observe(cell, group, values)
 
-    def finished(self, columns: Columns, partitions: Partitions, crossed: Callable[[Column], Mask]) -> None:
+    def finished(
+        self, columns: Columns, partitions: Partitions, crossed: Callable[[Column], Mask], gaps: Columns | None = None
+    ) -> None:
         """Count requests that ended.
 
         Args:
             columns: of requests, with ``labels``.
             partitions: of the same requests.
             crossed: which of these span ids were counted while they were open, as a mask.
+            gaps: times between tokens of these requests and of others; None where there are none.
         """
         labels = columns["labels"]
         warm = (columns["flags"] & int(Flag.WARMUP)) != 0
@@ -141,6 +149,8 @@ class ColumnMeter:
         start, end = partitions.start[rows], partitions.end[rows]
         self._count(mine, mine["labels"])
         self._measure(mine, models, start, end)
+        if gaps is not None and length(gaps):
+            self._gaps(mine, models, gaps)
         for stage in Stage:
             total = partitions.totals[stage][rows]
             occurred = np.flatnonzero(total)
@@ -172,11 +182,12 @@ class ColumnMeter:
         output = columns["tokens_out"].astype(np.int64)
         chunk = first_chunks(columns, start)
         streamed = (columns["first_chunk"] != 0) & ((columns["flags"] & int(Flag.STREAM)) != 0) & ~has_token
-        several = has_token & (output > 1)
+        spread = np.where(columns["last_token"] != 0, columns["last_token"], end) - token
+        several = has_token & (output > 1) & (spread > 0)
         measured = (
             (requests.PROXY_WAIT, columns["proxy_wait"] != 0, columns["proxy_wait"]),
             (requests.TIME_TO_FIRST_TOKEN, has_token, np.maximum(token - start, 0)),
-            (requests.TIME_PER_OUTPUT_TOKEN, several, np.maximum(end - token, 0) // np.maximum(output - 1, 1)),
+            (requests.TIME_PER_OUTPUT_TOKEN, several, spread // np.maximum(output - 1, 1)),
             (requests.TIME_TO_FIRST_CHUNK, streamed, np.maximum(chunk, 0)),
             (requests.REQUEST_BYTES, columns["bytes_in"] != 0, columns["bytes_in"]),
             (requests.RESPONSE_BYTES, columns["bytes_out"] != 0, columns["bytes_out"]),
@@ -184,6 +195,21 @@ class ColumnMeter:
         for entry, where, values in measured:
             rows = np.flatnonzero(where)
             self._observe(entry, models[rows], values[rows])
+
+    def _gaps(self, columns: Columns, models: Ints, gaps: Columns) -> None:
+        """Count times between tokens: numbers by bucket of each model, and as their sum what each request spans."""
+        row = Finder(columns["span_id"])(gaps["span_id"])
+        known = row >= 0
+        having = np.unique(row[known])
+        spread = np.maximum(columns["last_token"][having] - columns["first_token"][having], 0)
+        spreads = dict(_totals(models[having], spread))
+        keys = models[row[known]] << _BUCKET_BITS | np.minimum(gaps["bucket"][known], _LAST_BUCKET)
+        pairs: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for key, number in _totals(keys, gaps["count"][known].astype(np.int64)):
+            pairs[key >> _BUCKET_BITS].append((key & _LAST_BUCKET, number))
+        for model, numbers in pairs.items():
+            cell = self._aggregator.histogram(requests.INTER_TOKEN, of_model(self._labels(model)))
+            observe_gaps(cell, numbers, spreads[model])
 
     def _judge(self, columns: Columns, duration: Ints, chunk: Ints, counted: Mask) -> None:
         labels, codes = columns["labels"], outcomes(columns)

@@ -7,6 +7,7 @@ from typing import Final
 
 from inferometer.aggregate.aggregator import Aggregator
 from inferometer.aggregate.cells import CounterCell, HistogramCell
+from inferometer.aggregate.gaps import observe_gaps
 from inferometer.catalog import requests
 from inferometer.catalog.labels import DIRECTION, ENTRY, RESULT
 from inferometer.catalog.model import Series
@@ -52,8 +53,10 @@ def measured(record: RequestRecord) -> Iterator[tuple[Series, int]]:
     token = stamps[Moment.FIRST_TOKEN]
     if token:
         yield requests.TIME_TO_FIRST_TOKEN, max(token - record.start, 0)
-        if record.tokens_out > 1:
-            yield requests.TIME_PER_OUTPUT_TOKEN, max(record.end - token, 0) // (record.tokens_out - 1)
+        # Tokens that all came at once say nothing of the time that one takes.
+        spread = (record.last_token or record.end) - token
+        if record.tokens_out > 1 and spread > 0:
+            yield requests.TIME_PER_OUTPUT_TOKEN, spread // (record.tokens_out - 1)
     elif record.first_chunk_ns is not None:
         yield requests.TIME_TO_FIRST_CHUNK, max(record.first_chunk_ns, 0)
     if record.bytes_in:
@@ -200,6 +203,9 @@ class RequestMeter:
         for code, stage in _STAGES:
             if totals[code]:
                 (stages.get(code) or cells.stage(stage)).observe(totals[code])
+        if record.gaps:
+            spread = max(record.last_token - record.stamps[Moment.FIRST_TOKEN], 0)
+            observe_gaps(cells.histogram(requests.INTER_TOKEN), record.gaps, spread)
         cells.tokens(_INPUT, record.tokens_in)
         cells.tokens(_OUTPUT, record.tokens_out)
         if cells.slos:

@@ -8,7 +8,7 @@ from inferometer.fleet.thresholds import Objective, Sli, Thresholds
 from inferometer.record.model import Moment
 from inferometer.record.partition import partition
 from inferometer.wire.frame import Frame, Names
-from inferometer.wire.layout import CALLS, EXECUTES, INTERVALS, REQUESTS, Section
+from inferometer.wire.layout import CALLS, EXECUTES, GAPS, INTERVALS, REQUESTS, Section
 from inferometer.wire.records import LabelSets, records
 from inferometer_exporters.columns.meter import ColumnMeter
 from inferometer_exporters.columns.partition import partition as partition_columns
@@ -55,6 +55,8 @@ rows = st.lists(
             "bytes_out": st.integers(0, 2**40),
             "tokens_in": st.integers(0, 50),
             "tokens_out": st.integers(0, 3),
+            "last_token": TIMES,
+            "gaps": st.lists(st.tuples(st.integers(0, 900), st.integers(0, 5)), max_size=4),
         }
     ),
     max_size=30,
@@ -78,7 +80,9 @@ def shown(aggregator):
 @given(rows, st.data())
 def test_columns_and_records_make_the_same_series(given_rows, data):
     packed = b"".join(REQUESTS.row.pack(*(row.get(name, 0) for name in REQUESTS.names)) for row in given_rows)
-    frame = Frame(worker_id=bytes(16), sequence=1, monotonic_ns=0, wall_ns=0, tables={Section.REQUESTS: packed})
+    gaps = b"".join(GAPS.row.pack(row["span_id"], *gap) for row in given_rows for gap in row["gaps"])
+    tables = {Section.REQUESTS: packed, Section.GAPS: gaps}
+    frame = Frame(worker_id=bytes(16), sequence=1, monotonic_ns=0, wall_ns=0, tables=tables)
     seen_open = data.draw(st.lists(st.sampled_from(given_rows), max_size=5)) if given_rows else []
     labels = LabelSets(NAMES)
 
@@ -97,7 +101,7 @@ def test_columns_and_records_make_the_same_series(given_rows, data):
     requests = read(REQUESTS, [packed])
     requests["labels"] = requests["shape"].astype("i8")
     parts = partition_columns(requests, read(EXECUTES, ()), read(CALLS, ()), read(INTERVALS, ()))
-    columns.finished(requests, parts, opens.crossed)
+    columns.finished(requests, parts, opens.crossed, read(GAPS, [gaps]))
 
     assert shown(many) == shown(one)
     assert column_meter.dump() == meter.dump()
