@@ -24,16 +24,16 @@ _SERVER: Final = b"\x30\x02"
 _CLIENT: Final = b"\x30\x03"
 _ERROR: Final = b"\x7a\x02\x18\x02"
 _MASK: Final = (1 << 64) - 1
-_GAP_NS: Final = 1_000
+GAP_NS: Final = 1_000
 """Jaeger's critical path drops siblings that touch, and counts in microseconds."""
 _CLIENT_ERROR: Final = 400
 _SCOPE: Final = part(b"\x0a", part(b"\x0a", b"inferometer"))
 _NO_ANSWER: Final = "no_answer"
 _EXECUTE: Final = Stage.EXECUTE
-_CHILD: Final = struct.Struct("<30sQcQcQ")
+CHILD: Final = struct.Struct("<30sQcQcQ")
 """trace id, parent id and the tag of the span's own (`family`), the id, start and end"""
-_CHILD_SIZE: Final = _CHILD.size
-_PACK_CHILD: Final = _CHILD.pack
+CHILD_SIZE: Final = CHILD.size
+_PACK_CHILD: Final = CHILD.pack
 _LONG: Final = 2048
 _LENGTHS: Final = tuple(b"\x12" + varint(length) for length in range(_LONG))
 """The tag of ``ScopeSpans.spans`` and a span's length, for the usual ones."""
@@ -111,12 +111,12 @@ _MIX: Final = tuple(derived(0, index) for index in range(MAX_SEGMENTS))
 """What makes a child's id from its parent's: the same for each segment of every trace."""
 
 
-def _turned(span_id: int) -> int:
-    # An id is written big-endian, times are little-endian: the id's bytes are turned around beforehand.
+def turned_id(span_id: int) -> int:
+    """An id as `CHILD` takes it: ids are written big-endian, times little-endian, so its bytes are turned around."""
     return int.from_bytes(span_id.to_bytes(8, "big"), "little")
 
 
-_TURNED_MIX: Final = tuple(map(_turned, _MIX))
+TURNED_MIX: Final = tuple(map(turned_id, _MIX))
 
 
 def child_id(span_id: int, index: int) -> int:
@@ -139,7 +139,7 @@ def encode_trace(kept: Kept) -> tuple[bytes, int]:
     encoded = [root, *_segments_of(kept, head)]
     for call in record.calls:
         start = call.sent or call.start
-        end = max(call.end - _GAP_NS, start)
+        end = max(call.end - GAP_NS, start)
         encoded.append(child_span(head, call.call_id, start + offset, end + offset, b"".join(_client_fields(call))))
     encoded += [
         part(b"\x12", _batch(batch_id, kept))
@@ -169,17 +169,17 @@ def _segments_of(kept: Kept, head: bytes) -> Iterator[bytes]:
     """The spans of a record's segments; what is written twice elsewhere for clarity is written out here for speed."""
     record, offset = kept.record, kept.wall_offset_ns
     calls = record.calls
-    turned = _turned(record.span_id)
-    for segment, mix in zip(kept.partition.segments, _TURNED_MIX, strict=False):
+    turned = turned_id(record.span_id)
+    for segment, mix in zip(kept.partition.segments, TURNED_MIX, strict=False):
         start, end, stage, kind, merged = segment
         if calls and _replaced(segment, calls):
             continue
         fields = _fields.get(merged << 16 | stage << 8 | kind) or segment_fields(stage, kind, merged)
         if stage is _EXECUTE:
             fields += b"".join(_run_attributes(segment, kept))
-        length = _CHILD_SIZE + len(fields)
+        length = CHILD_SIZE + len(fields)
         start += offset
-        end += offset - _GAP_NS
+        end += offset - GAP_NS
         yield (
             (_LENGTHS[length] if length < _LONG else b"\x12" + varint(length))
             + _PACK_CHILD(head, turned ^ mix or 1, b"\x39", start, b"\x41", end if end > start else start)  # noqa: FURB136
@@ -208,11 +208,18 @@ def family(trace: bytes, parent_id: int) -> bytes:
     return b"\x0a\x10" + trace + b"\x22\x08" + span_bytes(parent_id) + b"\x12\x08"
 
 
+def prefixed(length: int) -> bytes:
+    """What stands before a span of *length* bytes."""
+    return _LENGTHS[length] if length < _LONG else b"\x12" + varint(length)
+
+
 def child_span(head: bytes, span_id: int, start: int, end: int, fields: bytes) -> bytes:
     """A child of the span that *head* is the `family` of, with its tag and length; times in ns since the epoch."""
-    length = _CHILD_SIZE + len(fields)
-    prefix = _LENGTHS[length] if length < _LONG else b"\x12" + varint(length)
-    return prefix + _PACK_CHILD(head, _turned(span_id), b"\x39", start, b"\x41", end) + fields
+    return (
+        prefixed(CHILD_SIZE + len(fields))
+        + _PACK_CHILD(head, turned_id(span_id), b"\x39", start, b"\x41", end)
+        + fields
+    )
 
 
 def segment_fields(stage: int, kind: int, merged: int) -> bytes:
