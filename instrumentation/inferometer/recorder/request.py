@@ -145,7 +145,12 @@ class OpenRequest:
         return True
 
     def add_call(self, mark: CallMark) -> bool:
-        """Take part in an outgoing attempt; False where the request has ended or has too many."""
+        """Take part in an outgoing attempt; False where the request has ended or has too many.
+
+        Only after it do `trace_hi`, `trace_lo` and `flags` say what the callee is to be told.
+        """
+        if self.joined is not None:
+            self.worker.calling(self)
         marks = self.calls
         if marks is None:
             with _listing:

@@ -27,6 +27,9 @@ class Tracing(Protocol):
     def opened(self, request: "OpenRequest") -> None:
         """A request begins, in the context in which it is handled."""
 
+    def calling(self, request: "OpenRequest") -> None:
+        """It calls another service: what the callee is told of its trace must be known now."""
+
     def answering(self, request: "OpenRequest") -> None:
         """Its answer begins, in the same context as far as one can tell."""
 
@@ -48,6 +51,9 @@ class Untraced:
     def opened(self, request: "OpenRequest") -> None:
         """Mark the request, so that no intake makes spans of it."""
         request.flags |= FOREIGN
+
+    def calling(self, request: "OpenRequest") -> None:
+        """Nothing to do."""
 
     def answering(self, request: "OpenRequest") -> None:
         """Nothing to do."""

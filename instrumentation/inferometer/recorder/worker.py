@@ -131,6 +131,11 @@ class Worker:
         if self.tracing is not None:
             self.tracing.answering(request)
 
+    def calling(self, request: OpenRequest) -> None:
+        """A request that somebody else may trace, too, calls another service."""
+        if self.tracing is not None:
+            self.tracing.calling(request)
+
     def name_service(self, name: str) -> None:
         """Take the application's module for the service, where OTEL_SERVICE_NAME is not set."""
         if not self.settings.service_named and name and not self.shapes.numbers:

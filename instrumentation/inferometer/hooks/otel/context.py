@@ -9,6 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
 from inferometer.record.model import Flag
+from inferometer.recorder.headers import outgoing_state
 
 if TYPE_CHECKING:
     from inferometer.recorder.request import OpenRequest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _UNSAMPLED = TraceFlags(TraceFlags.DEFAULT)
 _CALLER_SAMPLED = int(Flag.SAMPLED)
+_OUR_STATE = TraceState.from_header([outgoing_state(b"")])
 _BAGGAGE = W3CBaggagePropagator()
 
 
@@ -26,7 +28,8 @@ def attach(request: "OpenRequest") -> Any:
     follow their parent would leave everything out. The price is that spans of the user's are exported for requests
     whose own span is not.
     """
-    state = TraceState.from_header([request.state.decode("latin-1")]) if request.state else None
+    # Clients of the user's OpenTelemetry send it on, and an instrumented callee looks for our member in it.
+    state = TraceState.from_header([outgoing_state(request.state)]) if request.state else _OUR_STATE
     ours = SpanContext(
         request.trace_hi << 64 | request.trace_lo, request.span_id, is_remote=False, trace_flags=_SAMPLED,
         trace_state=state,

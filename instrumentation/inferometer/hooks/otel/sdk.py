@@ -67,11 +67,16 @@ def _owned(worker: Worker, request: OpenRequest, tracer: Any, span: Any) -> Any:
 
 
 def _recorded(worker: Worker, request: OpenRequest, tracer: Any, span_id: int) -> bool:
+    """Whether a hook of ours records the call; then the span's id is the call's, because that is what goes out."""
     scope = getattr(getattr(tracer, "_instrumentation_scope", None), "name", "")
-    if scope.startswith(_INSTRUMENTATION):
-        library = scope.removeprefix(_INSTRUMENTATION).removesuffix("_client")
-        return worker.hooks.status_of(library) == ACTIVE
-    return any(mark.call_id == span_id for mark in request.calls or ())
+    library = scope.removeprefix(_INSTRUMENTATION).removesuffix("_client")
+    if library == scope or worker.hooks.status_of(library) != ACTIVE:
+        return False
+    mark = request.calls[-1] if request.calls else None
+    # Theirs is inside ours where an attempt has just begun; else ours is inside, and will find their traceparent.
+    if mark is not None and not mark.headers and not mark.end:
+        mark.call_id = span_id
+    return True
 
 
 class Timed(NonRecordingSpan):
@@ -106,5 +111,5 @@ def _take(request: OpenRequest, span: Any) -> None:
     offset = time.time_ns() - now()
     start, end = span.start_time - offset, span.end_time - offset
     # A call of ours inside it says more about the same time.
-    if not any(start <= mark.start and mark.start <= end for mark in request.calls or ()):
+    if not any(start <= mark.start <= end for mark in request.calls or ()):
         request.add_interval(start, end, Stage.REMOTE, Kind.DEPENDENCY)

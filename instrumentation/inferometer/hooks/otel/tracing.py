@@ -155,6 +155,20 @@ class OpenTelemetryTracing:
         joined.ours = True
         self._join(request, joined, span)
 
+    def calling(self, request: "OpenRequest") -> None:
+        """The request calls another service: no SERVER span of the user's is to come any more."""
+        joined = request.joined
+        try:
+            if isinstance(joined, Joined) and self._ours_to_make(joined):
+                self._serve(request, joined)
+        except Exception as error:  # noqa: BLE001 - the edge: the call goes out
+            self._worker.hooks.failed(HOOK, error)
+
+    def _ours_to_make(self, joined: Joined) -> bool:
+        if joined.span is not None or self.owns or self._off:
+            return False
+        return joined.tracer is not None or self._provider is not None
+
     def answering(self, request: "OpenRequest") -> None:
         """The answer begins: last moment to find a span that no hook saw, and to name what is known on it."""
         joined = request.joined
@@ -196,7 +210,7 @@ class OpenTelemetryTracing:
             joined.token = None
         if self._off:
             return
-        if joined.span is None and not self.owns and (joined.tracer or self._provider) is not None:
+        if self._ours_to_make(joined):
             self._serve(request, joined)
         if joined.span is None or not joined.span.get_span_context().trace_flags.sampled:
             return
