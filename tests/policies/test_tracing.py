@@ -8,6 +8,7 @@ import time
 import httpx
 import pytest
 from opentelemetry import context, trace
+from opentelemetry.instrumentation import asgi as instrumentation_asgi
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk import trace as sdk
