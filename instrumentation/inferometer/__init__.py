@@ -14,8 +14,9 @@
 from inferometer.api import batch, flush
 from inferometer.recorder.asgi import asgi
 from inferometer.recorder.marks import annotate, stage, tokens
+from inferometer.recorder.wsgi import wsgi
 from inferometer.version import VERSION
 
 __version__ = VERSION
 
-__all__ = ["__version__", "annotate", "asgi", "batch", "flush", "stage", "tokens"]
+__all__ = ["__version__", "annotate", "asgi", "batch", "flush", "stage", "tokens", "wsgi"]

@@ -1,0 +1,108 @@
+"""Flask: every application's requests, by its class, and where their endpoint begins, decodes and encodes.
+
+The handler is everything from the dispatch on, functions of ``before_request`` and ``after_request`` included. Inside
+it, JSON and forms that are parsed are `deserialize`, JSON that is made and what becomes a response is `serialize`.
+"""
+
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final
+
+from inferometer.catalog.stages import Stage
+from inferometer.hooks.patching import override, replace, require
+from inferometer.recorder.hook_states import FAILED
+from inferometer.recorder.request import OpenRequest, current_request
+from inferometer.recorder.worker import Worker
+from inferometer.recorder.wsgi import recording
+from inferometer.recorder.wsgi_request import WSGI_HOOK, WsgiRequest
+
+now = time.monotonic_ns
+current = current_request.get
+_SHORTEST_NS: Final = 2_000
+"""What took less is a look at what was parsed before, or a response that was one already."""
+
+Function = Callable[..., Any]
+
+
+def install(worker: Worker, module: ModuleType, hook: str) -> None:
+    """Wrap ``Flask.__call__``, and what each request goes through.
+
+    Raises:
+        UnsupportedError: this Flask dispatches in another way; its requests are recorded where it can be called.
+    """
+    flask = module.Flask
+    # What fails on the path of a request is counted for one hook, whichever framework the application has.
+    replace(worker, WSGI_HOOK, flask, "__call__", lambda original: recording(worker, original))
+    worker.hooks.on_failure(WSGI_HOOK, lambda: worker.hooks.set(hook, FAILED))
+    require(flask, "full_dispatch_request", "handle_exception", "make_response")
+    asked = module.request
+    replace(worker, hook, flask, "full_dispatch_request", lambda original: _endpoint(worker, hook, asked, original))
+    replace(worker, hook, flask, "handle_exception", _raised)
+    replace(worker, hook, flask, "make_response", _encoding)
+    override(worker, hook, flask.json_provider_class, "response", _encoding)
+    override(worker, hook, flask.request_class, "get_json", _decoding)
+    override(worker, hook, flask.request_class, "_load_form_data", _decoding)
+
+
+def _endpoint(worker: Worker, hook: str, asked: Any, original: Function) -> Function:
+    def full_dispatch_request(*args: Any, **kwargs: Any) -> Any:
+        request = current()
+        if request is not None and not request.endpoint:
+            request.endpoint = now()
+            try:
+                rule = asked.url_rule
+                if rule is not None and isinstance(request, WsgiRequest):
+                    request.routed(rule.rule)
+            except Exception as error:  # noqa: BLE001 - the edge
+                worker.hooks.failed(hook, error)
+        return original(*args, **kwargs)
+
+    return full_dispatch_request
+
+
+def _raised(original: Function) -> Function:
+    def handle_exception(self: Any, e: Exception, *args: Any, **kwargs: Any) -> Any:
+        # It becomes an answer of 500 here: what it was would be lost.
+        request = current()
+        if request is not None:
+            request.raise_(e)
+        return original(self, e, *args, **kwargs)
+
+    return handle_exception
+
+
+def _encoding(original: Function) -> Function:
+    def encoding(*args: Any, **kwargs: Any) -> Any:
+        request = current()
+        begun = now()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            if request is not None:
+                _mark(request, begun, now(), Stage.SERIALIZE)
+
+    return encoding
+
+
+def _decoding(original: Function) -> Function:
+    def decoding(*args: Any, **kwargs: Any) -> Any:
+        request = current()
+        begun = now()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            if request is not None:
+                end = now()
+                if request.body_start >= begun:
+                    # The body was read meanwhile, which is the network's.
+                    _mark(request, begun, request.body_start, Stage.DESERIALIZE)
+                    begun = request.body_end
+                _mark(request, begun, end, Stage.DESERIALIZE)
+
+    return decoding
+
+
+def _mark(request: OpenRequest, begun: int, end: int, stage: Stage) -> None:
+    if end - begun >= _SHORTEST_NS:
+        request.add_interval(begun, end, stage)

@@ -1,0 +1,223 @@
+"""Flask and plain WSGI under real servers: the development server, gunicorn with processes and with threads."""
+
+import http.client
+import json
+import socket
+import time
+
+import pytest
+
+from inferometer.catalog.stages import Kind, Outcome, Stage
+from inferometer.record import Flag, Moment, partition
+
+GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--log-level", "critical")
+OURS = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01", "tracestate": "inferometer=1"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        (("serve_flask.py", "{port}"), ""),
+        ((*GUNICORN, "app_flask:app"), ""),
+        ((*GUNICORN, "-k", "gthread", "--threads", "4", "app_flask:app"), "1"),
+    ],
+    ids=["development server", "gunicorn sync", "gunicorn gthread, the line last"],
+)
+def server(serve, request):
+    command, last = request.param
+    return serve(*command, LAST=last)
+
+
+@pytest.fixture(scope="module")
+def plain(serve):
+    return serve(*GUNICORN, "app_flask:wrapped")
+
+
+def stages(record):
+    totals = partition(record).totals
+    assert sum(totals) == record.duration_ns
+    return {stage: totals[stage] / 1e6 for stage in Stage}
+
+
+def test_an_endpoint_has_its_stages(server):
+    body = json.dumps({"numbers": list(range(20_000))})
+    record = server.record("/predict/sums", method="POST", body=body, headers={"x-tenant": "acme"})
+    found = stages(record)
+
+    assert (record.labels.method, record.labels.route) == ("POST", "/predict/<name>")
+    assert (record.labels.model, record.labels.tenant) == ("sums", "acme")
+    assert record.labels.service in {"app_flask", "serve_flask"}
+    assert (record.outcome, record.status, record.bytes_in) == (Outcome.OK, 200, len(body))
+    assert record.bytes_out > 100_000
+    assert 30 <= found[Stage.EXECUTE] < found[Stage.EXECUTE] + found[Stage.HANDLER] < 100
+    assert all(found[stage] > 0 for stage in (Stage.NETWORK, Stage.DESERIALIZE, Stage.SERIALIZE, Stage.HANDLER))
+    assert not record.flags & Flag.STREAM
+
+
+def test_a_slow_body_is_the_networks(server):
+    def act():
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            sock.sendall(b"POST /upload HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\nconnection: close\r\n\r\nabc")
+            time.sleep(0.2)
+            sock.sendall(b"def")
+            while sock.recv(4096):
+                pass
+
+    (record,) = server.recorded(act)
+    network = [segment for segment in partition(record).segments if segment.stage is Stage.NETWORK]
+
+    assert (record.status, record.bytes_in) == (200, 6)
+    assert 150 <= stages(record)[Stage.NETWORK] < 400
+    assert network[0].kind is Kind.READ
+    assert stages(record)[Stage.DESERIALIZE] < 50
+
+
+def test_a_form_that_is_parsed_is_decoded(server):
+    body = "text=" + "%41" * 30_000
+    record = server.record(
+        "/form", method="POST", body=body, headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+
+    assert record.status == 200
+    assert record.bytes_in == len(body)
+    assert stages(record)[Stage.DESERIALIZE] > 0
+
+
+def test_a_stream_belongs_to_its_request_from_the_first_part_to_the_last(server):
+    record = server.record("/stream")
+    found = stages(record)
+
+    assert record.flags & Flag.STREAM
+    assert (record.chunks, record.bytes_out, record.outcome) == (5, 50, Outcome.OK)
+    assert record.first_chunk_ns is not None
+    assert 50 <= record.first_chunk_ns / 1e6 < 90
+    assert record.duration_ns / 1e6 >= 100
+    assert 50 <= found[Stage.PREPROCESS] < 70
+    assert found[Stage.HANDLER] >= 45
+
+
+def test_tokens_of_a_stream_are_told_from_its_other_events(server):
+    record = server.record("/chat")
+
+    assert record.tokens_out == 0
+    assert sum(count for _, count in record.gaps) == 2
+    first = record.stamps[Moment.FIRST_TOKEN] - record.start
+    assert 20 <= first / 1e6 < 60
+    assert record.last_token - record.stamps[Moment.FIRST_TOKEN] >= 35_000_000
+
+
+def test_a_slow_reader_is_the_networks(server):
+    def act():
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            sock.connect(("127.0.0.1", server.port))
+            sock.sendall(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            time.sleep(0.3)
+            while sock.recv(1 << 20):
+                pass
+
+    (record,) = server.recorded(act)
+    segments = partition(record).segments
+
+    assert record.bytes_out == 8_000_000
+    assert sum(s.duration_ns for s in segments if (s.stage, s.kind) == (Stage.NETWORK, Kind.SEND)) >= 200_000_000
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "outcome"),
+    [
+        ("/bug", 500, Outcome.SERVER_ERROR),
+        ("/timeout", 500, Outcome.TIMEOUT),
+        ("/busy", 503, Outcome.REJECTED),
+        ("/missing", 404, Outcome.CLIENT_ERROR),
+        ("/nothing", 204, Outcome.OK),
+        ("/file", 200, Outcome.OK),
+    ],
+)
+def test_the_outcome_is_what_became_of_the_request(server, path, status, outcome):
+    record = server.record(path)
+
+    assert (record.status, record.outcome) == (status, outcome)
+
+
+def test_an_answer_that_breaks_off_failed(server):
+    def act():
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            sock.sendall(b"GET /broken HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            while sock.recv(4096):
+                pass
+
+    (record,) = server.recorded(act)
+
+    assert (record.status, record.outcome) == (200, Outcome.SERVER_ERROR)
+
+
+def test_a_client_that_leaves_cancelled_its_request(server):
+    def act():
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            sock.sendall(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
+            sock.recv(1000)
+
+    (record,) = server.recorded(act)
+
+    assert (record.status, record.outcome) == (200, Outcome.CANCELLED)
+
+
+def test_what_runs_when_the_answer_is_closed_is_outside(server):
+    record = server.record("/later")
+
+    assert record.duration_ns < 80_000_000
+
+
+def test_the_route_knows_blueprints_and_mounts(server):
+    assert server.record("/v1/items/7").labels.route == "/v1/items/<int:item>"
+    assert server.record("/mounted/things/x").labels.route == "/mounted/things/<thing>"
+
+
+def test_a_caller_of_ours_learns_our_time_to_the_first_part(server):
+    def answered(path):
+        answers = []
+        (record,) = server.recorded(lambda: answers.append(server.ask(path, headers=OURS)))
+        return record, answers[0].getheader("server-timing")
+
+    fast, said_fast = answered("/v1/items/7")
+    slow, said_slow = answered("/stream")
+
+    assert (fast.parent_id, fast.trace_id) == (int("cd" * 8, 16), int("ab" * 16, 16))
+    assert not fast.flags & Flag.ENTRY
+    assert float(said_fast.removeprefix("inferometer;dur=")) < 40
+    assert 50 <= float(said_slow.removeprefix("inferometer;dur=")) < 90
+    assert server.ask("/v1/items/7").getheader("server-timing") is None
+    assert slow.chunks == 5
+
+
+@pytest.mark.parametrize("headers", [{}, OURS], ids=["a stranger asks", "a caller of ours asks"])
+def test_a_plain_application_behaves_as_ever_and_is_recorded(plain, headers):
+    for path, body in (("/", b"plain"), ("/write", b"written and returned")):
+        (status, read, timed), record = told(plain, path, headers)
+        assert (status, read, timed) == (200, body, bool(headers))
+        assert (record.labels.method, record.bytes_out) == ("GET", len(body))
+    for path in ("/raises", "/twice"):
+        (status, _, _), record = told(plain, path, headers)
+        assert (status, record.outcome) == (500, Outcome.SERVER_ERROR)
+
+
+def test_what_reads_its_body_line_by_line_and_what_mounts_flask_is_recorded(plain):
+    assert plain.record("/read", method="POST", body=b"a\nb\nc").bytes_in == 5
+    assert plain.record("/flask/things/x").labels.route == "/flask/things/<thing>"
+
+
+def told(server, path, headers):
+    """(status, body, whether it said its time) of an answer, and its record."""
+    answers = []
+    (record,) = server.recorded(lambda: answers.append(ask(server, path, headers)))
+    return answers[0], record
+
+
+def ask(server, path, headers):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    told = answer.status, answer.read(), answer.getheader("server-timing") is not None
+    connection.close()
+    return told
