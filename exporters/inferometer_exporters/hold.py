@@ -20,7 +20,7 @@ _HELD: Final = "sidecar.held"
 def recorder_rows(requests: Columns, partitions: Partitions) -> Columns:
     """Columns of the recorder's table `requests` that are known when a request ends."""
     start = partitions.start
-    token = requests["first_token"]
+    token, last = requests["first_token"], requests["last_token"]
     columns: Columns = {
         "trace_hi": requests["trace_hi"],
         "trace_lo": requests["trace_lo"],
@@ -31,6 +31,7 @@ def recorder_rows(requests: Columns, partitions: Partitions) -> Columns:
         "duration_ns": partitions.duration,
         "first_chunk_ns": np.maximum(first_chunks(requests, start), -1),
         "first_token_ns": np.where(token != 0, token - start, -1),
+        "last_token_ns": np.where(last != 0, last - start, -1),
         "proxy_wait_ns": np.where(requests["proxy_wait"] != 0, requests["proxy_wait"], -1),
         "labels": requests["labels"].astype(np.uint32),
         "process": requests["process"].astype(np.uint32),
@@ -133,6 +134,8 @@ class Hold:
         """
         if _HELD in sections:
             self._waiting = unpack(sections[_HELD])
+            # A state of before there was this column.
+            self._waiting.setdefault("last_token_ns", np.full(len(self), -1, np.int64))
 
     def release_all(self) -> None:
         """Nothing that comes can change what these requests owe: their clock is gone."""

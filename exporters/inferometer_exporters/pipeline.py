@@ -12,6 +12,7 @@ from inferometer.catalog import telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
 from inferometer.errors import StateError, WireError
 from inferometer.fleet.thresholds import Thresholds
+from inferometer.intake import cold_starts
 from inferometer.intake.pipeline import Arrival
 from inferometer.intake.worker_series import WorkerSeries
 from inferometer.otlp.writer import TraceWriter
@@ -79,6 +80,7 @@ class SidecarPipeline:
     ) -> None:
         self._recorder = recorder
         self._aggregator = aggregator
+        self._writer = writer
         self._health = Health(aggregator, sampler)
         self._now = monotonic_ns
         self._wall = wall_ns
@@ -117,6 +119,7 @@ class SidecarPipeline:
         frame = arrival.frame
         self._settlement.frames[worker_key(frame.worker_id)] = min(frame.monotonic_ns, self._now())
         changed = self._workers.frame(arrival)
+        changed |= cold_starts.absorb(arrival, self._aggregator, self._writer)
         for batch in batches(frame, arrival.names):
             self._meter.batch(batch)
             self._traces.batch(batch)

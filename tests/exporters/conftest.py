@@ -12,7 +12,7 @@ from inferometer.catalog.stages import Kind
 from inferometer.fleet.thresholds import Objective, Price, Sli, Thresholds
 from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.wire.frame import Frame, Names
-from inferometer.wire.layout import CALLS, EXECUTES, INTERVALS, OPEN, REQUESTS, Section
+from inferometer.wire.layout import CALLS, EXECUTES, GAPS, INTERVALS, OPEN, REQUESTS, Section
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pipeline import SidecarPipeline
 from inferometer_exporters.recorder.store import Recorder
@@ -45,13 +45,14 @@ class FakeWorker:
     worker_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     sequence: int = 0
 
-    def arrival(self, now, *, requests=(), executes=(), calls=(), intervals=(), opened=(), gauges=None):
+    def arrival(self, now, *, requests=(), executes=(), calls=(), intervals=(), gaps=(), opened=(), gauges=None):
         self.sequence += 1
         tables = {
             Section.REQUESTS: b"".join(requests),
             Section.EXECUTES: b"".join(executes),
             Section.CALLS: b"".join(calls),
             Section.INTERVALS: b"".join(intervals),
+            Section.GAPS: b"".join(gaps),
             Section.OPEN: b"".join(opened),
         }
         names = Names(dict(SHAPES), dict(STRINGS))
@@ -91,6 +92,10 @@ def call(span, call_id, begin, end, **more):
 
 def interval(span, begin, end, stage, kind=0):
     return row(INTERVALS, span_id=span, start=begin, end=end, stage=stage, kind=kind)
+
+
+def gap(span, bucket, count):
+    return row(GAPS, span_id=span, bucket=bucket, count=count)
 
 
 def opened(span, begin, *, shape=2, trace=1, flags=17):
@@ -181,6 +186,7 @@ class Make:
     execute = staticmethod(execute)
     call = staticmethod(call)
     interval = staticmethod(interval)
+    gap = staticmethod(gap)
     opened = staticmethod(opened)
     ids = staticmethod(lambda: itertools.count(1))
 

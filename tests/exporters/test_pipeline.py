@@ -270,3 +270,21 @@ def test_segments_in_the_recorder_are_those_of_the_request(bench, make):
     assert len(segments) == MAX_SEGMENTS
     assert sum(segment >> 18 for segment in segments) == duration == 80 * make.MS
     assert (preprocess, handler) == (20 * make.MS, 60 * make.MS)
+
+
+def test_tokens_of_a_stream_reach_series_and_recorder(bench, make):
+    worker, now = make.worker(), bench.clock.now
+    first, last = now + 20 * make.MS, now + 80 * make.MS
+    streamed = make.request(5, now, now + 90 * make.MS, first_token=first, last_token=last, tokens_in=9, tokens_out=7)
+    warm = make.request(6, now, now + 90 * make.MS, first_token=first, last_token=last, flags=3)
+    gaps = [make.gap(5, 300, 4), make.gap(5, 0, 2), make.gap(6, 300, 5), make.gap(99, 300, 5)]
+    bench.do_pass(worker.arrival(now + make.SECOND, requests=[streamed, warm], gaps=gaps), seconds=1)
+    for _ in range(2):
+        bench.do_pass(worker.arrival(bench.clock.now + 30 * make.SECOND), seconds=60)
+
+    assert bench.value(requests.INTER_TOKEN, *MODEL) == (6, 60 * make.MS)
+    assert bench.value(requests.TIME_PER_OUTPUT_TOKEN, *MODEL) == (1, 10 * make.MS)
+    assert bench.value(requests.TIME_TO_FIRST_TOKEN, *MODEL) == (1, 20 * make.MS)
+    assert bench.value(requests.TOKENS, *TENANT, "output") == 7
+    stored = bench.rows("select first_token_ns, last_token_ns, tokens_in, tokens_out from requests where span_id = 5")
+    assert stored == [(20 * make.MS, 80 * make.MS, 9, 7)]

@@ -169,6 +169,12 @@ class HopAnswer(RequestAnswer):
     start_seconds: float
     """After the start of the trace's first hop."""
     first_chunk_seconds: float | None
+    first_token_seconds: float | None
+    """After the hop's start, as the first chunk; None where no token was seen."""
+    time_per_output_token_seconds: float | None
+    tokens_in: int | None
+    """None where nobody said how many."""
+    tokens_out: int | None
     bytes_in: int
     bytes_out: int
     stages: dict[str, float]

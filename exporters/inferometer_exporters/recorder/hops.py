@@ -19,7 +19,7 @@ _SLACK_NS: Final = 10**9
 _HOPS: Final = f"""
     select wanted.number, r.trace_hi, r.trace_lo, r.span_id, r.parent_id, r.start_ns, r.wall_ns, r.duration_ns,
            r.segments, r.first_chunk_ns, r.first_token_ns, r.proxy_wait_ns, r.labels, r.process, r.outcome, r.status,
-           r.flags, r.bytes_in, r.bytes_out, r.chunks, r.tokens_in, r.tokens_out, r.device_ns, r.cost,
+           r.flags, r.bytes_in, r.bytes_out, r.chunks, r.tokens_in, r.tokens_out, r.last_token_ns, r.device_ns, r.cost,
            [{", ".join(f"r.{column}" for column in STAGE_COLUMNS)}]
     from requests r join wanted on r.trace_lo = wanted.trace_lo and r.trace_hi = wanted.trace_hi
     where r.wall_ns >= $since and r.pass > wanted.after
@@ -117,7 +117,7 @@ def _hop(
     row: tuple[Any, ...], executes: tuple[Execute, ...], calls: tuple[Call, ...], labels: Callable[[int], Labels]
 ) -> Hop:
     number, hi, lo, span, parent, start, wall, duration, coded, chunk, token, proxy, named, process, *rest = row
-    outcome, status, flags, bytes_in, bytes_out, chunks, tokens_in, tokens_out, device_ns, cost, totals = rest
+    outcome, status, flags, bytes_in, bytes_out, chunks, tokens_in, tokens_out, last, device_ns, cost, totals = rest
     stamps = [0] * len(Moment)
     stamps[Moment.ARRIVAL], stamps[Moment.LAST] = start, start + duration
     stamps[Moment.FIRST_CHUNK] = 0 if chunk is None else start + chunk
@@ -137,6 +137,7 @@ def _hop(
         chunks=chunks,
         tokens_in=tokens_in,
         tokens_out=tokens_out,
+        last_token=0 if last is None else start + last,
         executes=executes,
         calls=calls,
     )

@@ -22,6 +22,7 @@ from inferometer_exporters.recorder.answers import (
 from inferometer_exporters.recorder.ledger_query import devices
 from inferometer_exporters.recorder.model_query import models
 from inferometer_exporters.recorder.reading import NAMED, OUTCOMES, SECOND, Cursor, rows
+from inferometer_exporters.recorder.schema import VERSION
 
 __all__ = [
     "NAMED",
@@ -43,12 +44,17 @@ def opened(path: Path) -> Cursor:
     """A recorder file that no sidecar has open, for reading.
 
     Raises:
-        StateError: there is none, or a running sidecar has it.
+        StateError: there is none, or a running sidecar has it, or another version of inferometer wrote it.
     """
     try:
-        return duckdb.connect(str(path), read_only=True)
+        cursor = duckdb.connect(str(path), read_only=True)
+        version = rows(cursor, "select max(version) from schema_version")[0][0]
     except duckdb.Error as error:
         raise StateError(f"cannot read the flight recorder {path}: {error}") from error
+    if version != VERSION:
+        cursor.close()
+        raise StateError(f"{path} is a flight recorder of version {version}, {VERSION} is what is read here")
+    return cursor
 
 
 def summary(cursor: Cursor, thresholds: Thresholds, *, since_ns: int = 0) -> SummaryAnswer:

@@ -4,7 +4,7 @@ from typing import Final
 
 from inferometer.catalog.stages import Stage
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 STAGE_COLUMNS: Final = tuple(f"{stage.label}_ns" for stage in Stage)
 
@@ -37,6 +37,7 @@ REQUESTS: Final[dict[str, str]] = {
     "batch_size": "UINTEGER",
     "device_ns": "BIGINT",
     "cost": "BIGINT",  # picodollars; null where a device has no price
+    "last_token_ns": "BIGINT",  # since the start; null where it did not come
 }
 EXECUTES: Final[dict[str, str]] = {
     "pass": "UBIGINT",
@@ -131,3 +132,12 @@ def statements() -> list[str]:
         for name, columns in (OF_REQUESTS | DIMENSIONS).items()
     ]
     return ["create table if not exists schema_version (version UINTEGER, identity UBIGINT)", *tables]
+
+
+def additions() -> list[str]:
+    """SQL that gives the tables of an older version the columns that were added since."""
+    return [
+        f"alter table {name} add column if not exists {column} {kind}"
+        for name, columns in (OF_REQUESTS | DIMENSIONS).items()
+        for column, kind in columns.items()
+    ]

@@ -14,11 +14,13 @@ from inferometer.errors import RefusedError, StateError
 from inferometer.record.partition import MAX_SEGMENTS
 from inferometer_exporters.columns.tables import Columns, length
 from inferometer_exporters.recorder.dimensions import Dimension
-from inferometer_exporters.recorder.schema import DIMENSIONS, OF_REQUESTS, VERSION, statements
+from inferometer_exporters.recorder.schema import DIMENSIONS, OF_REQUESTS, VERSION, additions, statements
 
 _log = logging.getLogger(__name__)
 
-NULLABLE: Final = frozenset({"first_chunk_ns", "first_token_ns", "proxy_wait_ns", "cost", "picodollars_per_hour"})
+NULLABLE: Final = frozenset(
+    {"first_chunk_ns", "first_token_ns", "last_token_ns", "proxy_wait_ns", "cost", "picodollars_per_hour"}
+)
 """Columns in which -1 stands for unknown on the way in."""
 SEGMENTS: Final = tuple(f"segment_{index}" for index in range(MAX_SEGMENTS))
 """Columns that carry the coded segments on the way in, with their number in ``segment_count``."""
@@ -210,6 +212,10 @@ def _checked(path: Path) -> duckdb.DuckDBPyConnection:
     found = connection.execute("select max(version) from schema_version").fetchall()[0][0]
     if found is None:
         connection.execute("insert into schema_version values (?, ?)", [VERSION, secrets.randbits(63)]).fetchall()
+    elif found < VERSION:
+        for statement in additions():
+            connection.execute(statement).fetchall()
+        connection.execute("update schema_version set version = ?", [VERSION]).fetchall()
     connection.close()
     if found is not None and found > VERSION:
         root.close()

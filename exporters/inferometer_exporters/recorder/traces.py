@@ -7,6 +7,7 @@ import duckdb
 
 from inferometer.catalog.stages import Stage
 from inferometer.fleet.thresholds import PICODOLLARS
+from inferometer.record.model import per_output_token
 from inferometer_exporters.columns.segments import segments
 from inferometer_exporters.recorder.answers import (
     CallAnswer,
@@ -20,7 +21,8 @@ from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 
 _SECOND: Final = 10**9
 _HOPS: Final = f"""
-    select {ROW}, parent_id, start_ns, request_class, first_chunk_ns, bytes_in, bytes_out, segments,
+    select {ROW}, parent_id, start_ns, request_class, first_chunk_ns, first_token_ns,
+           coalesce(last_token_ns, duration_ns), tokens_in, tokens_out, bytes_in, bytes_out, segments,
            {", ".join(STAGE_COLUMNS)}
     from (
         select requests.* exclude (labels), labels.service, coalesce(nullif(labels.model, ''), labels.route) as model,
@@ -101,16 +103,23 @@ _START: Final = _WIDTH + 1
 _Grouped = dict[int, list[tuple[Any, ...]]]
 
 
-def _hop(hop: tuple[Any, ...], first: int, callers: dict[int, int], calls: _Grouped, runs: _Grouped) -> HopAnswer:
-    parent, start, request_class, chunk, bytes_in, bytes_out, coded, *stages = hop[_WIDTH:]
+def _hop(hop: tuple[Any, ...], origin: int, callers: dict[int, int], calls: _Grouped, runs: _Grouped) -> HopAnswer:
+    parent, start, request_class, chunk, first, last, tokens_in, tokens_out, *rest = hop[_WIDTH:]
+    bytes_in, bytes_out, coded, *stages = rest
+    # Both are times since the start, where 0 is a time like any other.
+    each = None if first is None else per_output_token(start + first, start + last, tokens_out)
     span = hop[_SPAN]
     caller = callers.get(parent) if parent else None
     return {
         **request_answer(hop[:_WIDTH]),
         "parent_span_id": "" if caller is None else f"{caller:016x}",
         "request_class": request_class or "",
-        "start_seconds": (start - first) / _SECOND,
+        "start_seconds": (start - origin) / _SECOND,
         "first_chunk_seconds": None if chunk is None else chunk / _SECOND,
+        "first_token_seconds": None if first is None else first / _SECOND,
+        "time_per_output_token_seconds": None if each is None else each / _SECOND,
+        "tokens_in": tokens_in or None,
+        "tokens_out": tokens_out or None,
         "bytes_in": bytes_in,
         "bytes_out": bytes_out,
         "stages": {stage.label: ns / _SECOND for stage, ns in zip(Stage, stages, strict=True) if ns},

@@ -50,13 +50,11 @@ def measured(record: RequestRecord) -> Iterator[tuple[Series, int]]:
     yield requests.REQUEST_DURATION, record.duration_ns
     if record.proxy_wait_ns:
         yield requests.PROXY_WAIT, record.proxy_wait_ns
-    token = stamps[Moment.FIRST_TOKEN]
-    if token:
-        yield requests.TIME_TO_FIRST_TOKEN, max(token - record.start, 0)
-        # Tokens that all came at once say nothing of the time that one takes.
-        spread = (record.last_token or record.end) - token
-        if record.tokens_out > 1 and spread > 0:
-            yield requests.TIME_PER_OUTPUT_TOKEN, spread // (record.tokens_out - 1)
+    if stamps[Moment.FIRST_TOKEN]:
+        yield requests.TIME_TO_FIRST_TOKEN, record.first_token_ns or 0
+        each = record.time_per_output_token_ns
+        if each is not None:
+            yield requests.TIME_PER_OUTPUT_TOKEN, each
     elif record.first_chunk_ns is not None:
         yield requests.TIME_TO_FIRST_CHUNK, max(record.first_chunk_ns, 0)
     if record.bytes_in:

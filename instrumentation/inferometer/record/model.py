@@ -58,6 +58,22 @@ class Flag(IntFlag):
 
 
 _NO_FLAGS = Flag(0)
+
+
+def per_output_token(first: int, last: int, tokens_out: int) -> int | None:
+    """Mean time per output token after the first, ns; None where it is not known.
+
+    Args:
+        first: when the first token was there, ns; 0 where unknown.
+        last: when the last one was, on the same clock.
+        tokens_out: number of output tokens; 0 where unknown.
+    """
+    # Tokens that all came at once say nothing of the time that one takes.
+    if not first or last <= first or tokens_out < 2:  # noqa: PLR2004 - one token has none after it
+        return None
+    return (last - first) // (tokens_out - 1)
+
+
 _STREAM = int(Flag.STREAM)
 
 
@@ -195,3 +211,17 @@ class RequestRecord:
         """Time to the first chunk of a streamed answer; None where the answer was no stream."""
         first = self.stamps[Moment.FIRST_CHUNK]
         return first - self.start if first and int(self.flags) & _STREAM else None
+
+    @property
+    def first_token_ns(self) -> int | None:
+        """Time to the first output token; None where it is not known."""
+        first = self.stamps[Moment.FIRST_TOKEN]
+        return max(first - self.start, 0) if first else None
+
+    @property
+    def time_per_output_token_ns(self) -> int | None:
+        """Mean time per output token after the first; None where it is not known.
+
+        Where the last token's moment is not known, the answer's end stands for it.
+        """
+        return per_output_token(self.stamps[Moment.FIRST_TOKEN], self.last_token or self.end, self.tokens_out)

@@ -137,6 +137,26 @@ def test_a_trace_has_its_hops_linked_with_segments_calls_and_runs(filled):
     assert answer["kept"] == "slow"
 
 
+def test_a_hop_that_streamed_tokens_says_when_they_came_and_how_many(bench, make):
+    worker, now = make.worker(), bench.clock.now
+    streamed = make.request(
+        7, now, now + 100 * make.MS, first_token=now + 20 * make.MS, last_token=now + 80 * make.MS, tokens_in=9,
+        tokens_out=4, trace=1,
+    )  # fmt: skip
+    plain = make.request(8, now, now + 100 * make.MS, trace=2)
+    bench.do_pass(worker.arrival(now + make.SECOND, requests=[streamed, plain]), seconds=1)
+    bench.do_pass(worker.arrival(now + 10 * make.SECOND), seconds=9)
+    cursor = bench.recorder.cursor()
+    (one,), (other,) = (trace(cursor, f"{0xABC << 64 | number:x}")["hops"] for number in (1, 2))
+    cursor.close()
+
+    assert one["first_token_seconds"] == pytest.approx(0.02)
+    assert one["time_per_output_token_seconds"] == pytest.approx(0.02)
+    assert (one["tokens_in"], one["tokens_out"]) == (9, 4)
+    unknown = ("first_token_seconds", "time_per_output_token_seconds", "tokens_in", "tokens_out")
+    assert [other[name] for name in unknown] == [None] * 4
+
+
 @pytest.mark.parametrize("text", ["", "0", "nothing", "f" * 33])
 def test_what_is_no_trace_id_is_refused(filled, text):
     with pytest.raises(ValueError, match=r"hex|invalid literal"):

@@ -127,6 +127,23 @@ def test_a_file_of_a_later_version_is_refused(tmp_path):
         Recorder(tmp_path / "r.duckdb")
 
 
+def test_a_file_of_an_earlier_version_gets_the_columns_that_were_added_since(tmp_path):
+    path = tmp_path / "r.duckdb"
+    recorder = Recorder(path)
+    recorder.write(1, {"kept": kept(2)})
+    recorder.cursor().execute("alter table requests drop column last_token_ns").fetchall()
+    recorder.cursor().execute("update schema_version set version = 1").fetchall()
+    recorder.close()
+    with pytest.raises(StateError, match="of version 1, 2 is what is read here"):
+        queries.opened(path)
+    Recorder(path).close()
+
+    cursor = queries.opened(path)
+    assert cursor.execute("select last_token_ns from requests").fetchall() == []
+    assert cursor.execute("select count(*) from kept").fetchall() == [(2,)]
+    cursor.close()
+
+
 def test_a_folder_that_cannot_be_made_is_a_state_error(tmp_path):
     (tmp_path / "file").write_text("")
 
