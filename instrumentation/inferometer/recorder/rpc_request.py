@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from inferometer.recorder.worker import Worker
 
 # Probes and the questions of tools are no inference, as with the paths that settings leave out.
-_PROBES: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.", "/grpc.channelz.")
+# Nor is telemetry, or what the processes of Ray tell each other.
+_PROBES: Final = (
+    "/grpc.health.v1.Health/", "/grpc.reflection.", "/grpc.channelz.", "/opentelemetry.proto.collector.", "/ray.rpc.",
+)  # fmt: skip
 Metadata = Iterable[tuple[str, str | bytes]]
 Function = Callable[[Any], Any]
 

@@ -1,0 +1,211 @@
+"""Model servers as users start them, each in the environment of its own, and a collector for what they send."""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from inferometer.catalog.stages import Kind, Stage
+from inferometer.record import partition
+from inferometer.record.model import Batch, RequestRecord
+from inferometer.testing import Collector
+from inferometer.wire.records import batches
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+@dataclass
+class Server:
+    """A server that is starting, or up."""
+
+    port: int
+    collector: Collector
+    process: subprocess.Popen
+    folder: Path
+
+    def ask(self, path, body=None, *, method=None, headers=None, timeout=20):
+        """(status, body, headers) of one answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+            headers = {"content-type": "application/json", **(headers or {})}
+            connection.request(method or ("GET" if data is None else "POST"), path, data, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), dict(answer.getheaders())
+        finally:
+            connection.close()
+
+    def leave(self, path, body=None, *, after=0.3):
+        """Ask, and go away before the answer is there."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        data = None if body is None else json.dumps(body).encode()
+        connection.request("GET" if data is None else "POST", path, data, {"content-type": "application/json"})
+        time.sleep(after)
+        connection.sock.close()
+        connection.close()
+
+    def together(self, *questions):
+        """Answers of questions that are asked at once."""
+        with ThreadPoolExecutor(len(questions)) as threads:
+            return list(threads.map(lambda question: self.ask(*question), questions))
+
+    def recorded(self, act: Callable[[], object], wanted: Callable[[list[RequestRecord]], bool]) -> list[RequestRecord]:
+        """What is recorded from now until it is what was *wanted*."""
+        before = len(self.collector.records)
+        act()
+        try:
+            self.collector.until(lambda: wanted(self.collector.records[before:]), 20)
+        except TimeoutError as error:
+            found = [(r.labels, r.outcome, r.status) for r in self.collector.records[before:]]
+            raise AssertionError(f"{error}: {found}\n{self.log()[-3000:]}") from error
+        return self.collector.records[before:]
+
+    def record(self, act: Callable[[], object]) -> RequestRecord:
+        """The one record of *act*."""
+        (record,) = self.recorded(act, lambda found: len(found) == 1)
+        return record
+
+    def batches(self) -> list[Batch]:
+        """All batches so far."""
+        collector = self.collector
+        return [batch for frame in collector.frames for batch in batches(frame, collector.names_of(frame.worker_id))]
+
+    def hooks(self) -> dict[str, set[str]]:
+        """What each hook's statuses are, over all processes."""
+        statuses: dict[str, set[str]] = {}
+        for frame in list(self.collector.frames):
+            for hook, status in frame.gauges["hooks"].items():
+                statuses.setdefault(hook, set()).add(status)
+        return statuses
+
+    def log(self) -> str:
+        """What the server printed."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    def stop(self, seconds: float = 20) -> None:
+        """End it and everything that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def milliseconds():
+    """Exclusive times by stage; they sum to the duration."""
+
+    def times(record: RequestRecord) -> dict[Stage, float]:
+        totals = partition(record).totals
+        assert sum(totals) == record.duration_ns
+        return {stage: totals[stage] / 1e6 for stage in Stage}
+
+    return times
+
+
+@pytest.fixture(scope="session")
+def queued():
+    """Milliseconds of queue of one kind, as marked."""
+
+    def times(record: RequestRecord, kind: Kind) -> float:
+        marked = [each for each in record.intervals if (each.stage, each.kind) == (Stage.QUEUE, kind)]
+        return sum(each.end - each.start for each in marked) / 1e6
+
+    return times
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def environment():
+    """The Python of an environment by its name."""
+    found: dict[str, Path] = {}
+
+    def python(name: str) -> Path:
+        if name not in found:
+            command = [sys.executable, str(ROOT / "tools" / "environments.py"), name]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+            assert done.returncode == 0, f"the environment {name} cannot be made"
+            found[name] = Path(done.stdout.strip()) / "bin" / "python"
+        return found[name]
+
+    return python
+
+
+@pytest.fixture(scope="module")
+def start(environment):
+    """Starts servers and ends them after the module's tests."""
+    running: list[Server] = []
+
+    def server(name, *command, switched_on=False, ready="/", seconds=60, **variables) -> Server:
+        # Short: the paths of Unix sockets are at most 107 characters long.
+        folder = Path(tempfile.mkdtemp(prefix="ifm-"))
+        port = free_port()
+        collector = Collector(folder / "i.sock")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("INFEROMETER_", "OTEL_", "COV", "PYTEST"))}
+        paths = [ROOT / "instrumentation", HERE, EXAMPLES]
+        if switched_on:
+            paths.append(HERE / "site")
+            variables["INFEROMETER_ENABLED"] = "1"
+        python = environment(name)
+        environ = {
+            **kept,
+            "INFEROMETER_SIDECAR": collector.address,
+            "INFEROMETER_FLUSH_SECONDS": "0.05",
+            "PATH": f"{python.parent}:{kept.get('PATH', '')}",
+            "PYTHONPATH": ":".join(map(str, paths)),
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            **variables,
+        }
+        words = [part.format(port=port, folder=folder, python=python) for part in command]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                words, env=environ, cwd=HERE, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        made = Server(port, collector, process, folder)
+        running.append(made)
+        deadline = time.monotonic() + seconds
+        while not _answers(made, ready):
+            assert process.poll() is None, made.log()
+            assert time.monotonic() < deadline, made.log()
+            time.sleep(0.1)
+        return made
+
+    yield server
+    for each in running:
+        each.stop()
+        each.collector.close()
+        shutil.rmtree(each.folder, ignore_errors=True)
+
+
+def _answers(server: Server, path: str) -> bool:
+    if not path.startswith("/"):
+        return path in server.log()
+    try:
+        return server.ask(path, timeout=5)[0] == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False

@@ -1,0 +1,231 @@
+"""Ray Serve for real: proxy, replicas, handles and batches, each hop in a process of its own."""
+
+import time
+
+import pytest
+
+from inferometer.catalog.stages import Kind, Outcome, Stage
+from inferometer.record import Flag
+
+pytestmark = pytest.mark.slow
+
+PROXY = "ray-serve-proxy"
+
+
+@pytest.fixture(scope="module")
+def server(start):
+    return start(
+        "ray", "{python}", "serve_ray.py", "app_ray", "{port}", "{folder}", switched_on=True, ready="everything runs"
+    )
+
+
+def hops(count):
+    return lambda found: len(found) >= count
+
+
+def by_model(records):
+    """Proxy, then the others, each by the name of its model."""
+    return {("proxy" if r.labels.service == PROXY else r.labels.model): r for r in records}
+
+
+def test_a_request_is_three_linked_hops_through_proxy_ingress_and_handle(server, milliseconds):
+    answers = []
+    records = server.recorded(
+        lambda: answers.append(server.ask("/api/embed/x", {"text": "four"}, headers={"x-tenant": "acme"})), hops(3)
+    )
+    found = by_model(records)
+    proxy, api, embedder = found["proxy"], found["Api"], found["Embedder"]
+
+    assert (answers[0][0], answers[0][1]) == (200, b'{"size":4}')
+    assert len(records) == 3
+    assert {record.trace_id for record in records} == {proxy.trace_id}
+    assert [record.parent_id for record in (proxy, api, embedder)] == [0, proxy.calls[0].call_id, api.calls[0].call_id]
+    assert [bool(record.flags & Flag.ENTRY) for record in (proxy, api, embedder)] == [True, False, False]
+    assert [record.labels.model for record in (proxy, api, embedder)] == ["Api", "Api", "Embedder"]
+    assert [record.labels.service for record in (proxy, api, embedder)] == [PROXY, "api", "api"]
+    assert [record.labels.route for record in (api, embedder)] == ["/embed/{name}", "Embedder.embed"]
+    assert proxy.labels.route.startswith("/api")
+    assert {record.labels.tenant for record in records} == {"acme"}
+    assert {record.outcome for record in records} == {Outcome.OK}
+    assert [record.calls[0].target for record in (proxy, api)] == ["api/Api", "api/Embedder"]
+    assert proxy.calls[0].server_ns > 0
+    assert milliseconds(api)[Stage.REMOTE] >= 50
+    assert milliseconds(embedder)[Stage.HANDLER] >= 50
+    assert milliseconds(proxy)[Stage.REMOTE] >= milliseconds(api)[Stage.REMOTE]
+    assert milliseconds(api)[Stage.DESERIALIZE] > 0
+    assert proxy.duration_ns > api.duration_ns > embedder.duration_ns
+
+
+def test_waiting_for_a_free_place_in_a_replica_is_the_callers_queue(server, milliseconds, queued):
+    question = ("/api/embed/x", {"text": "four"})
+    records = server.recorded(lambda: server.together(*[question] * 8), hops(24))
+    callers = [record for record in records if record.labels.service == "api" and record.labels.model == "Api"]
+    waits = sorted(queued(record, Kind.ENGINE) for record in callers)
+
+    # Two at a time of 50 ms each: the last two wait for three rounds.
+    assert waits[-1] > 120
+    assert waits[0] < 50
+    assert all(milliseconds(record)[Stage.QUEUE] >= queued(record, Kind.ENGINE) * 0.9 for record in callers)
+
+
+def test_a_deployment_without_a_router_has_its_prefix_for_a_route(server):
+    proxy, replica = sorted(
+        server.recorded(lambda: server.ask("/plain", b"abc"), hops(2)), key=lambda record: -record.duration_ns
+    )
+
+    assert (replica.labels.service, replica.labels.model, replica.labels.version) == ("plain", "Plain", "7")
+    assert (replica.labels.route, replica.labels.method) == ("/plain", "POST")
+    assert (replica.status, replica.bytes_in, replica.bytes_out) == (200, 3, 10)
+    assert proxy.labels.model == "Plain"
+
+
+def test_a_synchronous_method_executes_in_its_thread(server, milliseconds):
+    embedder = by_model(server.recorded(lambda: server.ask("/api/slow", {"text": "abc"}), hops(3)))["Embedder"]
+
+    assert embedder.labels.route == "Embedder.slow"
+    assert milliseconds(embedder)[Stage.EXECUTE] >= 100
+    assert len(embedder.executes) == 1
+
+
+def test_a_stream_is_a_stream_at_every_hop(server, milliseconds):
+    answers = []
+    found = by_model(server.recorded(lambda: answers.append(server.ask("/api/parts", {"text": "abcdef"})), hops(3)))
+
+    assert answers[0][1] == b"abcdef"
+    assert [found[hop].chunks for hop in ("proxy", "Api", "Embedder")] == [6, 6, 6]
+    for record in found.values():
+        assert record.flags & Flag.STREAM
+        assert record.first_chunk_ns < record.duration_ns - 40e6
+
+
+@pytest.mark.parametrize(
+    ("question", "status", "outcomes"),
+    [
+        (("/api/broken", {"text": "x"}), 500, {"proxy": 3, "Api": 3, "Embedder": 3}),
+        (("/plain", b"bug"), 500, {"proxy": 3, "Plain": 3}),
+        (("/api/missing",), 404, {"proxy": 2, "Api": 2}),
+        (("/api/embed/x", {"no": "text"}), 500, {"proxy": 3, "Api": 3}),
+        (("/nowhere",), 404, {"proxy": 2}),
+    ],
+    ids=["raised behind a handle", "raised", "HTTPException", "raised before the call", "no such route"],
+)
+def test_an_error_is_answered_as_ever_and_is_one_at_every_hop(server, question, status, outcomes):
+    answers = []
+    records = server.recorded(lambda: answers.append(server.ask(*question)), hops(len(outcomes)))
+
+    assert answers[0][0] == status
+    assert {hop: int(record.outcome) for hop, record in by_model(records).items()} == outcomes
+
+
+def test_a_client_that_leaves_has_cancelled_at_every_hop(server):
+    found = by_model(server.recorded(lambda: server.leave("/api/forever"), hops(2)))
+
+    assert {hop: record.outcome for hop, record in found.items()} == {
+        "proxy": Outcome.CANCELLED,
+        "Api": Outcome.CANCELLED,
+    }
+    assert found["Api"].duration_ns < 5e9
+
+
+def test_members_of_a_batch_wait_and_share_one_execute(server, milliseconds, queued):
+    before = len(server.batches())
+    texts = [f"{number:03}".encode() for number in range(4)]
+    records = server.recorded(lambda: server.together(*[("/batched", text) for text in texts]), hops(8))
+    members = [record for record in records if record.labels.service == "batched"]
+    runs = [record.executes for record in members]
+    server.collector.until(lambda: len(server.batches()) > before)
+    batches = server.batches()[before:]
+
+    assert sum(batch.size for batch in batches) == 4
+    assert {batch.reason for batch in batches} <= {"full", "timeout"}
+    assert all((batch.reason == "full") == (batch.size == 4) for batch in batches)
+    assert {(batch.capacity, batch.labels.service, batch.labels.model) for batch in batches} == {
+        (4, "batched", "Batched")
+    }
+    assert all(len(of_one) == 1 for of_one in runs)
+    for batch in batches:
+        shared = [of_one[0] for of_one in runs if of_one[0].batch_id == batch.batch_id]
+        assert len(shared) == batch.size
+        assert {(run.execute_id, run.batch_size, run.start, run.end) for run in shared} == {
+            (shared[0].execute_id, batch.size, shared[0].start, shared[0].end)
+        }
+    assert all(milliseconds(record)[Stage.EXECUTE] >= 30 for record in members)
+
+
+def test_a_batch_of_one_waited_for_company_in_vain(server, milliseconds, queued):
+    before = len(server.batches())
+    records = server.recorded(lambda: server.ask("/batched", b"alone"), hops(2))
+    server.collector.until(lambda: len(server.batches()) > before)
+    (batch,) = server.batches()[before:]
+    member = by_model(records)["Batched"]
+
+    assert (batch.size, batch.reason, batch.waiting) == (1, "timeout", 0)
+    assert queued(member, Kind.BATCH_WAIT) >= 95
+    assert milliseconds(member)[Stage.QUEUE] >= 95
+    assert batch.start - batch.opened >= 95e6
+
+
+def test_members_of_a_failed_batch_have_failed(server):
+    answers = []
+    questions = [("/batched", b"bad"), ("/batched", b"good")]
+    records = server.recorded(lambda: answers.extend(server.together(*questions)), hops(4))
+    members = [record for record in records if record.labels.service == "batched"]
+
+    assert sorted(record.outcome is Outcome.SERVER_ERROR for record in members) == sorted(
+        answer[0] == 500 for answer in answers
+    )
+    assert any(record.outcome is Outcome.SERVER_ERROR for record in members)
+
+
+def test_members_that_wait_are_the_queues_depth(server):
+    def depths():
+        return [frame.gauges["queue_depth"].get("Batched", 0) for frame in list(server.collector.frames)]
+
+    before = len(depths())
+    server.recorded(lambda: server.together(*[("/batched", b"text")] * 24), hops(48))
+    server.collector.until(lambda: depths()[-1] == 0)
+
+    assert max(depths()[before:]) > 0
+
+
+def test_an_instrumented_caller_is_the_parent_and_learns_the_proxys_time(server):
+    headers = {
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "tracestate": "inferometer=1",
+    }
+    answers = []
+    records = server.recorded(lambda: answers.append(server.ask("/plain", b"abc", headers=headers)), hops(2))
+    found = by_model(records)
+    timings = [value for name, value in answers[0][2].items() if name.lower() == "server-timing"]
+
+    assert {f"{record.trace_id:032x}" for record in records} == {"0af7651916cd43dd8448eb211c80319c"}
+    assert f"{found['proxy'].parent_id:016x}" == "b7ad6b7169203331"
+    assert not found["proxy"].flags & Flag.ENTRY
+    assert len(timings) == 1
+    assert timings[0].startswith("inferometer;dur=")
+
+
+def test_a_stranger_learns_nothing(server):
+    assert "server-timing" not in {name.lower() for name in server.ask("/plain", b"abc")[2]}
+
+
+def test_every_hook_works_and_nothing_of_rays_own_is_recorded(server):
+    time.sleep(0.5)  # frames of idle processes
+    statuses = server.hooks()
+    hooks = [name for name in statuses if name.startswith("ray.serve")]
+
+    assert len(hooks) == 6
+    assert all("active" in statuses[hook] and statuses[hook] <= {"active", "waiting"} for hook in hooks)
+    assert not any(frame.gauges["hook_errors"] or frame.gauges["drops"] for frame in server.collector.frames)
+    assert {record.labels.service for record in server.collector.records} <= {PROXY, "api", "plain", "batched"}
+
+
+def test_the_examples_replica_records_by_the_import_line_alone(start):
+    server = start("ray", "{python}", "serve_ray.py", "ray_serve", "{port}", "{folder}", ready="everything runs")
+    answers = []
+    (record,) = server.recorded(lambda: answers.append(server.ask("/", b"how many words")), hops(1))
+
+    assert answers[0][:2] == (200, b'{"words":3}')
+    assert (record.labels.model, record.outcome) == ("Counter", Outcome.OK)
+    assert record.flags & Flag.ENTRY
+    assert record.executes[0].kind is Kind.BATCH
