@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
 from inferometer.catalog.stages import Kind
+from inferometer.recorder.executes import ExecuteMark
 from inferometer.recorder.worker import Worker
 
 
@@ -22,20 +23,42 @@ class What(NamedTuple):
     kind: Kind = Kind.NONE
 
 
+class Timer(Protocol):
+    """How the time of a run is taken: by the host's clock around a call, or by a device's events."""
+
+    def begin(self, what: What) -> Any:
+        """A run begins; what `end` needs."""
+
+    def end(self, begun: Any) -> None:
+        """It has ended, or all of it was launched."""
+
+
+class WallTime:
+    """By the host's clock: the call returns when the run is done."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._begin = worker.executes.begin
+        self.end: Callable[[Any], None] = worker.executes.end
+
+    def begin(self, what: What) -> ExecuteMark:
+        """A run begins now."""
+        return self._begin(what.device, model=what.model, rows=what.rows, kind=what.kind)
+
+
 class Around(Protocol):
     """What the runs of this thread are inside of."""
 
-    def begins(self, runner: Any, what: What) -> None:
-        """A run of *runner* (a module, a session) begins."""
+    def begins(self, what: What, timer: Timer) -> None:
+        """A run begins; *timer* takes the time of such runs."""
 
     def ends(self, runner: Any) -> None:
-        """It has ended."""
+        """A run of *runner* (a module, a session) has ended."""
 
 
 class _Part:
     """A run: what runs inside is part of it."""
 
-    def begins(self, runner: Any, what: What) -> None:
+    def begins(self, what: What, timer: Timer) -> None:
         """Nothing: the whole is told."""
 
     def ends(self, runner: Any) -> None:
@@ -53,38 +76,60 @@ class _Inside(threading.local):
 
 inside: Final = _Inside()
 
-Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], What]
-"""(runner, positional, named arguments of the call) -> what runs."""
+Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], What | None]
+"""(runner, positional, named arguments of the call) -> what runs; None where it is no run."""
+
+
+class Runs:
+    """Calls methods of one kind of runner as executes."""
+
+    def __init__(self, worker: Worker, hook: str, timer: Timer, describe: Describe) -> None:
+        self._worker = worker
+        self._hook = hook
+        self._timer = timer
+        self._describe = describe
+
+    def call(self, original: Callable[..., Any], runner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call *original* as an execute, unless it is part of one or is described as none."""
+        around = inside.around
+        begun: Any = None
+        try:
+            what = None if around is PART else self._describe(runner, args, kwargs)
+            if what is not None and around is not None:
+                around.begins(what, self._timer)
+            elif what is not None:
+                begun = self._timer.begin(what)
+        except Exception as error:  # noqa: BLE001 - the edge: the model runs without us
+            self._worker.hooks.failed(self._hook, error)
+            what = None
+        if what is None:
+            return original(runner, *args, **kwargs)
+        inside.around = PART
+        try:
+            return original(runner, *args, **kwargs)
+        finally:
+            inside.around = around
+            self._ended(around, runner, begun)
+
+    def _ended(self, around: Around | None, runner: Any, begun: Any) -> None:
+        try:
+            if around is not None:
+                around.ends(runner)
+            elif begun is not None:
+                self._timer.end(begun)
+        except Exception as error:  # noqa: BLE001 - the edge
+            self._worker.hooks.failed(self._hook, error)
 
 
 def measured(worker: Worker, hook: str, describe: Describe) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a method's replacement that tells of its wall time as an execute."""
-    begin, end = worker.executes.begin, worker.executes.end
+    runs = Runs(worker, hook, WallTime(worker), describe)
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            around = inside.around
-            if around is PART:
+            if inside.around is PART:
                 return original(self, *args, **kwargs)
-            mark = None
-            try:
-                what = describe(self, args, kwargs)
-                if around is None:
-                    mark = begin(what.device, model=what.model, rows=what.rows, kind=what.kind)
-                else:
-                    around.begins(self, what)
-            except Exception as error:  # noqa: BLE001 - the edge: the model runs without us
-                worker.hooks.failed(hook, error)
-                return original(self, *args, **kwargs)
-            inside.around = PART
-            try:
-                return original(self, *args, **kwargs)
-            finally:
-                inside.around = around
-                if mark is not None:
-                    end(mark)
-                elif around is not None:
-                    around.ends(self)
+            return runs.call(original, self, args, kwargs)
 
         return call
 

@@ -90,10 +90,14 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
 
 def _of_feed(sessions: _Sessions, name: str) -> Describe:
     def describe(session: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> What:
-        known = sessions.of(session)
-        return What(known.device, known.model, _rows(args[1] if len(args) > 1 else kwargs[name]))
+        return _fed(sessions, session, args[1] if len(args) > 1 else kwargs[name])
 
     return describe
+
+
+def _fed(sessions: _Sessions, session: Any, feed: Mapping[str, Any]) -> What:
+    known = sessions.of(session)
+    return What(known.device, known.model, next((_leading(value) for value in feed.values()), 0))
 
 
 def _of_binding(sessions: _Sessions) -> Describe:
@@ -107,7 +111,6 @@ def _of_binding(sessions: _Sessions) -> Describe:
 
 def _run_async(worker: Worker, hook: str, sessions: _Sessions, original: Callable[..., Any]) -> Callable[..., Any]:
     """A run that ends when its callback is called, in a thread of the runtime."""
-    describe = _of_feed(sessions, "input_feed")
 
     def run_async(  # noqa: PLR0917 - as the method that it replaces
         self: Any, output_names: Any, input_feed: Any, callback: Any, user_data: Any, run_options: Any = None
@@ -115,7 +118,7 @@ def _run_async(worker: Worker, hook: str, sessions: _Sessions, original: Callabl
         if inside.around is not None:
             return original(self, output_names, input_feed, callback, user_data, run_options)
         try:
-            what = describe(self, (output_names, input_feed), {})
+            what = _fed(sessions, self, input_feed)
             mark = worker.executes.begin(what.device, model=what.model, rows=what.rows)
         except Exception as error:  # noqa: BLE001 - the edge: the model runs without us
             worker.hooks.failed(hook, error)
@@ -190,10 +193,6 @@ def _copies(
         return copy
 
     return make
-
-
-def _rows(feed: Mapping[str, Any]) -> int:
-    return next((_leading(value) for value in feed.values()), 0)
 
 
 def _leading(value: Any) -> int:
