@@ -11,6 +11,7 @@ from pathlib import Path
 
 from inferometer.catalog import devices, requests, spans, telemetry
 from inferometer.catalog.model import Series
+from inferometer.catalog.phases import PHASES
 from inferometer.catalog.stages import STAGES
 
 _BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -54,8 +55,15 @@ def _attribute_table() -> str:
     return "\n".join(rows)
 
 
+def _phase_table() -> str:
+    rows = ["| phase | meaning |", "|---|---|"]
+    rows += [f"| `{doc.phase.label}` | {doc.meaning} |" for doc in PHASES]
+    return "\n".join(rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "stages": _stage_table,
+    "phases": _phase_table,
     "labels": _label_table,
     "request-series": lambda: _series_table(requests),
     "device-series": lambda: _series_table(devices),

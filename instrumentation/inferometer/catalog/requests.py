@@ -122,6 +122,18 @@ MODEL_LOAD: Final = Histogram(
     help="Time to load a model.",
     labels=(SERVICE, MODEL, REGION),
 )
+COLD_STARTS: Final = Counter(
+    name="inference_cold_starts_total",
+    unit=Unit.COUNT,
+    help="Processes that got ready to serve; each counts when its first request was answered, or a minute later.",
+    labels=(SERVICE, REGION),
+)
+COLD_START: Final = Histogram(
+    name="inference_cold_start_seconds",
+    unit=Unit.SECONDS,
+    help="From a process's start, of a forked worker its fork, until it was ready to serve.",
+    labels=(SERVICE, REGION),
+)
 REQUEST_BYTES: Final = Histogram(
     name="inference_request_bytes", unit=Unit.BYTES, help="Size of request bodies.", labels=OF_MODEL
 )

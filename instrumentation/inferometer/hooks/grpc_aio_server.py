@@ -90,7 +90,7 @@ class _Opening:
         worker = self._worker
         try:
             if not worker.started:
-                worker.start()
+                worker.start(ready=False)
             # It is not started where it is switched off.
             if self._off or not worker.started or is_excluded(worker, details.method):
                 return None

@@ -60,7 +60,7 @@ def _find(worker: Worker, hook: str, module: ModuleType) -> Callable[[Any], Any]
     def opened(rpc_event: Any, state: Any, methods: Any) -> tuple[ThreadedCall | None, str]:
         method = _method(rpc_event, methods)
         if not worker.started:
-            worker.start()
+            worker.start(ready=False)
         # It is not started where it is switched off.
         if not worker.started or is_excluded(worker, method):
             return None, method

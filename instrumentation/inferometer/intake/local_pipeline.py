@@ -11,6 +11,7 @@ from inferometer.catalog import requests, series, telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
 from inferometer.errors import StateError, WireError
 from inferometer.fleet.thresholds import Thresholds
+from inferometer.intake import cold_starts
 from inferometer.intake.held_frames import HeldFrames, resource_of
 from inferometer.intake.hold import TraceHold
 from inferometer.intake.keep import BASELINE, BASELINE_RATIO, Finished, KeepPolicy
@@ -113,6 +114,7 @@ class LocalPipeline:
     def _frame(self, arrival: Arrival) -> bool:
         info, frame = arrival.worker, arrival.frame
         changed = self._workers.frame(arrival)
+        changed |= cold_starts.absorb(arrival, self._aggregator, self._writer)
         for batch in batches(frame, arrival.names):
             self._meter.batch(batch)
             self._batches[batch.batch_id] = batch

@@ -46,7 +46,7 @@ def recording(worker: Worker, call: Method) -> Method:
             return
         try:
             if not worker.started:
-                worker.start()
+                worker.start(ready=False)
             # It is not started where it is switched off.
             scope[RECORDED] = worker.started and scope["path"] not in excluded
             request = AsgiRequest(worker, scope, receive, send) if scope[RECORDED] else None
@@ -77,6 +77,7 @@ def _lifespan_send(worker: Worker, scope: Scope, send: Send) -> Send:
     if scope["type"] != "lifespan":
         return send
     scope[RECORDED] = True
+    worker.cold_start.starting()
 
     async def lifespan_send(message: Message) -> None:
         try:

@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from inferometer.recorder import process
+from inferometer.settings import Policy
 from inferometer.wire.frame import Frame, encode
 from inferometer.wire.gauges import Gauges
 from inferometer.wire.layout import REQUESTS, Section
@@ -41,6 +42,12 @@ class FrameMaker:
         still_open = _without_finished(scanned, tables[Section.REQUESTS])
         tables[Section.OPEN] = b"".join([row for _, row, _ in still_open])
         tables[Section.EXECUTES] += loose + b"".join([executes for _, _, executes in still_open])
+        tables[Section.PHASES] = worker.cold_start.rows(
+            tables[Section.REQUESTS],
+            worker.shapes,
+            region=worker.settings.region,
+            traced=worker.settings.traces is not Policy.OFF,
+        )
         self._sequence += 1
         worker.frames += 1
         frame = Frame(

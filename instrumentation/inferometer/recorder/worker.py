@@ -10,6 +10,7 @@ from typing import Final
 from inferometer.fleet.thresholds import NOTHING
 from inferometer.recorder import process
 from inferometer.recorder.buffers import Buffers
+from inferometer.recorder.cold_start import ColdStart
 from inferometer.recorder.destination import Destination, Elect
 from inferometer.recorder.executes import Executes
 from inferometer.recorder.flusher import Flusher
@@ -77,15 +78,22 @@ class Worker:
         self._queues: dict[int, Callable[[], tuple[str, int]]] = {}
         self._loads: list[tuple[str, int]] = []
         self._start_ns = process.start_ns()
+        self.cold_start = ColdStart(self._start_ns)
         self._destination = Destination(settings, elect)
         self._flusher: Flusher | None = None
         self._starting = threading.Lock()
         self._exit_by: float | None = None
 
-    def start(self) -> None:
-        """Start sending, once; called when a server starts in this process, never at import."""
+    def start(self, *, ready: bool = True) -> None:
+        """Start sending, once; called when a server starts in this process, never at import.
+
+        Args:
+            ready: whether the server is ready now; not where a request is the first that is seen of it.
+        """
         if self.settings.enabled is False:
             return
+        if ready:
+            self.cold_start.ready()
         with self._starting:
             if self._flusher is None:
                 self._flusher = Flusher(self, self._destination)
@@ -103,10 +111,12 @@ class Worker:
 
     def flush_at_exit(self) -> None:
         """Flush because a server ends; all such calls together take no longer than settings give to an exit."""
+        self.cold_start.ends()
         self.flush(self._left())
 
     def close(self) -> None:
         """Flush and stop, within the time that settings give to an exit."""
+        self.cold_start.ends()
         flusher, self._flusher = self._flusher, None
         self.started = False
         if flusher is not None:
@@ -168,7 +178,9 @@ class Worker:
         return depths
 
     def loaded(self, model: str, duration_ns: int) -> None:
-        """A model was loaded."""
+        """A model was loaded, just now."""
+        now = time.monotonic_ns()
+        self.cold_start.loaded(model, now - duration_ns, now)
         if len(self._loads) < _MAX_LOADS:
             self._loads.append((model, duration_ns))
 
@@ -188,6 +200,7 @@ class Worker:
             self._flusher = None
         self.started = False
         self._start_ns = process.start_ns()
+        self.cold_start.after_fork(self._start_ns)
         self.open.clear()
         self._loads.clear()
         if self.tracing is not None:

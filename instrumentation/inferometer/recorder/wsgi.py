@@ -44,7 +44,7 @@ def recording(worker: Worker, call: Method) -> Method:
 
     def begin(environ: WSGIEnvironment, start_response: StartResponse) -> WsgiRequest | None:
         if not worker.started:
-            worker.start()
+            worker.start(ready=False)
         # It is not started where it is switched off.
         environ[RECORDED] = worker.started and environ.get("PATH_INFO") not in excluded
         if not environ[RECORDED]:

@@ -25,6 +25,7 @@ class Section(IntEnum):
     INTERVALS = 15
     GAPS = 16
     EXTERNAL_IDS = 17
+    PHASES = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,25 @@ GAPS = Table(
 EXTERNAL_IDS = Table(Section.EXTERNAL_IDS, (("span_id", "Q"), ("text", "64s")))
 """What the client or a proxy calls the request (``X-Request-ID``): UTF-8, filled with zero bytes."""
 
-TABLES = (REQUESTS, OPEN, EXECUTES, CALLS, BATCHES, INTERVALS, GAPS, EXTERNAL_IDS)
+PHASES = Table(
+    Section.PHASES,
+    (
+        ("start", "Q"),
+        ("end", "Q"),
+        ("trace_hi", "Q"),  # of the request, in the phase of the first one
+        ("trace_lo", "Q"),
+        ("span_id", "Q"),
+        ("model", "I"),  # string number, of a model's load
+        ("region", "I"),  # string number
+        ("phase", "B"),  # catalog.phases.Phase
+        ("traced", "B"),  # 1: our pipeline exports spans
+        ("pad1", "H"),
+        ("pad2", "I"),
+    ),
+)
+"""The cold start of the worker: all rows of it in one frame, once."""
+
+TABLES = (REQUESTS, OPEN, EXECUTES, CALLS, BATCHES, INTERVALS, GAPS, EXTERNAL_IDS, PHASES)
 BY_SECTION = {table.section: table for table in TABLES}
 
 SHAPE_FIELDS = ("service", "model", "version", "region", "tenant", "class", "method", "route")
