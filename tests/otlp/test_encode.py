@@ -211,6 +211,31 @@ def test_the_time_to_the_first_chunk_of_a_stream_is_said(kept, record):
     assert attributes(root)[spans.FIRST_CHUNK.name] == 0.004
 
 
+def test_a_request_with_tokens_says_them_by_the_names_for_generative_ai(kept, record):
+    stamps = list(record().stamps)
+    stamps[Moment.FIRST_CHUNK], stamps[Moment.FIRST_TOKEN] = BEGIN + 4 * MS, BEGIN + 5 * MS
+    labels = replace(record().labels, route="/v1/chat/completions")
+    root, *_ = read(
+        kept(record(
+            stamps=stamps, last_token=BEGIN + 17 * MS, tokens_in=9, tokens_out=5, labels=labels, flags=Flag.STREAM
+        ))
+    )  # fmt: skip
+    said = attributes(root)
+
+    assert said[spans.GEN_AI_OPERATION.name] == "chat"
+    assert said[spans.GEN_AI_RESPONSE_MODEL.name] == "minilm"
+    assert (said[spans.GEN_AI_INPUT_TOKENS.name], said[spans.GEN_AI_OUTPUT_TOKENS.name]) == (9, 5)
+    assert (said[spans.GEN_AI_FIRST_CHUNK.name], said[spans.FIRST_TOKEN.name]) == (0.004, 0.005)
+    assert said[spans.TIME_PER_OUTPUT_TOKEN.name] == 0.003
+
+
+def test_what_is_not_known_of_tokens_is_absent(kept, record):
+    root, *_ = read(kept(record(tokens_in=9)))
+    said = {name for name in attributes(root) if "token" in name or name.startswith("gen_ai.")}
+
+    assert said == {spans.GEN_AI_RESPONSE_MODEL.name, spans.GEN_AI_INPUT_TOKENS.name}
+
+
 def test_an_export_that_is_repeated_is_the_same_bytes(kept):
     assert encode_trace(kept()) == encode_trace(kept())
 

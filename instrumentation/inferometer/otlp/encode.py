@@ -16,7 +16,8 @@ from inferometer.catalog.rpc import GRPC, is_rpc_call, status_name
 from inferometer.catalog.stages import FAILED, Kind, Outcome, Stage
 from inferometer.otlp import rpc
 from inferometer.otlp.fields import attribute, link, pair, part, texts, times, varint
-from inferometer.record.model import Batch, Call, Execute, Labels, RequestRecord
+from inferometer.otlp.generation import token_fields
+from inferometer.record.model import Batch, Call, Execute, Labels, Moment, RequestRecord
 from inferometer.record.partition import MAX_SEGMENTS, Partition, Segment
 
 _INTERNAL: Final = b"\x30\x01"
@@ -295,6 +296,8 @@ def _root_measures(kept: Kept) -> Iterator[bytes]:
     first = record.first_chunk_ns
     if first is not None:
         yield attribute(spans.FIRST_CHUNK, first / NANOSECONDS)
+    if record.tokens_in or record.tokens_out or record.stamps[Moment.FIRST_TOKEN]:
+        yield from token_fields(record)
     if kept.outlay is not None:
         yield from _cost(kept.outlay)
 
