@@ -14,7 +14,6 @@ from pathlib import Path
 from socket import create_server, gethostname
 from types import FrameType
 from typing import Final
-from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -27,6 +26,7 @@ from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
 from inferometer.intake.server import Server
 from inferometer.intake.state import StateFile, Step, nothing
+from inferometer.otlp.endpoint import Endpoint
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
 from inferometer_exporters.api import Api
@@ -41,7 +41,6 @@ from inferometer_exporters.source import Sampler, Source
 _log = logging.getLogger(__name__)
 
 STATE_NAME: Final = "sidecar.state"
-_TRACES_PATH: Final = "/v1/traces"
 EARLY_ROWS: Final = 16_384
 """Requests that make a pass come early: in a pass of 2,500 one costs 19 µs, of 9,000 11 (benchmarks/sidecar.py)."""
 _LOOPBACK: Final = "127.0.0.1"
@@ -83,8 +82,8 @@ class SidecarSettings:
     api: Address = field(default=Address(_LOOPBACK, 9465))
     thresholds: Path | None = None
     """``thresholds.json``, as ``inferometer generate`` writes it; without it nothing is promised or priced."""
-    otlp: str | None = None
-    """Where kept traces go: an OTLP/HTTP endpoint; nowhere without it."""
+    otlp: Endpoint | None = None
+    """Where kept traces go; nowhere without it."""
     replay: Path | None = None
     """Recorded readings of GPUs to show, for hosts without one."""
     bounds: Bounds = field(default_factory=Bounds)
@@ -111,7 +110,7 @@ class Sidecar:
         if settings.replay is not None:
             sources.append(Replay(settings.replay))
         self._sampler = Sampler(sources)
-        self._sender = None if settings.otlp is None else Sender(traces_url(settings.otlp))
+        self._sender = None if settings.otlp is None else Sender(settings.otlp)
         with contextlib.ExitStack() as undo:
             _private(settings.state)
             _private(settings.socket.parent)
@@ -221,11 +220,6 @@ class _ApiServer:
         if self._thread.is_alive():
             self._thread.join(_CLOSE_SECONDS)
         self._socket.close()
-
-
-def traces_url(endpoint: str) -> str:
-    """Where traces are posted to at an OTLP/HTTP endpoint, which may name only the host."""
-    return endpoint if urlsplit(endpoint).path.strip("/") else endpoint.rstrip("/") + _TRACES_PATH
 
 
 def _private(folder: Path) -> None:

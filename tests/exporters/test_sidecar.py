@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 from inferometer.errors import RefusedError, StateError
-from inferometer_exporters.sidecar import Address, Sidecar, SidecarSettings, traces_url
+from inferometer_exporters.sidecar import Address, Sidecar, SidecarSettings
 
 PROGRAM = """
 import sys
@@ -105,9 +105,3 @@ def test_an_address_is_host_and_port(text, address):
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(RefusedError, match="HOST:PORT is right"):
         Address.parse(text)
-
-
-def test_traces_go_to_the_path_of_the_specification_unless_one_is_named():
-    assert traces_url("http://127.0.0.1:14318") == "http://127.0.0.1:14318/v1/traces"
-    assert traces_url("http://127.0.0.1:14318/") == "http://127.0.0.1:14318/v1/traces"
-    assert traces_url("http://host/otlp/v1/traces") == "http://host/otlp/v1/traces"

@@ -210,7 +210,7 @@ def test_closing_leaves_no_thread_no_socket_and_no_address(tmp_path, connect):
     ("environ", "said"),
     [
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:4317"}, "no trace is exported"),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "over HTTP"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "json"}, "or grpc is right"),
         ({"INFEROMETER_THRESHOLDS": "/nowhere/thresholds.json"}, "no objective is counted"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from inferometer.errors import RefusedError, StateError
 from inferometer.otlp import Note, Sender, TraceWriter, Unit, encode_trace
+from inferometer.otlp.endpoint import Endpoint
 from inferometer.otlp.writer import Outcomes
 
 
@@ -46,7 +47,7 @@ def units(kept, count: int) -> list[Unit]:
 
 
 def test_units_arrive_compressed_in_one_request_and_are_settled(endpoint, kept):
-    sender = Sender(endpoint.url, headers={"X-Key": "secret"})
+    sender = Sender(Endpoint(url=endpoint.url, headers={"x-key": "secret"}))
     for unit in units(kept, 3):
         assert sender.put(unit)
     sender.start()
@@ -57,8 +58,8 @@ def test_units_arrive_compressed_in_one_request_and_are_settled(endpoint, kept):
     assert [unit.number for unit in accepted] == [1, 2, 3]
     assert len(endpoint.requests) == 1
     assert endpoint.names.count("POST /predict") == 3
-    assert endpoint.headers["X-Key"] == "secret"
-    assert endpoint.headers["Content-Type"] == "application/x-protobuf"
+    assert endpoint.headers["x-key"] == "secret"
+    assert endpoint.headers["content-type"] == "application/x-protobuf"
     assert sender.waiting == 0
 
 
@@ -88,7 +89,7 @@ def test_what_the_endpoint_refuses_is_given_up_and_said(endpoint, kept, status, 
         until("rejected", lambda: rejected.extend(sender.settled().rejected) or bool(rejected))
 
     assert len(endpoint.requests) == 1
-    assert f"refused 1 traces with status {status}" in caplog.text
+    assert f"refused 1 traces: status {status}" in caplog.text
 
 
 def test_the_endpoint_says_how_long_to_wait(endpoint, kept):

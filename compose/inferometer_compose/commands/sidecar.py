@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from inferometer.otlp.endpoint import Endpoint
 from inferometer.settings import Settings
 from inferometer_compose.beside.folders import state_folder
 from inferometer_exporters.sidecar import Address, SidecarSettings
@@ -53,6 +54,6 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
         metrics=Address.parse(options.metrics),
         api=Address.parse(options.api),
         thresholds=options.thresholds,
-        otlp=options.otlp,
+        otlp=Endpoint.from_env(environment, options.otlp or ""),
         replay=options.replay,
     )

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
 
 from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_bounds
 from inferometer.errors import InferometerError, RefusedError, StateError
@@ -20,6 +19,7 @@ from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.intake.passes import Intake, boot_id
 from inferometer.intake.server import Server
 from inferometer.intake.state import StateFile, Step, nothing
+from inferometer.otlp.endpoint import Endpoint
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
 
@@ -30,7 +30,6 @@ SOCKET_NAME: Final = "intake.sock"
 STATE_NAME: Final = "intake.state"
 WHERE_NAME: Final = "intake.json"
 DEFAULT_METRICS: Final = "127.0.0.1:9464"
-_TRACES_PATH: Final = "/v1/traces"
 _CLOSE_SECONDS: Final = 2.0
 
 
@@ -109,7 +108,8 @@ def start(
     Settings: ``INFEROMETER_METRICS`` (``host:port`` of ``/metrics``, default 127.0.0.1:9464),
     ``INFEROMETER_BASELINE_RATIO`` (share of all traces that are kept whatever they are, default 0.02),
     ``INFEROMETER_THRESHOLDS`` (what ``inferometer generate`` wrote), ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` or
-    ``OTEL_EXPORTER_OTLP_ENDPOINT`` (where kept traces go; nowhere without) with their ``…_HEADERS``.
+    ``OTEL_EXPORTER_OTLP_ENDPOINT`` (where kept traces go; nowhere without) and the other variables of
+    `inferometer.otlp.endpoint`.
 
     Raises:
         RefusedError: the folder cannot hold a lock and a socket.
@@ -204,27 +204,12 @@ def _thresholds(environ: Mapping[str, str]) -> Thresholds:
 
 
 def _sender(environ: Mapping[str, str]) -> Sender | None:
-    endpoint = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
-    base = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-    if not endpoint and base:
-        endpoint = base.rstrip("/") + _TRACES_PATH
-    if not endpoint:
-        return None
-    protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")
-    if protocol not in {"", "http/protobuf"}:
-        _log.warning("traces are sent to %s over HTTP with protobuf, not %s", endpoint, protocol)
+    endpoint = Endpoint.from_env(environ)
     try:
-        return Sender(endpoint, headers=_headers(environ))
+        return Sender(endpoint) if endpoint is not None else None
     except RefusedError as error:
         _log.warning("%s; no trace is exported", error)
         return None
-
-
-def _headers(environ: Mapping[str, str]) -> dict[str, str]:
-    """``OTEL_EXPORTER_OTLP_TRACES_HEADERS``, else ``OTEL_EXPORTER_OTLP_HEADERS``: ``name=value,…``, URL-encoded."""
-    text = environ.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "") or environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
-    pairs = (pair.partition("=") for pair in text.split(","))
-    return {unquote(name.strip()): unquote(value.strip()) for name, _, value in pairs if name.strip()}
 
 
 def _baseline_ratio(environ: Mapping[str, str]) -> float:

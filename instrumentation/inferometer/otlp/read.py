@@ -57,18 +57,29 @@ def read_spans(data: bytes) -> Iterator[ReadSpan]:
             for _, scope in _messages(resource, 2):
                 for _, span in _messages(scope, 2):
                     yield _span(span)
-    except (IndexError, struct.error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise WireError(f"no encoded spans: {error}") from error
 
 
 def _messages(data: bytes, wanted: int) -> Iterator[tuple[int, bytes]]:
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == wanted and isinstance(value, bytes):
             yield number, value
 
 
+def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """(number, value) of each field of a message: bytes where it has a length, else the integer of its bits.
+
+    Raises:
+        WireError: it is no message.
+    """
+    try:
+        yield from _fields(data)
+    except (IndexError, struct.error) as error:
+        raise WireError(f"no protobuf message: {error}") from error
+
+
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(number, value) of each field: bytes where it has a length, else the integer of its bits."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -102,7 +113,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 def _span(data: bytes) -> ReadSpan:
     span = ReadSpan()
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if isinstance(value, int):
             if number in _NUMBERS:
                 setattr(span, _NUMBERS[number], value)
@@ -114,23 +125,23 @@ def _span(data: bytes) -> ReadSpan:
             key, held = _pair(value)
             span.attributes[key] = held
         elif number == _LINK:
-            ids = {of: int.from_bytes(part, "big") for of, part in _fields(value) if isinstance(part, bytes)}
+            ids = {of: int.from_bytes(part, "big") for of, part in fields(value) if isinstance(part, bytes)}
             span.links.append((ids.get(1, 0), ids.get(2, 0)))
         elif number == _STATUS:
-            span.failed = (_CODE, _ERROR) in _fields(value)
+            span.failed = (_CODE, _ERROR) in fields(value)
     return span
 
 
 def _pair(data: bytes) -> tuple[str, Value]:
     key, value = "", b""
-    for number, part in _fields(data):
+    for number, part in fields(data):
         if isinstance(part, bytes):
             key, value = (part.decode(), value) if number == 1 else (key, part)
     return key, _value(value)
 
 
 def _value(data: bytes) -> Value:
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if isinstance(value, bytes):
             if number == 5:  # noqa: PLR2004 - numbers of fields in common.proto
                 return tuple(str(_value(one)) for _, one in _messages(value, 1))

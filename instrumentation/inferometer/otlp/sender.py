@@ -1,7 +1,5 @@
-"""Posts encoded traces to an OTLP/HTTP endpoint: a thread, a bounded queue, retries, exact counts of what was lost."""
+"""Sends encoded traces to a receiver of OTLP: a thread, a bounded queue, retries, exact counts of what was lost."""
 
-import gzip
-import http.client
 import logging
 import random
 import threading
@@ -10,9 +8,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
 
-from inferometer.errors import RefusedError
+from inferometer.otlp.delivery import Answer, Delivery, Verdict
+from inferometer.otlp.endpoint import Endpoint, Protocol
+from inferometer.otlp.grpc_export import GrpcExport
+from inferometer.otlp.http_post import HttpPost
 
 _log = logging.getLogger(__name__)
 
@@ -20,12 +20,8 @@ MAX_BYTES: Final = 2 << 20
 """Bytes of traces that wait; more are dropped, and counted. They are part of a state that is written often."""
 MAX_POST: Final = 1 << 20
 """Bytes per request, before compression."""
-TIMEOUT_SECONDS: Final = 10.0
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
-_RETRIED: Final = frozenset({429, 502, 503, 504})
-"""Answers after which OTLP/HTTP says to try again; every other error is final."""
-_OK: Final = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,8 @@ class Settled:
     """The endpoint said no, finally."""
     failures: int = 0
     """Attempts that failed and are tried again."""
+    rejected_spans: int = 0
+    """Spans of accepted units that the endpoint left out."""
 
 
 @dataclass(slots=True)
@@ -56,6 +54,7 @@ class _Results:
     accepted: list[Unit] = field(default_factory=list)
     rejected: list[Unit] = field(default_factory=list)
     failures: int = 0
+    rejected_spans: int = 0
 
 
 class Sender:
@@ -64,38 +63,26 @@ class Sender:
     A unit stays in the queue until the endpoint has answered for it.
 
     Args:
-        endpoint: whole URL, such as ``http://127.0.0.1:4318/v1/traces``.
-        headers: sent with every request.
+        endpoint: the receiver; a text is its whole URL, such as ``http://127.0.0.1:4318/v1/traces``.
         max_bytes: of units that wait.
         first_wait: seconds before the first retry; doubles with each, up to half a minute.
         monotonic: seconds.
 
     Raises:
-        RefusedError: the endpoint is no http or https URL.
+        RefusedError: the endpoint is no http or https URL, or a certificate of it cannot be used.
     """
 
     def __init__(
         self,
-        endpoint: str,
+        endpoint: Endpoint | str,
         *,
-        headers: dict[str, str] | None = None,
         max_bytes: int = MAX_BYTES,
         first_wait: float = _FIRST_WAIT,
-        timeout: float = TIMEOUT_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        url = urlsplit(endpoint)
-        if url.scheme not in {"http", "https"} or not url.hostname:
-            raise RefusedError(f"cannot send traces to {endpoint!r}: an http or https URL is right")
-        self.endpoint = endpoint
-        self._connect = _connector(url.scheme, url.hostname, url.port, timeout)
-        self._path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        self._headers = {
-            "Content-Type": "application/x-protobuf",
-            "Content-Encoding": "gzip",
-            "User-Agent": "inferometer",
-            **(headers or {}),
-        }
+        receiver = Endpoint(url=endpoint) if isinstance(endpoint, str) else endpoint
+        self.endpoint = receiver.url
+        self._delivery: Delivery = GrpcExport(receiver) if receiver.protocol is Protocol.GRPC else HttpPost(receiver)
         self._max_bytes = max_bytes
         self._first_wait = first_wait
         self._monotonic = monotonic
@@ -129,7 +116,7 @@ class Sender:
         """What became of units since the last call."""
         with self._wake:
             results, self._results = self._results, _Results()
-        return Settled(results.accepted, results.rejected, results.failures)
+        return Settled(results.accepted, results.rejected, results.failures, results.rejected_spans)
 
     @property
     def waiting(self) -> int:
@@ -146,36 +133,28 @@ class Sender:
             self._thread.join(seconds + 0.5)
 
     def _run(self) -> None:
-        connection: http.client.HTTPConnection | None = None
         wait = self._first_wait
         while (units := self._next()) is not None:
-            body = gzip.compress(b"".join(unit.data for unit in units), 1, mtime=0)
-            used = connection is not None
-            connection = connection or self._connect()
-            try:
-                connection.request("POST", self._path, body, self._headers)
-                response = connection.getresponse()
-                response.read()
-                status, after = response.status, response.getheader("Retry-After")
-            except (OSError, http.client.HTTPException) as error:
-                _log.debug("traces could not be sent to %s: %s", self.endpoint, error)
-                connection.close()
-                connection = None
-                if used:
-                    # Kept open since the last request, closed by the other side meanwhile: no failure yet.
-                    continue
-                status, after = http.HTTPStatus.SERVICE_UNAVAILABLE, None
-            if status in _RETRIED:
+            answer = self._send(b"".join(unit.data for unit in units))
+            if answer.verdict is Verdict.AGAIN:
+                _log.debug("traces could not be sent to %s: %s", self.endpoint, answer.said)
                 self._failed()
-                self._pause(_retry_after(after, wait))
+                self._pause(_retry_after(answer.after_seconds, wait))
                 wait = min(wait * 2, _LONGEST_WAIT)
                 continue
             wait = self._first_wait
-            if status not in _OK:
-                _log.warning("%s refused %d traces with status %d", self.endpoint, len(units), status)
-            self._done(units, accepted=status in _OK)
-        if connection is not None:
-            connection.close()
+            if answer.verdict is Verdict.REFUSED:
+                _log.warning("%s refused %d traces: %s", self.endpoint, len(units), answer.said)
+            elif answer.rejected_spans:
+                _log.warning("%s left out %d spans: %s", self.endpoint, answer.rejected_spans, answer.said)
+            self._done(units, answer)
+        self._delivery.close()
+
+    def _send(self, body: bytes) -> Answer:
+        try:
+            return self._delivery.send(body)
+        except Exception as error:  # noqa: BLE001 - the edge: this thread must outlive whatever a library does
+            return Answer(Verdict.AGAIN, f"{type(error).__name__}: {error}")
 
     def _next(self) -> list[Unit] | None:
         """Units for one request, in order, left in the queue; None when it is time to stop."""
@@ -193,11 +172,13 @@ class Sender:
                 units.append(unit)
             return units
 
-    def _done(self, units: list[Unit], *, accepted: bool) -> None:
+    def _done(self, units: list[Unit], answer: Answer) -> None:
         with self._wake:
             for _ in units:
                 self._bytes -= len(self._queue.popleft().data)
-            (self._results.accepted if accepted else self._results.rejected).extend(units)
+            took = answer.verdict is Verdict.ACCEPTED
+            (self._results.accepted if took else self._results.rejected).extend(units)
+            self._results.rejected_spans += answer.rejected_spans
 
     def _failed(self) -> None:
         with self._wake:
@@ -210,14 +191,8 @@ class Sender:
                 self._wake.wait(left)
 
 
-def _connector(scheme: str, host: str, port: int | None, timeout: float) -> Callable[[], http.client.HTTPConnection]:
-    if scheme == "https":
-        return lambda: http.client.HTTPSConnection(host, port, timeout=timeout)
-    return lambda: http.client.HTTPConnection(host, port, timeout=timeout)
-
-
-def _retry_after(header: str | None, wait: float) -> float:
+def _retry_after(asked: float | None, wait: float) -> float:
     """Seconds until the next try: what the endpoint asks for, else *wait* with jitter, so that workers do not march."""
-    if header is not None and header.isdigit():
-        return min(float(header), _LONGEST_WAIT)
+    if asked is not None:
+        return min(asked, _LONGEST_WAIT)
     return wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing

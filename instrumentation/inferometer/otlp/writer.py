@@ -36,7 +36,7 @@ class Outcomes:
     dropped: int = 0
     """Traces that found no room in the queue."""
     rejected: int = 0
-    """Traces that the endpoint refused."""
+    """Traces that the endpoint refused, and spans of accepted ones that it left out."""
     failures: int = 0
 
     def __bool__(self) -> bool:
@@ -91,8 +91,9 @@ class TraceWriter:
         for unit in settled.rejected:
             self._waiting.pop(unit.number, None)
         dropped, self._dropped = self._dropped, 0
-        spans = sum(unit.spans for unit in settled.accepted)
-        return Outcomes(notes, spans, dropped, sum(unit.traces for unit in settled.rejected), settled.failures)
+        spans = max(sum(unit.spans for unit in settled.accepted) - settled.rejected_spans, 0)
+        rejected = sum(unit.traces for unit in settled.rejected) + settled.rejected_spans
+        return Outcomes(notes, spans, dropped, rejected, settled.failures)
 
     def dump(self) -> bytes:
         """All traces that wait, with their notes."""
