@@ -19,6 +19,8 @@ SHOW = "from inferometer.recorder.this_process import worker; w = worker(); prin
         (["/bin/gunicorn", "--bind", "unix:sock", "shop:make()"], "shop"),
         (["/bin/hypercorn", "--bind", "unix:sock", "-w", "4", "shop:app"], "shop"),
         (["/bin/granian", "shop:app", "--host", "::1"], "shop"),
+        (["/bin/gunicorn", "--bind", "unix:sock", "--preload", "shop.app:app"], "shop.app"),
+        (["/bin/gunicorn", "--bind", "unix:sock"], ""),
         (["/srv/serve.py", "--port", "80"], "serve"),
         (["/lib/uvicorn/__main__.py"], ""),
         (["-m", "shop:app"], "shop"),

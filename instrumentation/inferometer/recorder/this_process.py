@@ -21,6 +21,8 @@ from inferometer.settings import Settings
 log = logging.getLogger("inferometer")
 
 _APPLICATION: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(.*\))?")
+_ADDRESSES: Final = frozenset({"unix", "fd"})
+"""What gunicorn and hypercorn write before the path or number of a socket."""
 _MODULE_OPTION: Final = re.compile(r"-[A-Za-z]*m")
 
 
@@ -48,10 +50,18 @@ def _timeouts(path: Path | None) -> Callable[[str], int] | None:
 
 def application_module(argv: Sequence[str]) -> str:
     """The application's module, from what was started: ``gunicorn pkg.app:app`` or ``python app.py``; empty without."""
+    after_option = ""
     for before, argument in pairwise(["", *argv[1:]]):
-        # What follows an option may look the same: --bind unix:socket.
-        if not before.startswith("-") and _APPLICATION.fullmatch(argument):
-            return argument.partition(":")[0]
+        if not _APPLICATION.fullmatch(argument):
+            continue
+        module = argument.partition(":")[0]
+        if not before.startswith("-"):
+            return module
+        # It may be the option's value (--bind unix:socket), or the option has none (--preload shop.app:app).
+        if module not in _ADDRESSES:
+            after_option = module
+    if after_option:
+        return after_option
     script = Path(argv[0]) if argv else Path()
     return script.stem if script.suffix == ".py" and script.stem != "__main__" else ""
 
@@ -64,7 +74,7 @@ def module_started(command: Sequence[str]) -> str:
     module = next((name for option, name in pairwise(command) if _MODULE_OPTION.fullmatch(option)), "")
     if not module:
         return ""
-    if "." not in module and module not in sys.modules:
+    if "." not in module and module != "__main__":
         # A top-level module can be looked for without an import; those of the current folder are not there yet.
         spec = find_spec(module)
         if spec is not None and spec.submodule_search_locations is not None:
