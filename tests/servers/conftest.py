@@ -181,6 +181,7 @@ def start(environment):
             "TMPDIR": str(folder),
             **variables,
         }
+        variables = {name: value.format(port=port, folder=folder) for name, value in variables.items()}
         words = [part.format(port=port, folder=folder, python=python) for part in command]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(

@@ -41,6 +41,9 @@ HOOKS: Final = (
     Hook("opentelemetry.asgi", "opentelemetry.instrumentation.asgi", "inferometer.hooks.otel.bypass_asgi"),
     Hook("opentelemetry.sdk", "opentelemetry.sdk.trace", "inferometer.hooks.otel.sdk"),
     Hook("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", "inferometer.hooks.onnxruntime"),
+    Hook("bentoml", "_bentoml_impl.server.app", "inferometer.hooks.bentoml"),
+    Hook("bentoml.batching", "bentoml._internal.marshal.dispatcher", "inferometer.hooks.bentoml_batching"),
+    Hook("bentoml.io", "_bentoml_sdk.io_models", "inferometer.hooks.bentoml_io"),
     Hook("ray.serve", "ray.serve.api", "inferometer.hooks.ray_serve"),
     Hook("ray.serve.batching", "ray.serve.batching", "inferometer.hooks.ray_serve_batching"),
     Hook("ray.serve.deployment", "ray.serve._private.config", "inferometer.hooks.ray_serve_deployment"),
@@ -66,6 +69,8 @@ HOOKS: Final = (
     Hook("grpc.client", "grpc._channel", "inferometer.hooks.grpc_client"),
     Hook("grpc.aio.client", "grpc.aio._call", "inferometer.hooks.grpc_aio_client"),
     Hook("flask", "flask.app", "inferometer.hooks.flask"),
+    Hook("urllib3", "urllib3.connectionpool", "inferometer.hooks.urllib3"),
+    Hook("aiohttp", "aiohttp.client", "inferometer.hooks.aiohttp"),
     Hook("threads", "concurrent.futures.thread", "inferometer.hooks.threads"),
 )
 _installing = threading.Lock()
