@@ -1,11 +1,11 @@
 """Finished requests wait while their trace may yet be kept; those of a trace that is not are forgotten."""
 
-import json
 import struct
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from inferometer.catalog.labels import KEEP_REASON
 from inferometer.errors import StateError
 from inferometer.intake.held_frames import HeldFrames
 
@@ -19,6 +19,9 @@ REMEMBERED: Final = 10_000
 """Kept traces whose late hops are kept too."""
 _HOP: Final = struct.Struct("<QQ")
 """number of the frame, span id"""
+_KEPT: Final = struct.Struct("<16sB")
+"""trace id, index of the reason"""
+_CODES: Final = {reason: code for code, reason in enumerate(KEEP_REASON.values)}
 _TRACE: Final = struct.Struct("<16sqI")
 """trace id, moment at which it is forgotten, bytes of its hops"""
 
@@ -38,12 +41,14 @@ class TraceHold:
         self._max_traces = max_traces
         self._hops: dict[int, bytes] = {}
         self._due: OrderedDict[int, int] = OrderedDict()
-        self._kept: OrderedDict[int, str] = OrderedDict()
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        """Trace -> its line of the state: thousands of them are written four times a second."""
         self._forgotten = 0
 
     def kept(self, trace_id: int) -> str | None:
         """The first reason for which a trace was kept; None for one that was not, so far."""
-        return self._kept.get(trace_id)
+        line = self._kept.get(trace_id)
+        return None if line is None else KEEP_REASON.values[line[-1]]
 
     def hold(self, trace_id: int, frame: int, span_id: int, now_ns: int) -> None:
         """Hold a hop of a trace that is not kept so far: request *span_id* of held frame number *frame*."""
@@ -68,7 +73,7 @@ class TraceHold:
 
     def remember(self, trace_id: int, reason: str) -> None:
         """Keep a trace from now on, of which no hop waits."""
-        self._kept[trace_id] = reason
+        self._kept[trace_id] = _KEPT.pack(trace_id.to_bytes(16, "big"), _CODES[reason])
         if len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)
 
@@ -103,7 +108,7 @@ class TraceHold:
 
     def dump(self, frames: Collection[int]) -> bytes:
         """All hops that wait in these frames, and which traces are kept."""
-        kept = json.dumps({f"{trace_id:x}": reason for trace_id, reason in self._kept.items()}).encode()
+        kept = b"".join(self._kept.values())
         parts = [_TRACE.pack(b"", 0, len(kept)), kept]
         for trace_id, due_ns in self._due.items():
             hops = b"".join(_HOP.pack(*hop) for hop in _HOP.iter_unpack(self._hops[trace_id]) if hop[0] in frames)
@@ -119,13 +124,13 @@ class TraceHold:
         """
         try:
             (_, _, size), begin = _TRACE.unpack_from(data), _TRACE.size
-            for trace_id, reason in json.loads(data[begin : begin + size]).items():
-                self._kept[int(trace_id, 16)] = str(reason)
+            for identity, code in _KEPT.iter_unpack(data[begin : begin + size]):
+                self.remember(int.from_bytes(identity, "big"), KEEP_REASON.values[code])
             begin += size
             while begin < len(data):
                 identity, due_ns, size = _TRACE.unpack_from(data, begin)
                 begin += _TRACE.size + size
                 for frame, span_id in _HOP.iter_unpack(data[begin - size : begin]):
                     self.hold(int.from_bytes(identity, "big"), frame, span_id, due_ns - HOLD_NS)
-        except (AttributeError, KeyError, struct.error, ValueError) as error:
+        except (IndexError, KeyError, struct.error, ValueError) as error:
             raise StateError(f"held requests are not as inferometer writes them: {error!r}") from error
