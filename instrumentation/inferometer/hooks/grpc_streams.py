@@ -60,7 +60,6 @@ class Responses:
             raise
         except BaseException as error:
             call.broke(error, UNKNOWN)
-            call.told()
             raise
 
 

@@ -63,7 +63,6 @@ class ThreadedCall(RpcRequest):
             return self.behaviour(argument, context, *more)
         except BaseException as error:
             self.broke(error, UNKNOWN)
-            self.told()
             raise
 
     def _many(self, argument: Any, context: Any, *more: Any) -> Any:

@@ -183,6 +183,7 @@ class RpcRequest(OpenRequest):
         """Something of the application raised; gRPC sends *code* where nobody says another one."""
         self.raise_(error)
         self.failure = code
+        self.told()
 
     def told(self) -> None:
         """The answer is complete but for its trailing metadata, which tells an instrumented caller our time."""
