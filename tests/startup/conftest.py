@@ -67,20 +67,30 @@ def python() -> Callable[..., subprocess.CompletedProcess]:
 
 
 @pytest.fixture
+def free_port() -> Callable[[], int]:
+    """A port that nobody listens on now."""
+
+    def take() -> int:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            return int(sock.getsockname()[1])
+
+    return take
+
+
+@pytest.fixture
 def collector(tmp_path):
     with Collector(tmp_path / "collector.sock") as made:
         yield made
 
 
 @pytest.fixture
-def start(tmp_path, collector):
+def start(tmp_path, collector, free_port):
     """Starts a server, by an interpreter's arguments; ``{port}`` is a free one. It ends before the collector does."""
     running: list[Server] = []
 
     def started(*command: str, **environment: str) -> Server:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            port = int(sock.getsockname()[1])
+        port = free_port()
         log = tmp_path / f"server-{len(running)}.log"
         arguments = [sys.executable, *[part.format(port=port) for part in command]]
         with log.open("wb") as out:

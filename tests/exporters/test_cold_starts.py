@@ -1,0 +1,79 @@
+"""The sidecar counts a cold start once and exports its waterfall once; its recorder stores nothing of it."""
+
+from dataclasses import replace
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from inferometer.catalog import requests, spans
+from inferometer.catalog.phases import Phase
+from inferometer.otlp.cold_start import cold_start_ids
+from inferometer.otlp.sender import Settled
+from inferometer.otlp.writer import TraceWriter
+from inferometer.wire.layout import PHASES, Section
+
+LABELS = ("gateway", "")
+
+
+class Endpoint:
+    """A sender that keeps what it is given and never hears from the endpoint."""
+
+    def __init__(self):
+        self.units = []
+
+    def put(self, unit):
+        self.units.append(unit)
+        return True
+
+    def settled(self):
+        return Settled()
+
+    def traces(self):
+        joined = ExportTraceServiceRequest.FromString(b"".join(unit.data for unit in self.units))
+        return [
+            (span.name, int.from_bytes(span.trace_id, "big"))
+            for part in joined.resource_spans
+            for scope in part.scope_spans
+            for span in scope.spans
+        ]
+
+
+@pytest.fixture
+def told(make):
+    """A worker's frame with its cold start."""
+
+    def arrival(worker, now):
+        made = worker.arrival(now)
+        runs = ((Phase.IMPORT, now - 3 * make.SECOND, now - make.SECOND), (Phase.WAIT, now - make.SECOND, now))
+        rows = b"".join(PHASES.row.pack(begin, end, 0, 0, 0, 0, 0, phase, 1, 0, 0) for phase, begin, end in runs)
+        return replace(made, frame=replace(made.frame, tables={**made.frame.tables, Section.PHASES: rows}))
+
+    return arrival
+
+
+def test_it_is_counted_and_exported_once_across_restarts(new_bench, make, told):
+    endpoint = Endpoint()
+    bench, worker = new_bench(writer=TraceWriter(endpoint)), make.worker()
+    bench.do_pass(told(worker, bench.clock.now))
+    state = bench.do_pass(worker.arrival(bench.clock.now))
+
+    assert bench.value(requests.COLD_STARTS, *LABELS) == 1
+    assert bench.value(requests.COLD_START, *LABELS) == (1, 2 * make.SECOND)
+    trace_id, _ = cold_start_ids(worker.worker_id)
+    names = [spans.COLD_START_SPAN, spans.phase_span(Phase.IMPORT), spans.phase_span(Phase.WAIT)]
+    assert endpoint.traces() == [(name, trace_id) for name in names]
+    assert bench.rows("select count(*) from requests") == [(0,)]
+
+    waiting = Endpoint()
+    bench = new_bench(writer=TraceWriter(waiting), clock=bench.clock)
+    bench.pipeline.load(state, same_boot=True)
+    bench.do_pass(worker.arrival(bench.clock.now))
+
+    assert bench.value(requests.COLD_STARTS, *LABELS) == 1
+    assert waiting.traces() == endpoint.traces(), "it waits until the endpoint has accepted it"
+
+
+def test_without_an_endpoint_it_is_counted(bench, make, told):
+    bench.do_pass(told(make.worker(), bench.clock.now))
+
+    assert bench.value(requests.COLD_STARTS, *LABELS) == 1
