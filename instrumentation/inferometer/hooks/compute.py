@@ -138,16 +138,8 @@ def measured(worker: Worker, hook: str, describe: Describe) -> Callable[[Callabl
 
 def rows_of(value: Any) -> int:
     """Leading dimension of *value*, or of the first array in a mapping or a sequence; 0 where unknown."""
-    array = first_array(value)
-    if array is None:
-        return 0
-    if isinstance(value, list | tuple) and array is value[0] and len(value) > 1 and len(array.shape) in _UNBATCHED:
-        return len(value)
-    return leading(array)
-
-
-_UNBATCHED: Final = (1, 3)
-"""Dimensions of an item in a list of items: a row of features, an image."""
+    array = first_array(value, 3)
+    return 0 if array is None else leading(array)
 
 
 def leading(array: Any) -> int:
@@ -159,7 +151,7 @@ def leading(array: Any) -> int:
         return 0
 
 
-def first_array(value: Any, depth: int = 2) -> Any:
+def first_array(value: Any, depth: int) -> Any:
     """The first thing with a shape in *value*, looked for in mappings and sequences down to *depth*; None without."""
     if getattr(value, "shape", None) is not None:
         return value

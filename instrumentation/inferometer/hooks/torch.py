@@ -24,6 +24,8 @@ Call = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 
 _HOST: Final = frozenset({"cpu", "meta"})
 _WRAPPERS: Final = 4
+_IMAGE: Final = 3
+"""Dimensions of an image: colours, height, width."""
 
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
@@ -128,7 +130,7 @@ class Modules:
             place = first_array((args, kwargs), 3)
         device = getattr(place, "device", None)
         where = self._worker.device if device is None or device.type in _HOST else str(device)
-        return What(where, known.name, rows_of(args) or rows_of(kwargs))
+        return What(where, known.name, _rows(module, args, kwargs))
 
 
 def _traced(torch: ModuleType) -> Callable[[], bool]:
@@ -164,6 +166,19 @@ class _Known:
         return parameter
 
 
+def _rows(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    first = args[0] if args else None
+    if isinstance(first, list) and first and len(getattr(first[0], "shape", ())) == _IMAGE:
+        return len(first)  # detectors take images of different sizes
+    if args or not kwargs:
+        return rows_of(args)
+    # transformers names the argument that is the input; others, such as positions, have no dimension for the batch.
+    main = kwargs.get(getattr(module, "main_input_name", ""))
+    if main is None:
+        main = next((value for value in kwargs.values() if len(getattr(value, "shape", ())) > 1), kwargs)
+    return rows_of(main)
+
+
 def name_of(module: Any) -> str:
     """What a module is called: its checkpoint, else its class; wrappers of PyTorch are looked through."""
     for _ in range(_WRAPPERS):
@@ -178,5 +193,5 @@ def name_of(module: Any) -> str:
 
 
 def _file_name(file: Any) -> str:
-    path = getattr(file, "name", file)
+    path = file if isinstance(file, str | bytes | os.PathLike) else getattr(file, "name", None)
     return of_file(os.fsdecode(path)) if isinstance(path, str | bytes | os.PathLike) else ""
