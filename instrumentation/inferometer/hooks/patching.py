@@ -12,6 +12,10 @@ class UnsupportedError(InferometerError):
     """The library is not as the hook needs it."""
 
 
+class NotWantedError(InferometerError):
+    """Settings leave the hook out."""
+
+
 def replace(worker: Worker, hook: str, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     """Put ``make(original)`` in the place of an attribute of a module or class; taken back where the hook fails.
 

@@ -10,8 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-from inferometer.hooks.patching import UnsupportedError
-from inferometer.recorder.hook_states import ACTIVE, WAITING
+from inferometer.hooks.patching import NotWantedError, UnsupportedError
+from inferometer.recorder.hook_states import ACTIVE, OFF, WAITING
 from inferometer.recorder.worker import Worker
 
 
@@ -37,6 +37,7 @@ HOOKS: Final = (
     Hook("uvicorn.httptools", "uvicorn.protocols.http.httptools_impl", "inferometer.hooks.uvicorn_cycle"),
     Hook("anyio", "anyio.to_thread", "inferometer.hooks.anyio_threads"),
     Hook("httpx", "httpx", "inferometer.hooks.httpx"),
+    Hook("logging", "logging", "inferometer.hooks.log_records"),
     Hook("opentelemetry", "opentelemetry.trace", "inferometer.hooks.otel.api"),
     Hook("opentelemetry.asgi", "opentelemetry.instrumentation.asgi", "inferometer.hooks.otel.bypass_asgi"),
     Hook("opentelemetry.sdk", "opentelemetry.sdk.trace", "inferometer.hooks.otel.sdk"),
@@ -44,6 +45,8 @@ HOOKS: Final = (
     Hook("bentoml", "_bentoml_impl.server.app", "inferometer.hooks.bentoml"),
     Hook("bentoml.batching", "bentoml._internal.marshal.dispatcher", "inferometer.hooks.bentoml_batching"),
     Hook("bentoml.io", "_bentoml_sdk.io_models", "inferometer.hooks.bentoml_io"),
+    Hook("litserve", "litserve.server", "inferometer.hooks.litserve"),
+    Hook("litserve.worker", "litserve.loops.loops", "inferometer.hooks.litserve_worker"),
     Hook("ray.serve", "ray.serve.api", "inferometer.hooks.ray_serve"),
     Hook("ray.serve.batching", "ray.serve.batching", "inferometer.hooks.ray_serve_batching"),
     Hook("ray.serve.deployment", "ray.serve._private.config", "inferometer.hooks.ray_serve_deployment"),
@@ -97,6 +100,8 @@ def apply(worker: Worker, hook: Hook, module: ModuleType) -> None:
     """Let the hook patch *module*; whatever goes wrong is its own."""
     try:
         import_module(hook.code).install(worker, module, hook.name)
+    except NotWantedError:
+        worker.hooks.set(hook.name, OFF)
     except UnsupportedError as error:
         worker.hooks.unsupported(hook.name, str(error))
     except Exception as error:  # noqa: BLE001 - the edge: an import of the user's must not fail by us

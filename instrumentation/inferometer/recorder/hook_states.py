@@ -11,6 +11,7 @@ ACTIVE: Final = "active"
 WAITING: Final = "waiting"
 UNSUPPORTED: Final = "unsupported"
 FAILED: Final = "failed"
+OFF: Final = "off"
 
 
 class HookStates:

@@ -19,6 +19,7 @@ from inferometer.recorder.waits import Waits
 from inferometer.wire.layout import EXTERNAL_IDS, GAPS, INTERVALS, OPEN, REQUESTS
 
 if TYPE_CHECKING:
+    from inferometer.recorder.tracing import Joined
     from inferometer.recorder.worker import Worker
 
 now = time.monotonic_ns
@@ -105,7 +106,7 @@ class OpenRequest:
         if not (self.trace_lo or self.trace_hi):
             self.trace_hi = bits(64)
             self.trace_lo = bits(64)
-        self.joined: object | None = None
+        self.joined: Joined | None = None
         """What the user's OpenTelemetry and this request have with each other (`recorder.tracing`)."""
         worker.open[self.span_id] = self
         if worker.tracing is not None:

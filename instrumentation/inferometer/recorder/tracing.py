@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 FOREIGN: Final = int(Flag.FOREIGN_SPANS)
 
 
+class Joined(Protocol):
+    """What the user's OpenTelemetry and a request have with each other."""
+
+    span_id: int
+    """Of the request's SERVER span in the user's pipeline; 0 as long as it has none."""
+
+
 class Tracing(Protocol):
     """What requests and the flusher tell, where spans are not our pipeline's business alone.
 

@@ -3,7 +3,7 @@
 from types import ModuleType
 from typing import Any
 
-from inferometer.hooks.patching import replace
+from inferometer.hooks.patching import NotWantedError, replace
 from inferometer.recorder.asgi import RECORDED, Method
 from inferometer.recorder.protocol import Receive, Scope, Send
 from inferometer.recorder.worker import Worker
@@ -11,9 +11,14 @@ from inferometer.settings import Policy
 
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
-    """Wrap ``OpenTelemetryMiddleware.__call__``, under policy ``own`` only."""
-    if worker.settings.traces is Policy.OWN:
-        replace(worker, hook, module.OpenTelemetryMiddleware, "__call__", _passed_by)
+    """Wrap ``OpenTelemetryMiddleware.__call__``.
+
+    Raises:
+        NotWantedError: spans are not to be ours alone.
+    """
+    if worker.settings.traces is not Policy.OWN:
+        raise NotWantedError
+    replace(worker, hook, module.OpenTelemetryMiddleware, "__call__", _passed_by)
 
 
 def _passed_by(original: Method) -> Method:

@@ -11,11 +11,13 @@ MAX_CLIENTS: Final = 1024
 class Joined:
     """State of one request, from its beginning until its stages have left."""
 
-    __slots__ = ("clients", "frames", "local", "ours", "span", "token", "tracer")
+    __slots__ = ("clients", "frames", "local", "ours", "span", "span_id", "token", "tracer")
 
     def __init__(self) -> None:
         self.span: Span | None = None
         """The request's SERVER span in the user's pipeline, recorded or sampled out; None as long as there is none."""
+        self.span_id = 0
+        """Its id; 0 without one."""
         self.ours = False
         """Whether we made that span, because nobody else did."""
         self.local: Span | None = None

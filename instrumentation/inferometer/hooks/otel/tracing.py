@@ -100,8 +100,8 @@ class OpenTelemetryTracing:
 
     def _join(self, request: "OpenRequest", joined: Joined, span: Span) -> None:
         """*span* is the request's SERVER span."""
-        joined.span = span
         context = span.get_span_context()
+        joined.span, joined.span_id = span, context.span_id
         high, low = context.trace_id >> 64, context.trace_id & _LOW
         if (high, low) != (request.trace_hi, request.trace_lo):
             # The user's propagators read other headers than we do, or none.
