@@ -10,6 +10,7 @@ import pytest
 
 from inferometer.hooks import httpx as hook
 from inferometer.hooks.patching import UnsupportedError
+from inferometer.recorder import propagation
 from inferometer.recorder.asgi import recording
 from inferometer.recorder.frames import FrameMaker
 from inferometer.wire.frame import decode
@@ -163,7 +164,7 @@ def test_a_streamed_answer_ends_when_its_body_does(worker):
 
 
 def test_a_failure_of_ours_leaves_the_call_alone_and_takes_the_hook_out(worker, monkeypatch, caplog):
-    monkeypatch.setattr(hook, "_begin", lambda *_: 1 / 0)
+    monkeypatch.setattr(propagation, "attempt", lambda *_: 1 / 0)
     transport, asked = answering(httpx.Response(200), httpx.Response(200))
 
     async def act():

@@ -1,31 +1,30 @@
-"""httpx: each attempt carries traceparent on, and the callee's Server-Timing says how long it was at work.
+"""httpx: each attempt carries our trace on, and the callee's Server-Timing says how long it was at work.
 
-An attempt is one ``_send_single_request``: redirects and authentication make several of one ``send``.
+An attempt is one ``_send_single_request``: redirects and authentication make several of one ``send``. A connection that
+the transport had to try again is an attempt, too. The body of the answer belongs to its attempt until it is closed.
 """
 
-import time
 from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any, Final
 
+from inferometer.hooks.outgoing import answered, begin, connected, ended, failed
 from inferometer.hooks.patching import UnsupportedError, replace
-from inferometer.record.model import Flag
 from inferometer.recorder.calls import CallMark
-from inferometer.recorder.headers import (
-    SERVER_TIMING,
-    TRACEPARENT,
-    TRACESTATE,
-    format_traceparent,
-    outgoing_state,
-    parse_server_timing,
-    parse_traceparent,
-)
-from inferometer.recorder.request import OpenRequest, current
+from inferometer.recorder.request import current
 from inferometer.recorder.worker import Worker
 
-now = time.monotonic_ns
-_SENT: Final = "send_request_headers.started"
-"""End of httpcore's trace event at which a connection is there and the request goes out."""
+_CONNECTED: Final = (
+    "connect_tcp.started",
+    "connect_unix_socket.started",
+    "send_request_headers.started",
+)
+"""Ends of httpcore's events: the pool gave the attempt a connection, or the right to make one."""
+_RETRIED: Final = "connection.retry.started"
+_NAME: Final = "_send_single_request"
+
+Heard = Callable[[str], None]
+"""What is told the name of each event of the transport."""
 
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
@@ -35,11 +34,10 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
         UnsupportedError: this httpx sends in another way.
     """
     for client in (module.Client, module.AsyncClient):
-        if not callable(vars(client).get("_send_single_request")):
-            raise UnsupportedError(f"httpx {module.__version__} has no {client.__name__}._send_single_request")
-    name = "_send_single_request"
-    replace(worker, hook, module.Client, name, lambda original: _sync(worker, hook, module, original))
-    replace(worker, hook, module.AsyncClient, name, lambda original: _async(worker, hook, module, original))
+        if not callable(vars(client).get(_NAME)):
+            raise UnsupportedError(f"httpx {module.__version__} has no {client.__name__}.{_NAME}")
+    replace(worker, hook, module.Client, _NAME, lambda original: _sync(worker, hook, module, original))
+    replace(worker, hook, module.AsyncClient, _NAME, lambda original: _async(worker, hook, module, original))
 
 
 def _sync(worker: Worker, hook: str, httpx: ModuleType, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,20 +52,21 @@ def _sync(worker: Worker, hook: str, httpx: ModuleType, original: Callable[..., 
             yield from self._inner
 
         def close(self) -> None:
-            self._inner.close()
-            self._mark.end = self._mark.end or now()
+            try:
+                self._inner.close()
+            finally:
+                ended(self._mark)
 
     def _send_single_request(self: Any, request: Any) -> Any:
-        mark = begin(worker, hook, request)
+        mark = _begin(worker, hook, request, _trace)
         if mark is None:
             return original(self, request)
-        listen(worker, hook, mark, request, _trace)
         try:
             response = original(self, request)
         except BaseException:
-            mark.end = now()
+            failed(mark, waited=_pools(self, request, httpx.HTTPTransport))
             raise
-        answered(worker, hook, mark, response, Stream)
+        _answered(worker, hook, mark, response, Stream)
         return response
 
     return _send_single_request
@@ -88,78 +87,83 @@ def _async(
                 yield part
 
         async def aclose(self) -> None:
-            await self._inner.aclose()
-            self._mark.end = self._mark.end or now()
+            try:
+                await self._inner.aclose()
+            finally:
+                ended(self._mark)
 
     async def _send_single_request(self: Any, request: Any) -> Any:
-        mark = begin(worker, hook, request)
+        mark = _begin(worker, hook, request, _async_trace)
         if mark is None:
             return await original(self, request)
-        listen(worker, hook, mark, request, _async_trace)
         try:
             response = await original(self, request)
         except BaseException:
-            mark.end = now()
+            failed(mark, waited=_pools(self, request, httpx.AsyncHTTPTransport))
             raise
-        answered(worker, hook, mark, response, Stream)
+        _answered(worker, hook, mark, response, Stream)
         return response
 
     return _send_single_request
 
 
-def begin(worker: Worker, hook: str, request: Any) -> CallMark | None:
-    """An attempt of the current request begins: its id goes out in traceparent. None outside a request."""
+def _begin(worker: Worker, hook: str, request: Any, trace: Callable[[Heard, Any], Any]) -> CallMark | None:
+    """An attempt of the current request begins. None outside a request."""
+    if current() is None:
+        return None
+    mark = None
     try:
-        caller = current()
-        return None if caller is None else _begin(worker, caller, request)
-    except Exception as error:  # noqa: BLE001 - the edge: the call goes out without us
+        url = request.url
+        target = url.host if url.port is None else f"{url.host}:{url.port}"
+        begun = begin(worker, hook, target, request.method, request.headers.get)
+        if begun is None:
+            return None
+        mark, headers = begun
+        request.headers.update(headers)
+        # Who listens to the transport already still hears everything.
+        extensions = request.extensions
+        request.extensions = {**extensions, "trace": trace(_heard(worker, hook, mark), extensions.get("trace"))}
+    except Exception as error:  # noqa: BLE001 - the edge: the call goes out, as far as we got
         worker.hooks.failed(hook, error)
-        return None
-
-
-def _begin(worker: Worker, caller: OpenRequest, request: Any) -> CallMark | None:
-    url, headers = request.url, request.headers
-    target = url.host if url.port is None else f"{url.host}:{url.port}"
-    # Somebody else traces this call already: its span is the callee's parent, and its id is that of our attempt.
-    given = parse_traceparent(headers.get(TRACEPARENT, "").encode("latin-1", "replace"))
-    call_id = worker.bits(64) if given is None else given[2]
-    strings = worker.shapes.string
-    mark = CallMark(call_id, strings(target), strings(request.method), attempt=_attempt(caller, strings(target)))
-    if not caller.add_call(mark):
-        return None
-    if given is None:
-        sampled = bool(caller.flags & Flag.SAMPLED)
-        headers[TRACEPARENT] = format_traceparent(caller.trace_hi, caller.trace_lo, call_id, sampled=sampled)
-    headers[TRACESTATE] = outgoing_state(headers.get(TRACESTATE, "").encode("latin-1", "replace") or caller.state)
     return mark
 
 
-def _attempt(caller: OpenRequest, target: int) -> int:
-    """1 for the first; one more for each call to the same place that failed just before."""
-    attempt = 1
-    for earlier in reversed(caller.calls or ()):
-        if earlier.target == target and earlier.end and (not earlier.status or earlier.status >= 500):  # noqa: PLR2004
-            return earlier.attempt + 1
-        if earlier.target == target:
-            break
-    return attempt
+def _heard(worker: Worker, hook: str, mark: CallMark) -> Heard:
+    def heard(event: str) -> None:
+        if event.endswith(_CONNECTED):
+            connected(mark)
+        elif event == _RETRIED:
+            try:
+                _retried(worker, mark)
+            except Exception as error:  # noqa: BLE001 - the edge
+                worker.hooks.failed(hook, error)
+
+    return heard
 
 
-def listen(worker: Worker, hook: str, mark: CallMark, request: Any, trace: Callable[[CallMark, Any], Any]) -> None:
-    """Hear from the transport when the request goes out; who listens already still hears everything."""
+def _retried(worker: Worker, mark: CallMark) -> None:
+    """No connection came about: that attempt is over, and *mark* stands for the next one, whose id goes out."""
+    lost = CallMark(worker.bits(64), mark.target, mark.method, mark.attempt)
+    again = lost.start
+    lost.start, lost.sent, lost.end = mark.start, mark.sent, again
+    caller = current()
+    if caller is not None and caller.add_call(lost):
+        mark.start, mark.sent = again, 0
+        mark.attempt = lost.attempt + 1
+
+
+def _pools(client: Any, request: Any, pooled: type) -> bool:
+    """Whether the request's transport has a pool that says when it is left."""
     try:
-        extensions = request.extensions
-        request.extensions = {**extensions, "trace": trace(mark, extensions.get("trace"))}
-    except Exception as error:  # noqa: BLE001 - the edge: the call goes out, only its wait in the pool is not known
-        worker.hooks.failed(hook, error)
+        return isinstance(client._transport_for_url(request.url), pooled)  # noqa: SLF001 - only to say why it failed
+    except Exception:  # noqa: BLE001 - then all of the attempt is remote
+        return False
 
 
-def answered(worker: Worker, hook: str, mark: CallMark, response: Any, stream: Callable[[Any, CallMark], Any]) -> None:
+def _answered(worker: Worker, hook: str, mark: CallMark, response: Any, stream: Callable[[Any, CallMark], Any]) -> None:
     """The answer's head is there; its body's end will end the call."""
     try:
-        mark.headers = now()
-        mark.status = response.status_code
-        mark.server_ns = parse_server_timing(response.headers.get(SERVER_TIMING, ""))
+        answered(worker, hook, mark, response.status_code, response.headers)
         if response.is_closed:
             mark.end = mark.headers
         else:
@@ -168,20 +172,18 @@ def answered(worker: Worker, hook: str, mark: CallMark, response: Any, stream: C
         worker.hooks.failed(hook, error)
 
 
-def _trace(mark: CallMark, other: Callable[..., Any] | None) -> Callable[[str, Any], None]:
+def _trace(heard: Heard, other: Callable[..., Any] | None) -> Callable[[str, Any], None]:
     def trace(event: str, info: Any) -> None:
-        if event.endswith(_SENT):
-            mark.sent = now()
+        heard(event)
         if other is not None:
             other(event, info)
 
     return trace
 
 
-def _async_trace(mark: CallMark, other: Callable[..., Any] | None) -> Callable[[str, Any], Awaitable[None]]:
+def _async_trace(heard: Heard, other: Callable[..., Any] | None) -> Callable[[str, Any], Awaitable[None]]:
     async def trace(event: str, info: Any) -> None:
-        if event.endswith(_SENT):
-            mark.sent = now()
+        heard(event)
         if other is not None:
             await other(event, info)
 

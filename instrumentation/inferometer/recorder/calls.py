@@ -19,6 +19,7 @@ class CallMark:
         "attempt",
         "call_id",
         "end",
+        "foreign",
         "headers",
         "kind",
         "method",
@@ -35,6 +36,8 @@ class CallMark:
         self.method = method
         self.attempt = min(attempt, _MAX_U8)
         self.kind = Kind.INFERENCE
+        self.foreign = False
+        """Whether somebody else put the traceparent there with which the call went out."""
         self.sent = self.headers = self.end = self.server_ns = self.status = 0
         self.start = now()
 
