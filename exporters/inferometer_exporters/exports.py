@@ -58,6 +58,9 @@ class Exports:
             self._exemplars(notes)
             return
         if hop.record.flags & Flag.FOREIGN_SPANS:
+            # Its spans leave through the user's own pipeline, if its sampler says so; ours would be a second set.
+            if hop.record.flags & Flag.SAMPLED:
+                self._exemplars(notes)
             return
         kept = Kept(
             record=hop.record,

@@ -12,6 +12,7 @@ from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.errors import StateError
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
+from inferometer.record.model import Flag
 from inferometer.record.partition import MAX_SEGMENTS
 
 MODEL = ("embedder", "minilm", "v1", "")
@@ -253,6 +254,33 @@ def test_a_kept_trace_leaves_with_all_hops_and_cost_and_then_shows_its_exemplar(
     )
     assert {exemplar.trace_id for _, exemplar in cell.exemplars} == {0xABC << 64 | 9}
     assert bench.rows("select trace_lo, reason from kept") == [(9, "slow")]
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_spans_of_the_users_own_pipeline_are_not_exported_again(new_bench, make, collector, sampled):
+    endpoint, bodies = collector
+    sender = Sender(endpoint)
+    sender.start()
+    bench = new_bench(writer=TraceWriter(sender))
+    worker, now = make.worker(), bench.clock.now
+    flags = int(Flag.ENTRY | Flag.FOREIGN_SPANS | (Flag.SAMPLED if sampled else 0))
+    bench.do_pass(
+        worker.arrival(now + 400 * make.MS, requests=[make.request(5, now, now + 320 * make.MS, flags=flags, trace=9)]),
+        seconds=0.4,
+    )
+    for _ in range(5):
+        bench.do_pass(worker.arrival(bench.clock.now + make.SECOND), seconds=1)
+    sender.close()
+
+    found = {
+        exemplar.trace_id
+        for family in bench.pipeline.snapshot.families
+        for sample in family.samples
+        for _, exemplar in getattr(sample, "exemplars", ())
+    }
+    assert bodies == []
+    # An exemplar leads to the user's trace, where there is one.
+    assert found == ({0xABC << 64 | 9} if sampled else set())
 
 
 def test_segments_in_the_recorder_are_those_of_the_request(bench, make):
