@@ -1,7 +1,6 @@
 """The Intake of a worker: one per user and host, elected by a file lock, for hosts without a sidecar."""
 
 import fcntl
-import json
 import logging
 import os
 import threading
@@ -9,12 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_bounds
+from inferometer.aggregate import Aggregator, Exposition, exact_bounds
 from inferometer.errors import InferometerError, RefusedError, StateError
 from inferometer.fleet import thresholds as thresholds_file
 from inferometer.fleet.thresholds import NOTHING, Thresholds
 from inferometer.intake.keep import BASELINE_RATIO
 from inferometer.intake.listeners import listen_unix
+from inferometer.intake.local_page import DEFAULT_METRICS, LocalPage
 from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.intake.passes import Intake, boot_id
 from inferometer.intake.server import Server
@@ -29,7 +29,6 @@ LOCK_NAME: Final = "intake.lock"
 SOCKET_NAME: Final = "intake.sock"
 STATE_NAME: Final = "intake.state"
 WHERE_NAME: Final = "intake.json"
-DEFAULT_METRICS: Final = "127.0.0.1:9464"
 _CLOSE_SECONDS: Final = 2.0
 
 
@@ -46,12 +45,10 @@ class LocalIntake:
         intake: Intake,
         server: Server,
         *,
-        where: Path,
-        page: PageServer | None,
+        page: LocalPage,
         sender: Sender | None,
     ) -> None:
         self._lock = lock
-        self._where = where
         self._intake = intake
         self._page = page
         self._sender = sender
@@ -60,14 +57,13 @@ class LocalIntake:
         self._thread = threading.Thread(target=intake.run, name="inferometer-intake", daemon=True)
         if sender is not None:
             sender.start()
-        if page is not None:
-            page.start()
+        page.start()
         self._thread.start()
 
     @property
     def metrics_port(self) -> int | None:
-        """The port of ``/metrics``; None where it was taken."""
-        return self._page.port if self._page is not None else None
+        """The port of ``/metrics``; None while it is taken."""
+        return self._page.port
 
     @property
     def waiting_traces(self) -> int:
@@ -80,13 +76,11 @@ class LocalIntake:
             return
         self._intake.stop()
         self._thread.join(_CLOSE_SECONDS)
-        if self._page is not None:
-            self._page.close()
+        self._page.close()
         if self._sender is not None:
             self._sender.close(seconds=_CLOSE_SECONDS / 4)
         if not self._thread.is_alive():
             self._intake.close()
-        self._where.unlink(missing_ok=True)
         self._lock.give_up()
 
     def close_after_fork(self) -> None:
@@ -95,8 +89,7 @@ class LocalIntake:
         The lock itself stays the parent's: locks of fcntl are a process's own, closing our copy gives up none.
         """
         self._server.close_after_fork()
-        if self._page is not None:
-            self._page.close_after_fork()
+        self._page.close_after_fork()
         self._lock.give_up()
 
 
@@ -174,11 +167,13 @@ def _start(lock: _Lock, runtime_dir: Path, environ: Mapping[str, str], after_ste
     except InferometerError:
         server.close()
         raise
-    page = _page(pipeline, intake, environ.get("INFEROMETER_METRICS", "") or DEFAULT_METRICS)
-    where = {"pid": os.getpid(), "metrics_port": page.port if page is not None else None}
-    path = runtime_dir / WHERE_NAME
-    path.write_text(json.dumps(where) + "\n", encoding="ascii")
-    return LocalIntake(lock, intake, server, where=path, page=page, sender=sender)
+    page = LocalPage(
+        Exposition(lambda: pipeline.snapshot),
+        healthy=intake.healthy,
+        address=environ.get("INFEROMETER_METRICS", "") or DEFAULT_METRICS,
+        where=runtime_dir / WHERE_NAME,
+    )
+    return LocalIntake(lock, intake, server, page=page, sender=sender)
 
 
 def _restored(made: Callable[[], tuple[LocalPipeline, Intake]]) -> tuple[LocalPipeline, Intake]:
@@ -222,17 +217,3 @@ def _baseline_ratio(environ: Mapping[str, str]) -> float:
         _log.warning("INFEROMETER_BASELINE_RATIO=%r: a number from 0 to 1 is right; %g is used", text, BASELINE_RATIO)
         return BASELINE_RATIO
     return ratio
-
-
-def _page(pipeline: LocalPipeline, intake: Intake, address: str) -> PageServer | None:
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal():
-        _log.warning("INFEROMETER_METRICS=%r: host:port is right; %s is used", address, DEFAULT_METRICS)
-        host, _, port = DEFAULT_METRICS.rpartition(":")
-    exposition = Exposition(lambda: pipeline.snapshot)
-    try:
-        return PageServer(exposition, healthy=intake.healthy, host=host.strip("[]") or "127.0.0.1", port=int(port))
-    except RefusedError as error:
-        # Records are still taken in and traces exported; another port would be one that nobody scrapes.
-        _log.warning("%s; there is no /metrics page (INFEROMETER_METRICS names another address)", error)
-        return None
