@@ -16,6 +16,7 @@ Logs carry the ids of the request's trace with ``INFEROMETER_LOG_CORRELATION=1``
 
 from inferometer.api import batch, flush
 from inferometer.recorder.asgi import asgi
+from inferometer.recorder.job import request
 from inferometer.recorder.log_ids import structlog_processor
 from inferometer.recorder.marks import annotate, stage, tokens
 from inferometer.recorder.wsgi import wsgi
@@ -23,4 +24,15 @@ from inferometer.version import VERSION
 
 __version__ = VERSION
 
-__all__ = ["__version__", "annotate", "asgi", "batch", "flush", "stage", "structlog_processor", "tokens", "wsgi"]
+__all__ = [
+    "__version__",
+    "annotate",
+    "asgi",
+    "batch",
+    "flush",
+    "request",
+    "stage",
+    "structlog_processor",
+    "tokens",
+    "wsgi",
+]

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from inferometer.catalog import spans
+from inferometer.catalog.jobs import JOB
 from inferometer.catalog.rpc import GRPC, is_rpc_call, status_name
 from inferometer.catalog.stages import FAILED, Kind, Outcome, Stage
 from inferometer.otlp import rpc
@@ -23,6 +24,7 @@ from inferometer.record.partition import MAX_SEGMENTS, Partition, Segment
 _INTERNAL: Final = b"\x30\x01"
 _SERVER: Final = b"\x30\x02"
 _CLIENT: Final = b"\x30\x03"
+_CONSUMER: Final = b"\x30\x05"
 _ERROR: Final = b"\x7a\x02\x18\x02"
 _MASK: Final = (1 << 64) - 1
 GAP_NS: Final = 1_000
@@ -246,6 +248,8 @@ def _segment_fields(stage: Stage, kind: Kind, merged: int) -> bytes:
 def _root_name(labels: Labels) -> str:
     if labels.method == GRPC:
         return rpc.span_name(labels.route)
+    if labels.method == JOB:
+        return labels.route
     return f"{labels.method} {labels.route}".strip() or labels.model or labels.service
 
 
@@ -253,10 +257,12 @@ def _root_name(labels: Labels) -> str:
 def root_names(labels: Labels, outcome: Outcome, status: int, reason: str) -> bytes:
     """Name, kind, status and attributes of a request's span, as far as they are the same in many traces."""
     by_rpc = labels.method == GRPC
-    fields = [part(b"\x2a", _root_name(labels).encode("utf-8", "replace")), _SERVER]
+    is_job = labels.method == JOB
+    fields = [part(b"\x2a", _root_name(labels).encode("utf-8", "replace")), _CONSUMER if is_job else _SERVER]
+    by_http = not by_rpc and not is_job
     named = (
-        (spans.HTTP_METHOD, "" if by_rpc else labels.method),
-        (spans.HTTP_ROUTE, "" if by_rpc else labels.route),
+        (spans.HTTP_METHOD, labels.method if by_http else ""),
+        (spans.HTTP_ROUTE, labels.route if by_http else ""),
         (spans.MODEL_NAME, labels.model),
         (spans.MODEL_VERSION, labels.version),
         (spans.TENANT, labels.tenant),

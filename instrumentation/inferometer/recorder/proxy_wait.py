@@ -13,6 +13,8 @@ from typing import Final
 HEADERS: Final = (b"x-request-start", b"x-queue-start")
 LONGEST_NS: Final = 600 * 10**9
 """A longer wait is a wrong clock."""
+LONGEST_IN_QUEUE_NS: Final = 7 * 24 * 3600 * 10**9
+"""The same for a message: queues hold theirs for days, seven by default in Kafka."""
 _MAX_BYTES: Final = 40
 _UNITS: Final = (10**9, 10**6, 10**3, 1)
 _SHORTEST: Final = 9
@@ -56,12 +58,19 @@ class ProxyClock:
             value = headers.get(name)
             there = parse_time(value) if value is not None else None
             if there is not None:
-                wait = self._wall_ns() - (self._monotonic_ns() - begun) - there
-                if 0 <= wait <= LONGEST_NS:
-                    return wait
-                with self._lock:
-                    self._skews += 1
-                return 0
+                return self._since(there, begun, LONGEST_NS)
+        return 0
+
+    def since_ns(self, queued: int, begun: int) -> int:
+        """The wait of a message that was put into a queue at *queued*, ns of wall time; 0 where it is unknown."""
+        return self._since(queued, begun, LONGEST_IN_QUEUE_NS)
+
+    def _since(self, there: int, begun: int, longest: int) -> int:
+        wait = self._wall_ns() - (self._monotonic_ns() - begun) - there
+        if 0 <= wait <= longest:
+            return wait
+        with self._lock:
+            self._skews += 1
         return 0
 
     def skews(self) -> int:

@@ -3,6 +3,7 @@
 import threading
 from typing import Final
 
+from inferometer.catalog.jobs import JOB
 from inferometer.catalog.labels import CLASS, MODEL, TENANT, VERSION
 from inferometer.catalog.rpc import GRPC
 from inferometer.wire.frame import Names, Shape
@@ -18,7 +19,7 @@ Key = tuple[str, str, str, str, str, str]
 """model, version, tenant, request class, method, route."""
 
 _METHODS: Final = frozenset(
-    {"", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "TRACE", "CONNECT", GRPC}
+    {"", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "TRACE", "CONNECT", GRPC, JOB}
 )
 
 
