@@ -1,4 +1,4 @@
-"""What hooks replace is found by name, so that pickled applications (Ray Serve) refer to it and carry nothing of ours."""
+"""What hooks replace is found by name: pickled applications (Ray Serve) refer to it and carry nothing of ours."""
 
 import subprocess
 import sys

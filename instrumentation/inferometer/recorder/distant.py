@@ -50,6 +50,9 @@ class Part(OpenRequest):
 
     def told(self) -> Told:
         """Everything that was collected; from now on nothing more is."""
+        for mark in self.executes or ():
+            if mark.ask is not None:
+                mark.ask()
         self.ended = now()
         strings = self.worker.shapes.all().strings
         runs: list[tuple[int | str, ...]] = [
@@ -80,7 +83,16 @@ def take_over(request: OpenRequest, told: Told) -> None:
     for run in runs:
         mark = _mark(request.worker, run)
         mark.end = mark.end or ended
-        request.add_execute(mark)
+        if not request.add_execute(mark):
+            request.worker.executes.of_nobody(mark)
+
+
+def given_up(worker: Worker, told: Told) -> None:
+    """What a part told whose request nobody knows any more: its runs are work of nobody."""
+    for run in told[-1]:
+        mark = _mark(worker, run)
+        mark.end = mark.end or now()
+        worker.executes.of_nobody(mark)
 
 
 def _mark(worker: Worker, run: tuple[int | str, ...]) -> ExecuteMark:

@@ -153,6 +153,10 @@ class Executes:
             self.end(batch.whole)
             batch.whole = None
 
+    def of_nobody(self, mark: ExecuteMark) -> None:
+        """A run that was told when its request had ended: it is work of nobody."""
+        self._orphan(mark, mark.start)
+
     def running(self) -> Iterable[bytes]:
         """Rows of what runs for nobody, to be announced."""
         with self._lock:
