@@ -7,6 +7,7 @@ from opentelemetry import context, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace.propagation import _SPAN_KEY
 
 from inferometer.record.model import Flag
 from inferometer.recorder.headers import outgoing_state
@@ -21,23 +22,42 @@ _OUR_STATE = TraceState.from_header([outgoing_state(b"")])
 _BAGGAGE = W3CBaggagePropagator()
 
 
-def attach(request: "OpenRequest") -> Any:
-    """Make the request's span current; what it gives back goes to `detach`.
+class Current(NonRecordingSpan):
+    """A request as a span; what it says is put together when somebody asks, which most requests nobody does.
 
-    The span says that it is sampled: whether its trace is kept is known when the request has ended, and samplers that
-    follow their parent would leave everything out. The price is that spans of the user's are exported for requests
-    whose own span is not.
+    It says that it is sampled: whether its trace is kept is known when the request has ended, and samplers that follow
+    their parent would leave everything out. The price is that spans of the user's are exported for requests whose own
+    span is not.
     """
-    # Clients of the user's OpenTelemetry send it on, and an instrumented callee looks for our member in it.
-    state = TraceState.from_header([outgoing_state(request.state)]) if request.state else _OUR_STATE
-    ours = SpanContext(
-        request.trace_hi << 64 | request.trace_lo, request.span_id, is_remote=False, trace_flags=_SAMPLED,
-        trace_state=state,
-    )  # fmt: skip
-    here = trace.set_span_in_context(NonRecordingSpan(ours))
+
+    def __init__(self, request: "OpenRequest") -> None:
+        self._request = request
+        self._made: SpanContext | None = None
+
+    def get_span_context(self) -> SpanContext:
+        """Ids, flags and state of the request."""
+        made = self._made
+        if made is None:
+            request = self._request
+            # Clients of the user's OpenTelemetry send the state on; an instrumented callee looks for our member in it.
+            state = TraceState.from_header([outgoing_state(request.state)]) if request.state else _OUR_STATE
+            made = self._made = SpanContext(
+                request.trace_hi << 64 | request.trace_lo, request.span_id, is_remote=False, trace_flags=_SAMPLED,
+                trace_state=state,
+            )  # fmt: skip
+        return made
+
+    def __repr__(self) -> str:
+        """As the class above shows itself."""
+        return f"Current({self.get_span_context()!r})"
+
+
+def attach(request: "OpenRequest", here: Context) -> Any:
+    """Make the request's span current in addition to what *here* has; what it gives back goes to `detach`."""
+    inside = Context({**here, _SPAN_KEY: Current(request)})
     if request.baggage:
-        here = _BAGGAGE.extract({"baggage": request.baggage.decode("latin-1")}, here)
-    return context.attach(here)
+        inside = _BAGGAGE.extract({"baggage": request.baggage.decode("latin-1")}, inside)
+    return context.attach(inside)
 
 
 def detach(token: Any) -> None:

@@ -26,7 +26,14 @@ class Joined:
         """The user's tracer that made the first span seen of this request."""
         self.token: Any = None
         """What takes our span out of the context again, under policy ``own``."""
-        self.clients: set[int] = set()
+        self.clients: set[int] | None = None
         """Ids of the user's CLIENT spans."""
         self.frames = 0
         """Frames since the request ended."""
+
+    def remember(self, client: int) -> None:
+        """The user has a CLIENT span with this id."""
+        if self.clients is None:
+            self.clients = {client}
+        elif len(self.clients) < MAX_CLIENTS:
+            self.clients.add(client)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN, ProxyTracerProvider, Span, SpanKind
 
 from inferometer.catalog import spans
@@ -70,19 +70,22 @@ class OpenTelemetryTracing:
     def opened(self, request: "OpenRequest") -> None:
         """A request begins: join the SERVER span that it began in, or wait for what comes; or be the span."""
         try:
-            self._opened(request, Joined())
+            here, joined = get_current(), Joined()
+            request.joined = joined
+            if here or not self.owns:
+                self._opened(request, joined, here)
+            else:
+                joined.token = attach(request, here)
         except Exception as error:  # noqa: BLE001 - the edge: the request goes on, joined to nothing
             self._worker.hooks.failed(HOOK, error)
 
-    def _opened(self, request: "OpenRequest", joined: Joined) -> None:
-        request.joined = joined
+    def _opened(self, request: "OpenRequest", joined: Joined, here: Context) -> None:
         if self._off:
             request.flags |= FOREIGN
-        here = trace.get_current_span()
-        if here is not INVALID_SPAN:
-            self._within(request, joined, here)
+        if here:
+            self._within(request, joined, trace.get_current_span(here))
         if self.owns and joined.span is None:
-            joined.token = attach(request)
+            joined.token = attach(request, here)
 
     def _within(self, request: "OpenRequest", joined: Joined, here: Span) -> None:
         context = here.get_span_context()
@@ -133,8 +136,8 @@ class OpenTelemetryTracing:
         joined = request.joined
         if not isinstance(joined, Joined) or getattr(self._making, "server", False):
             return
-        if kind is SpanKind.CLIENT and len(joined.clients) < MAX_WAITING:
-            joined.clients.add(span.get_span_context().span_id)
+        if kind is SpanKind.CLIENT:
+            joined.remember(span.get_span_context().span_id)
         elif kind is SpanKind.SERVER and joined.span is None and not self.owns:
             joined.tracer = tracer
             self._join(request, joined, span)
@@ -200,14 +203,15 @@ class OpenTelemetryTracing:
         if not isinstance(joined, Joined):
             return
         try:
-            self._closing(request, joined)
+            if joined.token is not None:
+                detach(joined.token)
+                joined.token = None
+            else:
+                self._closing(request, joined)
         except Exception as error:  # noqa: BLE001 - the edge: the record is made, its spans are not
             self._worker.hooks.failed(HOOK, error)
 
     def _closing(self, request: "OpenRequest", joined: Joined) -> None:
-        if joined.token is not None:
-            detach(joined.token)
-            joined.token = None
         if self._off:
             return
         if self._ours_to_make(joined):
