@@ -213,7 +213,7 @@ class HistogramCell:
                 self._count,
                 self._total,
                 self._zero,
-                tuple(sorted(self._sketch.items())),
+                self._sketch.copy(),
                 tuple(self._classic),
                 tuple(sorted(self.exemplars.items())),
                 self.birth,

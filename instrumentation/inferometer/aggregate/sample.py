@@ -1,5 +1,6 @@
 """What a page shows: immutable, made by the Intake's thread, rendered by others."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from inferometer.aggregate.layout import Layout
@@ -47,8 +48,8 @@ class Distribution:
     count: int
     total: int
     zero: int
-    sketch: tuple[tuple[int, int], ...]
-    """(index into ``Layout.bounds``, values), ascending."""
+    sketch: Mapping[int, int]
+    """Index into ``Layout.bounds`` -> values."""
     classic: tuple[int, ...]
     """Values by classic bucket, not cumulative; the last is +Inf."""
     exemplars: tuple[tuple[int, Exemplar], ...]

@@ -1,8 +1,9 @@
 """Text pages: Prometheus text 0.0.4 and OpenMetrics 1.0, by %-format on static templates."""
 
-from collections.abc import Iterator
-from itertools import accumulate, chain
-from typing import Final
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 from inferometer.aggregate.layout import Layout
 from inferometer.aggregate.sample import Distribution, Exemplar, Family, Sample, Scalar, Snapshot
@@ -11,6 +12,15 @@ from inferometer.catalog.spans import EXEMPLAR_TRACE_ID
 
 _TOTAL: Final = "_total"
 _Key = tuple[str, tuple[str, ...]]
+
+
+class _Shown(NamedTuple):
+    """What the last page had of a series."""
+
+    sample: Sample
+    text: str
+    exemplars: Mapping[int, tuple[Exemplar, str]]
+    """By bucket: most of them outlive many pages."""
 
 
 class TextRenderer:
@@ -22,12 +32,12 @@ class TextRenderer:
 
     def __init__(self, *, openmetrics: bool) -> None:
         self._openmetrics = openmetrics
-        self._texts: dict[_Key, tuple[Sample, str]] = {}
+        self._shown: dict[_Key, _Shown] = {}
         self._templates: dict[_Key, str] = {}
 
     def render(self, snapshot: Snapshot) -> bytes:
         """The page. Safe in several threads at once: caches are replaced, never changed in place."""
-        known, made = self._texts, dict[_Key, tuple[Sample, str]]()
+        known, shown = self._shown, dict[_Key, _Shown]()
         templates = dict[_Key, str]()
         out: list[str] = []
         for family in snapshot.families:
@@ -35,20 +45,19 @@ class TextRenderer:
             name = family.entry.name
             for sample in family.samples:
                 key = name, sample.labels
-                cached = known.get(key)
-                if isinstance(sample, Scalar):
-                    if cached is None or cached[0] is not sample:
-                        cached = sample, _scalar(family.entry, sample)
-                else:
-                    template = self._templates.get(key) or _template(family, sample.labels)
+                before = known.get(key)
+                if isinstance(sample, Distribution):
+                    template = self._templates.get(key) or self._template(family, sample.labels)
                     templates[key] = template
-                    if cached is None or cached[0] is not sample:
-                        cached = sample, self._distribution(template, sample, family.entry.scale)
-                made[key] = cached
-                out.append(cached[1])
+                    if before is None or before.sample is not sample:
+                        before = self._distribution(template, sample, family.entry.scale, before)
+                elif before is None or before.sample is not sample:
+                    before = _Shown(sample, _scalar(family.entry, sample), {})
+                shown[key] = before
+                out.append(before.text)
         if self._openmetrics:
             out.append("# EOF\n")
-        self._texts, self._templates = made, templates
+        self._shown, self._templates = shown, templates
         return "".join(out).encode()
 
     def _head(self, entry: Series) -> str:
@@ -59,34 +68,41 @@ class TextRenderer:
         said = f"# UNIT {name} {unit}\n" if self._openmetrics and unit and name.endswith(f"_{unit}") else ""
         return f"# HELP {name} {_escaped(entry.help)}\n# TYPE {name} {entry.kind}\n{said}"
 
-    def _distribution(self, template: str, sample: Distribution, scale: int) -> str:
+    def _distribution(self, template: str, sample: Distribution, scale: int, before: _Shown | None) -> _Shown:
+        buckets = len(sample.classic)
+        step = 2 if self._openmetrics else 1
+        values: list[object] = [""] * (buckets * step + 2)
+        texts: dict[int, tuple[Exemplar, str]] = {}
         if sample.birth is not None:
-            empty = ("0", "") * len(sample.classic)
-            return template % (*empty, 0, "0.0")
-        cumulative = accumulate(sample.classic)
-        total = repr(sample.total / scale)
-        if not (self._openmetrics and sample.exemplars):
-            pairs = chain.from_iterable((number, "") for number in cumulative)
-            return template % (*pairs, sample.count, total)
-        texts = {index: _exemplar(exemplar, scale) for index, exemplar in sample.exemplars}
-        pairs_with = chain.from_iterable((number, texts.get(i, "")) for i, number in enumerate(cumulative))
-        return template % (*pairs_with, sample.count, total)
+            values[: buckets * step : step] = [0] * buckets
+            values[-2:] = 0, "0.0"
+        else:
+            values[: buckets * step : step] = accumulate(sample.classic)
+            values[-2:] = sample.count, repr(sample.total / scale)
+            if self._openmetrics and sample.exemplars:
+                known = before.exemplars if before is not None else {}
+                for index, exemplar in sample.exemplars:
+                    shown = known.get(index)
+                    if shown is None or shown[0] is not exemplar:
+                        shown = exemplar, _exemplar(exemplar, scale)
+                    texts[index] = shown
+                    values[2 * index + 1] = shown[1]
+        return _Shown(sample, template % tuple(values), texts)
+
+    def _template(self, family: Family, labels: tuple[str, ...]) -> str:
+        name, layout = family.entry.name, family.layout
+        assert layout is not None  # noqa: S101 - distributions come with a layout
+        pairs = _pairs(family.entry, labels).replace("%", "%%")
+        begin = f'{name}_bucket{{{pairs}{"," if pairs else ""}le="'
+        end = '"} %d%s\n' if self._openmetrics else '"} %d\n'
+        braced = f"{{{pairs}}}" if pairs else ""
+        buckets = (end + begin).join(_boundaries(layout))
+        return f"{begin}{buckets}{end}{name}_count{braced} %d\n{name}_sum{braced} %s\n"
 
 
-def _template(family: Family, labels: tuple[str, ...]) -> str:
-    name, layout = family.entry.name, family.layout
-    assert layout is not None  # noqa: S101 - distributions come with a layout
-    pairs = _pairs(family.entry, labels).replace("%", "%%")
-    begin = f'{name}_bucket{{{pairs}{"," if pairs else ""}le="'
-    lines = [f'{begin}{le}"}} %s%s\n' for le in _boundaries(layout)]
-    braced = f"{{{pairs}}}" if pairs else ""
-    return "".join((*lines, f"{name}_count{braced} %d\n", f"{name}_sum{braced} %s\n"))
-
-
-def _boundaries(layout: Layout) -> Iterator[str]:
-    for bound in layout.classic:
-        yield repr(bound / layout.scale)
-    yield "+Inf"
+@lru_cache(maxsize=64)
+def _boundaries(layout: Layout) -> tuple[str, ...]:
+    return (*(repr(bound / layout.scale) for bound in layout.classic), "+Inf")
 
 
 def _exemplar(exemplar: Exemplar, scale: int) -> str:

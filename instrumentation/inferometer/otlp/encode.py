@@ -16,10 +16,11 @@ from inferometer.catalog.jobs import JOB
 from inferometer.catalog.rpc import GRPC, is_rpc_call, status_name
 from inferometer.catalog.stages import FAILED, Kind, Outcome, Stage
 from inferometer.otlp import rpc
-from inferometer.otlp.fields import attribute, link, pair, part, texts, times, varint
+from inferometer.otlp.fields import attribute, link, pair, texts, times
 from inferometer.otlp.generation import token_fields
 from inferometer.record.model import Batch, Call, Execute, Labels, Moment, RequestRecord
 from inferometer.record.partition import MAX_SEGMENTS, Partition, Segment
+from inferometer.wire.varint import part, varint
 
 _INTERNAL: Final = b"\x30\x01"
 _SERVER: Final = b"\x30\x02"

@@ -5,30 +5,12 @@ from functools import lru_cache
 from typing import Final
 
 from inferometer.catalog.spans import Attribute
+from inferometer.wire.varint import part, varint
 
 Value = str | bool | int | float
 
 _DOUBLE: Final = struct.Struct("<d").pack
 _FIXED: Final = struct.Struct("<Q").pack
-_MASK: Final = (1 << 64) - 1
-_LOW_BITS: Final = 127
-
-
-def varint(number: int) -> bytes:
-    """A number of 64 bits; a negative one as its two's complement, ten bytes long."""
-    number &= _MASK
-    out = bytearray()
-    while number > _LOW_BITS:
-        out.append(number & _LOW_BITS | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def part(tag: bytes, body: bytes) -> bytes:
-    """A field of bytes: tag, length, body."""
-    length = len(body)
-    return tag + (bytes((length,)) if length <= _LOW_BITS else varint(length)) + body
 
 
 @lru_cache(maxsize=256)
