@@ -6,6 +6,7 @@ the host's CPU the time is that of the call: exact for ``predict``, which return
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -22,9 +23,10 @@ _loaded_from: Final[WeakKeyDictionary[Any, str]] = WeakKeyDictionary()
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
     """Wrap the ways to run a model, and those that train one."""
-    describe = _describe(worker)
-    for name in ("__call__", "predict", "predict_on_batch"):
-        override(worker, hook, module.Model, name, measured(worker, hook, describe))
+    run = measured(worker, hook, _describe(worker))
+    override(worker, hook, module.Model, "__call__", partial(_called, run))
+    for name in ("predict", "predict_on_batch"):
+        override(worker, hook, module.Model, name, run)
     for name in _TRAINING:
         override(worker, hook, module.Model, name, _apart)
 
@@ -39,6 +41,16 @@ def _loaded(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     name = of_file(str(args[0] if args else kwargs["filepath"]))
     _loaded_from[model] = name
     return name
+
+
+def _called(run: Callable[[Any], Any], original: Callable[..., Any]) -> Callable[..., Any]:
+    """A call, which trains where it says so."""
+    runs, trains = run(original), _apart(original)
+
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - it becomes that method
+        return (trains if kwargs.get("training") else runs)(self, *args, **kwargs)
+
+    return __call__
 
 
 def _apart(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,8 +69,6 @@ def _apart(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _describe(worker: Worker) -> Describe:
     def describe(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> What | None:
-        if kwargs.get("training"):
-            return None
         given = args or kwargs
         array = first_array(given, 3)
         if type(array).__name__ == "KerasTensor" or _making_a_graph():
