@@ -49,7 +49,7 @@ DROP_REASON: Final = Label(
     help="Why telemetry was dropped.",
     values=("buffer_full", "frame_buffer_full", "queue_full", "rejected", "late", "undecodable", "hold_full"),
 )
-HOOK: Final = Label(name="hook", help="Name of a hook.", max_values=30)
+HOOK: Final = Label(name="hook", help="Name of a hook.", max_values=100)
 HOOK_STATUS: Final = Label(
     name="status", help="Whether a hook works.", values=("active", "waiting", "unsupported", "failed", "off")
 )

@@ -32,6 +32,7 @@ HOOKS: Final = (
     Hook("fastapi", "fastapi.applications", "inferometer.hooks.fastapi_application"),
     Hook("fastapi.routing", "fastapi.routing", "inferometer.hooks.fastapi_routing"),
     Hook("starlette.routing", "starlette.routing", "inferometer.hooks.starlette_routing"),
+    Hook("starlette.endpoints", "starlette.endpoints", "inferometer.hooks.starlette_endpoints"),
     Hook("uvicorn", "uvicorn.server", "inferometer.hooks.uvicorn_server"),
     Hook("uvicorn.h11", "uvicorn.protocols.http.h11_impl", "inferometer.hooks.uvicorn_cycle"),
     Hook("uvicorn.httptools", "uvicorn.protocols.http.httptools_impl", "inferometer.hooks.uvicorn_cycle"),

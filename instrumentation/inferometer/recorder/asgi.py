@@ -1,4 +1,8 @@
-"""The wrapper around an ASGI application that records its requests."""
+"""The wrapper around an ASGI application that records its requests.
+
+A WebSocket passes through untouched and is not recorded: it is a conversation of any length, and its length would be
+no latency. `inferometer.request` makes a request of each message where that is what counts.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
