@@ -7,7 +7,7 @@ from inferometer.recorder.headers import server_timing
 from inferometer.recorder.protocol import Message, Receive, Scope, Send
 from inferometer.recorder.request import OpenRequest, now
 from inferometer.recorder.routes import route_of
-from inferometer.recorder.token_stream import JsonAnswer, streamed
+from inferometer.recorder.token_stream import HEAD, TOGETHER, JsonAnswer, streamed
 from inferometer.recorder.tokens import CHUNKS
 from inferometer.recorder.usage import may_state
 from inferometer.recorder.waits import Waits
@@ -88,7 +88,7 @@ class AsgiRequest(OpenRequest):
             try:
                 if self.stream is not None:
                     self.stream.feed(body, last)
-                elif not self.first_chunk and may_state(body):
+                elif not self.first_chunk and body.__class__ is bytes and may_state(body):
                     self._stated(body, last)
             except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only its tokens are lost
                 self._blind(error)
@@ -100,14 +100,21 @@ class AsgiRequest(OpenRequest):
         await self.tx(message)
         done = now()
         if body:
-            self.bytes_out += len(body)
+            size = len(body)
+            self.bytes_out += size
             self.chunks += 1
             try:
                 if not self.first_chunk:
                     self.first_chunk = done
                     self.stream = streamed(self.head, every=self.said & CHUNKS != 0)
-                if self.stream is not None:
-                    self.stream.feed(body if body.__class__ is bytes else bytes(body), done)
+                stream = self.stream
+                if stream is not None:
+                    # Streamed.feed, without the call.
+                    stream.chunks.append(body)
+                    times = stream.times
+                    times.append(done)
+                    if len(times) >= TOGETHER or size > HEAD:
+                        stream.look()
             except Exception as error:  # noqa: BLE001 - as above
                 self._blind(error)
         if done - begun >= BLOCKED_NS:

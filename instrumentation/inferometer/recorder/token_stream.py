@@ -26,14 +26,19 @@ GAP_BOUNDS: Final = sketch(TOP[INTER_TOKEN.unit], INTER_TOKEN.scale)
 _LAST_BUCKET: Final = len(GAP_BOUNDS) - 1
 _MAX_STAMPS: Final = 256
 """Tokens whose times are binned together."""
+TOGETHER: Final = 32
+"""Parts that wait until they are looked at: in one loop each costs less."""
 HEAD: Final = 4096
 """Bytes at the beginning of a line in which content is looked for."""
 _LIMIT: Final = HEAD + TAIL + 1
 """Bytes that are kept of a line that is not whole yet; of a longer one the middle is left out."""
 _MAX_LINES: Final = 1000
 """Lines looked at in one chunk, and lines without a token after which a stream has none."""
+_BYTES: Final = {bytes}
 _DATA: Final = b"data"
-_OBJECT: Final = b"{"
+_D: Final = _DATA[0]
+"""No other field of an event begins with it."""
+_BRACE: Final = ord("{")
 _NEWLINE: Final = 10
 _QUOTE: Final = 34
 _NO_KEY: Final = b"\n\r\n\r\n"
@@ -56,13 +61,20 @@ _JSON: Final = b"application/json"
 
 
 class Streamed:
-    """What is known of the tokens of one streamed answer."""
+    """What is known of the tokens of one streamed answer.
 
-    __slots__ = ("first", "gaps", "stamps", "tokens_in", "tokens_out")
+    Parts are looked at a few at a time; whoever is in a hurry appends to `chunks` and `times` and calls `look`.
+    """
+
+    __slots__ = ("chunks", "first", "gaps", "stamps", "times", "tokens_in", "tokens_out")
 
     def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        """Parts that nobody has looked at, none of them empty."""
+        self.times: list[int] = []
+        """When each of them was handed over, ns of CLOCK_MONOTONIC."""
         self.first = 0
-        """ns of CLOCK_MONOTONIC at which the first token was handed over, once `settle` was called; 0 without one."""
+        """When the first token was handed over, ns, once `settle` was called; 0 without one."""
         self.stamps: list[int] = []
         """When the last tokens were handed over, the very last one at the end; the times between are not binned yet."""
         self.gaps: dict[int, int] = {}
@@ -76,18 +88,33 @@ class Streamed:
         return self.stamps[-1] if self.stamps else 0
 
     def feed(self, chunk: bytes, at: int) -> None:
-        """A chunk, not empty, was handed over at *at*, ns."""
+        """A part, not empty, was handed over at *at*, ns."""
+        self.chunks.append(chunk)
+        self.times.append(at)
+        if len(self.times) >= TOGETHER or len(chunk) > HEAD:
+            self.look()
+
+    def look(self) -> None:
+        """Look at the parts that wait."""
+        chunks, times = self.chunks, self.times
+        if not chunks:
+            return
+        self.chunks, self.times = [], []
+        if set(map(type, chunks)) != _BYTES:
+            # A server may take other buffers.
+            chunks = [bytes(chunk) for chunk in chunks]
+        self.see(chunks, times)
+        if len(self.stamps) > _MAX_STAMPS:
+            self.fold()
+
+    def see(self, chunks: list[bytes], times: list[int]) -> None:
+        """Find the tokens in *chunks*; *times* are those at which each was handed over."""
         raise NotImplementedError
 
     def settle(self) -> None:
         """The answer has ended, whole or not."""
+        self.look()
         self.fold()
-
-    def token(self, at: int) -> None:
-        """A token was handed over at *at*, ns."""
-        self.stamps.append(at)
-        if len(self.stamps) > _MAX_STAMPS:
-            self.fold()
 
     def fold(self) -> None:
         """Bin the times between the tokens so far: sorted, a bucket is found once for all that are in it."""
@@ -115,7 +142,7 @@ class Streamed:
 class EventStream(Streamed):
     """Server-sent events, or lines of JSON."""
 
-    __slots__ = ("_at", "_carry", "_every", "_inner", "_key", "_lead", "_left", "_recent", "_width")
+    __slots__ = ("_at", "_carry", "_end", "_every", "_inner", "_key", "_lead", "_left", "_place", "_recent")
 
     def __init__(self, *, lines: bool, every: bool) -> None:
         """Begin.
@@ -125,43 +152,50 @@ class EventStream(Streamed):
             every: whether every event with data is a token, because the application says so.
         """
         Streamed.__init__(self)
-        self._lead = _OBJECT if lines else _DATA
-        self._inner = b"\n" + self._lead
+        self._lead = _BRACE if lines else _D
+        self._inner = bytes((_NEWLINE, self._lead))
         self._every = every
         self._key = _NO_KEY
-        self._width = 0
+        self._place = 0
+        """Where the field of content was in the last chunk; it ends at `_end`."""
+        self._end = 0
         self._carry = b""
         self._recent = b""
         self._left = _MAX_LINES
         self._at = 0
 
-    def feed(self, chunk: bytes, at: int) -> None:
-        """A chunk was handed over: usually one whole event, whose field of content is known."""
-        size = len(chunk)
-        if not self._carry and chunk[-1] == _NEWLINE and size <= HEAD:
-            if chunk.startswith(self._lead):
-                start = 0
-            else:
-                start = chunk.find(self._inner) + 1
-                if not start:
-                    # Comments, or fields of an event without data.
-                    return
+    def see(self, chunks: list[bytes], times: list[int]) -> None:
+        """Find the tokens: usually a chunk is one whole event, whose field of content is where it was before."""
+        key, place, end = self._key, self._place, self._end
+        lead, inner, stamps = self._lead, self._inner, self.stamps
+        for chunk, at in zip(chunks, times, strict=True):
+            size, start = len(chunk), 0
+            newline = chunk.find(b"\n")
+            if newline < size - 3:
+                # The name of the event comes before its data, or there are several.
+                start = chunk.find(inner) + 1
+                newline = chunk.find(b"\n", start)
             # The end of the line of data is the chunk's, but for an empty line.
-            if chunk.find(b"\n", start) >= size - 3:
-                found = chunk.find(self._key, start)
-                if found >= 0 and chunk[found + self._width] != _QUOTE:
+            if newline >= size - 3 and chunk[-1] == _NEWLINE and size <= HEAD and not self._carry:
+                if chunk[start] != lead:
+                    # A comment.
+                    continue
+                if chunk[place:end] != key:
+                    place = chunk.find(key, start)
+                    end = place + len(key) if place >= 0 else 0
+                if end and chunk[end] != _QUOTE:
                     self._recent = chunk
-                    stamps = self.stamps
                     stamps.append(at)
-                    if len(stamps) > _MAX_STAMPS:
-                        self.fold()
-                    return
-        if self._left:
-            self._any(chunk, at)
+                    continue
+            if self._left:
+                self._any(chunk, at)
+                key = self._key
+        self._place, self._end = place, end
 
     def settle(self) -> None:
         """The answer has ended: the last line of JSON needs no line end, and the last token may state the numbers."""
-        if self._carry and self._lead is _OBJECT:
+        self.look()
+        if self._carry and self._lead == _BRACE:
             self._line(self._carry, 0, len(self._carry), self._at)
         self._carry = b""
         if self._recent:
@@ -196,16 +230,15 @@ class EventStream(Streamed):
             self._carry = _joined(b"", chunk, start, len(chunk))
 
     def _line(self, data: bytes, start: int, end: int, at: int) -> None:
-        if not data.startswith(self._lead, start, end):
+        if data[start] != self._lead:
             # A comment, an empty line, the name or the number of an event.
             return
         stop = end if end - start <= HEAD else start + HEAD
-        found = data.find(self._key, start, stop)
-        if (0 <= found < stop - self._width and data[found + self._width] != _QUOTE) or self._is_token(
-            data, start, stop
-        ):
+        end_of_key = data.find(self._key, start, stop) + len(self._key)
+        keyed = len(self._key) <= end_of_key - start and end_of_key < stop and data[end_of_key] != _QUOTE
+        if keyed or self._is_token(data, start, stop):
             self._recent = data[max(start, end - TAIL) : end]
-            self.token(at)
+            self.stamps.append(at)
             return
         if self.state(data[max(start, end - TAIL) : end]):
             # Newer than what the last token may state.
@@ -217,14 +250,13 @@ class EventStream(Streamed):
         if self._every:
             value = data[start:stop].removeprefix(_DATA).removeprefix(b":").strip()
             return bool(value) and value != b"[DONE]"
-        if self._lead is _OBJECT and _GENERATES.search(data, start, stop) is None:
+        if self._lead == _BRACE and _GENERATES.search(data, start, stop) is None:
             return False
         if _REPEATS.search(data, start, stop) is not None:
             return False
         content = _CONTENT.search(data, start, stop)
         if content is not None:
             self._key = content[0][:-1]
-            self._width = len(self._key)
             return True
         return _CALL.search(data, start, stop) is not None
 
@@ -234,9 +266,9 @@ class ChunkStream(Streamed):
 
     __slots__ = ()
 
-    def feed(self, chunk: bytes, at: int) -> None:  # noqa: ARG002 - whatever it is
-        """A token was handed over."""
-        self.token(at)
+    def see(self, chunks: list[bytes], times: list[int]) -> None:  # noqa: ARG002 - whatever they are
+        """All of them are tokens."""
+        self.stamps += times
 
 
 class JsonAnswer(Streamed):
@@ -248,12 +280,14 @@ class JsonAnswer(Streamed):
         Streamed.__init__(self)
         self._tail = b""
 
-    def feed(self, chunk: bytes, at: int) -> None:  # noqa: ARG002 - when it came says nothing of tokens
+    def see(self, chunks: list[bytes], times: list[int]) -> None:  # noqa: ARG002 - when they came says nothing of tokens
         """More of the document."""
-        self._tail = (self._tail + chunk[-TAIL:])[-TAIL:]
+        for chunk in chunks:
+            self._tail = (self._tail + chunk[-TAIL:])[-TAIL:]
 
     def settle(self) -> None:
         """The document has ended; it says how many, not when."""
+        self.look()
         self.state(self._tail)
         self._tail = b""
 
