@@ -227,16 +227,15 @@ def _from(outer: OpenRequest) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _wanted(headers: Headers | None, wanted: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
-    """Of any headers those that are read, names in lower case."""
-    if headers is None:
-        return []
-    pairs: Iterable[tuple[object, object]] = headers.items() if isinstance(headers, Mapping) else headers
-    found = []
-    for name, value in pairs:
-        key, text = _bytes(name), _bytes(value)
-        if key is not None and text is not None and key.lower() in wanted:
-            found.append((key.lower(), text))
+def _wanted(headers: object, wanted: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
+    """Of any headers those that are read, names in lower case; of what are no headers none."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    found: list[tuple[bytes, bytes]] = []
+    for pair in pairs if isinstance(pairs, Iterable) else ():
+        if isinstance(pair, tuple | list) and len(pair) == 2:  # noqa: PLR2004 - name and value
+            name, value = map(_bytes, pair)
+            if name is not None and value is not None and name.lower() in wanted:
+                found.append((name.lower(), value))
     return found
 
 
