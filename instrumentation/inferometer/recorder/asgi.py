@@ -24,6 +24,12 @@ def asgi(app: Application) -> Application:
     """Record the requests of a plain ASGI application, where no hook can reach it.
 
     FastAPI and Starlette need no such line; applied to them it changes nothing.
+
+    Args:
+        app: the application, of any framework or none.
+
+    Returns:
+        The application to give to the server.
     """
     recorded = recording(worker_of_this_process(), lambda _, scope, receive, send: app(scope, receive, send))
 

@@ -30,6 +30,14 @@ def structlog_processor(
     what is there already::
 
         structlog.configure(processors=[inferometer.structlog_processor, structlog.processors.JSONRenderer()])
+
+    Args:
+        logger: of structlog, not looked at.
+        method_name: of the logger, not looked at.
+        event_dict: the event.
+
+    Returns:
+        The event, which is the same object.
     """
     ids = current_ids()
     if ids is not None:

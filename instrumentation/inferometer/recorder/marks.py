@@ -45,6 +45,11 @@ class stage:  # noqa: N801 - reads as a keyword: with inferometer.stage("preproc
     __slots__ = ("_execute", "_requests", "_stage", "_start")
 
     def __init__(self, name: StageName) -> None:
+        """Name the stage; nothing begins yet.
+
+        Args:
+            name: One of the closed set of stages; another one marks nothing and is warned of once.
+        """
         found = _STAGES.get(name)
         if found is None and name not in _unknown and len(_unknown) < _MAX_TEXT:
             _unknown.add(name)
