@@ -9,12 +9,10 @@ from importlib.util import find_spec
 from typing import Final
 
 from inferometer.hooks.registry import Hook
-from inferometer.recorder.hook_states import FAILED, UNSUPPORTED, HookStates
+from inferometer.recorder.hook_states import FAILED, OFF, UNSUPPORTED, HookStates
 
 ABSENT: Final = "absent"
 """The library is not installed."""
-OFF: Final = "off"
-"""Nothing is switched on."""
 BROKEN: Final = frozenset({FAILED, UNSUPPORTED})
 _STANDARD: Final = "the standard library"
 
@@ -29,7 +27,7 @@ class HookFound:
     library_version: str
     """Empty where it is not installed, or part of Python."""
     status: str
-    """A status of ``catalog.labels.HOOK_STATUS``, `ABSENT` or `OFF`."""
+    """A status of ``catalog.labels.HOOK_STATUS``, or `ABSENT`."""
     reason: str
     """Why, where something is wrong."""
 

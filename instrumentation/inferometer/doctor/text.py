@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from inferometer.doctor.examination import Examination, Setting
-from inferometer.doctor.hooks import ABSENT, BROKEN, OFF, HookFound
-from inferometer.recorder.hook_states import ACTIVE, WAITING
+from inferometer.doctor.hooks import ABSENT, BROKEN, HookFound
+from inferometer.recorder.hook_states import ACTIVE, OFF, WAITING
 
-_SAYS = {ACTIVE: "hooked", WAITING: "hooked when it is imported", OFF: "not hooked, switched off"}
+_SAYS = {ACTIVE: "hooked", WAITING: "hooked when it is imported", OFF: "off"}
 
 
 def lines(seen: Examination) -> Iterator[str]:
@@ -52,7 +52,8 @@ def _hooks(found: Sequence[HookFound]) -> Iterator[str]:
         for one in mine:
             if one.status in BROKEN:
                 yield f"  ✗ {name:<{width}}  {one.hook} is {one.status}: {one.reason}"
-    absent = dict.fromkeys(one.library for one in found if one.status == ABSENT)
+    # A package with an underscore in front is a part of one without.
+    absent = dict.fromkeys(one.library for one in found if one.status == ABSENT and not one.library.startswith("_"))
     if absent:
         yield f"  - not installed: {', '.join(absent)}"
 
