@@ -130,6 +130,19 @@ def test_a_plain_request_is_divided_as_its_stamps_say():
     }  # fmt: skip
 
 
+def test_a_call_that_is_decoded_when_it_has_a_thread_is_divided_as_its_stamps_say():
+    record = request(
+        entry=100, endpoint=110, thread=400, body_start=400, body_end=450, validate=500, encode=900, respond=950,
+        last=1000, done=1000,
+    )  # fmt: skip
+
+    result = partition(record)
+
+    assert {stage.label: result.total(stage) for stage in Stage if result.total(stage)} == {
+        "other": 10, "queue": 290, "network": 100, "deserialize": 50, "handler": 400, "serialize": 50,
+    }  # fmt: skip
+
+
 def test_background_work_after_the_last_byte_is_outside_the_duration():
     record = request(entry=10, respond=20, last=30, done=5_000)
 

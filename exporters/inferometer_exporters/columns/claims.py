@@ -95,7 +95,7 @@ def of_stamps(at: Ints, flags: Ints, end: Ints) -> StampClaims:
             np.where(arrival != 0, np.where(start != 0, start, entry), nothing),
             np.where(start != 0, entry, nothing),
             np.where(body_start != 0, np.where(body_end != 0, body_end, respond), nothing),
-            np.where(validate != 0, np.where(endpoint != 0, endpoint, respond), nothing),
+            np.where(validate != 0, np.where(endpoint != 0, np.maximum(endpoint, validate), respond), nothing),
             thread,
             np.where(encode != 0, respond, nothing),
             handled,

@@ -14,6 +14,7 @@ from inferometer.hooks.grpc_loop_call import LoopCall
 from inferometer.hooks.grpc_server import starting
 from inferometer.hooks.patching import UnsupportedError, replace
 from inferometer.recorder.request import current_request
+from inferometer.recorder.rpc_method import Methods
 from inferometer.recorder.rpc_request import headers, is_excluded, wanted_metadata
 from inferometer.recorder.rpc_status import UNIMPLEMENTED, UNKNOWN
 from inferometer.recorder.worker import Worker
@@ -49,7 +50,7 @@ def _with(ours: Any, original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _interceptor(worker: Worker, hook: str, base: type) -> Any:
-    opening = _Opening(worker, hook)
+    opening, known = _Opening(worker, hook), Methods()
     worker.hooks.on_failure(hook, opening.stop)
 
     class Interceptor(base):  # type: ignore[misc]  # grpc is imported by its user, not by us
@@ -67,7 +68,7 @@ def _interceptor(worker: Worker, hook: str, base: type) -> Any:
             if handler is None:
                 call.failure = UNIMPLEMENTED
                 return None
-            return _served(call, details.method, handler)
+            return _served(call, known, details.method, handler)
 
     return Interceptor()
 
@@ -103,9 +104,9 @@ class _Opening:
         return call
 
 
-def _served(call: LoopCall, method: str, handler: Any) -> Any:
+def _served(call: LoopCall, known: Methods, method: str, handler: Any) -> Any:
     try:
-        call.serve(method, handler)
+        call.serve(known.of(method, handler))
     except Exception as error:  # noqa: BLE001 - the edge: the call goes on without us
         call.abandon()
         call.worker.hooks.failed(call.hook, error)

@@ -5,12 +5,12 @@ are part of the handler.
 """
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from inferometer.hooks.grpc_streams import LoopRequests, Requests, Responses
 from inferometer.recorder.request import current_request, now
+from inferometer.recorder.rpc_method import Method
 from inferometer.recorder.rpc_request import RpcRequest
 from inferometer.recorder.rpc_status import (
     CANCELLED,
@@ -30,7 +30,7 @@ class LoopCall(RpcRequest):
     __slots__ = ("accepted", "code", "context", "task", "trailing")
 
     def __init__(self, worker: Worker, hook: str, metadata: list[tuple[bytes, bytes]]) -> None:
-        super().__init__(worker, hook, metadata)
+        RpcRequest.__init__(self, worker, hook, metadata)
         self.start = self.body_start = self.entry
         self.accepted = False
         self.code: Any = None
@@ -55,10 +55,10 @@ class LoopCall(RpcRequest):
             self.task.remove_done_callback(self.finished)
         self.worker.open.pop(self.span_id, None)
 
-    def serve(self, method: str, handler: Any) -> None:
-        """Stand for *handler*."""
-        super().serve(method, handler)
-        if self.streams_in:
+    def serve(self, method: Method) -> None:
+        """Stand for the method's handler."""
+        RpcRequest.serve(self, method)
+        if method.streams_in:
             self.body_start = 0
             self.endpoint = now()
 
@@ -66,25 +66,23 @@ class LoopCall(RpcRequest):
     def request_streaming(self) -> bool:
         """As the method has it; the server asks for it when it has not refused the call."""
         self.accepted = True
-        return self.streams_in
+        return self.found.streams_in
 
     @property
     def unary_unary(self) -> Callable[..., Any]:
         """What the server calls: of the same kind as the method, by which the server tells how to call it."""
-        behaviour = self.behaviour
-        # As the server itself finds out.
-        is_async = inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)
-        return self._one if is_async else self._one_in_thread
+        method = self.found
+        return self._one if method.is_coroutine or method.is_generator else self._one_in_thread
 
     stream_unary = unary_unary
 
     @property
     def unary_stream(self) -> Callable[..., Any]:
         """What the server calls: of the same kind as the method, by which the server tells how to call it."""
-        behaviour = self.behaviour
-        if inspect.iscoroutinefunction(behaviour):
+        method = self.found
+        if method.is_coroutine:
             return self._one
-        return self._many if inspect.isasyncgenfunction(behaviour) else self._many_in_thread
+        return self._many if method.is_generator else self._many_in_thread
 
     stream_stream = unary_stream
 
@@ -96,7 +94,7 @@ class LoopCall(RpcRequest):
             self.broke(error, UNKNOWN)
             raise
         # Where the serializer runs it tells; it does not for an error, nor after a stream.
-        if self.streams_out or context.code() is not None:
+        if self.found.streams_out or context.code() is not None:
             self.told()
         return response
 
@@ -115,19 +113,19 @@ class LoopCall(RpcRequest):
         self.told()
 
     def _requests(self, argument: Any) -> Any:
-        if not self.streams_in:
+        if not self.found.streams_in:
             return argument
         self.pulling = True
         return LoopRequests(self, argument)
 
     def _begin(self, context: Any) -> Callable[..., Any]:
         self.context = context
-        return self.behaviour
+        return self.found.behaviour
 
     def _one_in_thread(self, argument: Any, context: Any) -> Any:
         self.thread = now()
         behaviour, told = self._begin(context), ThreadContext(self, context)
-        if self.streams_in:
+        if self.found.streams_in:
             self.pulling = True
             argument = Requests(self, argument)
         token = current_request.set(self)
@@ -148,7 +146,7 @@ class LoopCall(RpcRequest):
     def _generated(self, argument: Any, context: Any) -> Iterator[Any]:
         self.thread = now()
         behaviour, told = self._begin(context), ThreadContext(self, context)
-        if self.streams_in:
+        if self.found.streams_in:
             self.pulling = True
             argument = Requests(self, argument)
         # The context is the thread's, which runs other calls after this one.
@@ -161,15 +159,6 @@ class LoopCall(RpcRequest):
             except ValueError:
                 # Closed in another context, as a generator that nobody finished is.
                 current_request.set(None)
-
-    def decode(self, start: int, end: int) -> None:
-        """A message was decoded; the behaviour is called, or handed to a thread, at once."""
-        if self.stretches is None:
-            self.validate = start
-            self.endpoint = end
-        else:
-            super().decode(start, end)
-            self.endpoint = self.endpoint or end
 
     def answer(self, timing: tuple[str, str]) -> None:
         """Add our time to the trailing metadata."""
@@ -195,7 +184,7 @@ class LoopCall(RpcRequest):
             return UNIMPLEMENTED
         if self.failure == OK and not self.accepted:
             return RESOURCE_EXHAUSTED
-        if self.failure == OK and not self.streams_in and not self.body_end:
+        if self.failure == OK and not self.body_end and not self.found.streams_in:
             return CANCELLED  # before its message was there
         said = code_of(self.code if self.code is not None else getattr(context, "code", _nothing)())
         return said or (UNKNOWN if self.failure else OK)

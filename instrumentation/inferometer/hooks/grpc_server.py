@@ -13,6 +13,7 @@ from typing import Any, Final
 from inferometer.hooks.grpc_threaded_call import ThreadedCall
 from inferometer.hooks.patching import UnsupportedError, replace
 from inferometer.recorder.request import current_request, now
+from inferometer.recorder.rpc_method import Methods
 from inferometer.recorder.rpc_request import headers, is_excluded, wanted_metadata
 from inferometer.recorder.rpc_status import code_of
 from inferometer.recorder.worker import Worker
@@ -54,7 +55,7 @@ def starting(worker: Worker, hook: str) -> Callable[[Any], Any]:
 
 
 def _find(worker: Worker, hook: str, module: ModuleType) -> Callable[[Any], Any]:
-    wanted = wanted_metadata(worker)
+    wanted, known = wanted_metadata(worker), Methods()
     cancelled = module._CANCELLED  # noqa: SLF001 - install() has looked for it
 
     def opened(rpc_event: Any, state: Any, methods: Any) -> tuple[ThreadedCall | None, str]:
@@ -82,16 +83,16 @@ def _find(worker: Worker, hook: str, module: ModuleType) -> Callable[[Any], Any]
             except Exception as error:
                 call.raise_(error)
                 raise
-            return None if handler is None else _served(call, method, handler)
+            return None if handler is None else _served(call, known, method, handler)
 
         return _find_method_handler
 
     return make
 
 
-def _served(call: ThreadedCall, method: str, handler: Any) -> Any:
+def _served(call: ThreadedCall, known: Methods, method: str, handler: Any) -> Any:
     try:
-        call.serve(method, handler)
+        call.serve(known.of(method, handler))
         call.endpoint = now()
     except Exception as error:  # noqa: BLE001 - the edge: the call goes on without us
         delattr(call.rpc, KEY)
@@ -133,7 +134,7 @@ def _in_pool(worker: Worker, hook: str) -> Callable[[Any], Any]:
                 original(rpc_event, state, *args)
                 return
             call.thread = now()
-            if not call.streams_in:
+            if not call.found.streams_in:
                 call.body_start = call.thread
             token = current_request.set(call)
             try:

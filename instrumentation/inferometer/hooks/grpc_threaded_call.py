@@ -3,15 +3,13 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from inferometer.hooks.grpc_streams import Requests, Responses
 from inferometer.recorder.request import now
 from inferometer.recorder.rpc_request import RpcRequest
 from inferometer.recorder.rpc_status import OK, UNIMPLEMENTED, UNKNOWN, code_of, given_up
 from inferometer.recorder.worker import Worker
-
-_EXPERIMENTAL: Final = ("experimental_non_blocking", "experimental_thread_pool")
 
 
 class ThreadedCall(RpcRequest):
@@ -20,12 +18,20 @@ class ThreadedCall(RpcRequest):
     __slots__ = ("cancelled", "rpc")
 
     def __init__(
-        self, worker: Worker, hook: str, metadata: list[tuple[bytes, bytes]], state: Any, mark: object
+        self, worker: Worker, hook: str, metadata: list[tuple[bytes, bytes]], state: Any, cancelled: object
     ) -> None:
+        """Open a call.
+
+        Args:
+            worker: of this process.
+            hook: that errors of ours are counted for.
+            metadata: as `headers` gives it.
+            state: the server's, of this call.
+            cancelled: what ``client`` of the state is when the client has given up.
+        """
         self.rpc = state
-        self.cancelled = mark
-        """What ``client`` of the state is when the client has given up."""
-        super().__init__(worker, hook, metadata)
+        self.cancelled = cancelled
+        RpcRequest.__init__(self, worker, hook, metadata)
 
     @property
     def unary_unary(self) -> Callable[..., Any]:
@@ -48,19 +54,19 @@ class ThreadedCall(RpcRequest):
         return self._called(self._many)
 
     def _called(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
-        # grpc asks a method for attributes that say in which way and where it wants to be called.
-        wishes = {name: getattr(self.behaviour, name) for name in _EXPERIMENTAL if hasattr(self.behaviour, name)}
+        wishes = self.found.wishes
         if wishes:
             behaviour = partial(behaviour)
             vars(behaviour).update(wishes)
         return behaviour
 
     def _one(self, argument: Any, context: Any, *more: Any) -> Any:
-        if self.streams_in:
+        method = self.found
+        if method.streams_in:
             self.pulling = True
             argument = Requests(self, argument)
         try:
-            return self.behaviour(argument, context, *more)
+            return method.behaviour(argument, context, *more)
         except BaseException as error:
             self.broke(error, UNKNOWN)
             raise
@@ -87,7 +93,7 @@ class ThreadedCall(RpcRequest):
             return given_up(left, now() - self.entry)
         if state.code is not None:
             return code_of(state.code)
-        if self.failure == OK and not self.streams_in and not self.body_end:
+        if self.failure == OK and not self.body_end and not self.found.streams_in:
             return UNIMPLEMENTED  # what the server says to a client that sends no message where one is due
         return self.failure
 

@@ -71,7 +71,8 @@ def of_stamps(stamps: Sequence[int], flags: int) -> Iterator[Claim]:
     if validate:
         # An endpoint that reads the body itself does so after validation; then only validation is decoding.
         decode = body_end if 0 < body_end <= validate else validate
-        yield Claim(decode, endpoint or answered, _DESERIALIZE)
+        # A call that waits for a thread first is decoded when it has one: then this is when it was decoded.
+        yield Claim(decode, max(endpoint, validate) if endpoint else answered, _DESERIALIZE)
     if thread:
         yield Claim(endpoint, thread, _THREADPOOL)
     if encode:

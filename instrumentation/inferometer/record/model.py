@@ -21,7 +21,7 @@ class Moment(IntEnum):
     BODY_END = 4
     """The last part of the body was there."""
     VALIDATE = 5
-    """Dependencies and validation begin."""
+    """Dependencies and validation begin; the end of decoding where that is not before ENDPOINT, as with gRPC."""
     ENDPOINT = 6
     """The endpoint is called, or handed to the thread pool."""
     THREAD = 7
@@ -127,6 +127,8 @@ class Call:
     status: int = 0
     kind: Kind = Kind.INFERENCE
     attempt: int = 1
+    foreign: bool = False
+    """Somebody else put the traceparent there, and makes the span of this call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

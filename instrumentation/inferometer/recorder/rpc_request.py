@@ -1,12 +1,14 @@
 """A request by gRPC while it is open: what the server's hooks, threaded and asyncio, have in common."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from inferometer.catalog.rpc import GRPC
-from inferometer.catalog.stages import Outcome, Stage
+from inferometer.catalog.stages import Outcome
+from inferometer.errors import StateError
 from inferometer.recorder.headers import SERVER_TIMING, server_timing
 from inferometer.recorder.request import OpenRequest, now
+from inferometer.recorder.rpc_method import Method
 from inferometer.recorder.rpc_status import INTERNAL, OK, OUTCOMES, UNIMPLEMENTED, UNKNOWN
 from inferometer.recorder.stretches import DECODE, ENCODE, READ, SEND, Stretches
 
@@ -19,7 +21,6 @@ _PROBES: Final = (
     "/grpc.health.v1.Health/", "/grpc.reflection.", "/grpc.channelz.", "/opentelemetry.proto.collector.", "/ray.rpc.",
 )  # fmt: skip
 Metadata = Iterable[tuple[str, str | bytes]]
-Function = Callable[[Any], Any]
 
 
 def is_excluded(worker: "Worker", method: str) -> bool:
@@ -41,20 +42,13 @@ def headers(metadata: Metadata | None, wanted: frozenset[str]) -> list[tuple[byt
     ]
 
 
-def _nothing(*_: Any) -> None:
-    """What a method without a handler does."""
-
-
 class RpcRequest(OpenRequest):
     """An open call that stands in the place of its method's handler: the server gets it for one.
 
     So each call has a deserializer and a serializer of its own, and they know which call they work for.
     """
 
-    __slots__ = (
-        "behaviour", "decoded", "deserializer", "failure", "hook", "pulling", "route", "serializer", "streams_in",
-        "streams_out", "stretches", "written",
-    )  # fmt: skip
+    __slots__ = ("decoded", "failure", "hook", "method", "pulling", "stretches", "written")
 
     def __init__(self, worker: "Worker", hook: str, metadata: list[tuple[bytes, bytes]]) -> None:
         """Open a call whose method is not known yet.
@@ -65,42 +59,39 @@ class RpcRequest(OpenRequest):
             metadata: as `headers` gives it.
         """
         self.hook = hook
-        self.route = ""
+        self.method: Method | None = None
+        """None until it is found; the server asks nothing of a call without."""
         self.failure = OK
         """Code that gRPC sends where something raised and nobody said a code."""
         self.decoded = self.written = 0
-        self.streams_in = self.streams_out = self.pulling = False
-        """The last: requests of a stream come through an iterator of ours, which then tells their times."""
+        self.pulling = False
+        """Whether requests of a stream come through an iterator of ours, which then tells their times."""
         self.stretches: Stretches | None = None
-        self.behaviour: Callable[..., Any] = _nothing
-        self.deserializer: Function | None = None
-        self.serializer: Function | None = None
-        super().__init__(worker, metadata)
+        OpenRequest.__init__(self, worker, metadata)
 
-    def serve(self, method: str, handler: Any) -> None:
-        """Stand for *handler*, the one that ``/package.Service/Method`` has."""
-        self.route = method.removeprefix("/")
-        self.deserializer = handler.request_deserializer
-        self.serializer = handler.response_serializer
-        self.streams_in = streams_in = bool(handler.request_streaming)
-        self.streams_out = streams_out = bool(handler.response_streaming)
-        if streams_in or streams_out:
+    def serve(self, method: Method) -> None:
+        """Stand for the method's handler."""
+        self.method = method
+        if method.streams_in or method.streams_out:
             self.stretches = Stretches()
-            self.behaviour = (
-                (handler.stream_stream if streams_out else handler.stream_unary) if streams_in else handler.unary_stream
-            )
-        else:
-            self.behaviour = handler.unary_unary
+
+    @property
+    def found(self) -> Method:
+        """The method, of a call that the server has found one for."""
+        method = self.method
+        if method is None:
+            raise StateError("a call was answered before its method was found")
+        return method
 
     @property
     def request_streaming(self) -> bool:
         """As the method has it."""
-        return self.streams_in
+        return self.found.streams_in
 
     @property
     def response_streaming(self) -> bool:
         """As the method has it."""
-        return self.streams_out
+        return self.found.streams_out
 
     def answer(self, timing: tuple[str, str]) -> None:
         """Add our time to the trailing metadata."""
@@ -109,32 +100,31 @@ class RpcRequest(OpenRequest):
     def request_deserializer(self, data: bytes) -> Any:
         """Stand for the method's deserializer."""
         start = now()
-        inner = self.deserializer
+        inner = self.found.deserializer
         try:
             message = data if inner is None else inner(data)
         except BaseException as error:
             self.broke(error, INTERNAL)
             raise
         try:
-            self.bytes_in += len(data)
+            self.decoded = end = now()
             self.body_end = start
-            self.decoded = now()
-            self.decode(start, self.decoded)
+            self.bytes_in += len(data)
+            if self.stretches is None:
+                self.validate = end
+            elif not self.pulling:
+                self.stretches.add(self, DECODE, start, end)
+            if not self.endpoint:
+                self.endpoint = end
         except Exception as error:  # noqa: BLE001 - the edge: the message is the application's, with or without us
             self.worker.hooks.failed(self.hook, error)
         return message
 
-    def decode(self, start: int, end: int) -> None:
-        """A message was decoded."""
-        if self.stretches is None:
-            self.add_interval(start, end, Stage.DESERIALIZE)
-        elif not self.pulling:
-            self.stretches.add(self, DECODE, start, end)
-
     def response_serializer(self, message: Any) -> Any:
         """Stand for the method's serializer."""
         start = now()
-        inner = self.serializer
+        method = self.found
+        inner = method.serializer
         try:
             data = message if inner is None else inner(message)
         except BaseException as error:
@@ -144,13 +134,14 @@ class RpcRequest(OpenRequest):
             self.written = end = now()
             self.bytes_out += len(data) if isinstance(data, bytes) else 0
             self.chunks += 1
-            if self.streams_out and self.stretches is not None:
+            if method.streams_out and self.stretches is not None:
                 self.stretches.add(self, ENCODE, start, end)
                 self.first_chunk = self.first_chunk or end
             else:
                 self.encode = start
                 self.respond = end
-                self.told()
+                if self.answers or self.worker.tracing is not None:
+                    self.told()
         except Exception as error:  # noqa: BLE001 - the edge: the answer goes out without us
             self.worker.hooks.failed(self.hook, error)
         return data
@@ -207,7 +198,8 @@ class RpcRequest(OpenRequest):
 
     def place(self) -> tuple[str, str]:
         """(`GRPC`, ``package.Service/Method``); the latter is empty for methods that the server does not have."""
-        return GRPC, self.route
+        method = self.method
+        return GRPC, "" if method is None else method.route
 
     def _finish(self) -> None:
         try:
@@ -221,13 +213,11 @@ class RpcRequest(OpenRequest):
         if self.rejected:
             return Outcome.REJECTED
         status = self.status
-        outcome = OUTCOMES[status]
-        if status == UNKNOWN and self.raised is not None:
-            outcome = self.raised
-        if outcome is Outcome.OK:
-            return Outcome.DEGRADED if self.degraded else outcome
+        if not status:
+            return Outcome.DEGRADED if self.degraded else Outcome.OK
+        if status == UNIMPLEMENTED and self.method is None:
+            return Outcome.CLIENT_ERROR
+        outcome = OUTCOMES[status] if status != UNKNOWN or self.raised is None else self.raised
         if outcome is Outcome.CANCELLED and done - (self.start or self.entry) >= self.worker.timeout_ns:
             return Outcome.TIMEOUT
-        if status == UNIMPLEMENTED and not self.route:
-            return Outcome.CLIENT_ERROR
         return outcome

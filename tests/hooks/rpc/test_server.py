@@ -17,8 +17,10 @@ from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record.model import Flag
 from inferometer.record.partition import partition
 from inferometer.recorder.request import MAX_INTERVALS
+from inferometer.recorder.rpc_method import Methods
 from inferometer.recorder.rpc_request import RpcRequest
 from inferometer.recorder.rpc_status import OUTCOMES, code_of, given_up
+from inferometer.recorder.stretches import Stretches
 
 TRACE = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
 OURS = (("traceparent", TRACE), ("tracestate", "inferometer=1,theirs=2"))
@@ -468,18 +470,18 @@ def test_hostile_metadata_does_no_harm(world, metadata):
     assert not world.worker.hooks.errors()
 
 
-@pytest.mark.parametrize("place", ["serve", "decode", "told", "_outcome", "pulled"])
+@pytest.mark.parametrize("place", ["open", "serve", "told", "outcome", "stream"])
 def test_a_failure_of_ours_leaves_the_calls_alone_and_takes_the_hook_out(world, kind, place, monkeypatch, caplog):
     stub = world.stub(world.serve(kind))
-    owner = code_under_test.Stretches if place == "pulled" else RpcRequest
-    monkeypatch.setattr(owner, "add" if place == "pulled" else place, lambda *_: 1 / 0)
-    if place == "decode" and kind != "threaded":
-        monkeypatch.setattr("inferometer.hooks.grpc_loop_call.LoopCall.decode", lambda *_: 1 / 0)
-    if place == "serve" and kind != "threaded":
-        monkeypatch.setattr("inferometer.hooks.grpc_loop_call.LoopCall.serve", lambda *_: 1 / 0)
-    if place == "told":
-        monkeypatch.undo()
-        monkeypatch.setattr("inferometer.recorder.rpc_request.server_timing", lambda *_: 1 / 0)
+    broken = {
+        "open": [(RpcRequest, "__init__")],
+        "serve": [(Methods, "of")],
+        "told": [(code_under_test, "server_timing")],
+        "outcome": [(RpcRequest, "_outcome")],
+        "stream": [(Stretches, "add")],
+    }
+    for owner, name in broken[place]:
+        monkeypatch.setattr(owner, name, lambda *_: 1 / 0)
     hook = "grpc" if kind == "threaded" else "grpc.aio"
 
     for _ in range(3):
