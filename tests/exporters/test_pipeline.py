@@ -225,7 +225,10 @@ def test_a_kept_trace_leaves_with_all_hops_and_cost_and_then_shows_its_exemplar(
     parent = worker.arrival(
         now + 800 * make.MS,
         requests=[make.request(4, now, now + 400 * make.MS, shape=1, trace=9)],
-        calls=[make.call(4, 77, now + 10 * make.MS, now + 330 * make.MS)],
+        calls=[
+            make.call(4, 77, now + 10 * make.MS, now + 330 * make.MS),
+            make.call(4, 78, now + 340 * make.MS, now + 380 * make.MS, foreign=1),
+        ],
     )
     bench.do_pass(child, seconds=0.4)
     bench.do_pass(parent, seconds=0.4)
@@ -241,6 +244,8 @@ def test_a_kept_trace_leaves_with_all_hops_and_cost_and_then_shows_its_exemplar(
     assert hop.trace_id == entry.trace_id == (0xABC << 64 | 9).to_bytes(16, "big")
     assert hop.parent_span_id == (77).to_bytes(8, "big")
     assert spans[(77).to_bytes(8, "big")].parent_span_id == (4).to_bytes(8, "big")
+    # Whoever put its traceparent there makes the span of this call.
+    assert (78).to_bytes(8, "big") not in spans
     attributes = {a.key: a.value for a in hop.attributes}
     assert attributes["inference.cost.usd"].double_value == pytest.approx(0.130 * 0.001)
     assert attributes["inference.keep.reason"].string_value == "slow"

@@ -296,3 +296,11 @@ def test_every_value_of_an_attribute_comes_back(given_value):
     else:
         assert type(found) is type(given_value)
         assert found == given_value or math.isclose(found, given_value)
+
+
+def test_a_call_whose_span_is_somebody_elses_leaves_its_time_to_the_stages(kept, record):
+    (call,) = record().calls
+    spans_ = read(kept(record(calls=(replace(call, foreign=True),))))
+
+    assert [span for span in spans_ if span.kind == Span.SPAN_KIND_CLIENT] == []
+    assert {"inference.remote", "inference.network"} <= {span.name for span in spans_}

@@ -30,7 +30,8 @@ _RUNS: Final = """
     from executes r join spans on spans.span_id = r.span_id where r.start_ns >= $since order by r.start_ns
 """
 _CALLS: Final = """
-    select r.span_id, call_id, r.start_ns, end_ns, target, sent_ns, headers_ns, server_ns, method, status, kind, attempt
+    select r.span_id, call_id, r.start_ns, end_ns, target, sent_ns, headers_ns, server_ns, method, status, kind,
+        attempt, foreign_span
     from calls r join spans on spans.span_id = r.span_id where r.start_ns >= $since order by r.start_ns
 """
 _KINDS: Final = {int(kind): kind for kind in Kind}
@@ -168,7 +169,7 @@ def _execute(run: tuple[Any, ...], text: Callable[[int], str]) -> Execute:
 
 
 def _call(call: tuple[Any, ...], text: Callable[[int], str]) -> Call:
-    call_id, start, end, target, sent, headers, server_ns, method, status, kind, attempt = call
+    call_id, start, end, target, sent, headers, server_ns, method, status, kind, attempt, foreign = call
     return Call(
         call_id=call_id,
         start=start,
@@ -181,4 +182,5 @@ def _call(call: tuple[Any, ...], text: Callable[[int], str]) -> Call:
         status=status,
         kind=_KINDS.get(kind, Kind.INFERENCE),
         attempt=attempt,
+        foreign=bool(foreign),
     )

@@ -4,7 +4,7 @@ from typing import Final
 
 from inferometer.catalog.stages import Stage
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 STAGE_COLUMNS: Final = tuple(f"{stage.label}_ns" for stage in Stage)
 
@@ -68,6 +68,7 @@ CALLS: Final[dict[str, str]] = {
     "status": "USMALLINT",
     "kind": "UTINYINT",
     "attempt": "UTINYINT",
+    "foreign_span": "UTINYINT",  # 1: somebody else makes its span
 }
 KEPT: Final[dict[str, str]] = {
     "pass": "UBIGINT",

@@ -10,7 +10,13 @@ from inferometer_exporters.ledger.account import Account
 
 def call_rows(calls: Columns) -> Columns:
     """Of the table `calls`."""
-    names = {"start_ns": "start", "sent_ns": "sent", "headers_ns": "headers", "end_ns": "end"}
+    names = {
+        "start_ns": "start",
+        "sent_ns": "sent",
+        "headers_ns": "headers",
+        "end_ns": "end",
+        "foreign_span": "foreign",
+    }
     same = ("span_id", "call_id", "server_ns", "target", "method", "status", "kind", "attempt")
     return {name: calls[name] for name in same} | {name: calls[source] for name, source in names.items()}
 

@@ -142,6 +142,8 @@ def encode_trace(kept: Kept) -> tuple[bytes, int]:
     head = family(trace, span_id)
     encoded = [root, *_segments_of(kept, head)]
     for call in record.calls:
+        if call.foreign:
+            continue
         start = call.sent or call.start
         end = max(call.end - GAP_NS, start)
         encoded.append(child_span(head, call.call_id, start + offset, end + offset, b"".join(_client_fields(call))))
@@ -325,7 +327,9 @@ def _cost(outlay: Outlay) -> Iterator[bytes]:
 def _replaced(segment: Segment, calls: tuple[Call, ...]) -> bool:
     """Whether a CLIENT span stands in the place of a segment."""
     away = segment.stage is Stage.REMOTE or (segment.stage is Stage.NETWORK and segment.kind is Kind.TRANSIT)
-    return away and any(call.start <= segment.start and segment.end <= call.end for call in calls)
+    return away and any(
+        call.start <= segment.start and segment.end <= call.end and not call.foreign for call in calls
+    )
 
 
 def _run_attributes(segment: Segment, kept: Kept) -> Iterator[bytes]:

@@ -37,7 +37,7 @@ class CallMark:
         self.attempt = min(attempt, _MAX_U8)
         self.kind = Kind.INFERENCE
         self.foreign = False
-        """Whether somebody else put the traceparent there with which the call went out."""
+        """Whether somebody else put the traceparent there with which the call went out, and makes its span."""
         self.sent = self.headers = self.end = self.server_ns = self.status = 0
         self.start = now()
 
@@ -45,5 +45,5 @@ class CallMark:
         """Its row; it ends at *end* where nothing ended it before."""
         return CALLS.row.pack(
             span_id, self.call_id, self.start, self.sent, self.headers, self.end or end, self.server_ns, self.target,
-            self.method, self.status, self.kind, self.attempt, 0,
+            self.method, self.status, self.kind, self.attempt, self.foreign,
         )  # fmt: skip

@@ -125,7 +125,7 @@ CALLS = Table(
         ("status", "H"),
         ("kind", "B"),
         ("attempt", "B"),  # 1 for the first
-        ("pad", "I"),
+        ("foreign", "I"),  # 1: the span of this call is somebody else's
     ),
 )
 

@@ -125,7 +125,7 @@ def external_ids(frame: Frame) -> dict[int, str]:
 
 
 def _call(row: tuple[int, ...], names: Names) -> Call:
-    _, call_id, start, sent, headers, end, server_ns, target, method, status, kind, attempt, _ = row
+    _, call_id, start, sent, headers, end, server_ns, target, method, status, kind, attempt, foreign = row
     return Call(
         call_id=call_id,
         start=start,
@@ -138,6 +138,7 @@ def _call(row: tuple[int, ...], names: Names) -> Call:
         status=status,
         kind=_KINDS.get(kind, Kind.INFERENCE),
         attempt=attempt,
+        foreign=bool(foreign),
     )
 
 

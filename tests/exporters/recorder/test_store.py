@@ -8,6 +8,7 @@ import pytest
 
 from inferometer.errors import StateError
 from inferometer_exporters.recorder import queries
+from inferometer_exporters.recorder.schema import VERSION
 from inferometer_exporters.recorder.store import Bounds, Recorder
 
 DAY = 24 * 3_600 * 10**9
@@ -134,7 +135,7 @@ def test_a_file_of_an_earlier_version_gets_the_columns_that_were_added_since(tmp
     recorder.cursor().execute("alter table requests drop column last_token_ns").fetchall()
     recorder.cursor().execute("update schema_version set version = 1").fetchall()
     recorder.close()
-    with pytest.raises(StateError, match="of version 1, 2 is what is read here"):
+    with pytest.raises(StateError, match=f"of version 1, {VERSION} is what is read here"):
         queries.opened(path)
     Recorder(path).close()
 

@@ -1,17 +1,14 @@
 """What a request and the user's OpenTelemetry have with each other."""
 
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry.trace import Span
-
-MAX_CLIENTS: Final = 1024
-"""Outgoing spans of the user's that are remembered per request."""
 
 
 class Joined:
     """State of one request, from its beginning until its stages have left."""
 
-    __slots__ = ("clients", "frames", "local", "ours", "span", "span_id", "token", "tracer")
+    __slots__ = ("frames", "local", "ours", "span", "span_id", "token", "tracer")
 
     def __init__(self) -> None:
         self.span: Span | None = None
@@ -26,14 +23,5 @@ class Joined:
         """The user's tracer that made the first span seen of this request."""
         self.token: Any = None
         """What takes our span out of the context again, under policy ``own``."""
-        self.clients: set[int] | None = None
-        """Ids of the user's CLIENT spans."""
         self.frames = 0
         """Frames since the request ended."""
-
-    def remember(self, client: int) -> None:
-        """The user has a CLIENT span with this id."""
-        if self.clients is None:
-            self.clients = {client}
-        elif len(self.clients) < MAX_CLIENTS:
-            self.clients.add(client)

@@ -76,6 +76,7 @@ def _recorded(worker: Worker, request: OpenRequest, tracer: Any, span_id: int) -
     # Theirs is inside ours where an attempt has just begun; else ours is inside, and will find their traceparent.
     if mark is not None and not mark.headers and not mark.end:
         mark.call_id = span_id
+        mark.foreign = True
     return True
 
 

@@ -134,7 +134,7 @@ class Spans:
         for span in children:
             if span.trace_id != record.trace_id:
                 self._batch(tracer, span, parent)
-            elif span.span_id not in (joined.clients or ()) and span.start_ns < high and span.end_ns > low:
+            elif span.start_ns < high and span.end_ns > low:
                 start, end = max(span.start_ns, low), min(span.end_ns, high)
                 self._make(tracer, span, within, start, end)
 

@@ -136,9 +136,7 @@ class OpenTelemetryTracing:
         joined = request.joined
         if not isinstance(joined, Joined) or getattr(self._making, "server", False):
             return
-        if kind is SpanKind.CLIENT:
-            joined.remember(span.get_span_context().span_id)
-        elif kind is SpanKind.SERVER and joined.span is None and not self.owns:
+        if kind is SpanKind.SERVER and joined.span is None and not self.owns:
             joined.tracer = tracer
             self._join(request, joined, span)
 
