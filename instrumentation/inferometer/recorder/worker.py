@@ -14,6 +14,7 @@ from inferometer.recorder.cold_start import ColdStart
 from inferometer.recorder.destination import Destination, Elect
 from inferometer.recorder.executes import Executes
 from inferometer.recorder.flusher import Flusher
+from inferometer.recorder.fork_mark import wiped_in_children
 from inferometer.recorder.hook_states import HookStates
 from inferometer.recorder.ids import Ids
 from inferometer.recorder.listening import Listening
@@ -67,7 +68,8 @@ class Worker:
         self.wanted_headers = frozenset({*READ_HEADERS, self.tenant_header, self.class_header} - {b""})
         self.tracing: Tracing | None = Untraced() if settings.traces is Policy.OFF else None
         """Asked where spans are not our pipeline's business alone; None: they are."""
-        self.started = False
+        self._mark = wiped_in_children()
+        self._pid = os.getpid()
         self.frames = 0
         """Frames made so far: what may be asked once per frame is asked when it changes."""
         self._ids = Ids()
@@ -84,6 +86,15 @@ class Worker:
         self._starting = threading.Lock()
         self._exit_by: float | None = None
 
+    @property
+    def started(self) -> bool:
+        """Whether frames leave; False in a forked child until it starts too, even where the fork was made in C."""
+        return self._mark[0] == 1
+
+    @started.setter
+    def started(self, value: bool) -> None:
+        self._mark[0] = value
+
     def start(self, *, ready: bool = True) -> None:
         """Start sending, once; called when a server starts in this process, never at import.
 
@@ -92,6 +103,7 @@ class Worker:
         """
         if self.settings.enabled is False:
             return
+        self._look_for_fork()
         if ready:
             self.cold_start.ready()
         with self._starting:
@@ -106,6 +118,7 @@ class Worker:
 
     def flush(self, seconds: float) -> bool:
         """Send what is buffered and wait, up to *seconds*, until it is durable; False where that did not succeed."""
+        self._look_for_fork()
         flusher = self._flusher
         return flusher.flush(seconds) if flusher is not None else not len(self.buffers)
 
@@ -116,6 +129,7 @@ class Worker:
 
     def close(self) -> None:
         """Flush and stop, within the time that settings give to an exit."""
+        self._look_for_fork()
         self.cold_start.ends()
         flusher, self._flusher = self._flusher, None
         self.started = False
@@ -190,8 +204,14 @@ class Worker:
         del self._loads[: len(loads)]
         return loads
 
+    def _look_for_fork(self) -> None:
+        if self._pid != os.getpid():
+            # Forked in C, without a word to Python.
+            self.after_fork()
+
     def after_fork(self) -> None:
         """In a forked child: another worker, that has recorded nothing, sends nothing and has no thread yet."""
+        self._pid = os.getpid()
         self.worker_id = os.urandom(16)
         self._ids.reseed()
         self._starting = threading.Lock()
