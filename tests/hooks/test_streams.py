@@ -4,12 +4,14 @@ import http.client
 import socket
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record import Flag, Moment, partition
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "streaming.py"
 UVICORN = ("-m", "uvicorn", "app_streams:app", "--port", "{port}", "--log-level", "critical")
 
 
@@ -120,3 +122,24 @@ def test_the_time_of_a_slow_reader_is_the_networks(server):
     assert divided.total(Stage.NETWORK) >= 0.25e9
     assert max(segment.duration_ns for segment in sending) >= 0.2e9
     assert record.last_token == 0
+
+
+def test_the_example_is_short_and_its_tokens_are_seen(serve):
+    assert len(EXAMPLE.read_text().splitlines()) <= 30
+    server = serve(
+        "-m",
+        "uvicorn",
+        "streaming:app",
+        "--app-dir",
+        str(EXAMPLE.parent),
+        "--port",
+        "{port}",
+        "--log-level",
+        "critical",
+    )
+    record = server.record("/v1/chat/completions", method="POST")
+
+    assert (record.labels.model, record.labels.route) == ("chatty", "/v1/chat/completions")
+    assert (record.tokens_in, record.tokens_out, gaps(record)) == (7, 6, 5)
+    assert record.first_token_ns >= 0.2e9 > record.first_chunk_ns
+    assert 0.02e9 <= record.time_per_output_token_ns < 0.1e9
