@@ -165,9 +165,9 @@ def _address(text: str) -> str:
 
 def _host_port(text: str) -> str:
     host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - TCP
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - TCP
         raise ValueError("host:port is right")
-    return text
+    return f"{host or '127.0.0.1'}:{port}"
 
 
 def _header(text: str) -> str:

@@ -361,6 +361,23 @@ def test_a_command_that_forks_is_recorded_to_the_end(run, tmp_path):
     assert "11 requests recorded" in server.err()
 
 
+def test_processes_that_are_left_to_us_do_not_stay_as_zombies(run, tmp_path):
+    """As in a container without an init."""
+    subreaper = (
+        "import ctypes, os, sys\n"
+        "assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0\n"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    inner = "(sleep 0.1 &) ; (sleep 0.2 &) ; sleep 0.6; cat /proc/$PPID/task/$PPID/children; echo .; sleep 0.1"
+    command = [sys.executable, "-c", subreaper, *RUN, "--metrics", ":0", "--api", ":0", "--", "sh", "-c", inner]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    )
+
+    # The sidecar and the command.
+    assert len(ran.stdout.partition(".")[0].split()) == 2
+
+
 def test_the_fleet_file_reaches_sidecar_and_command(run):
     command = run("--config", "examples/fleet.yaml", *python("import os; print(os.environ['INFEROMETER_THRESHOLDS'])"))
 

@@ -34,6 +34,10 @@ def test_every_variable_reaches_its_field():
     assert settings.thresholds == Path("/etc/thresholds.json")
 
 
+def test_a_port_alone_is_on_loopback():
+    assert Settings.from_env({"INFEROMETER_METRICS": ":9464"}).metrics == "127.0.0.1:9464"
+
+
 def test_the_runtime_directory_is_the_users_own():
     assert Settings.from_env({"XDG_RUNTIME_DIR": "/run/user/7"}).runtime_dir == Path("/run/user/7/inferometer")
     assert Settings.from_env({}).runtime_dir.name.startswith("inferometer-")
@@ -77,7 +81,7 @@ def test_what_is_wrong_is_read_without_a_warning(caplog):
     ("variable", "value", "right"),
     [
         ("INFEROMETER_ENABLED", "perhaps", "1 or 0 is right"),
-        ("INFEROMETER_METRICS", ":9464", "host:port is right"),
+        ("INFEROMETER_METRICS", "9464x", "host:port is right"),
         ("INFEROMETER_METRICS", "127.0.0.1:99999", "host:port is right"),
         ("INFEROMETER_SIDECAR", "localhost:9466", "unix:///path or tcp://host:port is right"),
         ("INFEROMETER_SIDECAR", "tcp://localhost:99999", "unix:///path or tcp://host:port is right"),

@@ -100,7 +100,17 @@ def wait(pid: int, meanwhile: Callable[[], None]) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, came.si_signo)
         meanwhile()
+        _reap_orphans(pid)
     return status
+
+
+def _reap_orphans(command: int) -> None:
+    """Let go of processes that were left to us: as a container's first process we are the parent of all orphans."""
+    with contextlib.suppress(ChildProcessError):
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid == command:
+                return
+            os.waitpid(ended.si_pid, 0)
 
 
 def _status(pid: int) -> int | None:
