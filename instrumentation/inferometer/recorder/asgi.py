@@ -11,7 +11,7 @@ from inferometer.recorder.asgi_request import AsgiRequest
 from inferometer.recorder.protocol import Application, Message, Receive, Scope, Send
 from inferometer.recorder.request import current_request
 from inferometer.recorder.this_process import worker as worker_of_this_process
-from inferometer.recorder.worker import Worker
+from inferometer.recorder.worker import ASGI_HOOK, Worker
 
 RECORDED: Final = "inferometer"
 """Key of a scope that is recorded already: applications nest."""
@@ -31,12 +31,30 @@ def asgi(app: Application) -> Application:
     Returns:
         The application to give to the server.
     """
-    recorded = recording(worker_of_this_process(), lambda _, scope, receive, send: app(scope, receive, send))
+    return RecordedApplication(app)
 
-    async def inferometer_application(scope: Scope, receive: Receive, send: Send) -> None:
-        await recorded(app, scope, receive, send)
 
-    return inferometer_application
+class RecordedApplication:
+    """An application whose requests are recorded; it is pickled as what it was made of (Ray Serve pickles)."""
+
+    def __init__(self, app: Application) -> None:
+        worker = worker_of_this_process()
+        self._app = app
+        self._recorded: Method | None = recording(worker, lambda _, scope, receive, send: app(scope, receive, send))
+        worker.hooks.on_failure(ASGI_HOOK, self._take_out)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Be the application."""
+        if self._recorded is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._recorded(self, scope, receive, send)
+
+    def __reduce__(self) -> tuple[Callable[[Application], Application], tuple[Application]]:
+        return asgi, (self._app,)
+
+    def _take_out(self) -> None:
+        self._recorded = None
 
 
 def recording(worker: Worker, call: Method) -> Method:
