@@ -105,8 +105,8 @@ class Executes:
 
     def started(self, mark: ExecuteMark, start: int) -> None:
         """The device took up what was launched, at *start* in ns of CLOCK_MONOTONIC."""
-        if all(request.ended for request in mark.owners):
-            # They could not tell of it: it had not begun, or nobody could ask since a graph was captured.
+        if all(request.executes is None for request in mark.owners):
+            # They have told what they had, and this had not begun, or nobody could ask since a graph was captured.
             mark.owners = ()
         if mark.announced:
             mark.queued = 0

@@ -261,22 +261,26 @@ class OpenRequest:
 
     def _finish_with(self, row: bytes, done: int) -> None:
         span = self.span_id
-        executes, calls, intervals = self.executes, self.calls, self.intervals
-        self.executes = self.calls = self.intervals = None
         shape = self.shape()
-        for mark in executes or ():
-            if mark.ask is not None:
-                mark.ask()
-        # An end may be stamped while we are at it; what is after ours is told as work of nobody.
-        runs = [
-            mark.row(span, shape, final=True, end=min(mark.end or done, done)) for mark in executes or () if mark.start
-        ]
+        runs = self._runs(shape, done)
+        calls, intervals = self.calls, self.intervals
+        self.executes = self.calls = self.intervals = None
         attempts = [mark.row(span, done) for mark in calls or ()]
         gaps = [_PACK_GAP(span, bucket, count) for bucket, count in (self.gaps or {}).items()]
         named = EXTERNAL_IDS.row.pack(span, self.external_id) if self.external_id else b""
         self.worker.buffers.request_with(
             row, b"".join(runs), b"".join(attempts), b"".join(intervals or ()), b"".join(gaps), named
         )
+
+    def _runs(self, shape: int, done: int) -> list[bytes]:
+        marks = self.executes or ()
+        for mark in marks:
+            if mark.ask is not None:
+                mark.ask()
+        # An end may be stamped while we are at it; what is after ours is told as work of nobody.
+        return [
+            mark.row(self.span_id, shape, final=True, end=min(mark.end or done, done)) for mark in marks if mark.start
+        ]
 
     def open_row(self) -> bytes:
         """Its row in the table of open requests."""
