@@ -39,8 +39,8 @@ async def lifespan(_):
     yield
 
 
-# FastAPI's own telemetry is on where it is not switched off; who wires a provider by hand may have none of it.
-native = {"tracing": WIRING in {"native", "instrument"}}
+# FastAPI's own telemetry is on unless it is switched off, as who wires a provider by hand may do.
+native = {"tracing": WIRING != "provider"}
 app = FastAPI(lifespan=lifespan, telemetry=native)
 
 import inferometer  # noqa: E402
