@@ -6,6 +6,7 @@ from typing import Final
 
 from inferometer_exporters.html_page import document, dollars
 from inferometer_exporters.recorder.answers import HopAnswer, SegmentAnswer, TraceAnswer
+from inferometer_exporters.token_text import token_text
 
 # One colour per stage, readable on white and on black.
 _COLOURS: Final = {
@@ -45,6 +46,7 @@ def _hop(hop: HopAnswer, total: float) -> Iterator[str]:
     facts += [f"{hop['outcome']} {hop['status'] or ''}".strip(), _milliseconds(hop["duration_seconds"])]
     for run in hop["executes"][:1]:
         facts.append(f"on {run['device']}" + (f", batch of {run['batch_size']}" if run["batch_id"] else ""))
+    facts.append(token_text(hop, _milliseconds))
     if hop["cost_usd"] is not None and hop["executes"]:
         facts.append(dollars(hop["cost_usd"]))
     yield f"<h2>{escape(name)}</h2><p class=facts>{escape(' · '.join(filter(None, facts)))}</p>"

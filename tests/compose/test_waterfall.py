@@ -1,5 +1,7 @@
 """The waterfall shows every stage where and as long as it was."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,3 +106,15 @@ def test_any_segments_can_be_drawn(parts, width):
     drawn = lines(Trace(trace_id="0" * 32, root=hop), width=width)
 
     assert len(drawn) >= 1
+
+
+def test_what_is_known_of_tokens_stands_below_the_hop():
+    trace = a_trace()
+    detail = "9 tokens in, 5 tokens out, first token after 52 ms, then 10 ms each"
+    shown = [line.plain for line in lines(replace(trace, root=replace(trace.root, detail=detail)), width=100)]
+
+    assert shown[1] == f"  {detail}"
+    assert shown[2:] == text()[1:]
+    assert all(
+        len(line.plain) <= 40 for line in lines(replace(trace, root=replace(trace.root, detail=detail)), width=40)
+    )

@@ -6,6 +6,7 @@ from inferometer.catalog.stages import Kind, Stage
 from inferometer_compose.screens.units import duration
 from inferometer_compose.screens.waterfall import Hop, Segment, Trace
 from inferometer_exporters.recorder.answers import HopAnswer, TraceAnswer
+from inferometer_exporters.token_text import token_text
 
 
 def trace_of(answer: TraceAnswer) -> Trace:
@@ -52,6 +53,7 @@ def _hop(hop: HopAnswer, hops: Iterable[HopAnswer], others: Iterable[HopAnswer] 
         segments=segments,
         notes=_notes(hop),
         remark=", ".join(filter(None, (_name(hop), _ending(hop), caller))),
+        detail=token_text(hop, duration),
         children=tuple(_hop(one, hops, caller=network) for one in sorted([*called, *others], key=_start)),
     )
 

@@ -51,6 +51,7 @@ class Hop:
         segments: In order; together they are the whole duration.
         notes: Remarks behind a stage's row.
         remark: Remark behind the hop's own row.
+        detail: A row of its own below that.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Hop:
     segments: tuple[Segment, ...]
     notes: tuple[tuple[Stage, str], ...] = ()
     remark: str = ""
+    detail: str = ""
     children: tuple["Hop", ...] = ()
 
 
@@ -128,6 +130,10 @@ def _hop(hop: Hop, canvas: _Canvas, *, depth: int) -> Iterator[Text]:
     unit = "ms  " if depth == 0 else ""
     label = f"{hop.service} {hop.title}".strip()
     yield canvas.row(label, depth, hop.duration_seconds, cells=cells, style="bold", note=unit + hop.remark)
+    if hop.detail:
+        detail = Text(f"{'  ' * (depth + 1)}{hop.detail}", "dim")
+        detail.truncate(canvas.width, overflow="ellipsis")
+        yield detail
     notes = dict(hop.notes)
     short: list[float] = []
     children = list(hop.children)
