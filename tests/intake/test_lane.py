@@ -116,8 +116,8 @@ def stamps(random: Random) -> list[int]:
 def frame_of(random: Random, sequence: int) -> Frame:
     choice = random.choice
     tables: dict[Section, list[bytes]] = {table.section: [] for table in (REQUESTS, EXECUTES, CALLS, INTERVALS)}
-    for index in range(random.randint(0, 40)):
-        span = sequence << 32 | (index + 1)
+    for _ in range(random.randint(0, 40)):
+        span = random.getrandbits(63) | 1
         trace = choice([span * 0x9E3779B97F4A7C15 & (2**64 - 1) or 1] * 9 + [7])
         at = stamps(random)
         plain = random.random() < 0.8
@@ -132,7 +132,7 @@ def frame_of(random: Random, sequence: int) -> Frame:
         )  # fmt: skip
         for execute in range(choice([0, 0, 1, 1, 2])):
             begin = choice([BEGIN + 5, at[6] + 10, at[12]])
-            end, batch = begin + length(random), span << 8 | execute
+            end, batch = begin + length(random), span ^ execute << 8
             tables[EXECUTES.section].append(
                 EXECUTES.row.pack(
                     span, span + execute, choice([0, 0, 0, batch]), choice([0, 0, 0, max(begin - 2, 0)]), begin, end, 1,

@@ -7,8 +7,8 @@ from inferometer.catalog import spans
 from inferometer.catalog.phases import Phase
 from inferometer.otlp.encode import GAP_NS, Resource, derived, envelope, span_bytes, trace_bytes
 from inferometer.otlp.fields import attribute, link, times
-from inferometer.wire.varint import part
 from inferometer.record.cold_start import ColdStart, PhaseRun
+from inferometer.wire.varint import part
 
 _INTERNAL: Final = b"\x30\x01"
 _FIRST_CHILD: Final = 3

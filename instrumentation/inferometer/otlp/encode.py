@@ -34,8 +34,8 @@ _CLIENT_ERROR: Final = 400
 _SCOPE: Final = part(b"\x0a", part(b"\x0a", b"inferometer"))
 _NO_ANSWER: Final = "no_answer"
 _EXECUTE: Final = Stage.EXECUTE
-CHILD: Final = struct.Struct("<30sQcQcQ")
-"""trace id, parent id and the tag of the span's own (`family`), the id, start and end"""
+CHILD: Final = struct.Struct("<37sBcQcQ")
+"""trace id, parent id and all of its own id but the last byte (`family`), that byte, start and end"""
 CHILD_SIZE: Final = CHILD.size
 _PACK_CHILD: Final = CHILD.pack
 _LONG: Final = 2048
@@ -111,21 +111,11 @@ def batch_ids(batch_id: int) -> tuple[int, int]:
     return derived(batch_id, 0) << 64 | derived(batch_id, 1), derived(batch_id, 2)
 
 
-_MIX: Final = tuple(derived(0, index) for index in range(MAX_SEGMENTS))
-"""What makes a child's id from its parent's: the same for each segment of every trace."""
+LAST_BYTES: Final = tuple(bytes(last ^ (index + 1) for index in range(MAX_SEGMENTS)) for last in range(256))
+"""Last bytes of the ids of a span's children, by the last byte of its own; the other seven are those of the parent.
 
-
-def turned_id(span_id: int) -> int:
-    """An id as `CHILD` takes it: ids are written big-endian, times little-endian, so its bytes are turned around."""
-    return int.from_bytes(span_id.to_bytes(8, "big"), "little")
-
-
-TURNED_MIX: Final = tuple(map(turned_id, _MIX))
-
-
-def child_id(span_id: int, index: int) -> int:
-    """Id of the span of segment number *index* of a request: 64 bits, never 0, always the same."""
-    return (span_id ^ _MIX[index]) or 1
+Two spans of one trace that differ in their last byte only are as rare as two of 56 random bits that are the same.
+"""
 
 
 def encode_trace(kept: Kept) -> tuple[bytes, int]:
@@ -175,8 +165,8 @@ def _segments_of(kept: Kept, head: bytes) -> Iterator[bytes]:
     """The spans of a record's segments; what is written twice elsewhere for clarity is written out here for speed."""
     record, offset = kept.record, kept.wall_offset_ns
     calls = record.calls
-    turned = turned_id(record.span_id)
-    for segment, mix in zip(kept.partition.segments, TURNED_MIX, strict=False):
+    head += span_bytes(record.span_id)[:7]
+    for segment, last in zip(kept.partition.segments, LAST_BYTES[record.span_id & 255], strict=False):
         start, end, stage, kind, merged = segment
         if calls and _replaced(segment, calls):
             continue
@@ -188,7 +178,7 @@ def _segments_of(kept: Kept, head: bytes) -> Iterator[bytes]:
         end += offset - GAP_NS
         yield (
             (_LENGTHS[length] if length < _LONG else b"\x12" + varint(length))
-            + _PACK_CHILD(head, turned ^ mix or 1, b"\x39", start, b"\x41", end if end > start else start)  # noqa: FURB136
+            + _PACK_CHILD(head, last, b"\x39", start, b"\x41", end if end > start else start)  # noqa: FURB136
             + fields
         )
 
@@ -221,10 +211,9 @@ def prefixed(length: int) -> bytes:
 
 def child_span(head: bytes, span_id: int, start: int, end: int, fields: bytes) -> bytes:
     """A child of the span that *head* is the `family` of, with its tag and length; times in ns since the epoch."""
+    own = span_bytes(span_id)
     return (
-        prefixed(CHILD_SIZE + len(fields))
-        + _PACK_CHILD(head, turned_id(span_id), b"\x39", start, b"\x41", end)
-        + fields
+        prefixed(CHILD_SIZE + len(fields)) + _PACK_CHILD(head + own[:7], own[7], b"\x39", start, b"\x41", end) + fields
     )
 
 
@@ -327,9 +316,7 @@ def _cost(outlay: Outlay) -> Iterator[bytes]:
 def _replaced(segment: Segment, calls: tuple[Call, ...]) -> bool:
     """Whether a CLIENT span stands in the place of a segment."""
     away = segment.stage is Stage.REMOTE or (segment.stage is Stage.NETWORK and segment.kind is Kind.TRANSIT)
-    return away and any(
-        call.start <= segment.start and segment.end <= call.end and not call.foreign for call in calls
-    )
+    return away and any(call.start <= segment.start and segment.end <= call.end and not call.foreign for call in calls)
 
 
 def _run_attributes(segment: Segment, kept: Kept) -> Iterator[bytes]:

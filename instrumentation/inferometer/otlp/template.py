@@ -2,16 +2,14 @@
 
 import struct
 from collections.abc import Sequence
-from itertools import repeat
-from operator import xor
 from typing import Final
 
-from inferometer.otlp.encode import CHILD, CHILD_SIZE, TURNED_MIX, prefixed, turned_id
+from inferometer.otlp.encode import CHILD, CHILD_SIZE, LAST_BYTES, prefixed
 
 _IDS: Final = struct.Struct(">2sQQ2sQ")
 """trace id and the span's own"""
-_FAMILY: Final = struct.Struct(">2sQQ2sQ2s")
-"""trace id, parent id, and the tag of the span's own"""
+_FAMILY: Final = struct.Struct(">2sQQ2sQ2sQ")
+"""trace id, parent id, and the id of a child, whose last byte is its own"""
 _PARENT: Final = struct.Struct(">2sQ")
 _TIMES: Final = struct.Struct("<cQcQ")
 _ROOT_SIZE: Final = _IDS.size + _TIMES.size
@@ -39,7 +37,7 @@ class TraceTemplate:
         for piece in pieces[:-1]:
             self._arguments += [piece, b"", 0, b"\x39", 0, b"\x41", 0]
         self._arguments.append(pieces[-1])
-        self._mix = TURNED_MIX[: len(fields)]
+        self._children = len(fields)
 
     def encode(
         self,
@@ -60,8 +58,9 @@ class TraceTemplate:
         """
         high, low, span, parent = ids
         arguments = self._arguments.copy()
-        arguments[1::_FIELDS] = [_FAMILY.pack(b"\x0a\x10", high, low, b"\x22\x08", span, b"\x12\x08")] * len(starts)
-        arguments[2::_FIELDS] = map(xor, self._mix, repeat(turned_id(span)))
+        head = _FAMILY.pack(b"\x0a\x10", high, low, b"\x22\x08", span, b"\x12\x08", span)[:-1]
+        arguments[1::_FIELDS] = [head] * self._children
+        arguments[2::_FIELDS] = LAST_BYTES[span & 255][: self._children]
         arguments[4::_FIELDS] = starts
         arguments[6::_FIELDS] = ends
         length = _ROOT_SIZE + len(fields)
