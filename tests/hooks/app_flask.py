@@ -115,7 +115,7 @@ def busy() -> None:
 def later() -> Response:
     """Works on when the answer is given."""
     response = Response("now")
-    response.call_on_close(lambda: time.sleep(0.1))
+    response.call_on_close(lambda: time.sleep(0.5))
     return response
 
 
@@ -141,6 +141,13 @@ def one(item: int) -> str:
 
 
 app.register_blueprint(included)
+
+
+@app.get("/sleep/<float:seconds>")
+def sleep(seconds: float) -> str:
+    """Keeps its worker busy."""
+    time.sleep(seconds)
+    return ""
 
 
 @app.get("/pid")

@@ -26,6 +26,8 @@ GUNICORN = [
     sys.executable, "-m", "gunicorn", "app_workers:app", "-k", "uvicorn.workers.UvicornWorker", "--preload",
     "--log-level", "warning",
 ]  # fmt: skip
+WSGI = [sys.executable, "-m", "gunicorn", "app_workers_wsgi:app", "--log-level", "warning"]
+WSGI_THREADS = [*WSGI, "-k", "gthread", "--threads", "4", "--preload"]
 HYPERCORN = [sys.executable, "-m", "hypercorn", "app_workers:app"]
 GRANIAN = [sys.executable, "-m", "granian", "app_workers:app", "--interface", "asgi", "--log-level", "warning"]
 FORK_AFTER_IMPORT = [sys.executable, str(HERE / "serve_forked.py")]
@@ -124,7 +126,7 @@ def fleet(tmp_path: Path, command: list[str], workers: int, *, sidecar: bool) ->
     if sidecar:
         environment["INFEROMETER_SIDECAR"] = f"unix://{tmp_path / 's.sock'}"
     here = Fleet(tmp_path, environment, metrics)
-    binds = command in (GUNICORN, HYPERCORN)
+    binds = command in (GUNICORN, WSGI, WSGI_THREADS, HYPERCORN)
     bind = ["--bind", f"127.0.0.1:{here.port}"] if binds else ["--port", str(here.port)]
     args = [*command, *bind, "--workers", str(workers)]
     if sidecar:
@@ -147,8 +149,26 @@ def holder(tmp_path: Path) -> int:
 @pytest.mark.parametrize("sidecar", [False, True], ids=["without a sidecar", "with a sidecar"])
 @pytest.mark.parametrize(
     ("command", "workers"),
-    [(UVICORN, 2), (UVICORN, 4), (GUNICORN, 2), (HYPERCORN, 2), (GRANIAN, 2), (FORK_AFTER_IMPORT, 2)],
-    ids=["uvicorn 2", "uvicorn 4", "gunicorn preload", "hypercorn", "granian", "fork after import"],
+    [
+        (UVICORN, 2),
+        (UVICORN, 4),
+        (GUNICORN, 2),
+        (WSGI, 2),
+        (WSGI_THREADS, 2),
+        (HYPERCORN, 2),
+        (GRANIAN, 2),
+        (FORK_AFTER_IMPORT, 2),
+    ],
+    ids=[
+        "uvicorn 2",
+        "uvicorn 4",
+        "gunicorn preload",
+        "gunicorn sync",
+        "gunicorn gthread preload",
+        "hypercorn",
+        "granian",
+        "fork after import",
+    ],
 )
 def test_totals_of_all_workers_are_on_one_page(tmp_path, command, workers, sidecar):
     with fleet(tmp_path, command, workers, sidecar=sidecar) as here:
@@ -163,7 +183,7 @@ def test_totals_of_all_workers_are_on_one_page(tmp_path, command, workers, sidec
         eventually("all requests on the page", lambda: here.total() == asked)
 
 
-@pytest.mark.parametrize("command", [UVICORN, GUNICORN], ids=["uvicorn", "gunicorn preload"])
+@pytest.mark.parametrize("command", [UVICORN, GUNICORN, WSGI], ids=["uvicorn", "gunicorn preload", "gunicorn sync"])
 def test_totals_stay_right_when_the_worker_that_holds_the_intake_is_killed(tmp_path, command):
     with fleet(tmp_path, command, 4, sidecar=False) as here:
         here.send(99)
