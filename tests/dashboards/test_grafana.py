@@ -89,7 +89,13 @@ def test_latency_has_dots_that_open_traces():
 
     asked = [panel["title"] for panel in panels(model) if any(t.get("exemplar") for t in panel["targets"])]
 
-    assert asked == ["Percentiles of the duration", "How durations are spread", "Time to the first chunk"]
+    assert asked == [
+        "Percentiles of the duration",
+        "How durations are spread",
+        "Time to the first chunk",
+        "Time to the first token",
+        "Time per output token",
+    ]
 
 
 def test_a_line_of_a_model_leads_to_its_traces_at_that_time():

@@ -1,16 +1,22 @@
 """The board *Model latency*: where does the time of a model's requests go?"""
 
+from dataclasses import replace
+
 from inferometer import promql
-from inferometer.catalog.labels import CLOSE_REASON, MODEL, SERVICE, STAGE, VERSION
+from inferometer.catalog.labels import CLOSE_REASON, DIRECTION, MODEL, SERVICE, STAGE, VERSION
 from inferometer.catalog.model import Histogram
 from inferometer.catalog.requests import (
     BATCH_SIZE,
     BATCHES,
+    INTER_TOKEN,
     QUEUE_DEPTH,
     REQUEST_DURATION,
     REQUESTS,
     STAGE_DURATION,
+    TIME_PER_OUTPUT_TOKEN,
     TIME_TO_FIRST_CHUNK,
+    TIME_TO_FIRST_TOKEN,
+    TOKENS,
 )
 from inferometer.promql import Expr, Part
 from inferometer_alerts import recorded
@@ -47,6 +53,7 @@ def latency() -> Board:
             Row(title="Duration", panels=(_percentiles(), _heatmap(), _versions(), _first_chunk())),
             Row(title="Stages", panels=(_shares(), _means())),
             Row(title="Queues and batches", panels=(_queue(), _batch_size(), _batches())),
+            Row(title="Tokens", panels=(_first_token(), _per_token(), _between_tokens(), _tokens())),
         ),
     )
 
@@ -222,4 +229,61 @@ def _batches() -> Panel:
         kind=Kind.STACK,
         promql=(Query(expr=promql.sum_by(closed, *OF_MODEL, CLOSE_REASON), legend=named(MODEL, CLOSE_REASON)),),
         width=8,
+    )
+
+
+def _first_token() -> Panel:
+    return Panel(
+        key="first-token",
+        title="Time to the first token",
+        description=(
+            "Streams of tokens only: a role, a comment or an empty frame is no token. It rises with the length of "
+            "prompts and with every request that waits for its turn; the stages above say which."
+        ),
+        unit=Show.SECONDS,
+        kind=Kind.LINES,
+        promql=_quantiles(TIME_TO_FIRST_TOKEN, _MEDIAN_AND_TAIL),
+    )
+
+
+def _per_token() -> Panel:
+    return Panel(
+        key="time-per-output-token",
+        title="Time per output token",
+        description=(
+            "After the first, one mean per request: how fast a person can read. It rises when more requests share "
+            "the device: limit how many are decoded together, or add replicas."
+        ),
+        unit=Show.SECONDS,
+        kind=Kind.LINES,
+        promql=_quantiles(TIME_PER_OUTPUT_TOKEN, _MEDIAN_AND_TAIL),
+    )
+
+
+def _between_tokens() -> Panel:
+    return Panel(
+        key="between-tokens",
+        title="Time between tokens",
+        description=(
+            "Each time counts, so that a stall in the middle of an answer shows, which its mean hides. p99 far above "
+            "the median: streams stop while the prompts of others are read."
+        ),
+        unit=Show.SECONDS,
+        kind=Kind.LINES,
+        promql=tuple(replace(query, exemplar=False) for query in _quantiles(INTER_TOKEN, _MEDIAN_AND_TAIL)),
+    )
+
+
+def _tokens() -> Panel:
+    counted = promql.rate(promql.select(TOKENS, *_CHOSEN), RATE_INTERVAL)
+    return Panel(
+        key="tokens",
+        title="Tokens per second",
+        description=(
+            "Read and written, as answers or the application state them. Written ones fall while requests do not: "
+            "answers became shorter, or the device slower."
+        ),
+        unit=Show.COUNT,
+        kind=Kind.LINES,
+        promql=(Query(expr=promql.sum_by(counted, *OF_MODEL, DIRECTION), legend=named(MODEL, DIRECTION)),),
     )
