@@ -10,11 +10,12 @@ from types import ModuleType
 from typing import Any, Final
 
 from inferometer.hooks.patching import UnsupportedError, replace
-from inferometer.recorder.request import current_request
+from inferometer.recorder.request import OpenRequest, current_request
 from inferometer.recorder.worker import Worker
 
 now = time.monotonic_ns
 current = current_request.get
+Make = Callable[[Callable[..., Any]], Callable[..., Any]]
 _NAMES: Final = ("solve_dependencies", "run_endpoint_function", "serialize_response", "run_in_threadpool")
 
 
@@ -24,57 +25,84 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     Raises:
         UnsupportedError: one of them is not there.
     """
-    makers = (_validate, _endpoint, _encode, in_thread)
+    makers = (_validate, _endpoint, _encode, thread_hook)
     missing = [name for name in _NAMES if not callable(getattr(module, name, None))]
     for name, make in zip(_NAMES, makers, strict=True):
         if name not in missing:
-            replace(worker, hook, module, name, make)
+            replace(worker, hook, module, name, make(worker, hook))
     if missing:
         raise UnsupportedError(f"fastapi.routing has no {', '.join(missing)}: their stages count as handler")
 
 
-def _validate(original: Callable[..., Any]) -> Callable[..., Any]:
-    def solve_dependencies(*args: Any, **kwargs: Any) -> Any:
-        request = current()
-        if request is not None and not request.validate:
-            request.validate = now()
-        return original(*args, **kwargs)
+def _validate(worker: Worker, hook: str) -> Make:
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def solve_dependencies(*args: Any, **kwargs: Any) -> Any:
+            try:
+                request = current()
+                if request is not None and not request.validate:
+                    request.validate = now()
+            except Exception as error:  # noqa: BLE001 - the edge
+                worker.hooks.failed(hook, error)
+            return original(*args, **kwargs)
 
-    return solve_dependencies
+        return solve_dependencies
 
-
-def _endpoint(original: Callable[..., Any]) -> Callable[..., Any]:
-    def run_endpoint_function(*args: Any, **kwargs: Any) -> Any:
-        request = current()
-        if request is not None:
-            request.endpoint = now()
-        return original(*args, **kwargs)
-
-    return run_endpoint_function
+    return make
 
 
-def _encode(original: Callable[..., Any]) -> Callable[..., Any]:
-    def serialize_response(*args: Any, **kwargs: Any) -> Any:
-        request = current()
-        if request is not None:
-            request.encode = now()
-        return original(*args, **kwargs)
+def _endpoint(worker: Worker, hook: str) -> Make:
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def run_endpoint_function(*args: Any, **kwargs: Any) -> Any:
+            try:
+                request = current()
+                if request is not None:
+                    request.endpoint = now()
+            except Exception as error:  # noqa: BLE001 - the edge
+                worker.hooks.failed(hook, error)
+            return original(*args, **kwargs)
 
-    return serialize_response
+        return run_endpoint_function
+
+    return make
 
 
-def in_thread(original: Callable[..., Any]) -> Callable[..., Any]:
-    """``run_in_threadpool`` that stamps where the endpoint begins in its thread."""
+def _encode(worker: Worker, hook: str) -> Make:
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def serialize_response(*args: Any, **kwargs: Any) -> Any:
+            try:
+                request = current()
+                if request is not None:
+                    request.encode = now()
+            except Exception as error:  # noqa: BLE001 - the edge
+                worker.hooks.failed(hook, error)
+            return original(*args, **kwargs)
 
-    def run_in_threadpool(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        request = current()
-        if request is None or not request.endpoint or request.thread or request.encode:
+        return serialize_response
+
+    return make
+
+
+def thread_hook(worker: Worker, hook: str) -> Make:
+    """Make a ``run_in_threadpool`` that stamps where the endpoint begins in its thread."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def run_in_threadpool(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+            try:
+                request = current()
+                if request is not None and request.endpoint and not request.thread and not request.encode:
+                    function = _stamped(request, function)
+            except Exception as error:  # noqa: BLE001 - the edge
+                worker.hooks.failed(hook, error)
             return original(function, *args, **kwargs)
 
-        def in_worker(*inner_args: Any, **inner_kwargs: Any) -> Any:
-            request.thread = now()
-            return function(*inner_args, **inner_kwargs)
+        return run_in_threadpool
 
-        return original(in_worker, *args, **kwargs)
+    return make
 
-    return run_in_threadpool
+
+def _stamped(request: OpenRequest, function: Callable[..., Any]) -> Callable[..., Any]:
+    def in_worker(*args: Any, **kwargs: Any) -> Any:
+        request.thread = now()
+        return function(*args, **kwargs)
+
+    return in_worker

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
 
-from inferometer.hooks.fastapi_routing import in_thread
+from inferometer.hooks.fastapi_routing import thread_hook
 from inferometer.hooks.patching import replace
 from inferometer.recorder.protocol import Receive, Scope, Send
 from inferometer.recorder.request import current_request
@@ -17,18 +17,25 @@ current = current_request.get
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
     """Wrap ``Route.handle`` and, for routes made from now on, ``run_in_threadpool``."""
-    replace(worker, hook, module.Route, "handle", lambda original: _endpoint(module.Route, original))
-    replace(worker, hook, module, "run_in_threadpool", in_thread)
+    replace(worker, hook, module.Route, "handle", _endpoint(worker, hook, module.Route))
+    replace(worker, hook, module, "run_in_threadpool", thread_hook(worker, hook))
 
 
-def _endpoint(route_class: type, original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    def handle(self: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        # FastAPI's routes are subclasses; their endpoint begins later, after decoding and validation.
-        if type(self) is route_class:
-            request = current()
-            if request is not None:
-                request.endpoint = now()
-                scope.setdefault("route", self)
-        return original(self, scope, receive, send)
+def _endpoint(
+    worker: Worker, hook: str, route_class: type
+) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
+    def make(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        def handle(self: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            try:
+                # FastAPI's routes are subclasses; their endpoint begins later, after decoding and validation.
+                request = current() if type(self) is route_class else None
+                if request is not None:
+                    request.endpoint = now()
+                    scope.setdefault("route", self)
+            except Exception as error:  # noqa: BLE001 - the edge
+                worker.hooks.failed(hook, error)
+            return original(self, scope, receive, send)
 
-    return handle
+        return handle
+
+    return make
