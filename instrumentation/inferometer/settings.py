@@ -79,6 +79,8 @@ class Settings:
     of OpenTelemetry, whenever it is set, else ``own``."""
     log_correlation: bool = False
     """INFEROMETER_LOG_CORRELATION: 1 gives each record of ``logging`` the attributes ``trace_id`` and ``span_id``."""
+    nvtx: bool = False
+    """INFEROMETER_NVTX: 1 shows stages and executes as NVTX ranges, by which Nsight names them."""
     thresholds: Path | None = None
     """INFEROMETER_THRESHOLDS: what `inferometer generate` wrote; the service's timeout is in it."""
     buffered_requests: int = 32_768
@@ -206,6 +208,7 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "INFEROMETER_EXIT_SECONDS": ("exit_seconds", _seconds(0, 60)),
     "INFEROMETER_TRACES": ("traces", _policy),
     "INFEROMETER_LOG_CORRELATION": ("log_correlation", _switch),
+    "INFEROMETER_NVTX": ("nvtx", _switch),
     "INFEROMETER_THRESHOLDS": ("thresholds", _absolute),
     "INFEROMETER_BUFFERED_REQUESTS": ("buffered_requests", _count(1, 10_000_000)),
     "INFEROMETER_FRAME_BYTES": ("frame_bytes", _count(_MIB, 4096 * _MIB)),

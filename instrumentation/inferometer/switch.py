@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from inferometer.hooks.registry import install
 from inferometer.recorder.this_process import worker
+from inferometer.recorder.worker import Worker
 
 log = logging.getLogger("inferometer")
 
@@ -17,9 +18,20 @@ def on() -> None:
     try:
         here = worker()
         if here.settings.enabled is not False:
+            if here.settings.nvtx:
+                _show_ranges(here)
             install(here)
     except Exception as error:
         log.warning("nothing is recorded, inferometer could not be installed: %s", error, exc_info=error)
+
+
+def _show_ranges(here: Worker) -> None:
+    from inferometer.recorder import nvtx  # noqa: PLC0415 - for those who ask for it
+
+    try:
+        nvtx.install(here)
+    except Exception as error:  # noqa: BLE001 - the edge: Nsight shows less, all else works
+        here.hooks.failed(nvtx.HOOK, error)
 
 
 def at_startup() -> None:

@@ -123,6 +123,7 @@ class DeviceRuns:
             return
         run.last.record(self._runtime.stream(self._device))
         run.recorded = True
+        self._executes.launched(run.mark)
 
     def read(self) -> None:
         """Tell of everything that began or ended until now."""

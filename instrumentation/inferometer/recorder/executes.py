@@ -103,6 +103,9 @@ class Executes:
             mark.start = 0
         return mark
 
+    def launched(self, mark: ExecuteMark) -> None:
+        """All of it was handed to the device. Nothing is told; who shows launches (`recorder.nvtx`) waits for this."""
+
     def started(self, mark: ExecuteMark, start: int) -> None:
         """The device took up what was launched, at *start* in ns of CLOCK_MONOTONIC."""
         if all(request.executes is None for request in mark.owners):
