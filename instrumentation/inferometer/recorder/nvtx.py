@@ -2,7 +2,7 @@
 
 Ranges go through the package ``nvtx``, or through ``torch.cuda.nvtx`` as soon as torch is imported. Each is named by
 its stage and kind: ``preprocess``, ``execute``, ``execute prefill``. What is launched on a device is a range of the
-host from before its launch until all of it was launched; below it Nsight shows what of that ran on the device, and when.
+host from before its launch until all of it was launched; below it Nsight shows what of that ran on the device and when.
 
 Off, nothing here is imported: methods of marks and executes are replaced by ones that open and close ranges, so that
 nobody asks for a setting on the path of a request.
