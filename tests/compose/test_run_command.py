@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from inferometer_compose.beside import folders
+from inferometer_compose.beside.command import is_ours_to_pass_on
 from inferometer_compose.beside.sidecar import MAX_RESTARTS, Place, Sidecar
 from inferometer_exporters.recorder import queries
 from inferometer_exporters.recorder.names import FILE_NAME
@@ -187,6 +188,17 @@ def test_ctrl_c_reaches_the_command_once_and_not_the_sidecar(run):
     assert b"no request was recorded" in seen
 
 
+@pytest.mark.parametrize(
+    ("number", "code", "ours"),
+    [(signal.SIGINT, 0, True), (signal.SIGTERM, -6, True), (signal.SIGINT, 0x80, False), (signal.SIGCHLD, 1, False)],
+    ids=["kill", "tgkill", "the terminal", "a child that ended"],
+)
+def test_only_what_was_sent_to_us_alone_is_passed_on(number, code, ours):
+    fields = [number, code, *[0] * 5]
+
+    assert is_ours_to_pass_on(signal.struct_siginfo(fields)) is ours
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"])
 def test_a_signal_that_we_are_sent_is_passed_on(run, name):
     code = (
@@ -217,16 +229,17 @@ def test_the_exit_status_is_the_commands(run, code, status):
 
 def test_the_command_inherits_input_and_signals_as_they_were(run):
     reading, writing = os.pipe()
-    command = run("--", "sh", "-c", "cat; grep -E '^Sig(Ign|Blk)' /proc/self/status", stdin=reading)
+    command = run("--", "cat", "-", "/proc/self/status", stdin=reading)
     os.close(reading)
     os.write(writing, b"what comes in\n")
     os.close(writing)
 
     assert command.wait() == 0
-    line, blocked, ignored = command.out().splitlines()
+    line, *status = command.out().splitlines()
+    masks = dict(entry.split(":") for entry in status if entry.startswith(("SigIgn", "SigBlk")))
     assert line == "what comes in"
     # A program that ignores SIGPIPE, as Python does, does not notice that nobody reads; signals from 32 are libc's own.
-    assert [int(mask.split()[1], 16) & 0x7FFFFFFF for mask in (blocked, ignored)] == [0, 0]
+    assert {name: int(mask, 16) & 0x7FFFFFFF for name, mask in masks.items()} == {"SigIgn": 0, "SigBlk": 0}
 
 
 def test_a_command_that_is_not_there_is_a_plain_error(run):
@@ -344,6 +357,21 @@ def test_a_signal_to_the_whole_group_ends_the_command_and_loses_nothing(run):
     assert "1 request recorded" in server.err()
 
 
+def test_what_outlives_the_command_for_a_moment_is_recorded_too(run, tmp_path):
+    """The command starts a job and ends before it does."""
+    (tmp_path / "job.py").write_text(
+        "import pathlib, sys, time, inferometer\n"
+        "with inferometer.request('early'): pass\n"
+        "inferometer.flush(); pathlib.Path(sys.argv[1]).touch(); time.sleep(0.5)\n"
+        "with inferometer.request('late'): pass\n"
+    )
+    script = f"{sys.executable} {tmp_path}/job.py {tmp_path}/begun & until [ -e {tmp_path}/begun ]; do sleep 0.05; done"
+    command = run("--", "sh", "-c", script)
+
+    assert command.wait() == 0
+    assert "2 requests recorded" in command.err()
+
+
 def test_a_command_that_forks_is_recorded_to_the_end(run, tmp_path):
     """A preloading server: what is recorded is in the forked children."""
     port = free_port()
@@ -394,14 +422,15 @@ def test_a_wrong_fleet_file_is_wrong_use(run, tmp_path):
     assert "fleet.yaml:1" in command.err()
 
 
-def test_the_sidecars_own_servers_are_not_what_is_recorded(run):
+def test_the_sidecars_own_servers_are_not_what_is_recorded(run, tmp_path):
     """Also where the shell of a user has switched everything on."""
     code = (
         "import os, sys, time, urllib.request\n"
         "for line in sys.stdin: print(urllib.request.urlopen(line.split('live ')[1].strip()).status)"
     )
     reading, writing = os.pipe()
-    command = run(*python(code), stdin=reading, INFEROMETER_ENABLED="1")
+    elsewhere = str(tmp_path / "elsewhere")
+    command = run(*python(code), stdin=reading, INFEROMETER_ENABLED="1", INFEROMETER_RUNTIME_DIR=elsewhere)
     os.close(reading)
     command.said("live http://")
     os.write(writing, command.err().splitlines()[0].encode() + b"\n")
@@ -410,6 +439,7 @@ def test_the_sidecars_own_servers_are_not_what_is_recorded(run):
     assert command.wait() == 0
     assert command.out() == "200\n"
     assert "no request was recorded" in command.err()
+    assert not Path(elsewhere).exists(), "a server that is switched on would look there for somebody to send to"
 
 
 def test_of_the_runs_that_ended_the_newest_are_kept_and_one_that_lasts_stays(tmp_path):

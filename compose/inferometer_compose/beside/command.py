@@ -95,8 +95,7 @@ def wait(pid: int, meanwhile: Callable[[], None]) -> int:
     """
     while (status := _status(pid)) is None:
         came = signal.sigtimedwait(_AWAITED, _LOOK_SECONDS)
-        if came is not None and came.si_signo != signal.SIGCHLD and came.si_code <= 0:
-            # A positive code is the kernel's own: the terminal sent it to the whole group.
+        if came is not None and is_ours_to_pass_on(came):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, came.si_signo)
         meanwhile()
@@ -111,6 +110,11 @@ def _reap_orphans(command: int) -> None:
             if ended.si_pid == command:
                 return
             os.waitpid(ended.si_pid, 0)
+
+
+def is_ours_to_pass_on(came: signal.struct_siginfo) -> bool:
+    """Whether a signal was sent to us alone. A positive code is the kernel's: the terminal told the whole group."""
+    return came.si_signo != signal.SIGCHLD and came.si_code <= 0
 
 
 def _status(pid: int) -> int | None:

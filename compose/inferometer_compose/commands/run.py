@@ -88,8 +88,7 @@ def _started(
     except OSError as error:
         raise StateError(f"a folder of the sidecar cannot be used: {error}") from error
     place = _place(options, state, runtime)
-    # Whatever switches the command on, the sidecar's own servers are not what is watched.
-    sidecar = Sidecar(place, {**environment, "INFEROMETER_ENABLED": "0"})
+    sidecar = Sidecar(place, environment)
     sidecar.start(signals.ending)
     return sidecar
 
