@@ -13,6 +13,8 @@ from inferometer.errors import InferometerError
 from inferometer.recorder.connection import SEND_SECONDS, Connection
 from inferometer.recorder.destination import Destination
 from inferometer.recorder.frames import FrameMaker
+from inferometer.wire.frame import decode
+from inferometer.wire.layout import REQUESTS
 
 if TYPE_CHECKING:
     from inferometer.recorder.worker import Worker
@@ -71,10 +73,17 @@ class Flusher:
         self._closing = True
         self._wake.set()
         self._done.wait(max(deadline - time.monotonic(), 0.05))
+        self._say_what_is_lost()
 
     def abandon(self) -> None:
         """In a forked child: close the copy of the parent's socket; the thread is not in this process."""
         self._disconnect()
+
+    def _say_what_is_lost(self) -> None:
+        frames = list(self._unacknowledged)
+        lost = len(self._worker.buffers) + sum(decode(frame).count(REQUESTS) for _, frame in frames)
+        if lost:
+            log.warning("nobody acknowledged %d requests before this process had to end: they are lost", lost)
 
     def _run(self) -> None:
         try:
