@@ -127,6 +127,7 @@ def test_a_request_has_its_tokens_and_their_times(recorder, model):
     assert (record.tokens_in, record.tokens_out) == (7 + 3, 18)
     assert prefill.end <= record.stamps[Moment.FIRST_TOKEN] + 10**6 <= decode.start + 10**6
     assert decode.start < record.last_token <= decode.end
+    assert sum(number for _, number in record.gaps) == 8
     assert record.labels.model == "LlamaForCausalLM"
     assert totals[Stage.EXECUTE] == sum(run.end - run.start for run in (prefill, decode))
     assert totals[Stage.PREPROCESS] > 0

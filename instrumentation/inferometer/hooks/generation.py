@@ -10,6 +10,7 @@ from typing import Any
 
 from inferometer.catalog.stages import Kind
 from inferometer.hooks.compute import Timer, What
+from inferometer.recorder import tokens
 from inferometer.recorder.executes import ExecuteMark
 from inferometer.recorder.request import OpenRequest
 from inferometer.recorder.worker import Worker
@@ -71,8 +72,7 @@ class Generation:
             self._end()
         for request in self._requests:
             if not request.ended:
-                request.first_token = request.first_token or at
-                request.last_token = at
+                tokens.produced(request, at)
 
     def ended(self) -> None:
         """``generate`` returns, or raises."""
@@ -85,7 +85,7 @@ class Generation:
             if mark.ask is not None:
                 mark.ask()
         for request in self._requests:
-            if not request.ended:
+            if not request.ended and not request.said & tokens.MOMENTS:
                 request.first_token = max(request.first_token, first.end)
                 request.last_token = max(request.last_token, last.end)
 
@@ -97,13 +97,11 @@ class Generation:
         given = _given(args, kwargs)
         came = _came(self._model, args, kwargs, result)
         if len(requests) == 1:
-            requests[0].tokens_in += sum(given)
-            requests[0].tokens_out += sum(came)
+            tokens.counted(requests[0], tokens_in=sum(given), tokens_out=sum(came))
         elif len(requests) == len(given) == len(came):
             # A batch with one sequence for each request, in their order; otherwise whose they are is not known.
             for request, tokens_in, tokens_out in zip(requests, given, came, strict=True):
-                request.tokens_in += tokens_in
-                request.tokens_out += tokens_out
+                tokens.counted(request, tokens_in=tokens_in, tokens_out=tokens_out)
 
     def _mark(self) -> ExecuteMark | None:
         begun = self._begun
