@@ -8,6 +8,7 @@ from inferometer.hooks.patching import replace
 from inferometer.recorder.asgi import RECORDED, Method, recording
 from inferometer.recorder.hook_states import FAILED
 from inferometer.recorder.protocol import Receive, Scope, Send
+from inferometer.recorder.request import current_request
 from inferometer.recorder.worker import ASGI_HOOK, Worker
 from inferometer.settings import Policy
 
@@ -28,17 +29,24 @@ def quiet(worker: Worker, call: Method) -> Method:
     Finding out about the provider takes FastAPI about 7 µs per request; here it is asked once per frame.
     """
     owns = worker.settings.traces is Policy.OWN
+    follows = worker.settings.traces is not Policy.OFF
     asked_at, asked_of, silent = -1, None, False
 
     def __call__(self: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # noqa: N807 - it becomes one
         nonlocal asked_at, asked_of, silent
         if asked_at != worker.frames or asked_of is not self:
             asked_at, asked_of, silent = worker.frames, self, _is_silent(self)
-        if (silent or (owns and scope.get(RECORDED))) and NATIVE not in scope:
+        if NATIVE not in scope and (silent or (scope.get(RECORDED) and (owns or (follows and _has_span())))):
             scope[NATIVE] = None
         return call(self, scope, receive, send)
 
     return __call__
+
+
+def _has_span() -> bool:
+    """Whether somebody outside made the SERVER span of this request already, where FastAPI would make another."""
+    request = current_request.get()
+    return request is not None and request.joined is not None and request.joined.span_id != 0
 
 
 def _is_silent(app: Any) -> bool:

@@ -17,6 +17,9 @@ class ThreadedCall(RpcRequest):
 
     __slots__ = ("cancelled", "rpc")
 
+    # It is opened by the thread that takes calls in, and handled by one of a pool.
+    in_context = False
+
     def __init__(
         self, worker: Worker, hook: str, metadata: list[tuple[bytes, bytes]], state: Any, cancelled: object
     ) -> None:

@@ -41,6 +41,11 @@ HOOKS: Final = (
     Hook("logging", "logging", "inferometer.hooks.log_records"),
     Hook("opentelemetry", "opentelemetry.trace", "inferometer.hooks.otel.api"),
     Hook("opentelemetry.asgi", "opentelemetry.instrumentation.asgi", "inferometer.hooks.otel.bypass_asgi"),
+    Hook("opentelemetry.grpc", "opentelemetry.instrumentation.grpc._server", "inferometer.hooks.otel.bypass_grpc"),
+    Hook(
+        "opentelemetry.grpc.aio", "opentelemetry.instrumentation.grpc._aio_server", "inferometer.hooks.otel.bypass_grpc"
+    ),
+    Hook("opentelemetry.wsgi", "opentelemetry.instrumentation.wsgi", "inferometer.hooks.otel.bypass_wsgi"),
     Hook("opentelemetry.sdk", "opentelemetry.sdk.trace", "inferometer.hooks.otel.sdk"),
     Hook("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", "inferometer.hooks.onnxruntime"),
     Hook("bentoml", "_bentoml_impl.server.app", "inferometer.hooks.bentoml"),

@@ -55,6 +55,9 @@ class OpenRequest:
         "version", "waits", "worker",
     )  # fmt: skip
 
+    in_context = True
+    """Whether it is opened in the context in which it is handled; else others learn of it as they ask."""
+
     def __init__(
         self, worker: "Worker", headers: Iterable[tuple[bytes, bytes]], start: int = 0, arrival: int = 0
     ) -> None:

@@ -16,7 +16,7 @@ from opentelemetry.trace import INVALID_SPAN, ProxyTracerProvider, Span, SpanKin
 
 from inferometer.catalog import spans
 from inferometer.catalog.labels import DROP_REASON
-from inferometer.hooks.otel.context import attach, caller, detach
+from inferometer.hooks.otel.context import Current, attach, caller, detach
 from inferometer.hooks.otel.joined import Joined
 from inferometer.hooks.otel.spans import Spans
 from inferometer.record.model import Flag
@@ -74,7 +74,7 @@ class OpenTelemetryTracing:
             request.joined = joined
             if here or not self.owns:
                 self._opened(request, joined, here)
-            else:
+            elif request.in_context:
                 joined.token = attach(request, here)
         except Exception as error:  # noqa: BLE001 - the edge: the request goes on, joined to nothing
             self._worker.hooks.failed(HOOK, error)
@@ -84,12 +84,13 @@ class OpenTelemetryTracing:
             request.flags |= FOREIGN
         if here:
             self._within(request, joined, trace.get_current_span(here))
-        if self.owns and joined.span is None:
+        if self.owns and joined.span is None and request.in_context:
             joined.token = attach(request, here)
 
     def _within(self, request: "OpenRequest", joined: Joined, here: Span) -> None:
         context = here.get_span_context()
-        if not context.is_valid or context.is_remote:
+        # One of ours is that of a request around this one, which passes its trace on itself, or is left over.
+        if not context.is_valid or context.is_remote or isinstance(here, Current):
             return
         if not here.is_recording() or getattr(here, "kind", None) is SpanKind.SERVER:
             # What was sampled out does not tell its kind; nothing of it leaves, and nothing of ours may.
@@ -119,7 +120,7 @@ class OpenTelemetryTracing:
             The context that it is to be started in, where it would have no parent; else *context*.
         """
         joined = request.joined
-        if not isinstance(joined, Joined) or self.owns or getattr(self._making, "server", False):
+        if not isinstance(joined, Joined) or getattr(self._making, "server", False):
             return context
         if joined.tracer is None:
             joined.tracer = tracer
@@ -127,9 +128,15 @@ class OpenTelemetryTracing:
             return context
         if trace.get_current_span().get_span_context().is_valid:
             return context
-        if joined.span is None:
-            self._serve(request, joined)
-        return None if joined.span is None else trace.set_span_in_context(joined.span)
+        return trace.set_span_in_context(self._span_of(request, joined))
+
+    def _span_of(self, request: "OpenRequest", joined: Joined) -> Span:
+        """The request's span, for a child that would have no parent."""
+        if joined.span is not None:
+            return joined.span
+        if self.owns:
+            return Current(request)
+        return self._serve(request, joined)
 
     def started(self, request: "OpenRequest", tracer: Any, kind: SpanKind, span: Span) -> None:
         """A span was started in a request."""
@@ -140,7 +147,7 @@ class OpenTelemetryTracing:
             joined.tracer = tracer
             self._join(request, joined, span)
 
-    def _serve(self, request: "OpenRequest", joined: Joined) -> None:
+    def _serve(self, request: "OpenRequest", joined: Joined) -> Span:
         """Make the SERVER span, in the pipeline of the user."""
         if joined.tracer is None:
             joined.tracer = self._provider
@@ -150,11 +157,12 @@ class OpenTelemetryTracing:
         self._making.server = True
         try:
             begun = time.time_ns() - time.monotonic_ns() + start
-            span = self._spans.server(joined, ids, context, begun, request.place()[0])
+            span: Span = self._spans.server(joined, ids, context, begun, request.place()[0])
         finally:
             self._making.server = False
         joined.ours = True
         self._join(request, joined, span)
+        return span
 
     def calling(self, request: "OpenRequest") -> None:
         """The request calls another service: no SERVER span of the user's is to come any more."""
