@@ -310,9 +310,7 @@ def measure(rounds: int, requests: int) -> dict[str, tuple[float, float]]:
 def report(result: dict[str, tuple[float, float]]) -> None:
     base_path, base_whole = result["bare"]
     with_sidecar, without = (result[name][1] - base_whole for name in OURS)
-    print(
-        f"{'CPU µs per request':40} {'path':>8} {'added':>8} {'whole':>8} {'added':>8} {'ours is':>9} {'no sidecar':>10}"
-    )
+    print(f"{'CPU µs per request':40} {'path':>8} {'added':>8} {'whole':>8} {'added':>8} {'ours is':>9} {'alone':>10}")
     for name, (path, whole) in result.items():
         added = whole - base_whole
         ratios = f"{with_sidecar / added:8.3f}x {without / added:9.3f}x" if name not in ("bare", *OURS) else ""
