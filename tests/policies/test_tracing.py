@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import threading
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -21,7 +22,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from inferometer.catalog import spans
 from inferometer.catalog.stages import Kind, Stage
 from inferometer.hooks import httpx as httpx_hook
-from inferometer.hooks.otel import bypass_asgi, tracing
+from inferometer.hooks.grpc_threaded_call import ThreadedCall
+from inferometer.hooks.otel import bypass_asgi, bypass_wsgi, tracing
 from inferometer.hooks.otel import sdk as sdk_hook
 from inferometer.hooks.otel.api import provided
 from inferometer.otlp import Kept, Resource, encode_trace
@@ -31,6 +33,7 @@ from inferometer.recorder.asgi import recording
 from inferometer.recorder.frames import FrameMaker
 from inferometer.recorder.request import OpenRequest, current_request
 from inferometer.recorder.worker import Worker
+from inferometer.recorder.wsgi import recording as recording_wsgi
 from inferometer.settings import Policy, Settings
 from inferometer.wire.frame import decode
 from inferometer.wire.records import records
@@ -476,3 +479,75 @@ def test_a_forked_child_forgets_what_its_parent_will_tell(bench):
     _, finished = b.flush()
 
     assert finished == ()
+
+
+class Elsewhere(OpenRequest):
+    """A request that another thread handles than the one that opens it."""
+
+    __slots__ = ()
+    in_context = False
+
+
+def test_a_request_that_is_handled_elsewhere_leaves_nothing_in_the_context_that_opened_it(bench):
+    b = bench(Policy.OWN)
+    request = Elsewhere(b.worker, [(b"traceparent", PARENT)])
+    assert trace.get_current_span() is trace.INVALID_SPAN
+    current_request.set(request)
+    with b.tracer.start_as_current_span("work") as work:
+        pass
+    request.close()
+
+    assert not ThreadedCall.in_context
+    assert (work.parent.span_id, work.parent.trace_id) == (request.span_id, TRACE)
+
+
+def test_what_an_earlier_request_left_in_a_context_is_nobodys_server_span(bench):
+    b = bench(Policy.OWN)
+    first = b.request()
+    contextvars.Context().run(first.close)
+    assert trace.get_current_span().get_span_context().span_id == first.span_id
+    second = b.request()
+    second.close()
+    found, _ = b.flush()
+
+    assert [record.flags & Flag.FOREIGN_SPANS for record in found] == [0, 0]
+    assert first.trace_lo != second.trace_lo
+    context.attach(context.Context())
+
+
+def test_a_wsgi_application_is_passed_by_and_its_spans_are_below_ours(bench):
+    b = bench(Policy.OWN)
+
+    class OpenTelemetryMiddleware:
+        """As OpenTelemetry's, which is not installed here, as far as it matters."""
+
+        def __init__(self, application) -> None:
+            self.wsgi = application
+
+        def __call__(self, environ, start_response):
+            with b.tracer.start_as_current_span("theirs", kind=SpanKind.SERVER):
+                return self.wsgi(environ, start_response)
+
+    bypass_wsgi.install(
+        b.worker, SimpleNamespace(OpenTelemetryMiddleware=OpenTelemetryMiddleware), "opentelemetry.wsgi"
+    )
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        with b.tracer.start_as_current_span("work"):
+            yield b"x"
+
+    inside = OpenTelemetryMiddleware(app)
+    outside = recording_wsgi(b.worker, lambda _, *args: inside(*args))
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+    answer = outside(None, dict(environ), lambda *_: None)
+    assert list(answer) == [b"x"]
+    answer.close()
+    assert trace.get_current_span() is trace.INVALID_SPAN
+    assert list(inside(dict(environ), lambda *_: None)) == [b"x"]
+    (record,), finished = b.flush()
+
+    work, *_ = [span for span in finished if span.name == "work"]
+    assert work.parent.span_id == record.span_id
+    # The second request is not recorded: it is theirs alone.
+    assert sum(span.kind is SpanKind.SERVER for span in finished) == 1
