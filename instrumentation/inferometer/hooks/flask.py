@@ -36,29 +36,35 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     replace(worker, WSGI_HOOK, flask, "__call__", lambda original: recording(worker, original))
     worker.hooks.on_failure(WSGI_HOOK, lambda: worker.hooks.set(hook, FAILED))
     require(flask, "full_dispatch_request", "handle_exception", "make_response")
-    asked = module.request
-    replace(worker, hook, flask, "full_dispatch_request", lambda original: _endpoint(worker, hook, asked, original))
+    replace(worker, hook, flask, "full_dispatch_request", lambda original: _endpoint(worker, hook, original))
     replace(worker, hook, flask, "handle_exception", _raised)
-    replace(worker, hook, flask, "make_response", _encoding)
+    replace(worker, hook, flask, "make_response", _response)
     override(worker, hook, flask.json_provider_class, "response", _encoding)
     override(worker, hook, flask.request_class, "get_json", _decoding)
     override(worker, hook, flask.request_class, "_load_form_data", _decoding)
 
 
-def _endpoint(worker: Worker, hook: str, asked: Any, original: Function) -> Function:
+def _endpoint(worker: Worker, hook: str, original: Function) -> Function:
     def full_dispatch_request(*args: Any, **kwargs: Any) -> Any:
         request = current()
         if request is not None and not request.endpoint:
             request.endpoint = now()
             try:
-                rule = asked.url_rule
-                if rule is not None and isinstance(request, WsgiRequest):
-                    request.routed(rule.rule)
+                if isinstance(request, WsgiRequest):
+                    _routed(request)
             except Exception as error:  # noqa: BLE001 - the edge
                 worker.hooks.failed(hook, error)
         return original(*args, **kwargs)
 
     return full_dispatch_request
+
+
+def _routed(request: WsgiRequest) -> None:
+    """Flask has looked for the route; its request is where werkzeug leaves it."""
+    environ = request.environ
+    rule = environ["werkzeug.request"].url_rule if environ is not None else None
+    if rule is not None:
+        request.routed(rule.rule)
 
 
 def _raised(original: Function) -> Function:
@@ -72,15 +78,26 @@ def _raised(original: Function) -> Function:
     return handle_exception
 
 
+def _response(original: Function) -> Function:
+    encoding = _encoding(original)
+
+    def make_response(self: Any, rv: Any, *args: Any, **kwargs: Any) -> Any:
+        # Of a response nothing is made.
+        return (original if isinstance(rv, self.response_class) else encoding)(self, rv, *args, **kwargs)
+
+    return make_response
+
+
 def _encoding(original: Function) -> Function:
     def encoding(*args: Any, **kwargs: Any) -> Any:
         request = current()
+        if request is None:
+            return original(*args, **kwargs)
         begun = now()
         try:
             return original(*args, **kwargs)
         finally:
-            if request is not None:
-                _mark(request, begun, now(), Stage.SERIALIZE)
+            _mark(request, begun, Stage.SERIALIZE)
 
     return encoding
 
@@ -88,21 +105,19 @@ def _encoding(original: Function) -> Function:
 def _decoding(original: Function) -> Function:
     def decoding(*args: Any, **kwargs: Any) -> Any:
         request = current()
+        if request is None:
+            return original(*args, **kwargs)
         begun = now()
         try:
             return original(*args, **kwargs)
         finally:
-            if request is not None:
-                end = now()
-                if request.body_start >= begun:
-                    # The body was read meanwhile, which is the network's.
-                    _mark(request, begun, request.body_start, Stage.DESERIALIZE)
-                    begun = request.body_end
-                _mark(request, begun, end, Stage.DESERIALIZE)
+            # The body may be read meanwhile, which is the network's.
+            _mark(request, max(begun, request.body_end), Stage.DESERIALIZE)
 
     return decoding
 
 
-def _mark(request: OpenRequest, begun: int, end: int, stage: Stage) -> None:
+def _mark(request: OpenRequest, begun: int, stage: Stage) -> None:
+    end = now()
     if end - begun >= _SHORTEST_NS:
         request.add_interval(begun, end, stage)

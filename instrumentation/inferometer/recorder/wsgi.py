@@ -56,13 +56,13 @@ def recording(worker: Worker, call: Method) -> Method:
         # Applications nest, and an ASGI server may call this one from a request that is recorded already.
         if RECORDED in environ or current() is not None:
             return call(self, environ, start_response)
+        request = None
         try:
             request = begin(environ, start_response)
             if request is not None and _has_body(environ):
                 environ["wsgi.input"] = Body(request, environ["wsgi.input"])
-        except Exception as error:  # noqa: BLE001 - the edge: the request goes on without us
+        except Exception as error:  # noqa: BLE001 - the edge: the request goes on, with what we have of it
             worker.hooks.failed(WSGI_HOOK, error)
-            request = None
         if request is None:
             return call(self, environ, start_response)
         token = set_current(request)

@@ -6,6 +6,8 @@ from typing import Any
 from inferometer.recorder.request import current_request, now
 from inferometer.recorder.wsgi_request import WsgiRequest
 
+_set, _reset = current_request.set, current_request.reset
+
 
 class Parts:
     """Stands for the iterable that an application returned."""
@@ -15,7 +17,7 @@ class Parts:
     def __init__(self, request: WsgiRequest, inner: Iterable[bytes]) -> None:
         self._request = request
         self._inner = inner
-        self._next: Callable[[], bytes] | None = None
+        self._next: Callable[[], bytes] = self._first
 
     def __iter__(self) -> "Parts":
         """Itself: an answer is iterated once."""
@@ -24,13 +26,11 @@ class Parts:
     def __next__(self) -> bytes:
         """The next part, which is made in the request's context."""
         request = self._request
-        request.took()
-        token = current_request.set(request)
+        if request.part:
+            request.took()
+        token = _set(request)
         try:
-            following = self._next
-            if following is None:
-                following = self._next = iter(self._inner).__next__
-            part = following()
+            part = self._next()
         except StopIteration:
             self._end()
             raise
@@ -39,38 +39,49 @@ class Parts:
             request.close()
             raise
         finally:
-            current_request.reset(token)
+            _reset(token)
         request.hand(part)
-        request.begin()
+        if request.pending is not None:
+            request.begin()
         return part
+
+    def _first(self) -> bytes:
+        self._next = iter(self._inner).__next__
+        return self._next()
 
     def _end(self) -> None:
         request = self._request
         if not request.handed:
             request.hand(b"")
-        request.begin()
+        if request.pending is not None:
+            request.begin()
         request.last = now()
         request.close()
 
     def close(self) -> None:
         """The server is done with the answer, or the client has left; what the application then does is outside."""
-        request = self._request
-        if not request.ended:
-            if request.whole():
-                # The server saw by itself that no more can come.
-                request.took()
-            else:
-                request.left = True
-            request.last = now()
         close = getattr(self._inner, "close", None)
-        token = current_request.set(request)
+        if self._request.ended:
+            if close is not None:
+                close()
+            return
+        self._break_off()
+        token = _set(self._request)
         try:
             if close is not None:
                 close()
         finally:
-            current_request.reset(token)
-            if not request.ended:
-                request.close()
+            _reset(token)
+            self._request.close()
+
+    def _break_off(self) -> None:
+        request = self._request
+        if request.whole():
+            # The server saw by itself that no more can come.
+            request.took()
+        else:
+            request.left = True
+        request.last = now()
 
     def __del__(self) -> None:
         """A server that never closes an answer does not keep its request open."""

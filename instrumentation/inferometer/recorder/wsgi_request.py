@@ -84,7 +84,7 @@ class WsgiRequest(OpenRequest):
         return self.write
 
     def _said(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        status, headers, *rest = arguments
+        status, headers = arguments[:2]
         self.respond = now()
         self.status = code = int(status[:3])
         self.head = headers
@@ -93,7 +93,9 @@ class WsgiRequest(OpenRequest):
             self.retry_after = any(name.lower() == "retry-after" for name, _ in headers)
         if self.joined is not None:
             self.worker.answering(self)
-        return (status, self._timed(headers), *rest) if self.answers and self.length >= 0 else arguments
+        if self.answers and self.length >= 0:
+            return (status, self._timed(headers), *arguments[2:])
+        return arguments
 
     def begin(self) -> None:
         """The first part is there: call the server's start_response, if it still waits."""
@@ -149,11 +151,13 @@ class WsgiRequest(OpenRequest):
             self.worker.hooks.failed(WSGI_HOOK, error)
 
     def _stream(self, part: bytes) -> Streamed | None:
-        head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.head]
         whole = len(part) == self.length
+        if whole and not may_state(part):
+            # An answer in one part is looked at only where it may tell of tokens.
+            return None
+        head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.head]
         stream = streamed(head, every=not whole and self.said & CHUNKS != 0)
-        # An answer in one part is looked at only where it may tell of tokens.
-        return stream if not whole or (isinstance(stream, JsonAnswer) and may_state(part)) else None
+        return stream if not whole or isinstance(stream, JsonAnswer) else None
 
     def place(self) -> tuple[str, str]:
         """(method, route template) as far as the router has decided."""
