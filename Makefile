@@ -66,7 +66,7 @@ bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the
 lock: $(VENV)/.dev ## Renew the locked versions in requirements/
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo -o requirements/demo.txt pyproject.toml
-	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo --extra otel --group dev \
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo --extra grpc --extra otel --group dev \
 	  -c requirements/demo.txt -o requirements/dev.txt pyproject.toml
 	for environment in requirements/environments/*.in; do \
 	  $(BIN)/uv pip compile -q --upgrade --no-header --no-annotate -o $${environment%.in}.txt $$environment || exit 1; \
