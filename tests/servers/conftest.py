@@ -171,17 +171,19 @@ def start(environment):
             paths.append(HERE / "site")
             variables["INFEROMETER_ENABLED"] = "1"
         python = environment(name)
+        variables = {key: value.format(port=port, folder=folder) for key, value in variables.items()}
         environ = {
             **kept,
             "INFEROMETER_SIDECAR": collector.address,
             "INFEROMETER_FLUSH_SECONDS": "0.05",
+            # What is asked until the server is up is no request of a test.
+            "INFEROMETER_EXCLUDED_PATHS": ready if ready.startswith("/") else "/-/healthz",
             "PATH": f"{python.parent}:{kept.get('PATH', '')}",
             "PYTHONPATH": ":".join(map(str, paths)),
             "HOME": str(folder),
             "TMPDIR": str(folder),
             **variables,
         }
-        variables = {name: value.format(port=port, folder=folder) for name, value in variables.items()}
         words = [part.format(port=port, folder=folder, python=python) for part in command]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -191,8 +193,8 @@ def start(environment):
         running.append(made)
         deadline = time.monotonic() + seconds
         while not _answers(made, ready):
-            assert process.poll() is None, made.log()
-            assert time.monotonic() < deadline, made.log()
+            assert process.poll() is None, made.log()[-3000:]
+            assert time.monotonic() < deadline, made.log()[-3000:]
             time.sleep(0.1)
         return made
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from inferometer.hooks.patching import replace
 from inferometer.recorder.asgi import flushed
 from inferometer.recorder.worker import Worker
+
+_OF_SERVERS: Final = frozenset({"kserve.model_server:app"})
+"""Applications that a model server brings along: the service is who started it."""
 
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
@@ -19,7 +22,7 @@ def _startup(worker: Worker, hook: str, original: Callable[..., Awaitable[None]]
     async def startup(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
             app = getattr(self.config, "app", None)
-            if isinstance(app, str):
+            if isinstance(app, str) and app not in _OF_SERVERS:
                 worker.name_service(app.partition(":")[0])
         except Exception as error:  # noqa: BLE001 - the edge
             worker.hooks.failed(hook, error)

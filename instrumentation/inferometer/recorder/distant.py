@@ -10,7 +10,7 @@ from typing import Final
 from inferometer.catalog.stages import Kind, Stage
 from inferometer.record.model import Flag
 from inferometer.recorder.calls import CallMark
-from inferometer.recorder.executes import ExecuteMark
+from inferometer.recorder.executes import BatchRun, ExecuteMark
 from inferometer.recorder.request import OpenRequest, now
 from inferometer.recorder.worker import Worker
 
@@ -85,6 +85,15 @@ def take_over(request: OpenRequest, told: Told) -> None:
         mark.end = mark.end or ended
         if not request.add_execute(mark):
             request.worker.executes.of_nobody(mark)
+
+
+def take_over_inside(worker: Worker, run: BatchRun, told: Told) -> None:
+    """Add to the members of a batch what its run in another process told."""
+    _, _, intervals, runs = told
+    for request in run.owners:
+        for start, end, stage, kind in intervals:
+            request.add_interval(start, end, Stage(stage), Kind(kind))
+    worker.executes.ran_inside(run, [_mark(worker, each) for each in runs])
 
 
 def given_up(worker: Worker, told: Told) -> None:

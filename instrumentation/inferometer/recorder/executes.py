@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -155,6 +155,21 @@ class Executes:
         if batch.whole is not None:
             self.end(batch.whole)
             batch.whole = None
+
+    def ran_inside(self, batch: BatchRun, marks: Sequence[ExecuteMark]) -> None:
+        """What executed inside a batch, told when it had ended, takes the place of the batch as a whole."""
+        with self._lock:
+            whole = batch.whole
+            if whole is None or whole.announced or not marks:
+                return
+            batch.whole = None
+        first, *others = marks
+        whole.device, whole.model, whole.rows, whole.queued = first.device, first.model, first.rows, first.queued
+        whole.kind, whole.start = first.kind or whole.kind, first.start
+        self.end(whole, first.end)
+        for mark in others:
+            self._join(mark, batch)
+            self.end(mark, mark.end)
 
     def of_nobody(self, mark: ExecuteMark) -> None:
         """A run that was told when its request had ended: it is work of nobody."""
