@@ -34,8 +34,8 @@ test-fast: $(VENV)/.dev ## The inner loop: under a minute, no peers
 test-frameworks: $(VENV)/.dev ## Hooks of the heavy frameworks, for real, in a cached environment of their own
 	$(IN_ENVIRONMENT) tests/frameworks
 
-test-servers: $(VENV)/.dev ## The heavy model servers, for real, in a cached environment of their own
-	$(IN_ENVIRONMENT) tests/servers
+test-servers: $(VENV)/.dev ## The heavy model servers, for real, each in a cached environment of its own
+	$(BIN)/python -m pytest tests/servers
 
 check: $(VENV)/.dev ## Style, types, layers, generated files
 	$(BIN)/ruff check $(CODE)
