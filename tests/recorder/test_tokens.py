@@ -8,13 +8,23 @@ import threading
 import pytest
 
 import inferometer
+from inferometer.aggregate import Aggregator
+from inferometer.catalog import requests
 from inferometer.catalog.stages import Kind, Outcome, Stage
+from inferometer.fleet.thresholds import NOTHING
+from inferometer.intake.local_pipeline import LocalPipeline
+from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.record import Flag, Moment, partition
 from inferometer.recorder import tokens as token_marks
 from inferometer.recorder.asgi_request import BLOCKED_NS
 from inferometer.recorder.request import current
 from inferometer.recorder.token_stream import GAP_BOUNDS
 from inferometer.recorder.waits import LIMIT, Waits
+from inferometer.wire.records import records
+from inferometer_exporters.ledger.account import Device
+from inferometer_exporters.pipeline import SidecarPipeline
+from inferometer_exporters.recorder.store import Recorder
+from inferometer_exporters.source import Sampler
 
 SSE = ((b"content-type", b"text/event-stream"),)
 JSON = ((b"content-type", b"application/json"),)
@@ -349,3 +359,35 @@ def test_two_requests_do_not_share_their_tokens(bench, client):
         thread.join()
 
     assert [(gaps(record), record.tokens_out) for record in bench.records()] == [(49, 5)] * 2
+
+
+def test_a_stream_of_the_worker_is_the_same_series_in_every_intake(bench, client, tmp_path):
+    asyncio.run(client(path="/chat")(bench.wrap(streaming(ROLE, *[word()] * 20, USAGE, pause=0.0005))))
+    arrival = Arrival(
+        WorkerInfo(worker_id=bytes(16), pid=1, service="tested", sdk_version="0", host="host-1", start_ns=0),
+        bench.frame(),
+        bench.names,
+    )
+    one, other = Aggregator(), Aggregator()
+    LocalPipeline(one, NOTHING, None).absorb([arrival])
+    recorder = Recorder(tmp_path / "r.duckdb")
+    host = Device(name="host-1", kind="cpu", model="a CPU")
+    SidecarPipeline(recorder, NOTHING, host, other, sampler=Sampler([])).absorb([arrival])
+    recorder.close()
+    (record,) = records(arrival.frame, bench.names)
+
+    def shown(aggregator):
+        return {
+            (family.entry.name, sample.labels): (sample.count, sample.total, sample.sketch, sample.classic)
+            for family in aggregator.snapshot().families
+            if family.entry in (requests.INTER_TOKEN, requests.TIME_TO_FIRST_TOKEN, requests.TIME_PER_OUTPUT_TOKEN)
+            for sample in family.samples
+        }
+
+    found = shown(one)
+    assert found == shown(other)
+    assert {name for name, _ in found} == {
+        requests.INTER_TOKEN.name, requests.TIME_TO_FIRST_TOKEN.name, requests.TIME_PER_OUTPUT_TOKEN.name
+    }  # fmt: skip
+    (between,) = [values for (name, _), values in found.items() if name == requests.INTER_TOKEN.name]
+    assert between[:2] == (19, record.last_token - record.stamps[Moment.FIRST_TOKEN])
