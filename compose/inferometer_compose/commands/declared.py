@@ -95,11 +95,7 @@ def run(
     api: Annotated[str | None, typer.Option(help="host:port of the page; 127.0.0.1:9465 or a free one.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder of the flight recorder; a new one of this run.")] = None,
     otlp: Annotated[
-        str | None,
-        typer.Option(
-            envvar=["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
-            help="Where kept traces go: OTLP over HTTP.",
-        ),
+        str | None, typer.Option(help="Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="No sidecar, no command.")] = False,
 ) -> None:
@@ -125,7 +121,9 @@ def sidecar(
         Path | None,
         typer.Option(envvar="INFEROMETER_THRESHOLDS", help="thresholds.json, as `inferometer generate` writes it."),
     ] = None,
-    otlp: Annotated[str | None, typer.Option(help="Where kept traces go: OTLP over HTTP.")] = None,
+    otlp: Annotated[
+        str | None, typer.Option(help="Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says.")
+    ] = None,
     replay: Annotated[Path | None, typer.Option(help="Recorded GPU readings, for hosts without a GPU.")] = None,
     with_stdin: Annotated[bool, typer.Option("--with-stdin", help="End when standard input does.")] = False,
 ) -> None:
