@@ -2,8 +2,8 @@
 
     python benchmarks/gpu_execute.py [--repeat 30] [--launches 2000]
 
-Needs torch and a CUDA device (`requirements/environments/frameworks.txt` has what it was written with). Exits 0 when all
-limits hold, 1 when one does not, 2 when nothing was run since there is no CUDA device.
+Needs torch and a CUDA device (`requirements/environments/frameworks.txt` has what it was written with). Exits 0 when
+all limits hold, 1 when one does not, 2 when nothing was run since there is no CUDA device.
 
 How the truth is found: the host waits until the device has nothing to do, reads its clock, calls the model, waits until
 that is done, reads its clock again. That is the run and some 20 us for launch and waking up, so runs of several
@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import inferometer
 from inferometer.hooks.registry import HOOKS, install
 from inferometer.record.model import Execute
 from inferometer.recorder.frames import FrameMaker
+from inferometer.recorder.request import OpenRequest, current_request
 from inferometer.recorder.worker import Worker
 from inferometer.settings import Settings
 from inferometer.wire.frame import decode
@@ -58,9 +58,10 @@ def holds(measure: str, value: str, *, truth: bool) -> Row:
 class Bench:
     """One worker with the hook, one device, and what was told of it."""
 
-    def __init__(self, torch: Any, worker: Worker, *, size: int) -> None:
+    def __init__(self, torch: Any, worker: Worker, *, size: int, device: str) -> None:
         self.torch = torch
         self.worker = worker
+        self.device = device
         self._maker = FrameMaker(worker)
         self._size = size
 
@@ -68,14 +69,14 @@ class Bench:
         """A model of so many layers on the device, run once."""
         torch = self.torch
         linear = [torch.nn.Linear(self._size, self._size, bias=False) for _ in range(layers)]
-        net = torch.nn.Sequential(*linear).eval().to("cuda")
+        net = torch.nn.Sequential(*linear).eval().to(self.device)
         net(self.input())
         self.settled()
         return net
 
     def input(self) -> Any:
         """What goes in."""
-        return self.torch.ones(self._size, self._size, device="cuda")
+        return self.torch.ones(self._size, self._size, device=self.device)
 
     def for_ms(self, ms: float) -> Any:
         """A model that runs for about so many milliseconds."""
@@ -139,19 +140,20 @@ def streams(bench: Bench, repeat: int, count: int = 4) -> list[Row]:
     """Concurrent requests, each in a thread and a stream of its own, which it waits for."""
     torch, net = bench.torch, bench.for_ms(5)
     errors: list[float] = []
-    lock = threading.Lock()
 
     def serve() -> None:
         stream, x = torch.cuda.Stream(), bench.input()
         stream.wait_stream(torch.cuda.current_stream())
         for _ in range(repeat):
-            with inferometer.request("bench"), torch.cuda.stream(stream), torch.inference_mode():
+            opened = OpenRequest(bench.worker, [])
+            token = current_request.set(opened)
+            with torch.cuda.stream(stream), torch.inference_mode():
                 start = now()
                 net(x)
                 stream.synchronize()
-                end = now()
-                with lock:
-                    ends.append((start, end))
+                ends.append((start, now()))
+            current_request.reset(token)
+            opened.close()
 
     ends: list[tuple[int, int]] = []
     bench.requests()
@@ -173,7 +175,7 @@ def streams(bench: Bench, repeat: int, count: int = 4) -> list[Row]:
 
 
 def graphs(bench: Bench, repeat: int) -> list[Row]:
-    """Graphs are captured while runs are pending and a thread asks for them as fast as it can; then they are replayed."""
+    """Graphs are captured while runs are pending and a thread asks for them all the time; the last is replayed."""
     torch, net, x = bench.torch, bench.for_ms(5), bench.input()
     asking = threading.Event()
 
@@ -183,7 +185,7 @@ def graphs(bench: Bench, repeat: int) -> list[Row]:
 
     thread = threading.Thread(target=ask)
     thread.start()
-    captured, broken = [], ""
+    captured, broken = 0, ""
     expected = net(x)
     try:
         for _ in range(repeat):
@@ -191,16 +193,15 @@ def graphs(bench: Bench, repeat: int) -> list[Row]:
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
                 result = net(x)
-            captured.append((graph, result))
+            captured += 1
     except RuntimeError as error:
         broken = f": {error}".splitlines()[0]
     finally:
         asking.set()
         thread.join()
-    rows = [holds("captures while events are asked", f"{len(captured)} of {repeat}{broken}", truth=not broken)]
+    rows = [holds("captures while events are asked", f"{captured} of {repeat}{broken}", truth=not broken)]
     if broken:
         return rows
-    graph, result = captured[-1]
     bench.settled()
     truths = [bench.truth(graph.replay)[1] for _ in range(repeat)]
     runs = bench.settled()
@@ -215,7 +216,8 @@ def graphs(bench: Bench, repeat: int) -> list[Row]:
 def launches(bench: Bench, count: int) -> list[Row]:
     """What a launch costs more: a small model, with and without the hook, in turns."""
     torch = bench.torch
-    net, x = torch.nn.Sequential(torch.nn.Linear(8, 8)).eval().to("cuda"), torch.ones(8, 8, device="cuda")
+    net = torch.nn.Sequential(torch.nn.Linear(8, 8)).eval().to(bench.device)
+    x = torch.ones(8, 8, device=bench.device)
     module = torch.nn.Module
     hooked = module.__call__
     taken: dict[bool, list[float]] = {True: [], False: []}
@@ -233,9 +235,11 @@ def launches(bench: Bench, count: int) -> list[Row]:
     return [Row(measure="a launch, in the launching thread", value=value)]
 
 
-def measure(torch: Any, worker: Worker, *, repeat: int, count: int, size: int = 2048) -> list[Row]:
+def measure(
+    torch: Any, worker: Worker, *, repeat: int, count: int, size: int = 2048, device: str = "cuda"
+) -> list[Row]:
     """All lines of the table."""
-    bench = Bench(torch, worker, size=size)
+    bench = Bench(torch, worker, size=size, device=device)
     with torch.inference_mode():
         return [
             *one_by_one(bench, repeat),
@@ -261,7 +265,6 @@ def main() -> int:
         print("not run: no CUDA device")
         return NOT_RUN
     worker = Worker(Settings(service="gpu_execute"))
-    inferometer.recorder.job.worker = lambda: worker
     install(worker, [hook for hook in HOOKS if hook.name == "torch"])
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, CUDA {torch.version.cuda}")
     rows = measure(torch, worker, repeat=options.repeat, count=options.launches)
