@@ -94,9 +94,7 @@ def run(
     metrics: Annotated[str | None, typer.Option(help="host:port of /metrics; 127.0.0.1:9464 or a free one.")] = None,
     api: Annotated[str | None, typer.Option(help="host:port of the page; 127.0.0.1:9465 or a free one.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder of the flight recorder; a new one of this run.")] = None,
-    otlp: Annotated[
-        str | None, typer.Option(help="Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says.")
-    ] = None,
+    otlp: Annotated[str | None, typer.Option(help=OTLP)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="No sidecar, no command.")] = False,
 ) -> None:
     """Run a command with a sidecar beside it, and record without a code change."""
@@ -122,7 +120,7 @@ def sidecar(
         typer.Option(envvar="INFEROMETER_THRESHOLDS", help="thresholds.json, as `inferometer generate` writes it."),
     ] = None,
     otlp: Annotated[
-        str | None, typer.Option(help="Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says.")
+        str | None, typer.Option(help="Where kept traces go, else as OTEL_EXPORTER_OTLP_… say.")
     ] = None,
     replay: Annotated[Path | None, typer.Option(help="Recorded GPU readings, for hosts without a GPU.")] = None,
     with_stdin: Annotated[bool, typer.Option("--with-stdin", help="End when standard input does.")] = False,
