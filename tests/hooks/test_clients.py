@@ -468,6 +468,21 @@ def test_what_somebody_else_put_there_stays(worker, client, origin):
     assert record.calls[0].call_id == int("34" * 8, 16) != record.calls[1].call_id
 
 
+def test_headers_of_the_request_that_are_only_passed_on_are_replaced(worker, client, origin):
+    incoming = {"traceparent": TRACE, "tracestate": "inferometer=1,them=1", "baggage": "user=7"}
+
+    async def act():
+        async with opened(client) as made:
+            await made.get(origin.answers(says()), dict(incoming))
+
+    record = within(worker, act, [(name.encode(), value.encode()) for name, value in incoming.items()])
+    sent = {name.lower(): value for name, value in origin.asked[0].items()}
+
+    assert sent == {**sent, **incoming, "traceparent": f"00-{'ab' * 16}-{record.calls[0].call_id:016x}-01"}
+    assert record.calls[0].call_id != int("cd" * 8, 16)
+    assert not record.calls[0].foreign
+
+
 def test_outside_a_request_nothing_is_added(worker, client, origin):
     async def act():
         async with opened(client) as made:

@@ -9,6 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from inferometer.catalog import spans
+from inferometer.catalog.jobs import JOB
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.otlp import Kept, Outlay, Resource, batch_ids, derived, encode_trace
 from inferometer.otlp.fields import attribute
@@ -136,6 +137,23 @@ def test_a_call_without_an_answer_is_an_error(kept, record):
     (client,) = [span for span in found if span.kind == Span.SPAN_KIND_CLIENT]
     assert client.status.code == Status.STATUS_CODE_ERROR
     assert attributes(client)[spans.ERROR_TYPE.name] == "no_answer"
+
+
+def test_a_call_that_was_sent_again_says_how_often(kept, record):
+    (call,) = record().calls
+    again = replace(call, call_id=7, attempt=3)
+
+    first, third = (span for span in read(kept(record(calls=(call, again)))) if span.kind == Span.SPAN_KIND_CLIENT)
+
+    assert spans.HTTP_RESEND_COUNT.name not in attributes(first)
+    assert attributes(third)[spans.HTTP_RESEND_COUNT.name] == 2
+
+
+def test_what_the_application_opened_itself_is_a_consumer_and_no_http(kept, record):
+    root = read(kept(record(labels=replace(record().labels, method=JOB, route="rank"), status=0)))[0]
+
+    assert (root.name, root.kind) == ("rank", Span.SPAN_KIND_CONSUMER)
+    assert {spans.HTTP_METHOD.name, spans.HTTP_ROUTE.name, spans.HTTP_STATUS.name}.isdisjoint(attributes(root))
 
 
 def test_an_execute_names_its_device_and_links_to_its_batch(kept):

@@ -58,10 +58,6 @@ FIRST_TOKEN: Final = Attribute("inference.first_token.seconds", "Time to the fir
 TIME_PER_OUTPUT_TOKEN: Final = Attribute(
     "inference.time_per_output_token.seconds", "Mean time per output token after the first, s."
 )
-FIRST_TOKEN: Final = Attribute("inference.first_token.seconds", "Time to the first output token, s.")
-TIME_PER_OUTPUT_TOKEN: Final = Attribute(
-    "inference.time_per_output_token.seconds", "Mean time per output token after the first, s."
-)
 GPU_UTILIZATION: Final = Attribute("gpu.utilization", "Utilization of the device while it executed, 0-1.")
 GPU_SM_CLOCK: Final = Attribute("gpu.sm_clock", "SM clock of the device while it executed, Hz.")
 GPU_THROTTLE: Final = Attribute("gpu.throttle_reasons", "Throttle reasons while it executed.")
@@ -71,17 +67,12 @@ HTTP_ROUTE: Final = Attribute("http.route", "OpenTelemetry: route template.")
 HTTP_STATUS: Final = Attribute("http.response.status_code", "OpenTelemetry: status.")
 HTTP_REQUEST_SIZE: Final = Attribute("http.request.body.size", "OpenTelemetry: bytes in.")
 HTTP_RESPONSE_SIZE: Final = Attribute("http.response.body.size", "OpenTelemetry: bytes out.")
+HTTP_RESEND_COUNT: Final = Attribute(
+    "http.request.resend_count", "OpenTelemetry: times a call was sent before, to the same place, in vain."
+)
 RPC_SYSTEM: Final = Attribute("rpc.system.name", "OpenTelemetry: kind of remote procedure call.")
 RPC_METHOD: Final = Attribute("rpc.method", "OpenTelemetry: package.Service/Method.")
 RPC_STATUS: Final = Attribute("rpc.response.status_code", "OpenTelemetry: name of gRPC's status.")
-# Names of OpenTelemetry's conventions for generative AI, 1.41; in development there.
-GEN_AI_OPERATION: Final = Attribute("gen_ai.operation.name", "OpenTelemetry: what was done, such as chat.")
-GEN_AI_RESPONSE_MODEL: Final = Attribute("gen_ai.response.model", "OpenTelemetry: model that answered.")
-GEN_AI_INPUT_TOKENS: Final = Attribute("gen_ai.usage.input_tokens", "OpenTelemetry: tokens read.")
-GEN_AI_OUTPUT_TOKENS: Final = Attribute("gen_ai.usage.output_tokens", "OpenTelemetry: tokens written.")
-GEN_AI_FIRST_CHUNK: Final = Attribute(
-    "gen_ai.response.time_to_first_chunk", "OpenTelemetry: time to the first chunk of a stream, s."
-)
 # Names of OpenTelemetry's conventions for generative AI, 1.41; in development there.
 GEN_AI_OPERATION: Final = Attribute("gen_ai.operation.name", "OpenTelemetry: what was done, such as chat.")
 GEN_AI_RESPONSE_MODEL: Final = Attribute("gen_ai.response.model", "OpenTelemetry: model that answered.")

@@ -361,6 +361,8 @@ def _client_fields(call: Call) -> Iterator[bytes]:
             yield attribute(spans.HTTP_METHOD, call.method)
         if call.status:
             yield attribute(spans.HTTP_STATUS, call.status)
+        if call.attempt > 1:
+            yield attribute(spans.HTTP_RESEND_COUNT, call.attempt - 1)
     if failed:
         yield attribute(spans.ERROR_TYPE, failed)
         yield _ERROR

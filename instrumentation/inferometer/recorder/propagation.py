@@ -28,7 +28,8 @@ def attempt(caller: OpenRequest, target: str, method: str, given: Given) -> tupl
     """Begin one attempt of *caller* to call somebody.
 
     A ``traceparent`` that somebody else put there stays: its span is the callee's parent, and its id that of our
-    attempt. One that an earlier attempt of ours left behind is replaced: each attempt has an id of its own.
+    attempt. Replaced is one that an earlier attempt of ours left behind, because each attempt has an id of its own, and
+    one that came in with the request and was only passed on.
 
     Args:
         caller: the request that calls.
@@ -42,8 +43,8 @@ def attempt(caller: OpenRequest, target: str, method: str, given: Given) -> tupl
     worker = caller.worker
     theirs = parse_traceparent((given(TRACEPARENT) or "").encode("latin-1", "replace"))
     earlier = None if theirs is None else _sent_before(caller, theirs[2])
-    if earlier is not None and not earlier.foreign:
-        theirs = None
+    if theirs is not None and (_forwarded(caller, theirs) or (earlier is not None and not earlier.foreign)):
+        theirs = earlier = None
     call_id = worker.bits(64) if theirs is None or earlier is not None else theirs[2]
     where = worker.shapes.string(target)
     mark = CallMark(call_id, where, worker.shapes.string(method), attempt=number(caller, where))
@@ -58,6 +59,10 @@ def attempt(caller: OpenRequest, target: str, method: str, given: Given) -> tupl
     if caller.baggage and given(BAGGAGE) is None:
         headers[BAGGAGE] = caller.baggage.decode("latin-1")
     return mark, headers
+
+
+def _forwarded(caller: OpenRequest, given: tuple[int, int, int, int]) -> bool:
+    return given[:3] == (caller.trace_hi, caller.trace_lo, caller.parent_id)
 
 
 def _sent_before(caller: OpenRequest, call_id: int) -> CallMark | None:
