@@ -2,9 +2,14 @@
 
 import asyncio
 import http.server
+import socket
 import threading
 import time
 
+import h2.config
+import h2.connection
+import h2.events
+import h2.settings
 import httpx
 import pytest
 
@@ -161,6 +166,76 @@ def test_a_streamed_answer_ends_when_its_body_does(worker):
     assert call.start < call.sent < call.headers
     assert call.end - call.headers >= 45_000_000
     assert "http11.receive_response_headers.started" in traced
+
+
+class Http2(threading.Thread):
+    """A server that speaks HTTP/2 at once: each request is answered after a while, in the order of their coming."""
+
+    def __init__(self, seconds, streams):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
+        self.seconds = seconds
+        self.streams = streams
+        self.asked = []
+
+    def run(self):
+        sock, _ = self.listener.accept()
+        speaks = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        speaks.initiate_connection()
+        speaks.update_settings({h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: self.streams})
+        with sock:
+            sock.sendall(speaks.data_to_send())
+            while data := sock.recv(65536):
+                for event in speaks.receive_data(data):
+                    if isinstance(event, h2.events.RequestReceived):
+                        self.asked.append(dict(event.headers))
+                        time.sleep(self.seconds)
+                        timing = ("server-timing", f"inferometer;dur={self.seconds * 1000}")
+                        speaks.send_headers(event.stream_id, [(":status", "200"), timing])
+                        speaks.send_data(event.stream_id, b"x", end_stream=True)
+                        sock.sendall(speaks.data_to_send())
+                sock.sendall(speaks.data_to_send())
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.join(5)
+        self.listener.close()
+
+
+def test_attempts_over_http2_carry_the_trace_and_bring_times(worker):
+    async def act():
+        async with httpx.AsyncClient(http1=False, http2=True) as client:
+            await client.get(server.url)
+            answers = await asyncio.gather(*(client.get(server.url) for _ in range(2)))
+            assert [(answer.http_version, answer.content) for answer in answers] == [("HTTP/2", b"x")] * 2
+
+    with Http2(0.05, 100) as server:
+        record = within_a_request(worker, act)
+    sent = {call.call_id for call in record.calls}
+
+    assert {int(asked["traceparent"][36:52], 16) for asked in server.asked} == sent
+    assert len(sent) == 3
+    assert [call.server_ns for call in record.calls] == [50_000_000] * 3
+    assert all(call.start <= call.sent < call.headers <= call.end for call in record.calls)
+
+
+def test_a_stream_of_http2_that_is_not_free_is_waited_for_in_the_pool(worker):
+    async def act():
+        async with httpx.AsyncClient(http1=False, http2=True) as client:
+            await client.get(server.url)
+            await asyncio.gather(*(client.get(server.url) for _ in range(3)))
+
+    with Http2(0.05, 1) as server:
+        calls = sorted(within_a_request(worker, act).calls, key=lambda call: call.end)
+
+    waits = [(call.sent - call.start) / 1e6 for call in calls[1:]]
+    assert waits[1] >= 40
+    assert waits[2] >= 90
+    assert all(call.headers - call.sent - call.server_ns < 40_000_000 for call in calls)
 
 
 def test_a_failure_of_ours_leaves_the_call_alone_and_takes_the_hook_out(worker, monkeypatch, caplog):
