@@ -121,7 +121,7 @@ def test_a_call_on_a_device_is_an_execute_of_that_device(recording, net):
         result = net(x)
     ((model, run),) = recording.runs()
 
-    assert (model, run.device, run.rows, run.queued) == ("Sequential", "cuda:0", 3, 0)
+    assert (model, run.device, run.rows) == ("Sequential", "cuda:0", 3)
     torch.testing.assert_close(result, net(x))
     assert recording.failed() == {}
 

@@ -110,8 +110,10 @@ class DeviceRuns:
         self._renew_anchor()
         mark = self._executes.launch(what.device, model=what.model, rows=what.rows, kind=what.kind)
         mark.ask = self.read
+        stream = self._runtime.stream(self._device)
+        mark.queued = self._now()
         run = Run(self, mark, self._anchor, first, last)
-        first.record(self._runtime.stream(self._device))
+        first.record(stream)
         self._pending.append(run)
         return run
 
