@@ -1,12 +1,13 @@
 """What telemetry costs a unary call by gRPC: CPU µs added by inferometer and by OpenTelemetry, in one interleaved run.
 
-Threaded and asyncio, each in two settings. *server*: the server is instrumented, its client is not. *hop*: the handler
-calls a second server, so a call costs two server sides and a client side; both servers live in one process with the
-client, as everything here does. Each variant lives in a process of its own; rounds go around all of them. The time is
-that of all threads, gRPC's own included, until everything is exported (process_time): ours sends records to a socket,
-OpenTelemetry's instrumentation sends OTLP over HTTP from its batch processor; further processes take both in.
+Threaded and asyncio, each in two settings. *server*: a method answers at once. *hop*: it asks another server first, so
+a call costs a server's side and a client's. Who calls, and who is asked, is this process: it is instrumented by nobody
+and its time is nobody's. Each variant is a server in a process of its own; rounds go around all of them. The time is
+that of all threads of the server's process, gRPC's own included, until everything is exported (process_time): ours
+sends its records to a socket, OpenTelemetry's instrumentation sends OTLP over HTTP from its batch processor; further
+processes take both in.
 
-    python benchmarks/grpc_calls.py [--rounds 15] [--calls 500] [--json]
+    python benchmarks/grpc_calls.py [--rounds 15] [--calls 1000] [--json]
 """
 
 import argparse
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 
@@ -30,7 +32,8 @@ FLAVOURS = ("threaded", "asyncio")
 SETTINGS = ("server", "hop")
 MODES = ("bare", "inferometer", "opentelemetry")
 TEXT = "the quick brown fox jumps over the lazy dog"
-METHOD, INNER = "/bench.Echo/Say", "/bench.Echo/Inner"
+Name = tuple[str, str, str]
+"""flavour, setting, mode"""
 
 
 def instrument(mode: str, flavour: str, setting: str) -> Callable[[], object]:
@@ -52,136 +55,130 @@ def instrument(mode: str, flavour: str, setting: str) -> Callable[[], object]:
     return lambda: None
 
 
-def codec():
+def handlers(behaviour):
+    import grpc
     from google.protobuf.wrappers_pb2 import StringValue
 
-    return StringValue.FromString, StringValue.SerializeToString, StringValue(value=TEXT)
+    method = grpc.unary_unary_rpc_method_handler(behaviour, StringValue.FromString, StringValue.SerializeToString)
+    return (grpc.method_handlers_generic_handler("bench.Echo", {"Say": method}),)
 
 
-def threaded(setting: str, plain) -> Callable[[int], object]:
-    import grpc
+def say(channel):
+    from google.protobuf.wrappers_pb2 import StringValue
 
-    decode, encode, request = codec()
-    inner_call: list[Callable[..., object]] = []
-
-    def say(message, _):
-        return inner_call[0](message) if setting == "hop" else message
-
-    def serve(name, behaviour):
-        server = grpc.server(ThreadPoolExecutor(4))
-        handler = grpc.unary_unary_rpc_method_handler(behaviour, decode, encode)
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", {name: handler}),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        return server, f"127.0.0.1:{port}"
-
-    inner, there = serve("Inner", lambda message, _: message)
-    outer, here = serve("Say", say)
-    inner_call.append(grpc.insecure_channel(there).unary_unary(INNER, encode, decode))
-    call = plain(here).unary_unary(METHOD, encode, decode)
-
-    def work(count: int) -> None:
-        for _ in range(count):
-            call(request)
-
-    work.servers = (inner, outer)
-    return work
+    return channel.unary_unary("/bench.Echo/Say", StringValue.SerializeToString, StringValue.FromString)
 
 
-async def on_loop(setting: str, plain, drain: Callable[[], object]) -> None:
-    import grpc.aio
-
-    decode, encode, request = codec()
-    inner_call: list[Callable[..., object]] = []
-
-    async def say(message, _):
-        return await inner_call[0](message) if setting == "hop" else message
-
-    async def same(message, _):
-        return message
-
-    async def serve(name, behaviour):
-        server = grpc.aio.server()
-        handler = grpc.unary_unary_rpc_method_handler(behaviour, decode, encode)
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", {name: handler}),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        return server, f"127.0.0.1:{port}"
-
-    inner, there = await serve("Inner", same)
-    outer, here = await serve("Say", say)
-    inner_call.append(grpc.aio.insecure_channel(there).unary_unary(INNER, encode, decode))
-    call = plain(here).unary_unary(METHOD, encode, decode)
-    for line in sys.stdin:
-        before = time.process_time_ns()
-        for _ in range(int(line)):
-            await call(request)
+def told(line: str, drain: Callable[[], object]) -> None:
+    """Say the CPU time so far in ns; at the end of a round when everything is exported."""
+    if line.startswith("end"):
         drain()
-        print(time.process_time_ns() - before, flush=True)
-    await outer.stop(0)
-    await inner.stop(0)
+    print(time.process_time_ns(), flush=True)
 
 
-def serve(flavour: str, setting: str, mode: str) -> None:
-    """Read a number of calls per line, make them, and say what they took in ns of CPU."""
+def serve_threaded(setting: str, there: str, drain: Callable[[], object]) -> None:
     import grpc
+
+    ask = say(grpc.insecure_channel(there))
+    server = grpc.server(ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers(handlers(lambda request, _: ask(request) if setting == "hop" else request))
+    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+    server.start()
+    for line in sys.stdin:
+        told(line, drain)
+
+
+async def serve_asyncio(setting: str, there: str, drain: Callable[[], object]) -> None:
     import grpc.aio
 
-    # Who calls first is a stranger: its channel is made as if nobody had instrumented clients.
-    plain = (grpc if flavour == "threaded" else grpc.aio).insecure_channel
+    ask = say(grpc.aio.insecure_channel(there))
+
+    async def behaviour(request, _):
+        return await ask(request) if setting == "hop" else request
+
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers(handlers(behaviour))
+    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+    await server.start()
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        told(line, drain)
+
+
+def serve(flavour: str, setting: str, mode: str, there: str) -> None:
     drain = instrument(mode, flavour, setting)
     if flavour == "asyncio":
-        asyncio.run(on_loop(setting, plain, drain))
-        return
-    work = threaded(setting, plain)
-    for line in sys.stdin:
-        before = time.process_time_ns()
-        work(int(line))
-        drain()
-        print(time.process_time_ns() - before, flush=True)
+        asyncio.run(serve_asyncio(setting, there, drain))
+    else:
+        serve_threaded(setting, there, drain)
 
 
-def start(name: tuple[str, str, str], folder: Path, started: list[subprocess.Popen]) -> subprocess.Popen:
-    path = folder / "-".join(name)
-    sink = [sys.executable, str(Path(__file__).with_name("overhead.py")), "--sink", str(path)]
-    taker = subprocess.Popen(sink, stdout=subprocess.PIPE, text=True)
-    started.append(taker)
-    environ = {
-        **os.environ,
-        "INFEROMETER_SIDECAR": f"unix://{path}",
-        "OTLP_SINK": f"http://127.0.0.1:{taker.stdout.readline().strip()}/v1/traces",
-    }
-    command = [sys.executable, __file__, "--variant", *name]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ)
-    started.append(process)
+class Variant:
+    """A server's process, a process that takes its telemetry in, and a channel to it."""
+
+    def __init__(self, name: Name, folder: Path, there: str, stack: ExitStack) -> None:
+        import grpc
+
+        path = folder / "-".join(name)
+        sink = [sys.executable, str(Path(__file__).with_name("overhead.py")), "--sink", str(path)]
+        taker = started(stack, sink)
+        environ = {
+            **os.environ,
+            "INFEROMETER_SIDECAR": f"unix://{path}",
+            "OTLP_SINK": f"http://127.0.0.1:{taker.stdout.readline().strip()}/v1/traces",
+        }
+        self._process = started(stack, [sys.executable, __file__, "--variant", *name, there], env=environ)
+        port = int(self._process.stdout.readline())
+        self._call = say(stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}")))
+        self.taken: list[float] = []
+
+    def _cpu_ns(self, when: str) -> int:
+        self._process.stdin.write(f"{when}\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def round(self, calls: int) -> float:
+        """CPU µs per call."""
+        from google.protobuf.wrappers_pb2 import StringValue
+
+        request = StringValue(value=TEXT)
+        before = self._cpu_ns("begin")
+        for _ in range(calls):
+            self._call(request)
+        return (self._cpu_ns("end") - before) / calls / 1000
+
+
+def started(stack: ExitStack, command: list[str], **options) -> subprocess.Popen:
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
+    stack.callback(process.wait)
+    stack.callback(process.kill)
     return process
 
 
-def measure(rounds: int, calls: int) -> dict[tuple[str, str, str], float]:
-    """Median CPU µs per call by (flavour, setting, mode); what a mode adds is taken round by round."""
+def measure(rounds: int, calls: int) -> dict[Name, float]:
+    """Median CPU µs per call."""
+    import grpc
+
     names = list(product(FLAVOURS, SETTINGS, MODES))
-    taken: dict[tuple[str, str, str], list[float]] = {name: [] for name in names}
-    started: list[subprocess.Popen] = []
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            processes = {name: start(name, Path(folder), started) for name in names}
-            for number in range(rounds + 2):
-                for name, process in processes.items():
-                    process.stdin.write(f"{calls}\n")
-                    process.stdin.flush()
-                    spent = int(process.stdout.readline())
-                    if number >= 2:  # two rounds to warm up
-                        taken[name].append(spent / calls / 1000)
-                print(f"\rround {number + 1} of {rounds + 2}", end="", file=sys.stderr, flush=True)
-        finally:
-            print(file=sys.stderr)
-            for process in started:
-                process.kill()
-                process.wait()
-    return {name: statistics.median(values) for name, values in taken.items()}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        asked = grpc.server(ThreadPoolExecutor(4))
+        asked.add_generic_rpc_handlers(handlers(lambda request, _: request))
+        there = f"127.0.0.1:{asked.add_insecure_port('127.0.0.1:0')}"
+        asked.start()
+        stack.callback(asked.stop, 0)
+        variants = {name: Variant(name, folder, there, stack) for name in names}
+        for number in range(rounds + 2):
+            for variant in variants.values():
+                spent = variant.round(calls)
+                if number >= 2:  # two rounds to warm up
+                    variant.taken.append(spent)
+            print(f"\rround {number + 1} of {rounds + 2}", end="", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
+        return {name: statistics.median(variant.taken) for name, variant in variants.items()}
 
 
-def report(result: dict[tuple[str, str, str], float]) -> None:
+def report(result: dict[Name, float]) -> None:
     print(f"{'CPU µs per unary call':28} {'bare':>8} {'ours adds':>10} {'peer adds':>10} {'ratio':>8}")
     for flavour, setting in product(FLAVOURS, SETTINGS):
         bare, ours, peer = (result[flavour, setting, mode] for mode in MODES)
@@ -193,9 +190,9 @@ def report(result: dict[tuple[str, str, str], float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--calls", type=int, default=500, help="per round and variant")
+    parser.add_argument("--calls", type=int, default=1000, help="per round and variant")
     parser.add_argument("--json", action="store_true", help="print medians as JSON")
-    parser.add_argument("--variant", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--variant", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.variant:
         serve(*arguments.variant)
