@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("instrumentation", "exporters", "dashboards", "alerts", "compose")
 CATALOG = ROOT / "instrumentation/inferometer/catalog"
 SERIES = re.compile(r"\b(" + "|".join(sorted((s.name for s in catalog.SERIES), key=len, reverse=True)) + r")\b")
-SPANS = {entry.name for entry in spans.ATTRIBUTES} | {spans.stage_span(stage) for stage in Stage} | {spans.BATCH_SPAN, spans.COLD_START_SPAN, spans.MODEL_LOAD_SPAN}
+SPANS = (
+    {entry.name for entry in spans.ATTRIBUTES}
+    | {spans.stage_span(stage) for stage in Stage}
+    | {spans.BATCH_SPAN, spans.COLD_START_SPAN, spans.MODEL_LOAD_SPAN}
+)
 
 
 def modules() -> list[Path]:

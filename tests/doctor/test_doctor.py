@@ -129,6 +129,8 @@ def test_a_plain_application_that_is_wrapped_is_fine(doctor, tmp_path):
         ("INFEROMETER_ENABLED", "0", "INFEROMETER_ENABLED=0 switches recording off, whatever the code says"),
         ("INFEROMETER_EXIT_SECONDS", "soon",
          "INFEROMETER_EXIT_SECONDS='soon': seconds from 0 to 60 are right; the default is used"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "jaeger:4318",
+         "cannot send traces to 'jaeger:4318/v1/traces': an http or https URL is right; no trace is exported"),
         ("INFEROMETER_SIDECARS", "x", "INFEROMETER_SIDECARS is no setting of inferometer"),
         ("INFEROMETER_SIDECAR", "unix:///nowhere/s.sock",
          "nobody listens at unix:///nowhere/s.sock: records wait in memory, bounded, until a sidecar runs there"),

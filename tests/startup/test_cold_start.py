@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from inferometer.catalog import requests, spans
 from inferometer.catalog.phases import IN_ORDER, Phase
+from inferometer.otlp.endpoint import Endpoint
 from inferometer.wire.cold_starts import cold_start
 from inferometer_exporters.sidecar import Address, Sidecar, SidecarSettings
 
@@ -139,7 +140,7 @@ def test_a_sidecar_exports_the_same_waterfall(start, store, tmp_path):
     sidecar = Sidecar(
         SidecarSettings(
             socket=tmp_path / "sidecar" / "s.sock", state=tmp_path / "state", metrics=Address("127.0.0.1", 0),
-            api=Address("127.0.0.1", 0), otlp=store.address, host="box",
+            api=Address("127.0.0.1", 0), otlp=Endpoint(url=f"{store.address}/v1/traces"), host="box",
         )
     )  # fmt: skip
     thread = threading.Thread(target=sidecar.run)

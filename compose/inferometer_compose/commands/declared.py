@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 
 FAULTS = "Have this fault from 20 % to 50 % of the time."
+OTLP = "Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says."
 JSON = "Print one JSON object instead of a screen."
 
 
@@ -119,9 +120,7 @@ def sidecar(
         Path | None,
         typer.Option(envvar="INFEROMETER_THRESHOLDS", help="thresholds.json, as `inferometer generate` writes it."),
     ] = None,
-    otlp: Annotated[
-        str | None, typer.Option(help="Where kept traces go, else as OTEL_EXPORTER_OTLP_… say.")
-    ] = None,
+    otlp: Annotated[str | None, typer.Option(help="Where kept traces go, else as OTEL_EXPORTER_OTLP_… say.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Recorded GPU readings, for hosts without a GPU.")] = None,
     with_stdin: Annotated[bool, typer.Option("--with-stdin", help="End when standard input does.")] = False,
 ) -> None:

@@ -3,15 +3,12 @@
 import json
 import socket
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from inferometer.intake.local import WHERE_NAME
 from inferometer.recorder.destination import INTAKE_SOCKET, SIDECAR_SOCKET, connect
 from inferometer.settings import Settings
-
-_TRACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +22,6 @@ class Destination:
     says: str
     """The same for a person."""
     problems: list[str] = field(default_factory=list)
-
-
-def traces_endpoint(environ: Mapping[str, str]) -> str:
-    """Where a worker that holds the intake exports traces; empty for nowhere."""
-    return next((environ[name] for name in _TRACES if environ.get(name)), "")
 
 
 def look(settings: Settings) -> Destination:

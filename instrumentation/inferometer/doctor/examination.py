@@ -15,6 +15,7 @@ from inferometer.doctor.application import Application
 from inferometer.doctor.destination import Destination
 from inferometer.doctor.hooks import ABSENT, BROKEN, HookFound
 from inferometer.hooks.registry import HOOKS
+from inferometer.otlp.endpoint import Endpoint
 from inferometer.recorder.this_process import worker
 from inferometer.settings import VARIABLES, Policy, Settings
 from inferometer.settings_table import shown
@@ -75,6 +76,7 @@ def examine(app: str = "", *, environ: Mapping[str, str] = os.environ) -> Examin
     if here.settings.enabled is not False:
         switch.on()
     settings, wrong = Settings.read(environ)
+    endpoint, wrong_of_traces = Endpoint.read(environ)
     there = hooks.look(HOOKS, here.hooks)
     target = destination.look(settings)
     findings = [
@@ -84,6 +86,7 @@ def examine(app: str = "", *, environ: Mapping[str, str] = os.environ) -> Examin
         *_of_libraries(there),
         *target.problems,
         *(f"{line}; the default is used" for line in wrong),
+        *(f"{line}; {'the default is used' if endpoint else 'no trace is exported'}" for line in wrong_of_traces),
         *_unknown(environ),
     ]
     return Examination(
@@ -92,7 +95,7 @@ def examine(app: str = "", *, environ: Mapping[str, str] = os.environ) -> Examin
         application=found,
         hooks=there,
         destination=target,
-        traces=_traces(settings, target, environ),
+        traces=_traces(settings, target, endpoint),
         settings=_in_force(settings, environ, wrong),
         findings=findings,
     )
@@ -149,7 +152,7 @@ def _in_force(settings: Settings, environ: Mapping[str, str], wrong: Sequence[st
     ]
 
 
-def _traces(settings: Settings, target: Destination, environ: Mapping[str, str]) -> str:
+def _traces(settings: Settings, target: Destination, endpoint: Endpoint | None) -> str:
     wanted = settings.traces
     provider = _provider()
     why = "INFEROMETER_TRACES" if wanted is not None else f"this process has {provider or 'no TracerProvider'}"
@@ -159,8 +162,7 @@ def _traces(settings: Settings, target: Destination, environ: Mapping[str, str])
         return f"augment ({why}): stages become children of OpenTelemetry's SERVER span"
     if target.kind == "sidecar":
         return f"own ({why}): kept traces go where the sidecar sends them, its option --otlp"
-    endpoint = destination.traces_endpoint(environ)
-    where = f"to {endpoint}" if endpoint else "nowhere: OTEL_EXPORTER_OTLP_ENDPOINT is not set"
+    where = f"to {endpoint.url}" if endpoint else "nowhere: OTEL_EXPORTER_OTLP_ENDPOINT is not set"
     return f"own ({why}): kept traces go {where}"
 
 

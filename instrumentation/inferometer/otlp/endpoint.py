@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.util import find_spec
@@ -77,18 +77,24 @@ class Endpoint:
             environ: of the process.
             url: a receiver that was named in another way, in place of the environment's.
         """
+        endpoint, wrong = cls.read(environ, url)
+        if wrong and endpoint is not None:
+            _log.warning("settings that are ignored, defaults are used instead: %s", "; ".join(wrong))
+        elif wrong:
+            _log.warning("%s; no trace is exported", "; ".join(wrong))
+        return endpoint
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], url: str = "") -> tuple[Self | None, Sequence[str]]:
+        """The same without a warning: what is wrong comes back beside it."""
         reading = _Reading(environ)
         made = reading.endpoint(url)
         if made is None:
-            return None
+            return None, []
         try:
-            endpoint = cls(**made)  # type: ignore[arg-type]  # each parser returns its field's type
+            return cls(**made), reading.wrong  # type: ignore[arg-type]  # each parser returns its field's type
         except RefusedError as error:
-            _log.warning("%s; no trace is exported", error)
-            return None
-        if reading.wrong:
-            _log.warning("settings that are ignored, defaults are used instead: %s", "; ".join(reading.wrong))
-        return endpoint
+            return None, [str(error)]
 
 
 class _Reading:
