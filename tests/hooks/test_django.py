@@ -6,22 +6,11 @@ from inferometer.catalog.stages import Outcome, Stage
 from inferometer.record import Flag, partition
 
 GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--log-level", "critical", "app_django:application")
-UVICORN = (
-    "-m", "uvicorn", "--port", "{port}", "--log-level", "critical", "--lifespan", "off", "app_django:asynchronous"
-)
-    "-m",
-    "uvicorn",
-    "--port",
-    "{port}",
-    "--log-level",
-    "critical",
-    "--lifespan",
-    "off",
-    "app_django:asynchronous",
-)
+UVICORN = ("-m", "uvicorn", "--port", "{port}", "--log-level", "critical", "--lifespan", "off")
+SERVERS = [GUNICORN, (*UVICORN, "app_django:asynchronous")]
 
 
-@pytest.fixture(scope="module", params=[GUNICORN, UVICORN], ids=["WSGI", "ASGI"])
+@pytest.fixture(scope="module", params=SERVERS, ids=["WSGI", "ASGI"])
 def server(serve, request):
     return serve(*request.param)
 
