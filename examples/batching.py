@@ -1,23 +1,16 @@
-"""A model server that marks what no hook can see: preprocessing, batches, the model's name.
+"""A model server that batches, and marks what no hook can see: preprocessing, the model's name.
 
-Start it with ``uvicorn stages:app --app-dir examples``.
+Start it with ``uvicorn batching:app --app-dir examples``.
 """
 
 from typing import Annotated
 
 from fastapi import FastAPI, Header
-from pydantic import BaseModel
 
 import inferometer
 import inferometer.auto
 
 app = FastAPI()
-
-
-class Text(BaseModel):
-    """What is to be counted."""
-
-    text: str
 
 
 @inferometer.batch(max_size=8, max_wait=0.005)
@@ -26,10 +19,10 @@ async def lengths(batch: list[list[str]]) -> list[int]:
     return [len(words) for words in batch]
 
 
-@app.post("/count")
-async def count(body: Text, x_model_version: Annotated[str, Header()] = "v1") -> dict[str, int]:
+@app.get("/count")
+async def count(text: str, x_model_version: Annotated[str, Header()] = "v1") -> dict[str, int]:
     """Words of a text."""
     inferometer.annotate(model="counter", version=x_model_version)
     with inferometer.stage("preprocess"):
-        words = body.text.split()
+        words = text.split()
     return {"words": await lengths(words)}
