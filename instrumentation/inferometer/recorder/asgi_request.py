@@ -7,7 +7,7 @@ from inferometer.recorder.headers import server_timing
 from inferometer.recorder.protocol import Message, Receive, Scope, Send
 from inferometer.recorder.request import OpenRequest, now
 from inferometer.recorder.routes import route_of
-from inferometer.recorder.token_stream import HEAD, TOGETHER, JsonAnswer, streamed
+from inferometer.recorder.token_stream import HEAD, TOGETHER, JsonAnswer, Streamed, streamed
 from inferometer.recorder.tokens import CHUNKS
 from inferometer.recorder.usage import may_state
 from inferometer.recorder.waits import Waits
@@ -103,24 +103,36 @@ class AsgiRequest(OpenRequest):
             size = len(body)
             self.bytes_out += size
             self.chunks += 1
-            try:
-                if not self.first_chunk:
-                    self.first_chunk = done
-                    self.stream = streamed(self.head, every=self.said & CHUNKS != 0)
-                stream = self.stream
-                if stream is not None:
-                    # Streamed.feed, without the call.
-                    stream.chunks.append(body)
-                    times = stream.times
-                    times.append(done)
-                    if len(times) >= TOGETHER or size > HEAD:
-                        stream.look()
-            except Exception as error:  # noqa: BLE001 - as above
-                self._blind(error)
+            stream = self.stream
+            if stream is not None:
+                # Streamed.feed, without the call.
+                stream.chunks.append(body)
+                times = stream.times
+                times.append(done)
+                if len(times) >= TOGETHER or size > HEAD:
+                    self._look(stream)
+            elif not self.first_chunk:
+                self._begin(body, done)
         if done - begun >= BLOCKED_NS:
             if self.waits is None:
                 self.waits = Waits()
             self.waits.add(begun, done)
+
+    def _begin(self, body: bytes, at: int) -> None:
+        """The first part of a stream was handed over."""
+        self.first_chunk = at
+        try:
+            self.stream = streamed(self.head, every=self.said & CHUNKS != 0)
+            if self.stream is not None:
+                self.stream.feed(body, at)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._blind(error)
+
+    def _look(self, stream: Streamed) -> None:
+        try:
+            stream.look()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._blind(error)
 
     def _stated(self, body: bytes, at: int) -> None:
         stream = streamed(self.head, every=False)
