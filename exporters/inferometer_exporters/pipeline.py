@@ -34,7 +34,7 @@ from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.opens import Opens
 from inferometer_exporters.recorder.store import Recorder
-from inferometer_exporters.recorder.tables import call_rows, ledger_rows
+from inferometer_exporters.recorder.tables import call_rows, external_id_rows, ledger_rows
 from inferometer_exporters.settlement import Settlement
 from inferometer_exporters.source import Sampler
 from inferometer_exporters.traces import Traces
@@ -140,6 +140,7 @@ class SidecarPipeline:
             self._columns.finished(requests, partitions, self._opens.crossed, gathered.gaps)
         self._settlement.take(requests, partitions, runs, self._runs)
         self._unstored.put("calls", call_rows(gathered.calls))
+        self._unstored.put("external_ids", external_id_rows(gathered.external_ids))
 
     def _runs(self, executes: Columns, release: Ints) -> Columns:
         return self._naming.runs(executes, release, self._settlement.device)

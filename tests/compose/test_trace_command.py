@@ -129,7 +129,7 @@ def test_a_last_recorder_that_cannot_be_read_does_not_hide_that_the_sidecar_has_
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("no-hex",), "'no-hex' is no trace id: up to 32 hexadecimal digits are right"),
+        (("no\nid",), "'no\\nid' is no trace id: up to 32 hexadecimal digits are right, or an X-Request-ID"),
         (("ab", "--recorder", "none.duckdb"), "cannot read the flight recorder none.duckdb"),
         (("ab",), "no sidecar answers at http://127.0.0.1:1, and neither a demo in this folder nor"),
     ],

@@ -45,7 +45,9 @@ class FakeWorker:
     worker_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     sequence: int = 0
 
-    def arrival(self, now, *, requests=(), executes=(), calls=(), intervals=(), gaps=(), opened=(), gauges=None):
+    def arrival(
+        self, now, *, requests=(), executes=(), calls=(), intervals=(), gaps=(), opened=(), external_ids=(), gauges=None
+    ):
         self.sequence += 1
         tables = {
             Section.REQUESTS: b"".join(requests),
@@ -54,6 +56,7 @@ class FakeWorker:
             Section.INTERVALS: b"".join(intervals),
             Section.GAPS: b"".join(gaps),
             Section.OPEN: b"".join(opened),
+            Section.EXTERNAL_IDS: b"".join(external_ids),
         }
         names = Names(dict(SHAPES), dict(STRINGS))
         frame = Frame(
@@ -187,6 +190,7 @@ class Make:
     call = staticmethod(call)
     interval = staticmethod(interval)
     gap = staticmethod(gap)
+    row = staticmethod(row)
     opened = staticmethod(opened)
     ids = staticmethod(lambda: itertools.count(1))
 

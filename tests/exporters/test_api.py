@@ -64,8 +64,8 @@ def test_a_trace_is_answered_and_an_unknown_one_is_not_found(client):
         ("/api/summary?since_seconds=-1", "a number of seconds from 0 is right"),
         ("/api/summary?since_seconds=nan", "a number of seconds from 0 is right"),
         ("/api/requests?outcome=drop%20table", "no outcome 'drop table'"),
-        ("/api/trace/nothex", "invalid literal"),
-        ("/trace/nothex", "invalid literal"),
+        ("/api/trace/nothex", "hex digits are right"),
+        ("/trace/nothex", "hex digits are right"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_what_would_be_right(client, path, message):

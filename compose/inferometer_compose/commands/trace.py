@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol, cast
+from urllib.parse import quote
 
 from inferometer.errors import InferometerError, StateError
 from inferometer_compose import web
@@ -21,6 +22,8 @@ from inferometer_exporters.recorder.answers import TraceAnswer
 from inferometer_exporters.recorder.names import FILE_NAME
 
 _HEX_DIGITS = 32
+_LONGEST = 64
+"""Of what a client or a proxy may call a request, as the SDK keeps it."""
 
 
 class Source(Protocol):
@@ -50,8 +53,8 @@ class FromSidecar:
 
     def trace(self, trace_id: str) -> TraceAnswer | None:
         """A trace; None where nothing is recorded of it."""
-        url = f"{self._address}/api/trace/{trace_id}"
-        if web.fetch(url).status == http.client.NOT_FOUND:
+        url = f"{self._address}/api/trace/{quote(trace_id, safe='')}"
+        if web.fetch(url).status in {http.client.NOT_FOUND, http.client.BAD_REQUEST}:
             return None
         return cast("TraceAnswer", web.get_json(url))
 
@@ -74,7 +77,10 @@ class FromFile:
     def trace(self, trace_id: str) -> TraceAnswer | None:
         """A trace; None where nothing is recorded of it."""
         with closing(queries.opened(self._path)) as cursor:
-            return traces.trace(cursor, trace_id)
+            try:
+                return traces.trace(cursor, trace_id)
+            except ValueError:
+                return None
 
 
 def run(trace_id: str | None, *, slowest: int | None, api: str, recorder: Path | None, as_json: bool) -> int:
@@ -84,7 +90,10 @@ def run(trace_id: str | None, *, slowest: int | None, api: str, recorder: Path |
         InferometerError: the id is none, or there is neither a sidecar nor a file.
     """
     if trace_id is not None and not _is_id(trace_id):
-        raise InferometerError(f"{trace_id!r} is no trace id: up to {_HEX_DIGITS} hexadecimal digits are right")
+        raise InferometerError(
+            f"{trace_id!r} is no trace id: up to {_HEX_DIGITS} hexadecimal digits are right, "
+            f"or an X-Request-ID of up to {_LONGEST} characters"
+        )
     source = _source(api, recorder)
     if trace_id is not None:
         found = [answer for answer in [source.trace(trace_id) or _in_last_demo(trace_id)] if answer is not None]
@@ -131,7 +140,7 @@ def _in_last_demo(trace_id: str) -> TraceAnswer | None:
 
 
 def _is_id(text: str) -> bool:
-    return 0 < len(text) <= _HEX_DIGITS and all(digit in "0123456789abcdefABCDEF" for digit in text)
+    return 0 < len(text) <= _LONGEST and text.isascii() and text.isprintable()
 
 
 def _print_json(found: Sequence[TraceAnswer]) -> None:

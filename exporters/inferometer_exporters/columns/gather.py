@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from inferometer.intake.pipeline import Arrival
-from inferometer.wire.layout import BATCHES, CALLS, EXECUTES, GAPS, INTERVALS, OPEN, REQUESTS, Table
+from inferometer.wire.layout import BATCHES, CALLS, EXECUTES, EXTERNAL_IDS, GAPS, INTERVALS, OPEN, REQUESTS, Table
 from inferometer_exporters.columns.tables import Column, Columns, Ints, read
 
 _DENSE: Final = 1 << 16
@@ -29,6 +29,8 @@ class Gathered:
     gaps: Columns
     batches: Columns
     """With ``wall_offset``."""
+    external_ids: Columns
+    """With ``frame_ns``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,9 @@ def gather(arrivals: Sequence[Arrival], numbers: Numbers) -> Gathered:
     calls |= {"target": names(calls["target"], of), "method": names(calls["method"], of)}
     batches, of = rows(BATCHES)
     batches |= {"labels": labels(batches["shape"], of), "wall_offset": offsets[of]}
-    return Gathered(requests, opened, executes, calls, rows(INTERVALS)[0], rows(GAPS)[0], batches)
+    named, of = rows(EXTERNAL_IDS)
+    named |= {"frame_ns": times[of]}
+    return Gathered(requests, opened, executes, calls, rows(INTERVALS)[0], rows(GAPS)[0], batches, named)
 
 
 class _Translation:

@@ -34,6 +34,10 @@ _CALLS: Final = """
         attempt, foreign_span
     from calls r join spans on spans.span_id = r.span_id where r.start_ns >= $since order by r.start_ns
 """
+_IDS: Final = """
+    select r.span_id, any_value(text) from external_ids r join spans on spans.span_id = r.span_id
+    where told_ns >= $since group by r.span_id
+"""
 _KINDS: Final = {int(kind): kind for kind in Kind}
 
 
@@ -96,11 +100,13 @@ def hops(
     first = {"since": found[0][_START]}
     runs = _grouped(cursor.execute(_RUNS, first).fetchall())
     calls = _grouped(cursor.execute(_CALLS, first).fetchall())
+    called: dict[int, str] = dict(cursor.execute(_IDS, first).fetchall())
     cursor.unregister("spans")
     for row in found:
         span = row[_SPAN]
         executes = tuple(_execute(run, text) for run in runs.get(span, ()))
-        yield _hop(row, executes, tuple(_call(call, text) for call in calls.get(span, ())), labels)
+        outgoing = tuple(_call(call, text) for call in calls.get(span, ()))
+        yield _hop(row, executes, outgoing, labels, called.get(span, ""))
 
 
 _SPAN: Final = 3
@@ -115,7 +121,11 @@ def _grouped(rows: list[tuple[Any, ...]]) -> Mapping[int, list[tuple[Any, ...]]]
 
 
 def _hop(
-    row: tuple[Any, ...], executes: tuple[Execute, ...], calls: tuple[Call, ...], labels: Callable[[int], Labels]
+    row: tuple[Any, ...],
+    executes: tuple[Execute, ...],
+    calls: tuple[Call, ...],
+    labels: Callable[[int], Labels],
+    external_id: str,
 ) -> Hop:
     number, hi, lo, span, parent, start, wall, duration, coded, chunk, token, proxy, named, process, *rest = row
     outcome, status, flags, bytes_in, bytes_out, chunks, tokens_in, tokens_out, last, device_ns, cost, totals = rest
@@ -139,6 +149,7 @@ def _hop(
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         last_token=0 if last is None else start + last,
+        external_id=external_id,
         executes=executes,
         calls=calls,
     )

@@ -4,7 +4,7 @@ from typing import Final
 
 from inferometer.catalog.stages import Stage
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 STAGE_COLUMNS: Final = tuple(f"{stage.label}_ns" for stage in Stage)
 
@@ -70,6 +70,12 @@ CALLS: Final[dict[str, str]] = {
     "attempt": "UTINYINT",
     "foreign_span": "UTINYINT",  # 1: somebody else makes its span
 }
+EXTERNAL_IDS: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "span_id": "UBIGINT",
+    "told_ns": "BIGINT",  # CLOCK_MONOTONIC of the frame that brought it: after the request's start
+    "text": "VARCHAR",  # what the client or a proxy calls the request
+}
 KEPT: Final[dict[str, str]] = {
     "pass": "UBIGINT",
     "trace_hi": "UBIGINT",
@@ -118,6 +124,7 @@ OF_REQUESTS: Final[dict[str, dict[str, str]]] = {
     "requests": REQUESTS,
     "executes": EXECUTES,
     "calls": CALLS,
+    "external_ids": EXTERNAL_IDS,
     "kept": KEPT,
     "ledger": LEDGER,
 }

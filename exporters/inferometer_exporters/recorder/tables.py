@@ -21,6 +21,12 @@ def call_rows(calls: Columns) -> Columns:
     return {name: calls[name] for name in same} | {name: calls[source] for name, source in names.items()}
 
 
+def external_id_rows(ids: Columns) -> Columns:
+    """Of the table `external_ids`."""
+    texts = [text.decode("utf-8", "replace") for text in ids["text"].tolist()]
+    return {"span_id": ids["span_id"], "told_ns": ids["frame_ns"], "text": np.array(texts, object)}
+
+
 def execute_rows(runs: Columns, priced: Ints) -> Columns:
     """Of the table `executes`, from settled runs; *priced* says of each device whether it has a price."""
     return {

@@ -32,25 +32,48 @@ _HOPS: Final = f"""
     ) order by start_ns
 """  # noqa: S608 - constants
 
+_CALLED: Final = """
+    select trace_hi, trace_lo from requests join external_ids using (span_id) where text = $text
+    order by wall_ns desc limit 1
+"""
+_LOW: Final = (1 << 64) - 1
+
 
 def trace(cursor: duckdb.DuckDBPyConnection, trace_id: str) -> TraceAnswer | None:
     """Everything that is recorded of a trace; None where nothing is.
 
     Args:
         cursor: of the recorder.
-        trace_id: up to 32 hex digits.
+        trace_id: up to 32 hex digits, or what the client or a proxy calls one of its requests (``X-Request-ID``).
 
     Raises:
-        ValueError: the id is no hexadecimal number of 128 bits.
+        ValueError: the id is no hexadecimal number of 128 bits, and no request is called so.
     """
-    number = int(trace_id, 16)
-    if not 0 < number < 1 << 128:
-        raise ValueError(f"{trace_id!r} is no trace id: up to 32 hex digits are right")
-    hi, lo = number >> 64, number & (1 << 64) - 1
-    hops = rows(cursor, _HOPS, hi=hi, lo=lo)
+    number = _number(trace_id)
+    hops = _hops(cursor, number)
     if not hops:
+        called = rows(cursor, _CALLED, text=trace_id)
+        if called:
+            number = called[0][0] << 64 | called[0][1]
+            hops = _hops(cursor, number)
+    if not hops:
+        if not number:
+            raise ValueError(f"{trace_id!r} is no trace id: up to 32 hex digits are right")
         return None
-    return _Reader(cursor, hi, lo).answer(number, hops)
+    return _Reader(cursor, number >> 64, number & _LOW).answer(number, hops)
+
+
+def _number(text: str) -> int:
+    """The trace id that *text* is; 0 where it is none."""
+    try:
+        number = int(text, 16)
+    except ValueError:
+        return 0
+    return number if 0 < number < 1 << 128 else 0
+
+
+def _hops(cursor: duckdb.DuckDBPyConnection, number: int) -> list[tuple[Any, ...]]:
+    return rows(cursor, _HOPS, hi=number >> 64, lo=number & _LOW)
 
 
 class _Reader:

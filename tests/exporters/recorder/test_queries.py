@@ -3,7 +3,10 @@
 import pytest
 
 from inferometer.catalog.stages import Kind, Stage
+from inferometer.record.model import Labels
+from inferometer.wire.layout import EXTERNAL_IDS
 from inferometer_exporters.recorder import queries
+from inferometer_exporters.recorder.hops import Wanted, hops
 from inferometer_exporters.recorder.traces import trace
 
 
@@ -159,8 +162,23 @@ def test_a_hop_that_streamed_tokens_says_when_they_came_and_how_many(bench, make
 
 @pytest.mark.parametrize("text", ["", "0", "nothing", "f" * 33])
 def test_what_is_no_trace_id_is_refused(filled, text):
-    with pytest.raises(ValueError, match=r"hex|invalid literal"):
+    with pytest.raises(ValueError, match="hex digits are right"):
         trace(filled, text)
+
+
+def test_a_trace_is_found_by_what_its_caller_calls_a_request(bench, make):
+    worker, now = make.worker(), bench.clock.now
+    named = [make.request(7, now, now + make.MS, trace=1), make.request(8, now + make.MS, now + 2 * make.MS, trace=2)]
+    ids = [make.row(EXTERNAL_IDS, span_id=7, text=b"req-7"), make.row(EXTERNAL_IDS, span_id=8, text=b"12ab")]
+    bench.do_pass(worker.arrival(now + make.SECOND, requests=named, external_ids=ids), seconds=1)
+    bench.do_pass(worker.arrival(now + 10 * make.SECOND), seconds=9)
+    cursor = bench.recorder.cursor()
+    found = [trace(cursor, name) for name in ("req-7", "12ab", f"{0xABC << 64 | 2:x}")]
+    with pytest.raises(ValueError, match="hex digits are right"):
+        trace(cursor, "req-9")
+    cursor.close()
+
+    assert [answer["trace_id"][-1] for answer in found] == ["1", "2", "2"]
 
 
 def test_an_unknown_trace_is_none(filled):
@@ -174,3 +192,17 @@ def test_an_empty_recorder_has_empty_answers(bench, make):
 
     assert (answer["requests"], answer["models"], answer["devices"]) == (0, [], [])
     assert [(o["good"], o["bad"]) for o in answer["objectives"]] == [(0, 0), (0, 0)]
+
+
+def test_a_kept_trace_says_what_its_caller_calls_it(bench, make):
+    worker, now = make.worker(), bench.clock.now
+    named = make.request(7, now, now + make.MS, trace=1)
+    ids = [make.row(EXTERNAL_IDS, span_id=7, text=b"req-7")]
+    bench.do_pass(worker.arrival(now + make.SECOND, requests=[named], external_ids=ids), seconds=1)
+    bench.do_pass(worker.arrival(now + 10 * make.SECOND), seconds=9)
+    cursor = bench.recorder.cursor()
+    wanted = [Wanted(trace_id=0xABC << 64 | 1, since_ns=0, after=0)]
+    (hop,) = hops(cursor, wanted, labels=lambda _: Labels(service="s", model="m"), text=str)
+    cursor.close()
+
+    assert hop.record.external_id == "req-7"
