@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from inferometer.catalog import spans
 
@@ -63,6 +64,8 @@ def check(trace, path, caller, owner, *, user_spans):
     for stage in trace.stages:
         assert root.span.start_time_unix_nano <= stage.span.start_time_unix_nano
         assert stage.span.end_time_unix_nano <= root.span.end_time_unix_nano
+    failed = root.span.status.code == Status.STATUS_CODE_ERROR
+    assert failed == (path == "/bug"), trace
     users = [kept for kept in trace.spans if kept.scope == "user"]
     assert bool(users) == (user_spans and path != "/plain"), trace
     assert all(below(trace, kept, root) for kept in users), trace

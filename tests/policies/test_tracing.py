@@ -140,13 +140,17 @@ def test_a_server_span_of_the_users_is_the_one(bench):
 def test_a_server_span_around_the_request_is_the_one(bench):
     b = bench()
     with b.tracer.start_as_current_span("outer", kind=SpanKind.SERVER) as outer:
-        b.request().close()
+        request = b.request()
+        request.model = "m1"
+        request.close()
         (record,), _ = b.flush()
     finished = b.exporter.get_finished_spans()
 
     assert record.trace_id == outer.get_span_context().trace_id
     assert [span.name for span in finished if span.kind is SpanKind.SERVER] == ["outer"]
     assert {span.parent.span_id for span in finished if span.name.startswith("inference.")} == {hex_id(outer)}
+    # It is open still: what became known until the end is said on it.
+    assert outer.attributes[spans.MODEL_NAME.name] == "m1"
 
 
 def test_a_request_inside_an_inner_span_continues_that_trace(bench):

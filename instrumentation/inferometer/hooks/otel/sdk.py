@@ -70,7 +70,7 @@ def _recorded(worker: Worker, request: OpenRequest, tracer: Any, span_id: int) -
     """Whether a hook of ours records the call; then the span's id is the call's, because that is what goes out."""
     scope = getattr(getattr(tracer, "_instrumentation_scope", None), "name", "")
     library = scope.removeprefix(_INSTRUMENTATION).removesuffix("_client")
-    if library == scope or worker.hooks.status_of(library) != ACTIVE:
+    if library == scope or ACTIVE not in (worker.hooks.status_of(library), worker.hooks.status_of(f"{library}.aio")):
         return False
     mark = request.calls[-1] if request.calls else None
     # Theirs is inside ours where an attempt has just begun; else ours is inside, and will find their traceparent.

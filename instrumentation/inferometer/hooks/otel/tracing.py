@@ -33,7 +33,7 @@ HOOK: Final = "opentelemetry"
 MAX_WAITING: Final = 4096
 """Sampled requests whose spans wait for the next frame; more are dropped and counted."""
 MAX_PER_FRAME: Final = 256
-"""Requests whose spans are made per frame: at four frames a second some 8,000 spans, which the SDK's queue holds."""
+"""Requests whose spans are made per frame: some 2,000 spans, which is what the SDK's queue holds."""
 _QUEUE_FULL: Final = DROP_REASON.values[2]
 _SAMPLED: Final = int(Flag.SAMPLED)
 _LOW: Final = (1 << 64) - 1
@@ -193,8 +193,12 @@ class OpenTelemetryTracing:
             if here is INVALID_SPAN or here is joined.local or here.get_span_context().is_remote:
                 return
             self._join(request, joined, here)
+        self._name(request, joined)
+
+    def _name(self, request: "OpenRequest", joined: Joined) -> None:
+        """Say on the user's span what only the request knows, as long as that is possible."""
         span = joined.span
-        if span is not None and not self._off and span.is_recording():
+        if span is not None and not self._off and not joined.ours and span.is_recording():
             named = (
                 (spans.MODEL_NAME, request.model or request.hooked),
                 (spans.MODEL_VERSION, request.version),
@@ -222,6 +226,7 @@ class OpenTelemetryTracing:
             return
         if self._ours_to_make(joined):
             self._serve(request, joined)
+        self._name(request, joined)
         if joined.span is None or not joined.span.get_span_context().trace_flags.sampled:
             return
         if joined.tracer is None:
