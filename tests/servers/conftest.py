@@ -176,6 +176,7 @@ def start(environment):
             **kept,
             "INFEROMETER_SIDECAR": collector.address,
             "INFEROMETER_FLUSH_SECONDS": "0.05",
+            "RAY_AUTH_MODE": "disabled",
             # What is asked until the server is up is no request of a test.
             "INFEROMETER_EXCLUDED_PATHS": ready if ready.startswith("/") else "/-/healthz",
             "PATH": f"{python.parent}:{kept.get('PATH', '')}",

@@ -8,13 +8,13 @@ import ray
 from ray import serve
 
 
-def main(name: str, port: int, folder: str) -> None:
+def main(port: int, folder: str, name: str) -> None:
     """Serve until this process is terminated."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     module = importlib.import_module(name)
     try:
         ray.init(
-            num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder, object_store_memory=80_000_000
+            num_cpus=1, include_dashboard=False, log_to_driver=False, _temp_dir=folder, object_store_memory=80_000_000
         )
         serve.start(http_options={"host": "127.0.0.1", "port": port})
         apps = getattr(module, "apps", None) or {"only": (module.app, "/")}
@@ -28,4 +28,4 @@ def main(name: str, port: int, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -100,7 +100,8 @@ def test_a_stream_has_its_parts(server, milliseconds, path):
     assert record.chunks == 20
     assert record.first_chunk_ns < record.duration_ns - 150e6
     assert milliseconds(record)[Stage.HANDLER] >= 190
-    assert len(record.intervals) <= 3
+    # Waits for a reader apart: nothing is kept per part.
+    assert len([each for each in record.intervals if each.stage is not Stage.NETWORK]) <= 3
 
 
 @pytest.mark.parametrize(

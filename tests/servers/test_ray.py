@@ -7,16 +7,16 @@ import pytest
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record import Flag
 
-pytestmark = pytest.mark.slow
+# Ray starts a dozen processes before the first request.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 PROXY = "ray-serve-proxy"
+COMMAND = ("{python}", "serve_ray.py", "{port}", "{folder}")
 
 
 @pytest.fixture(scope="module")
 def server(start):
-    return start(
-        "ray", "{python}", "serve_ray.py", "app_ray", "{port}", "{folder}", switched_on=True, ready="everything runs"
-    )
+    return start("ray", *COMMAND, "app_ray", switched_on=True, ready="everything runs", seconds=120)
 
 
 def hops(count):
@@ -221,7 +221,7 @@ def test_every_hook_works_and_nothing_of_rays_own_is_recorded(server):
 
 
 def test_the_examples_replica_records_by_the_import_line_alone(start):
-    server = start("ray", "{python}", "serve_ray.py", "ray_serve", "{port}", "{folder}", ready="everything runs")
+    server = start("ray", *COMMAND, "ray_serve", ready="everything runs", seconds=120)
     answers = []
     (record,) = server.recorded(lambda: answers.append(server.ask("/", b"how many words")), hops(1))
 
