@@ -246,6 +246,7 @@ class Origin:
     def __init__(self):
         self.script = queue.Queue()
         self.asked = []
+        self.lines = []
         self.came = threading.Event()
         origin = self
 
@@ -254,6 +255,7 @@ class Origin:
 
             def handle_one(self):
                 origin.asked.append(dict(self.headers.items()))
+                origin.lines.append(self.headers)
                 origin.came.set()
                 origin.script.get(timeout=5)(self)
 
@@ -437,13 +439,16 @@ def test_a_callee_that_claims_more_time_than_there_was_leaves_none_to_the_networ
 def test_headers_of_the_call_go_along_and_ours_are_added(worker, client, origin):
     incoming = [(b"traceparent", TRACE.encode()), (b"tracestate", b"them=1"), (b"baggage", b"user=7")]
 
+    given = {"x-mine": "1"}
+
     async def act():
         async with opened(client) as made:
-            await made.get(origin.answers(says()), {"x-mine": "1"})
+            await made.get(origin.answers(says()), given)
 
     record = within(worker, act, incoming)
     sent = {name.lower(): value for name, value in origin.asked[0].items()}
 
+    assert given == {"x-mine": "1"}
     assert sent["traceparent"] == f"00-{'ab' * 16}-{record.calls[0].call_id:016x}-01"
     assert sent["tracestate"] == "inferometer=1,them=1"
     assert (sent["baggage"], sent["x-mine"]) == ("user=7", "1")
@@ -523,6 +528,50 @@ def test_retries_of_the_library_are_attempts(worker, library, origin):
 
     assert [(call.attempt, call.status) for call in record.calls] == [(1, 503), (2, 503), (3, 200)]
     assert len({call.call_id for call in record.calls}) == 3
+
+
+def test_a_header_that_is_given_twice_is_sent_twice(worker, origin):
+    given = urllib3.HTTPHeaderDict([("x-mine", "1"), ("x-mine", "2")])
+
+    async def act():
+        async with opened(Urllib3) as made:
+            await made.get(origin.answers(says()), given)
+
+    within(worker, act)
+
+    assert origin.lines[0].get_all("x-mine") == ["1", "2"]
+    assert "traceparent" in origin.lines[0]
+    assert list(given) == ["x-mine"]
+
+
+def test_a_request_that_is_sent_again_has_another_id(worker, origin):
+    async def act():
+        async with httpx.AsyncClient() as made:
+            request = made.build_request("GET", origin.answers(says(), says()))
+            for _ in range(2):
+                await made.send(request)
+
+    record = within(worker, act)
+    parents = [asked["traceparent"][36:52] for asked in origin.asked]
+
+    assert [f"{call.call_id:016x}" for call in record.calls] == parents
+    assert len(set(parents)) == 2
+
+
+def test_a_response_that_somebody_makes_after_a_failed_attempt_is_not_its_answer(worker):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+
+        async def act():
+            pools = urllib3.PoolManager(retries=False)
+            with pytest.raises(urllib3.exceptions.HTTPError):
+                pools.request("GET", url)
+            assert urllib3.HTTPResponse(b"mocked", status=200).data == b"mocked"
+
+        (call,) = within(worker, act).calls
+
+    assert (call.status, call.headers) == (0, 0)
 
 
 @pytest.mark.parametrize("library", [Async, Sync], ids=["asynchronous", "synchronous"])
