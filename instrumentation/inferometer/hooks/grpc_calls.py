@@ -9,22 +9,15 @@ from functools import lru_cache
 from typing import Any, Final
 
 from inferometer.catalog.stages import Stage
-from inferometer.record.model import Flag
 from inferometer.recorder.calls import CallMark
-from inferometer.recorder.headers import (
-    SERVER_TIMING,
-    TRACEPARENT,
-    TRACESTATE,
-    format_traceparent,
-    outgoing_state,
-    parse_server_timing,
-    parse_traceparent,
-)
+from inferometer.recorder.headers import SERVER_TIMING, TRACEPARENT, TRACESTATE, parse_server_timing
+from inferometer.recorder.propagation import BAGGAGE, attempt
 from inferometer.recorder.request import OpenRequest, current, now
 from inferometer.recorder.stretches import DECODE, ENCODE, Stretches
 from inferometer.recorder.worker import Worker
 
-BAGGAGE: Final = "baggage"
+_CARRIED: Final = frozenset({TRACEPARENT, TRACESTATE, BAGGAGE})
+_MAX_U8: Final = 255
 _SCHEMES: Final = ("dns:///", "dns:", "passthrough:///", "ipv4:", "ipv6:")
 
 Pairs = tuple[tuple[str, str | bytes], ...]
@@ -135,49 +128,30 @@ def begin(
     """An attempt of the current request begins: its id goes out in traceparent. None outside a request."""
     try:
         caller = current()
-        return None if caller is None else _begin(worker, hook, caller, (method, target), tuple(metadata or ()))
+        if caller is None:
+            return None
+        return _begin(caller, hook, _method_name(method), _target_name(target), tuple(metadata or ()))
     except Exception as error:  # noqa: BLE001 - the edge: the call goes out without us
         worker.hooks.failed(hook, error)
         return None
 
 
-def _begin(
-    worker: Worker, hook: str, caller: OpenRequest, place: tuple[str | bytes, str | bytes], metadata: Pairs
-) -> OutgoingCall | None:
+def _begin(caller: OpenRequest, hook: str, method: str, target: str, metadata: Pairs) -> OutgoingCall | None:
+    worker = caller.worker
     strings = worker.shapes.string
-    method, target = strings(_method_name(place[0])), strings(_target_name(place[1]))
-    given = None
-    state = caller.state
-    kept = []
-    carries_baggage = False
-    for pair in metadata:
-        key, value = pair
-        if key == TRACEPARENT:
-            # Somebody else traces this call already: its span is the callee's parent, and its id is our attempt's.
-            given = parse_traceparent(_bytes(value))
-            if given is None:
-                continue
-        elif key == TRACESTATE:
-            state = _bytes(value)
-            continue
-        elif key == BAGGAGE:
-            carries_baggage = True
-        kept.append(pair)
-    call_id = worker.bits(64) if given is None else given[2]
-    mark = CallMark(call_id, target, method, attempt=_attempt(caller, target, method))
-    if not caller.add_call(mark):
+    number = _attempt(caller, strings(target), strings(method))
+    given = {key: _text(value) for key, value in metadata if key in _CARRIED}
+    begun = attempt(caller, target, method, given.get)
+    if begun is None:
         return None
-    if given is None:
-        sampled = bool(caller.flags & Flag.SAMPLED)
-        kept.append((TRACEPARENT, format_traceparent(caller.trace_hi, caller.trace_lo, call_id, sampled=sampled)))
-    kept.append((TRACESTATE, outgoing_state(state)))
-    if caller.baggage and not carries_baggage:
-        kept.append((BAGGAGE, caller.baggage.decode("ascii")))
-    return OutgoingCall(worker, hook, caller, mark, tuple(kept))
+    mark, headers = begun
+    mark.attempt = min(number, _MAX_U8)
+    kept = [pair for pair in metadata if pair[0] not in headers] if given else metadata
+    return OutgoingCall(worker, hook, caller, mark, (*kept, *headers.items()))
 
 
-def _bytes(value: str | bytes) -> bytes:
-    return value.encode("latin-1", "replace") if isinstance(value, str) else value
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
 
 
 def _attempt(caller: OpenRequest, target: int, method: int) -> int:

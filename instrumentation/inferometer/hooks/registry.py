@@ -78,10 +78,10 @@ HOOKS: Final = (
     Hook(
         "transformers.tokenizers", "transformers.tokenization_utils_base", "inferometer.hooks.transformers_tokenizers"
     ),
-    Hook("grpc", "grpc._server", "inferometer.hooks.grpc_server"),
-    Hook("grpc.aio", "grpc.aio._server", "inferometer.hooks.grpc_aio_server"),
-    Hook("grpc.client", "grpc._channel", "inferometer.hooks.grpc_client"),
-    Hook("grpc.aio.client", "grpc.aio._call", "inferometer.hooks.grpc_aio_client"),
+    Hook("grpc.server", "grpc._server", "inferometer.hooks.grpc_server"),
+    Hook("grpc.aio.server", "grpc.aio._server", "inferometer.hooks.grpc_aio_server"),
+    Hook("grpc", "grpc._channel", "inferometer.hooks.grpc_client"),
+    Hook("grpc.aio", "grpc.aio._call", "inferometer.hooks.grpc_aio_client"),
     Hook("flask", "flask.app", "inferometer.hooks.flask"),
     Hook("django", "django.core.handlers.base", "inferometer.hooks.django"),
     Hook("django.asgi", "django.core.handlers.asgi", "inferometer.hooks.django"),

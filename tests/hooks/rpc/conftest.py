@@ -24,7 +24,7 @@ KINDS = ("threaded", "asyncio", "functions")
 """The threaded server, the asyncio server, and the asyncio server with plain functions, which run in threads."""
 SERVICE = "test.Echo"
 EXCLUDED = f"/{SERVICE}/Silent"
-NAMES = {"grpc", "grpc.aio", "grpc.client", "grpc.aio.client", "threads"}
+NAMES = {"grpc", "grpc.aio", "grpc.server", "grpc.aio.server", "threads"}
 PATIENCE = 20.0
 
 

@@ -367,8 +367,8 @@ def test_a_request_has_a_bounded_number_of_calls(world):
     def act():
         request = current_request.get()
         while request.calls is None or len(request.calls) < MAX_CALLS:
-            assert grpc_calls.begin(world.worker, "grpc.client", b"/a.B/C", b"dns:///somewhere:1", None) is not None
-        assert grpc_calls.begin(world.worker, "grpc.client", b"/a.B/C", b"somewhere:1", None) is None
+            assert grpc_calls.begin(world.worker, "grpc", b"/a.B/C", b"dns:///somewhere:1", None) is not None
+        assert grpc_calls.begin(world.worker, "grpc", b"/a.B/C", b"somewhere:1", None) is None
         fails(caller.one, "")
 
     record = world.caller(act)
@@ -395,7 +395,7 @@ def test_a_failure_of_ours_leaves_the_calls_alone_and_takes_the_hook_out(world, 
 
     record = world.caller(act)
 
-    hook = "grpc.client" if client is Threaded else "grpc.aio.client"
+    hook = "grpc" if client is Threaded else "grpc.aio"
     assert world.worker.hooks.statuses()[hook] == "failed"
     assert record.outcome is Outcome.OK
     assert "ZeroDivisionError" in caplog.text

@@ -482,7 +482,7 @@ def test_a_failure_of_ours_leaves_the_calls_alone_and_takes_the_hook_out(world, 
     }
     for owner, name in broken[place]:
         monkeypatch.setattr(owner, name, lambda *_: 1 / 0)
-    hook = "grpc" if kind == "threaded" else "grpc.aio"
+    hook = "grpc.server" if kind == "threaded" else "grpc.aio.server"
 
     for _ in range(3):
         assert len(stub.One(text(""), metadata=OURS).value) == 100
