@@ -17,7 +17,7 @@ from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.record import Flag, Moment
 from inferometer.wire.frame import Frame, Names, encode
 from inferometer.wire.gauges import Gauges
-from inferometer.wire.layout import BATCHES, EXECUTES, OPEN, REQUESTS, Section, Table
+from inferometer.wire.layout import BATCHES, EXECUTES, EXTERNAL_IDS, OPEN, REQUESTS, Section, Table
 from inferometer.wire.message import Hello, Reader, Type, acked, pack
 
 SHAPE = ("svc", "m", "", "", "", "", "POST", "/predict")
@@ -149,6 +149,9 @@ class Rows:
         return self._add(
             EXECUTES, EXECUTES.row.pack(span, span + 1, batch, 0, BEGIN, BEGIN + MS // 2, 1, 1, 1, 1, 0, 1, 0)
         )
+
+    def called(self, span: int, text: bytes) -> "Rows":
+        return self._add(EXTERNAL_IDS, EXTERNAL_IDS.row.pack(span, text))
 
     def open(self, span: int, *, trace: int = 1, begun: int = BEGIN, chunk: int = 0, flags: int = 0) -> "Rows":
         return self._add(

@@ -65,6 +65,15 @@ def test_a_hop_is_read_with_its_parts_while_it_leaves_and_not_after(held):
     assert held.frames.size == 0
 
 
+def test_a_hop_that_waited_still_knows_what_its_caller_calls_it(rows):
+    frames = HeldFrames()
+    number = frames.offer(rows().request(1).called(1, b"req-1").request(2).arrival())
+    frames.retain(number)
+    frames.retain(number)
+
+    assert [frames.read(number, span)[0].external_id for span in (1, 2)] == ["req-1", ""]
+
+
 def test_a_trace_is_forgotten_two_seconds_after_its_last_hop(held):
     first = held.put(1)
     held.put(2)

@@ -300,6 +300,30 @@ def test_gauges_are_sums_and_the_worst_of_the_workers_that_live(rows):
     assert made.values(telemetry.HOOK_STATE) == {}
 
 
+def test_queues_in_front_of_workers_are_the_fullest_socket_and_all_threads(rows):
+    made, one = Made(), rows()
+    two = rows(info=replace(one.info, worker_id=b"2" * 16, pid=43))
+    made.pipeline.absorb(
+        [one.arrival(gauges=Gauges(accept_queues=(3, 1), threads=(40, 40, 7), proxy_skews=2).to_json())]
+    )
+    made.pipeline.absorb([two.arrival(gauges=Gauges(accept_queues=(2,), threads=(10, 1, 0), proxy_skews=1).to_json())])
+    made.pipeline.tick(made.ns)
+
+    assert made.values(requests.ACCEPT_QUEUE) == {("svc", ""): 3}
+    assert made.values(requests.THREADS) == {("svc", ""): 50}
+    assert made.values(requests.THREADS_BUSY) == {("svc", ""): 41}
+    assert made.values(requests.THREADS_WAITED_FOR) == {("svc", ""): 7}
+    assert made.values(telemetry.PROXY_SKEWS) == {("svc",): 3}
+
+    made.pipeline.departed([one.info.worker_id])
+    made.pipeline.absorb([two.arrival(gauges=Gauges(proxy_skews=1).to_json())])
+    made.pipeline.tick(made.ns)
+
+    # Nobody knows of a listening socket, or of threads: then there is no such series.
+    assert made.values(requests.ACCEPT_QUEUE) == made.values(requests.THREADS) == {}
+    assert made.values(telemetry.PROXY_SKEWS) == {("svc",): 3}
+
+
 def test_gauges_that_are_none_cost_their_frame_nothing_else(rows):
     made, frame = Made(), rows()
     loads = Gauges(model_loads=(("m", 5),)).to_json()

@@ -202,6 +202,17 @@ def test_cost_and_device_state_are_said_where_they_are_known(kept):
     assert execute[spans.GPU_THROTTLE.name] == ["thermal", "power_cap"]
 
 
+def test_what_proxy_and_caller_say_is_said(kept, record):
+    root, *_ = read(kept(record(external_id="req-7", proxy_wait_ns=250_000_000)))
+
+    assert attributes(root)[spans.EXTERNAL_ID.name] == "req-7"
+    assert attributes(root)[spans.PROXY_WAIT.name] == 0.25
+    # A foreign clock is outside of the duration.
+    assert root.end_time_unix_nano - root.start_time_unix_nano == record().duration_ns
+    plain, *_ = read(kept())
+    assert not {spans.EXTERNAL_ID.name, spans.PROXY_WAIT.name} & attributes(plain).keys()
+
+
 def test_what_is_not_known_is_absent(kept):
     root, *_ = read(kept(outlay=Outlay()))
 

@@ -11,7 +11,7 @@ from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.otlp.encode import Resource
 from inferometer.record.model import RequestRecord
 from inferometer.wire.frame import Frame, Names, decode, encode
-from inferometer.wire.layout import CALLS, EXECUTES, INTERVALS, REQUESTS, Section, Table
+from inferometer.wire.layout import CALLS, EXECUTES, EXTERNAL_IDS, INTERVALS, REQUESTS, Section, Table
 from inferometer.wire.records import records
 
 MAX_WORKERS: Final = 512
@@ -23,7 +23,7 @@ _SPAN_OF_REQUEST: Final = 16
 """Offset of ``span_id`` in a row of REQUESTS; in the other tables it comes first."""
 _HEAD: Final = struct.Struct("<QI")
 """number, bytes"""
-_TABLES: Final = (REQUESTS, EXECUTES, CALLS, INTERVALS)
+_TABLES: Final = (REQUESTS, EXECUTES, CALLS, INTERVALS, EXTERNAL_IDS)
 
 
 class _Held:
