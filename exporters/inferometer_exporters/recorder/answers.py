@@ -34,6 +34,12 @@ class ModelAnswer(Percentiles):
     outcomes: dict[str, int]
     first_chunk: Percentiles | None
     """Time to the first chunk; null where no answer was a stream."""
+    first_token: Percentiles | None
+    """Time to the first output token; null where none was seen."""
+    time_per_output_token: Percentiles | None
+    tokens_in: int | None
+    """Of all requests; null where nobody said how many."""
+    tokens_out: int | None
     stages: dict[str, float]
     """Share of each stage in the time of all requests; they sum to 1."""
     tail: list[StageShare]

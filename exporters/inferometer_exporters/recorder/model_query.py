@@ -14,6 +14,13 @@ _QUANTILES: Final = (0.5, 0.95, 0.99, 0.999)
 _STAGES: Final = {int(stage): stage.label for stage in Stage}
 _KINDS: Final = {int(kind): kind.label for kind in Kind}
 
+_LAST_TOKEN: Final = "coalesce(last_token_ns, duration_ns)"
+_PER_OUTPUT_TOKEN: Final = f"""
+    case when tokens_out > 1 and {_LAST_TOKEN} > first_token_ns
+    then ({_LAST_TOKEN} - first_token_ns) // (tokens_out - 1) end
+"""
+"""As `record.model.per_output_token` has it."""
+
 
 def models(cursor: Cursor, *, since_ns: int = 0) -> list[ModelAnswer]:
     """Counts, percentiles, stages and cost per service, model and version; the slowest tail first."""
@@ -21,16 +28,16 @@ def models(cursor: Cursor, *, since_ns: int = 0) -> list[ModelAnswer]:
     quantiles = list(_QUANTILES)
     sql = f"""
         select service, model, version, count(*), quantile_cont(duration_ns, {quantiles}),
-               quantile_cont(first_chunk_ns, {quantiles}), sum(duration_ns), sum(device_ns), sum(cost),
-               count(*) filter (cost is null), {stages}
+               quantile_cont(first_chunk_ns, {quantiles}), quantile_cont(first_token_ns, {quantiles}),
+               quantile_cont({_PER_OUTPUT_TOKEN}, {quantiles}), sum(tokens_in), sum(tokens_out),
+               sum(duration_ns), sum(device_ns), sum(cost), count(*) filter (cost is null), {stages}
         from ({NAMED}) group by 1, 2, 3 order by quantile_cont(duration_ns, 0.99) desc
     """  # noqa: S608 - constants
     outcomes = _outcomes(cursor, since_ns)
     tails, callees = _tails(cursor, since_ns), _callees(cursor, since_ns)
     answers: list[ModelAnswer] = []
-    for service, model, version, count, took, first, total, device, cost, unpriced, *parts in rows(
-        cursor, sql, since=since_ns
-    ):
+    for service, model, version, count, took, *rest in rows(cursor, sql, since=since_ns):
+        first, token, each, tokens_in, tokens_out, total, device, cost, unpriced, *parts = rest
         key = (service, model, version)
         usd = None if unpriced or cost is None else int(cost) / PICODOLLARS
         shares = zip((stage.label for stage in Stage), parts, strict=True)
@@ -42,7 +49,11 @@ def models(cursor: Cursor, *, since_ns: int = 0) -> list[ModelAnswer]:
                 "requests": count,
                 "outcomes": outcomes.get(key, {}),
                 **_percentiles(took),
-                "first_chunk": _percentiles(first) if first is not None else None,
+                "first_chunk": _known(first),
+                "first_token": _known(token),
+                "time_per_output_token": _known(each),
+                "tokens_in": int(tokens_in) or None,
+                "tokens_out": int(tokens_out) or None,
                 "stages": {name: int(part) / int(total) for name, part in shares if part} if total else {},
                 "tail": tails.get(key, []),
                 "callee": callees.get(key, ""),
@@ -52,6 +63,10 @@ def models(cursor: Cursor, *, since_ns: int = 0) -> list[ModelAnswer]:
             }
         )
     return answers
+
+
+def _known(found: Sequence[float] | None) -> Percentiles | None:
+    return None if found is None else _percentiles(found)
 
 
 def _percentiles(found: Sequence[float] | None) -> Percentiles:
