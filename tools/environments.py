@@ -85,9 +85,9 @@ def _build(name: str, path: Path, home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
     started = time.monotonic()
     _say(f"making {name} in {home}; this happens once")
-    _run([sys.executable, "-m", "venv", str(home)])
     python = str(home / "bin" / "python")
     uv = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
+    _run([sys.executable, "-m", "venv", *(["--without-pip"] if uv else []), str(home)])
     installer = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
     _run([*installer, "--quiet", "-r", str(path)])
     (home / _READY).touch()
