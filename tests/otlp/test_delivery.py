@@ -13,11 +13,15 @@ from email.utils import formatdate
 
 import grpc
 import pytest
+from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from inferometer.errors import RefusedError
 from inferometer.otlp import Sender, TraceWriter, encode_trace
@@ -308,6 +312,29 @@ def test_traces_go_over_grpc(grpc_receiver, kept, compressed):
     (request,) = receiver.requests
     assert sum(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans) == 2 * spans
     assert receiver.metadata["x-key"] == "secret"
+
+
+def test_what_we_send_is_not_traced_by_opentelemetry(grpc_receiver, kept):
+    receiver = grpc_receiver()
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor = GrpcInstrumentorClient()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        sender = Sender(Endpoint(url=f"http://127.0.0.1:{receiver.port}", protocol=Protocol.GRPC))
+        sender.start()
+        writer = TraceWriter(sender)
+        writer.write(kept())
+        deadline = time.monotonic() + 10
+        while not writer.settle() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        sender.close()
+    finally:
+        instrumentor.uninstrument()
+
+    assert len(receiver.requests) == 1
+    assert exporter.get_finished_spans() == ()
 
 
 def test_traces_go_over_grpc_with_tls_and_our_certificate(grpc_receiver, kept, certificates):

@@ -111,6 +111,20 @@ def test_baggage_of_the_caller_is_there_for_the_application(wired, policy):
     assert json.loads(body)["baggage"] == {"team": "blue"}
 
 
+@pytest.mark.parametrize("policy", ["own", "augment", ""], ids=["own", "augment", "default"])
+@pytest.mark.parametrize("wiring", ["explicit", "outside"])
+def test_a_provider_of_the_application_alone_and_a_middleware_around_it_are_found(wired, wiring, policy):
+    server = wired(wiring, policy, app="wired:outer")
+    asked = [server.ask(path)[0] for path in ("/work", "/sub/work", "/stream")]
+    server.stop()
+
+    # Around the application it cannot be known yet that the request will be recorded.
+    theirs = {"outside": "opentelemetry.instrumentation.asgi", "explicit": "fastapi"}[wiring]
+    owner = "inferometer" if (wiring, policy) == ("explicit", "own") else theirs
+    for trace_id in asked:
+        one_server(server, trace_id, owner)
+
+
 def test_what_only_the_request_knows_is_on_the_users_server_span(wired):
     server = wired("native")
     trace_id, _ = server.ask("/work")

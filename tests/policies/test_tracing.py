@@ -199,6 +199,17 @@ def test_without_a_provider_and_a_span_the_request_is_ours(bench):
     assert not record.flags & Flag.FOREIGN_SPANS
 
 
+def test_a_provider_that_does_nothing_is_none(bench, monkeypatch):
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    b = bench(is_global=False)
+    for provider in (TracerProvider(shutdown_on_exit=False), trace.NoOpTracerProvider(), trace.ProxyTracerProvider()):
+        provided(b.worker, provider)
+        b.request().close()
+    found, _ = b.flush()
+
+    assert [record.flags & Flag.FOREIGN_SPANS for record in found] == [0, 0, 0]
+
+
 def test_a_new_trace_that_the_user_asks_for_stays_one(bench):
     b = bench()
     request = b.request()

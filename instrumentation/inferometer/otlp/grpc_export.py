@@ -1,5 +1,8 @@
 """OTLP over gRPC; grpcio is loaded only where somebody asks for it."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -10,6 +13,8 @@ from inferometer.otlp.endpoint import Endpoint
 
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _DEFAULT_PORT: Final = 4317
+_SUPPRESSED: Final = "suppress_instrumentation"
+"""The key by which OpenTelemetry's instrumentation knows what is none of its business."""
 _AGAIN: Final = frozenset(
     {"CANCELLED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 )
@@ -46,7 +51,8 @@ class GrpcExport:
     def send(self, body: bytes) -> Answer:
         """Call once."""
         try:
-            return accepted(self._export(body, timeout=self._timeout, metadata=self._metadata))
+            with _untraced():
+                return accepted(self._export(body, timeout=self._timeout, metadata=self._metadata))
         except self._failure as error:
             code = error.code().name
             return Answer(Verdict.AGAIN if code in _AGAIN else Verdict.REFUSED, f"{code}: {error.details()}")
@@ -54,6 +60,20 @@ class GrpcExport:
     def close(self) -> None:
         """Close the channel."""
         self._channel.close()
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """OpenTelemetry's own instrumentation of gRPC makes no spans of what is sent inside."""
+    context = sys.modules.get("opentelemetry.context")
+    if context is None:
+        yield
+        return
+    token = context.attach(context.set_value(_SUPPRESSED, True))  # noqa: FBT003 - its value
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def _credentials(grpc: Any, endpoint: Endpoint) -> Any:

@@ -16,18 +16,23 @@ PROVIDED = os.environ.get("PROVIDED", "before")
 """When a wiring with a provider of its own sets it."""
 
 
-def provide() -> None:
-    """Set a provider that exports over OTLP/HTTP; the SDK is imported no earlier than its user imports it."""
+def provider() -> trace.TracerProvider:
+    """One that exports over OTLP/HTTP; the SDK is imported no earlier than its user imports it."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     made = TracerProvider()
     made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=100))
-    trace.set_tracer_provider(made)
+    return made
 
 
-if WIRING in {"contrib", "native", "provider"} and PROVIDED == "before":
+def provide() -> None:
+    """Set a provider."""
+    trace.set_tracer_provider(provider())
+
+
+if WIRING in {"contrib", "native", "outside", "provider"} and PROVIDED == "before":
     provide()
 
 
@@ -41,6 +46,8 @@ async def lifespan(_):
 
 # FastAPI's own telemetry is on unless it is switched off, as who wires a provider by hand may do.
 native = {"tracing": WIRING != "provider"}
+if WIRING == "explicit":
+    native["tracer_provider"] = provider()
 app = FastAPI(lifespan=lifespan, telemetry=native)
 
 import inferometer  # noqa: E402
@@ -135,3 +142,9 @@ async def sub_work() -> str:
 
 
 app.mount("/sub", sub)
+
+outer = app
+if WIRING == "outside":
+    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+
+    outer = OpenTelemetryMiddleware(app)
