@@ -3,9 +3,9 @@
 import pytest
 
 from inferometer.catalog.stages import Kind, Stage
+from inferometer.fleet.thresholds import Thresholds
 from inferometer.record.model import Labels
 from inferometer.wire.layout import EXTERNAL_IDS
-from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters.front_page import front_page
 from inferometer_exporters.recorder import queries
 from inferometer_exporters.recorder.hops import Wanted, hops
