@@ -14,7 +14,8 @@ from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.fleet.thresholds import NOTHING
 from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.intake.pipeline import Arrival, WorkerInfo
-from inferometer.record import Flag, Moment, partition
+from inferometer.otlp import Kept, Resource, encode_trace
+from inferometer.record import MAX_SEGMENTS, Flag, Moment, partition
 from inferometer.recorder import tokens as token_marks
 from inferometer.recorder.asgi_request import BLOCKED_NS
 from inferometer.recorder.request import current
@@ -311,7 +312,9 @@ def test_ten_thousand_chunks_are_one_record_of_a_few_rows(bench, client):
 
     assert (record.chunks, gaps(record)) == (10_002, 9_999)
     assert len(record.gaps) <= 300
-    assert len(partition(record).segments) <= 16
+    resource = Resource(service="tested", host="host-1", pid=1)
+    kept = Kept(record=record, partition=partition(record), resource=resource, wall_offset_ns=0, reason="slow")
+    assert encode_trace(kept)[1] <= 1 + MAX_SEGMENTS
     # Each time is held by its bucket to 4.4 %.
     low = sum(count * (GAP_BOUNDS[bucket - 1] if bucket else 0) for bucket, count in record.gaps)
     high = sum(count * GAP_BOUNDS[bucket] for bucket, count in record.gaps)

@@ -1,7 +1,7 @@
 """A streamed answer as tokens: which of its events carry one, when they were handed over, what the answer states.
 
-A line is looked at once it is whole, wherever the stream was cut into chunks. Nothing is parsed: the name of the field
-that carries content is found once by an expression, and from then on by a search for those bytes.
+A line is looked at once it is whole (its end is LF, or CRLF), wherever the stream was cut. Nothing is parsed: the
+name of the field that carries content is found once by an expression, and from then on by a search for those bytes.
 
 A token is an event whose JSON has a non-empty string in a field of content: ``content``, ``text``, ``delta``,
 ``token``, ``response``, a refusal, a reasoning or thinking text, or arguments of a tool call (OpenAI's chat,
