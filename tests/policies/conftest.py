@@ -33,10 +33,12 @@ class Wired:
     log: Path
     asked: int = 0
 
-    def ask(self, path: str, *, caller: bool = True, flags: str = "01", headers=None) -> tuple[str, bytes]:
+    def ask(
+        self, path: str, *, caller: bool = True, flags: str = "01", headers=None, number: int = 0
+    ) -> tuple[str, bytes]:
         """(trace id, body) of a request; the id is empty where the request names none."""
         self.asked += 1
-        trace = f"{self.asked:032x}" if caller else ""
+        trace = f"{number or self.asked:032x}" if caller else ""
         sent = dict(headers or {})
         if caller:
             sent["traceparent"] = f"00-{trace}-{CALLER}-{flags}"

@@ -2,7 +2,10 @@
 
 import http.client
 import json
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -123,6 +126,45 @@ def test_a_provider_of_the_application_alone_and_a_middleware_around_it_are_foun
     owner = "inferometer" if (wiring, policy) == ("explicit", "own") else theirs
     for trace_id in asked:
         one_server(server, trace_id, owner)
+
+
+@pytest.mark.parametrize("policy", ["own", ""], ids=["own", "default"])
+@pytest.mark.parametrize("wiring", ["contrib", "native", "provider"])
+def test_a_client_that_leaves_a_stream_leaves_no_span_open_and_no_complaint(wired, wiring, policy):
+    server = wired(wiring, policy)
+    trace_id = "a" * 32
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection.request("GET", "/endless", headers={"traceparent": f"00-{trace_id}-{CALLER}-01"})
+    connection.getresponse().read(5)
+    connection.close()
+    log = server.stop()
+
+    trace = server.trace(trace_id)
+    (root,) = trace.servers
+    assert trace.orphans(CALLER) == [], trace
+    assert trace.stages
+    assert {stage.parent for stage in trace.stages} == {root.id}
+    assert "detach" not in log
+
+
+def test_every_one_of_many_requests_has_its_spans(wired):
+    server = wired("native")
+    with ThreadPoolExecutor(8) as pool:
+        asked = list(pool.map(lambda number: server.ask("/work", number=number)[0], range(1, 301)))
+    server.stop()
+
+    for trace_id in asked:
+        assert len(one_server(server, trace_id, "fastapi").stages) >= 5
+
+
+def test_workers_that_are_forked_with_a_provider_have_their_spans(wired):
+    gunicorn = (sys.executable, str(Path(__file__).parent / "apps" / "forked.py"))
+    server = wired("native", command=gunicorn)
+    asked = [server.ask("/work")[0] for _ in range(12)]
+    server.stop()
+
+    for trace_id in asked:
+        one_server(server, trace_id, "fastapi")
 
 
 def test_what_only_the_request_knows_is_on_the_users_server_span(wired):

@@ -99,6 +99,19 @@ async def stream() -> StreamingResponse:
     return StreamingResponse(parts())
 
 
+@app.get("/endless")
+async def endless() -> StreamingResponse:
+    """Parts, each with a span, until the client leaves."""
+
+    async def parts():
+        while True:
+            with tracer.start_as_current_span("user-part"):
+                await asyncio.sleep(0.002)
+            yield b"x"
+
+    return StreamingResponse(parts())
+
+
 @app.get("/bug")
 async def bug() -> None:
     """Raises inside a span of the user's."""
