@@ -544,6 +544,22 @@ def test_a_header_that_is_given_twice_is_sent_twice(worker, origin):
     assert list(given) == ["x-mine"]
 
 
+def test_headers_of_a_caller_of_the_pool_stay_the_callers(worker, origin):
+    given = {"x-mine": "1"}
+
+    async def act():
+        # As urllib3 does it for a tunnel: there it makes no copy.
+        with urllib3.connection_from_url(origin.answers(says())) as pool:
+            connection = pool._get_conn()
+            pool._make_request(connection, "GET", "/", headers=given)
+            connection.close()
+
+    within(worker, act)
+
+    assert given == {"x-mine": "1"}
+    assert "traceparent" in origin.lines[0]
+
+
 def test_a_request_that_is_sent_again_has_another_id(worker, origin):
     async def act():
         async with httpx.AsyncClient() as made:

@@ -30,6 +30,7 @@ from inferometer.otlp import Kept, Resource, encode_trace
 from inferometer.otlp.read import read_spans
 from inferometer.record import Flag, partition
 from inferometer.recorder.asgi import recording
+from inferometer.recorder.calls import CallMark
 from inferometer.recorder.frames import FrameMaker
 from inferometer.recorder.request import OpenRequest, current_request
 from inferometer.recorder.worker import Worker
@@ -436,6 +437,24 @@ def test_a_call_has_one_client_span_whoever_else_instruments_the_client(bench, i
     assert int(sent[0]["traceparent"][-2:]) & 1
     assert outgoing.context.span_id == call.call_id
     assert (outgoing.instrumentation_scope.name == "inferometer") is not instrumented
+    assert record.intervals == ()
+
+
+@pytest.mark.parametrize("library", ["aiohttp_client", "requests", "urllib3"])
+@pytest.mark.parametrize("sampler", [ALWAYS_ON, ALWAYS_OFF], ids=["sampled", "not sampled"])
+def test_a_span_around_our_attempt_is_no_attempt_and_no_other_one_either(bench, library, sampler):
+    b = bench(sampler=sampler)
+    for hook in ("aiohttp", "urllib3"):
+        b.worker.hooks.set(hook, "active")
+    request = b.request()
+    other = CallMark(7, b.worker.shapes.string("elsewhere"), b.worker.shapes.string("GET"))
+    request.add_call(other)
+    theirs = b.provider.get_tracer(f"opentelemetry.instrumentation.{library}").start_span("GET", kind=SpanKind.CLIENT)
+    theirs.end()
+    request.close()
+    (record,), _ = b.flush()
+
+    assert [call.call_id for call in record.calls] == [7]
     assert record.intervals == ()
 
 

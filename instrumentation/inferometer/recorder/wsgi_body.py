@@ -56,8 +56,8 @@ class Body:
 
     def _took(self, begun: int, size: int) -> None:
         request = self._request
-        # What comes after the end is nothing, however late the application asks for it.
-        if size and not request.ended:
+        # What comes after the last byte is nothing, however late the application asks for it.
+        if size:
             request.body_start = request.body_start or begun
             request.body_end = now()
             request.bytes_in += size

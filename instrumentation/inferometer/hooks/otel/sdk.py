@@ -23,6 +23,8 @@ _CLIENT: Final = SpanKind.CLIENT
 _OWNER: Final = "_inferometer_request"
 """Attribute of a CLIENT span: the request that it belongs to."""
 _INSTRUMENTATION: Final = "opentelemetry.instrumentation."
+_OUTSIDE: Final = {"aiohttp": "aiohttp", "requests": "urllib3", "urllib3": "urllib3"}
+"""Libraries whose span begins before our attempt, never inside it: library -> our hook."""
 
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
@@ -70,8 +72,12 @@ def _recorded(worker: Worker, request: OpenRequest, tracer: Any, span_id: int) -
     """Whether a hook of ours records the call; then the span's id is the call's, because that is what goes out."""
     scope = getattr(getattr(tracer, "_instrumentation_scope", None), "name", "")
     library = scope.removeprefix(_INSTRUMENTATION).removesuffix("_client")
-    if library == scope or ACTIVE not in (worker.hooks.status_of(library), worker.hooks.status_of(f"{library}.aio")):
+    hook = _OUTSIDE.get(library, library)
+    if library == scope or ACTIVE not in (worker.hooks.status_of(hook), worker.hooks.status_of(f"{hook}.aio")):
         return False
+    if library in _OUTSIDE:
+        # An attempt that is under way is another one, side by side.
+        return True
     mark = request.calls[-1] if request.calls else None
     # Theirs is inside ours where an attempt has just begun; else ours is inside, and will find their traceparent.
     if mark is not None and not mark.headers and not mark.end:
