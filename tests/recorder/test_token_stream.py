@@ -1,5 +1,6 @@
 """Which parts of a streamed answer are tokens, in the words of every usual API, and wherever the stream is cut."""
 
+import itertools
 import json
 from itertools import pairwise
 
@@ -185,7 +186,8 @@ def test_an_answer_states_its_tokens_where_the_api_says_them(name, events, lines
 @given(data=st.data())
 def test_wherever_a_stream_is_cut_its_tokens_are_the_same(name, events, lines, data):
     whole = b"".join(chunk for chunk, _ in events)
-    cuts = data.draw(st.lists(st.integers(0, len(whole)), max_size=40))
+    ends = list(itertools.accumulate(len(chunk) for chunk, _ in events))
+    cuts = data.draw(st.lists(st.one_of(st.sampled_from(ends), st.integers(0, len(whole))), max_size=40))
     uncut, pieces = fed([whole], lines=lines), cut(whole, cuts)
     stream = fed(pieces, lines=lines)
 
@@ -196,6 +198,21 @@ def test_wherever_a_stream_is_cut_its_tokens_are_the_same(name, events, lines, d
         assert stream.first == 1_000 * piece_with(pieces, ends[0])
         assert stream.last == 1_000 * piece_with(pieces, ends[-1])
         assert stream.last >= stream.first
+
+
+@pytest.mark.parametrize(("name", "events", "lines"), STREAMS, ids=[name for name, *_ in STREAMS])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_however_many_events_a_chunk_has_each_is_looked_at(name, events, lines, data):
+    three = events * 3
+    sizes = data.draw(st.lists(st.integers(1, 4), min_size=len(three), max_size=len(three)))
+    chunks, rest = [], [chunk for chunk, _ in three]
+    for size in sizes:
+        chunks += [b"".join(rest[:size])] if rest else []
+        rest = rest[size:]
+    stream = fed(chunks, lines=lines)
+
+    assert tokens(stream) == 3 * sum(expected for _, expected in events)
 
 
 def line_ends_of_tokens(events):

@@ -171,8 +171,8 @@ class EventStream(Streamed):
         for chunk, at in zip(chunks, times, strict=True):
             size, start = len(chunk), 0
             newline = chunk.find(b"\n")
-            if newline < size - 3:
-                # The name of the event comes before its data, or there are several.
+            if newline < size - 3 and chunk[0] != lead:
+                # The name of the event comes before its data.
                 start = chunk.find(inner) + 1
                 newline = chunk.find(b"\n", start)
             # The end of the line of data is the chunk's, but for an empty line.
