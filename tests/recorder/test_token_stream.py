@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from inferometer.aggregate import layout_of
 from inferometer.catalog.requests import INTER_TOKEN
-from inferometer.recorder import token_stream
-from inferometer.recorder.token_stream import GAP_BOUNDS, HEAD, EventStream, JsonAnswer, streamed
+from inferometer.recorder.event_stream import LIMIT, MAX_LINES, EventStream
+from inferometer.recorder.streamed import GAP_BOUNDS, HEAD, MAX_STAMPS, JsonAnswer
+from inferometer.recorder.token_stream import streamed
 from inferometer.recorder.usage import TAIL, stated
 
 
@@ -274,7 +275,7 @@ def test_of_a_long_line_the_beginning_and_the_end_are_looked_at(before, after, d
     # The field of content ends within the head, or it is not seen.
     assert tokens(stream) == (whole.index(b'"content": "') + len(b'"content": "a') <= HEAD)
     assert (stream.tokens_in, stream.tokens_out) == (9, 12)
-    assert len(stream._carry) <= token_stream._LIMIT
+    assert len(stream._carry) <= LIMIT
 
 
 def test_a_chunk_of_a_hundred_megabytes_is_not_kept():
@@ -282,7 +283,7 @@ def test_a_chunk_of_a_hundred_megabytes_is_not_kept():
     stream.feed(b'data: {"content": "a', 1)
     stream.feed(bytes(100 << 20), 2)
 
-    assert len(stream._carry) <= token_stream._LIMIT
+    assert len(stream._carry) <= LIMIT
     stream.feed(b'"}\n\n', 3)
     stream.settle()
     assert (stream.first, stream.last) == (3, 3)
@@ -291,12 +292,12 @@ def test_a_chunk_of_a_hundred_megabytes_is_not_kept():
 def test_in_one_chunk_a_bounded_number_of_lines_is_looked_at():
     many = fed([sse({"text": "a"}) * 5_000 + b"data: {"])
 
-    assert 400 <= tokens(many) <= token_stream._MAX_LINES
+    assert 400 <= tokens(many) <= MAX_LINES
 
 
 def test_a_stream_of_something_else_is_no_longer_looked_at():
     stream = EventStream(lines=False, every=False)
-    for number in range(token_stream._MAX_LINES + 10):
+    for number in range(MAX_LINES + 10):
         stream.feed(sse({"probability": 0.4}), number + 1)
         stream.feed(b": ping\n\n", number + 1)
     stream.feed(sse({"text": "too late"}), 10**6)
@@ -307,7 +308,7 @@ def test_a_stream_of_something_else_is_no_longer_looked_at():
 
 def test_comments_do_not_count_as_something_else():
     stream = EventStream(lines=False, every=False)
-    for number in range(3 * token_stream._MAX_LINES):
+    for number in range(3 * MAX_LINES):
         stream.feed(b": ping\n\n", number + 1)
     stream.feed(sse({"text": "at last"}), 10**6)
     stream.settle()
@@ -338,7 +339,7 @@ def test_ten_thousand_tokens_take_a_few_kilobytes():
     for number in range(10_000):
         stream.feed(chat({"content": f"token {number}"}), number * 20_000_000 + number % 97)
 
-    assert len(stream.stamps) <= token_stream._MAX_STAMPS
+    assert len(stream.stamps) <= MAX_STAMPS
     assert len(stream.gaps) <= len(GAP_BOUNDS)
     assert not stream._carry
 

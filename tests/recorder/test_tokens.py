@@ -19,7 +19,7 @@ from inferometer.record import MAX_SEGMENTS, Flag, Moment, partition
 from inferometer.recorder import tokens as token_marks
 from inferometer.recorder.asgi_request import BLOCKED_NS
 from inferometer.recorder.request import current
-from inferometer.recorder.token_stream import GAP_BOUNDS
+from inferometer.recorder.streamed import GAP_BOUNDS
 from inferometer.recorder.waits import LIMIT, Waits
 from inferometer.wire.records import records
 from inferometer_exporters.ledger.account import Device
@@ -290,7 +290,7 @@ def test_an_error_of_ours_costs_only_the_tokens(bench, client, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("inferometer.recorder.token_stream.EventStream.feed", broken)
+    monkeypatch.setattr("inferometer.recorder.event_stream.EventStream.feed", broken)
     record = asyncio.run(recorded(bench, client, streaming(word(), word(), word())))
 
     assert (record.outcome, record.chunks, record.last_token) == (Outcome.OK, 3, 0)
@@ -301,7 +301,7 @@ def test_an_error_of_ours_at_the_end_costs_only_the_tokens(bench, client, monkey
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("inferometer.recorder.token_stream.EventStream.settle", broken)
+    monkeypatch.setattr("inferometer.recorder.event_stream.EventStream.settle", broken)
     record = asyncio.run(recorded(bench, client, streaming(word(), word(), word())))
 
     assert (record.outcome, record.chunks, record.last_token) == (Outcome.OK, 3, 0)

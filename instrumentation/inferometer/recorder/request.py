@@ -13,7 +13,7 @@ from inferometer.recorder.calls import MAX_CALLS, CallMark
 from inferometer.recorder.executes import ExecuteMark
 from inferometer.recorder.headers import is_ours, parse_traceparent
 from inferometer.recorder.outcome import of_exception, of_request
-from inferometer.recorder.token_stream import Streamed
+from inferometer.recorder.streamed import Streamed
 from inferometer.recorder.tokens import settle
 from inferometer.recorder.waits import Waits
 from inferometer.wire.layout import EXTERNAL_IDS, GAPS, INTERVALS, OPEN, REQUESTS

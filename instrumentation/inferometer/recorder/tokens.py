@@ -8,7 +8,7 @@ many there were, and the stream shows when.
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from inferometer.recorder.token_stream import GAP_BOUNDS, Streamed
+from inferometer.recorder.streamed import GAP_BOUNDS, Streamed
 
 if TYPE_CHECKING:
     from inferometer.recorder.request import OpenRequest
