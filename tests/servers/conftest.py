@@ -94,6 +94,14 @@ class Server:
                 statuses.setdefault(hook, set()).add(status)
         return statuses
 
+    def hook_errors(self) -> dict[str, int]:
+        """Errors of each hook, in the process that has most of them."""
+        errors: dict[str, int] = {}
+        for frame in list(self.collector.frames):
+            for hook, number in frame.gauges["hook_errors"].items():
+                errors[hook] = max(errors.get(hook, 0), number)
+        return errors
+
     def log(self) -> str:
         """What the server printed."""
         return (self.folder / "log").read_text(errors="replace")
@@ -160,7 +168,7 @@ def start(environment):
     """Starts servers and ends them after the module's tests."""
     running: list[Server] = []
 
-    def server(name, *command, switched_on=False, ready="/", seconds=60, **variables) -> Server:
+    def server(name, *command, switched_on=False, ready="/", seconds=120, **variables) -> Server:
         # Short: the paths of Unix sockets are at most 107 characters long.
         folder = Path(tempfile.mkdtemp(prefix="ifm-"))
         port = free_port()
@@ -170,6 +178,8 @@ def start(environment):
         if switched_on:
             paths.append(HERE / "site")
             variables["INFEROMETER_ENABLED"] = "1"
+        if "BREAK" in variables:
+            paths.append(HERE / "broken")
         python = environment(name)
         variables = {key: value.format(port=port, folder=folder) for key, value in variables.items()}
         environ = {
@@ -204,6 +214,30 @@ def start(environment):
         each.stop()
         each.collector.close()
         shutil.rmtree(each.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def start_mlserver(start, tmp_path_factory):
+    """Starts MLServer with that many workers and the models of app_mlserver.py."""
+    models = {
+        "words": {"implementation": "app_mlserver.Words"},
+        "marked": {"implementation": "app_mlserver.Marked", "parameters": {"version": "v2"}},
+        "many": {"implementation": "app_mlserver.Words", "max_batch_size": 4, "max_batch_time": 0.1},
+    }
+
+    def server(workers: str, **variables) -> Server:
+        folder = tmp_path_factory.mktemp("models")
+        for name, settings in models.items():
+            (folder / name).mkdir()
+            (folder / name / "model-settings.json").write_text(json.dumps({"name": name, **settings}))
+        variables.setdefault("MLSERVER_GRPC_PORT", "0")
+        return start(
+            "mlserver", "mlserver", "start", str(folder), ready="/v2/models/many/ready", MLSERVER_HOST="127.0.0.1",
+            MLSERVER_HTTP_PORT="{port}", MLSERVER_METRICS_PORT="0", MLSERVER_PARALLEL_WORKERS=workers,
+            MLSERVER_ENVIRONMENTS_DIR="{folder}/envs", **variables,
+        )  # fmt: skip
+
+    return server
 
 
 def _answers(server: Server, path: str) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record import Flag
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 from inferometer.catalog.stages import Outcome, Stage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def first(*texts):

@@ -6,7 +6,7 @@ from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record import Flag
 from inferometer.wire.records import executes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,7 @@ import pytest
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
 
-pytestmark = pytest.mark.slow
-
-MODELS = {
-    "words": {"implementation": "app_mlserver.Words"},
-    "marked": {"implementation": "app_mlserver.Marked", "parameters": {"version": "v2"}},
-    "many": {"implementation": "app_mlserver.Words", "max_batch_size": 4, "max_batch_time": 0.1},
-}
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def question(*texts):
@@ -20,16 +14,8 @@ def question(*texts):
 
 
 @pytest.fixture(scope="module", params=["1", "0"], ids=["models in a worker", "models in the server"])
-def server(start, tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("models")
-    for name, settings in MODELS.items():
-        (folder / name).mkdir()
-        (folder / name / "model-settings.json").write_text(json.dumps({"name": name, **settings}))
-    return start(
-        "mlserver", "mlserver", "start", str(folder), ready="/v2/models/many/ready", MLSERVER_HOST="127.0.0.1",
-        MLSERVER_HTTP_PORT="{port}", MLSERVER_GRPC_PORT="0", MLSERVER_METRICS_PORT="0",
-        MLSERVER_PARALLEL_WORKERS=request.param, MLSERVER_ENVIRONMENTS_DIR="{folder}/envs",
-    )  # fmt: skip
+def server(start_mlserver, request):
+    return start_mlserver(request.param)
 
 
 def count(number):

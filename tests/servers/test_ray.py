@@ -4,10 +4,11 @@ import time
 
 import pytest
 
+from inferometer.catalog.phases import IN_ORDER, Phase
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record import Flag
+from inferometer.wire.cold_starts import cold_start
 
-# Ray starts a dozen processes before the first request.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 PROXY = "ray-serve-proxy"
@@ -16,7 +17,7 @@ COMMAND = ("{python}", "serve_ray.py", "{port}", "{folder}")
 
 @pytest.fixture(scope="module")
 def server(start):
-    return start("ray", *COMMAND, "app_ray", switched_on=True, ready="everything runs", seconds=120)
+    return start("ray", *COMMAND, "app_ray", switched_on=True, ready="everything runs")
 
 
 def hops(count):
@@ -220,8 +221,28 @@ def test_every_hook_works_and_nothing_of_rays_own_is_recorded(server):
     assert {record.labels.service for record in server.collector.records} <= {PROXY, "api", "plain", "batched"}
 
 
+def test_a_replica_is_ready_when_its_deployment_is_made(server):
+    server.ask("/plain", b"abc")
+    frames, names_of = server.collector.frames, server.collector.names_of
+
+    def told():
+        replicas = {hello.worker_id for hello in server.collector.hellos if hello.service != PROXY}
+        found = [cold_start(frame, names_of(frame.worker_id)) for frame in list(frames)]
+        return [start for start in found if start is not None and start.worker_id in replicas]
+
+    server.collector.until(lambda: bool(told()))
+    starts = told()
+
+    for start in starts:
+        runs = [run for run in start.phases if run.phase in IN_ORDER]
+        assert Phase.STARTUP in {run.phase for run in runs}
+        assert sum(run.end - run.start for run in runs) == start.end - start.start
+        assert start.ready_ns > 0
+    assert len({start.worker_id for start in starts}) == len(starts)
+
+
 def test_the_examples_replica_records_by_the_import_line_alone(start):
-    server = start("ray", *COMMAND, "ray_serve", ready="everything runs", seconds=120)
+    server = start("ray", *COMMAND, "ray_serve", ready="everything runs")
     answers = []
     (record,) = server.recorded(lambda: answers.append(server.ask("/", b"how many words")), hops(1))
 

@@ -60,6 +60,8 @@ class Hearing:
         self._hook = hook
         self._transport = transport
         self._waiting = waiting
+        self._off = False
+        """After an error; what the workers put in harms nobody."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -67,9 +69,12 @@ class Hearing:
     async def areceive(self, *args: Any, **kwargs: Any) -> Any:
         """The next message, as LitServe made it."""
         message = await self._transport.areceive(*args, **kwargs)
+        if self._off:
+            return message
         try:
             return self._heard(message)
         except Exception as error:  # noqa: BLE001 - the edge: the answer is the request's, with or without us
+            self._off = True
             self._worker.hooks.failed(self._hook, error)
             return message
 
