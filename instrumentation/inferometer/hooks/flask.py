@@ -5,22 +5,28 @@ it, JSON and forms that are parsed are `deserialize`, JSON that is made and what
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import fields
 from types import ModuleType
 from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from inferometer.catalog.stages import Stage
 from inferometer.hooks.patching import override, replace, require
 from inferometer.recorder.hook_states import FAILED
 from inferometer.recorder.request import OpenRequest, current_request
 from inferometer.recorder.worker import Worker
-from inferometer.recorder.wsgi import recording
+from inferometer.recorder.wsgi import Method, recording
 from inferometer.recorder.wsgi_request import WSGI_HOOK, WsgiRequest
+from inferometer.settings import Settings
 
 now = time.monotonic_ns
 current = current_request.get
 _SHORTEST_NS: Final = 2_000
 """What took less is a look at what was parsed before, or a response that was one already."""
+_UNNAMED: Final[object] = next(field.default for field in fields(Settings) if field.name == "service")
+"""The service of a process that nothing names, such as one that ``flask run`` started."""
+_SCRIPT: Final = "__main__"
 
 Function = Callable[..., Any]
 
@@ -33,7 +39,7 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     """
     flask = module.Flask
     # What fails on the path of a request is counted for one hook, whichever framework the application has.
-    replace(worker, WSGI_HOOK, flask, "__call__", lambda original: recording(worker, original))
+    replace(worker, WSGI_HOOK, flask, "__call__", lambda original: _named(worker, recording(worker, original)))
     worker.hooks.on_failure(WSGI_HOOK, lambda: worker.hooks.set(hook, FAILED))
     require(flask, "full_dispatch_request", "handle_exception", "make_response")
     replace(worker, hook, flask, "full_dispatch_request", lambda original: _endpoint(worker, hook, original))
@@ -42,6 +48,19 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     override(worker, hook, flask.json_provider_class, "response", _encoding)
     override(worker, hook, flask.request_class, "get_json", _decoding)
     override(worker, hook, flask.request_class, "_load_form_data", _decoding)
+
+
+def _named(worker: Worker, recorded: Method) -> Method:
+    """*recorded*, which first names the service after the application's module, where nothing else told it."""
+
+    def __call__(self: Any, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N807 - it becomes one
+        if not worker.started and worker.shapes.service == _UNNAMED:
+            name = getattr(self, "import_name", _SCRIPT)
+            if isinstance(name, str) and name != _SCRIPT:
+                worker.name_service(name)
+        return recorded(self, environ, start_response)
+
+    return __call__
 
 
 def _endpoint(worker: Worker, hook: str, original: Function) -> Function:

@@ -119,7 +119,7 @@ class Call:
     end: int
     target: str
     sent: int = 0
-    """A connection was there; before it the call waited in the client's pool."""
+    """The client's pool gave it a connection, or the right to make one; before it the call waited there."""
     headers: int = 0
     server_ns: int = 0
     """The callee's own time to its response head, by its ``Server-Timing``; 0 where it does not say."""
