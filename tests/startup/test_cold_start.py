@@ -166,6 +166,7 @@ def test_workers_of_a_preloading_server_each_begin_at_their_fork(start, collecto
     )
     begun = time.monotonic_ns()
     server.first_answer("/seen")
+    collector.until(lambda: len({hello.worker_id for hello in collector.hellos}) == 2, 30)
     server.process.terminate()
     server.process.wait(15)
     starts = told(collector)

@@ -50,14 +50,17 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     replace(worker, hook, code, "_call_func_or_gen", _called)
 
 
-def _started(worker: Worker, hook: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    def initialize(self: Any, *args: Any, **kwargs: Any) -> Any:
+def _started(worker: Worker, hook: str, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def initialize(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             worker.name_service(self._deployment_id.app_name)
             worker.start(ready=False)
+            worker.cold_start.starting()
         except Exception as error:  # noqa: BLE001 - the edge
             worker.hooks.failed(hook, error)
-        return original(self, *args, **kwargs)
+        result = await original(self, *args, **kwargs)
+        worker.cold_start.ready()
+        return result
 
     return initialize
 
