@@ -7,6 +7,8 @@ from wsgiref.handlers import SimpleHandler
 from wsgiref.util import FileWrapper, setup_testing_defaults
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import inferometer
 from inferometer.catalog.stages import Outcome, Stage
@@ -282,6 +284,51 @@ def test_a_status_that_is_none_is_the_servers_to_judge(bench, status):
 
     assert server.heads == [(status, [])]
     assert server.parts == [b"x"]
+    assert bench.records()[0].status == 0
+    assert bench.worker.hooks.errors() == {}
+
+
+@pytest.mark.parametrize(
+    "headers", [None, 7, [1], [(None, None)], "ab"], ids=["none", "a number", "1", "Nones", "text"]
+)
+@pytest.mark.parametrize("environ", [{}, OURS], ids=["a stranger", "a caller of ours"])
+def test_headers_that_are_none_are_the_servers_to_judge(bench, headers, environ):
+    def app(environ, start_response):
+        start_response("200 OK", headers)
+        return [b"x"]
+
+    got = []
+    returned = bound(bench, app)(made(**environ), lambda *said: got.append(said))
+
+    assert list(returned) == [b"x"]
+    assert len(got) == 1
+    assert bench.worker.hooks.errors() == {}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["HTTP_TRACEPARENT", "HTTP_TRACESTATE", "HTTP_BAGGAGE", "HTTP_X_TENANT", "HTTP_X_REQUEST_START",
+                         "HTTP_X_REQUEST_ID", "HTTP_B3", "CONTENT_LENGTH", "PATH_INFO", "SCRIPT_NAME"]),
+        st.text() | st.none() | st.integers() | st.text("0123456789abcdef-,=;t.", max_size=60),
+    )
+)  # fmt: skip
+def test_hostile_environments_are_harmless(environ):
+    worker = Worker(Settings(service="tested", host="host-1"))
+    worker.started = True
+    app = wsgi.recording(worker, lambda _, environ, start_response: answering(b"x")(environ, start_response))
+    returned = app(None, made(**environ), Server().start_response)
+
+    assert list(returned) == [b"x"]
+    assert worker.hooks.errors() == {}
+    assert not worker.open
+
+
+def test_ten_thousand_parts_are_a_few_rows(bench):
+    Server().serve(bound(bench, answering(*[b"x"] * 10_000)))
+    (found,) = bench.records()
+
+    assert (found.chunks, found.bytes_out) == (10_000, 10_000)
+    assert len(found.intervals) <= 256
 
 
 @pytest.mark.parametrize("length", ["x", "-1", "9" * 5000, "²"], ids=["a word", "below 0", "digits", "a superscript"])
@@ -312,6 +359,25 @@ def test_a_body_is_read_in_every_way_and_counted(bench):
     assert b"".join(server.parts) == data
     assert found.bytes_in == 14
     assert found.stamps[Moment.BODY_START] <= found.stamps[Moment.BODY_END]
+
+
+@pytest.mark.parametrize("nothing", [None, b""])
+def test_a_body_that_has_nothing_to_read_says_so(bench, nothing):
+    class Silent:
+        def read(self, *_):
+            return nothing
+
+        readline = readlines = readinto = read
+
+    def app(environ, start_response):
+        body = environ["wsgi.input"]
+        assert [body.read(), body.readline(), body.readlines(), body.readinto(bytearray())] == [nothing] * 4
+        start_response("200 OK", [])
+        return []
+
+    Server().serve(bound(bench, app), {"CONTENT_LENGTH": "5", "wsgi.input": Silent()})
+
+    assert bench.records()[0].bytes_in == 0
 
 
 def test_without_a_body_nothing_stands_in_the_way(bench):

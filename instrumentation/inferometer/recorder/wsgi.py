@@ -49,8 +49,7 @@ def recording(worker: Worker, call: Method) -> Method:
         environ[RECORDED] = worker.started and environ.get("PATH_INFO") not in excluded
         if not environ[RECORDED]:
             return None
-        headers = [(name, environ[key].encode("latin-1", "replace")) for key, name in wanted if key in environ]
-        return WsgiRequest(worker, environ, headers, start_response)
+        return WsgiRequest(worker, environ, _headers(environ, wanted), start_response)
 
     def __call__(self: Any, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N807 - it becomes one
         # Applications nest, and an ASGI server may call this one from a request that is recorded already.
@@ -81,6 +80,15 @@ def recording(worker: Worker, call: Method) -> Method:
 
 def _variable(header: bytes) -> str:
     return "HTTP_" + header.decode("latin-1").upper().replace("-", "_")
+
+
+def _headers(environ: WSGIEnvironment, wanted: list[tuple[str, bytes]]) -> list[tuple[bytes, bytes]]:
+    # What stands in front of us may have put anything there.
+    return [
+        (name, value.encode("latin-1", "replace"))
+        for key, name in wanted
+        if key in environ and isinstance(value := environ[key], str)
+    ]
 
 
 def _has_body(environ: WSGIEnvironment) -> bool:

@@ -22,21 +22,21 @@ class Body:
         """As the server's."""
         begun = now()
         data = self._inner.read(*args)
-        self._took(begun, len(data))
+        self._took(begun, len(data) if data else 0)
         return data
 
     def readline(self, *args: Any) -> Any:
         """As the server's."""
         begun = now()
         line = self._inner.readline(*args)
-        self._took(begun, len(line))
+        self._took(begun, len(line) if line else 0)
         return line
 
     def readlines(self, *args: Any) -> Any:
         """As the server's."""
         begun = now()
         lines = self._inner.readlines(*args)
-        self._took(begun, sum(map(len, lines)))
+        self._took(begun, sum(map(len, lines or ())))
         return lines
 
     def readinto(self, buffer: Any) -> Any:

@@ -74,12 +74,13 @@ class WsgiRequest(OpenRequest):
             self.begin()
         try:
             arguments = self._said(arguments)
-            if self.answers and self.length < 0 and self.writer is None:
-                # Only with the first part the head leaves; until then nobody knows how long that took.
-                self.pending = arguments
-                return self.write
-        except Exception as error:  # noqa: BLE001 - the server judges whatever an application says
-            self.worker.hooks.failed(WSGI_HOOK, error)
+        except (AttributeError, TypeError, ValueError):
+            # No status or no headers: the server judges whatever an application says.
+            self.status = 0
+        if self.answers and self.length < 0 and self.writer is None:
+            # Only with the first part the head leaves; until then nobody knows how long that took.
+            self.pending = arguments
+            return self.write
         self.writer = self.server(*arguments)
         return self.write
 
@@ -87,8 +88,8 @@ class WsgiRequest(OpenRequest):
         status, headers = arguments[:2]
         self.respond = now()
         self.status = code = int(status[:3])
-        self.head = headers
         self.length = _stated_length(headers)
+        self.head = headers
         if code == _UNAVAILABLE:
             self.retry_after = any(name.lower() == "retry-after" for name, _ in headers)
         if self.joined is not None:
@@ -107,7 +108,7 @@ class WsgiRequest(OpenRequest):
 
     def _timed(self, headers: Headers) -> Headers:
         timing = server_timing(now() - (self.arrival or self.entry)).decode()
-        return [*headers, ("Server-Timing", timing)]
+        return [*headers, ("Server-Timing", timing)] if isinstance(headers, list) else headers
 
     def write(self, data: bytes) -> object:
         """Stand for the server's ``write``, which old applications use instead of returning parts."""
@@ -129,14 +130,13 @@ class WsgiRequest(OpenRequest):
 
     def took(self) -> None:
         """The server asks for more: it has handed over the newest part."""
-        part = self.part
+        part, self.part = self.part, b""
         if not part:
             return
-        self.part = b""
         self.last = done = now()
-        self.bytes_out += len(part)
         self.chunks += 1
         try:
+            self.bytes_out += len(part)
             if not self.first_chunk:
                 self.first_chunk = done
                 self.stream = self._stream(part)
