@@ -15,7 +15,7 @@ from inferometer.hooks.grpc_server import starting
 from inferometer.hooks.patching import UnsupportedError, replace
 from inferometer.recorder.request import current_request
 from inferometer.recorder.rpc_method import Methods
-from inferometer.recorder.rpc_request import headers, is_excluded, wanted_metadata
+from inferometer.recorder.rpc_request import PROBES, headers, wanted_metadata
 from inferometer.recorder.rpc_status import UNIMPLEMENTED, UNKNOWN
 from inferometer.recorder.worker import Worker
 
@@ -80,6 +80,7 @@ class _Opening:
         self._worker = worker
         self._hook = hook
         self._wanted = wanted_metadata(worker)
+        self._excluded = worker.excluded_paths
         self._off = False
 
     def stop(self) -> None:
@@ -92,11 +93,16 @@ class _Opening:
         try:
             if not worker.started:
                 worker.start(ready=False)
+            method = details.method
             # It is not started where it is switched off.
-            if self._off or not worker.started or is_excluded(worker, details.method):
+            if self._off or not worker.started or method.startswith(PROBES) or method in self._excluded:
                 return None
             call = LoopCall(worker, self._hook, headers(details.invocation_metadata, self._wanted))
-            call.watch(asyncio.get_running_loop(), asyncio.current_task())
+            # The event loop's next turn, before which nothing can come in, and the end of the call.
+            call.task = task = asyncio.current_task()
+            if task is not None:
+                task.add_done_callback(call.finished)
+            asyncio.get_running_loop().call_soon(call.turned)
             current_request.set(call)
         except Exception as error:  # noqa: BLE001 - the edge: the call goes on without us
             worker.hooks.failed(self._hook, error)

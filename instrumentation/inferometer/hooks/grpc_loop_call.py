@@ -39,14 +39,8 @@ class LoopCall(RpcRequest):
         self.context: Any = None
         self.task: asyncio.Task[Any] | None = None
 
-    def watch(self, loop: asyncio.AbstractEventLoop, task: "asyncio.Task[Any] | None") -> None:
-        """Be told of the event loop's next turn, before which nothing can come in, and of the end of the call."""
-        self.task = task
-        if task is not None:
-            task.add_done_callback(self.finished)
-        loop.call_soon(self._turned)
-
-    def _turned(self) -> None:
+    def turned(self) -> None:
+        """The event loop has made its next turn."""
         self.entry = now()
 
     def abandon(self) -> None:
@@ -57,7 +51,9 @@ class LoopCall(RpcRequest):
 
     def serve(self, method: Method) -> None:
         """Stand for the method's handler."""
-        RpcRequest.serve(self, method)
+        self.method = method
+        if method.streams_in or method.streams_out:
+            RpcRequest.serve(self, method)
         if method.streams_in:
             self.body_start = 0
             self.endpoint = now()
@@ -66,12 +62,12 @@ class LoopCall(RpcRequest):
     def request_streaming(self) -> bool:
         """As the method has it; the server asks for it when it has not refused the call."""
         self.accepted = True
-        return self.found.streams_in
+        return self.method.streams_in
 
     @property
     def unary_unary(self) -> Callable[..., Any]:
         """What the server calls: of the same kind as the method, by which the server tells how to call it."""
-        method = self.found
+        method = self.method
         return self._one if method.is_coroutine or method.is_generator else self._one_in_thread
 
     stream_unary = unary_unary
@@ -79,7 +75,7 @@ class LoopCall(RpcRequest):
     @property
     def unary_stream(self) -> Callable[..., Any]:
         """What the server calls: of the same kind as the method, by which the server tells how to call it."""
-        method = self.found
+        method = self.method
         if method.is_coroutine:
             return self._one
         return self._many if method.is_generator else self._many_in_thread
@@ -87,14 +83,17 @@ class LoopCall(RpcRequest):
     stream_stream = unary_stream
 
     async def _one(self, argument: Any, context: Any) -> Any:
-        behaviour = self._begin(context)
+        self.context = context
+        method = self.method
         try:
-            response = await behaviour(self._requests(argument), context)
+            if method.streams_in:
+                argument = self._requests(argument)
+            response = await method.behaviour(argument, context)
         except BaseException as error:
             self.broke(error, UNKNOWN)
             raise
         # Where the serializer runs it tells; it does not for an error, nor after a stream.
-        if self.found.streams_out or context.code() is not None:
+        if method.streams_out or (self.answers and context.code() is not None):
             self.told()
         return response
 
@@ -113,19 +112,19 @@ class LoopCall(RpcRequest):
         self.told()
 
     def _requests(self, argument: Any) -> Any:
-        if not self.found.streams_in:
+        if not self.method.streams_in:
             return argument
         self.pulling = True
         return LoopRequests(self, argument)
 
     def _begin(self, context: Any) -> Callable[..., Any]:
         self.context = context
-        return self.found.behaviour
+        return self.method.behaviour
 
     def _one_in_thread(self, argument: Any, context: Any) -> Any:
         self.thread = now()
         behaviour, told = self._begin(context), ThreadContext(self, context)
-        if self.found.streams_in:
+        if self.method.streams_in:
             self.pulling = True
             argument = Requests(self, argument)
         token = current_request.set(self)
@@ -146,7 +145,7 @@ class LoopCall(RpcRequest):
     def _generated(self, argument: Any, context: Any) -> Iterator[Any]:
         self.thread = now()
         behaviour, told = self._begin(context), ThreadContext(self, context)
-        if self.found.streams_in:
+        if self.method.streams_in:
             self.pulling = True
             argument = Requests(self, argument)
         # The context is the thread's, which runs other calls after this one.
@@ -184,7 +183,7 @@ class LoopCall(RpcRequest):
             return UNIMPLEMENTED
         if self.failure == OK and not self.accepted:
             return RESOURCE_EXHAUSTED
-        if self.failure == OK and not self.body_end and not self.found.streams_in:
+        if self.failure == OK and not self.body_end and not self.method.streams_in:
             return CANCELLED  # before its message was there
         said = code_of(self.code if self.code is not None else getattr(context, "code", _nothing)())
         return said or (UNKNOWN if self.failure else OK)

@@ -14,7 +14,7 @@ from inferometer.hooks.grpc_threaded_call import ThreadedCall
 from inferometer.hooks.patching import UnsupportedError, replace
 from inferometer.recorder.request import current_request, now
 from inferometer.recorder.rpc_method import Methods
-from inferometer.recorder.rpc_request import headers, is_excluded, wanted_metadata
+from inferometer.recorder.rpc_request import PROBES, headers, wanted_metadata
 from inferometer.recorder.rpc_status import code_of
 from inferometer.recorder.worker import Worker
 
@@ -63,7 +63,7 @@ def _find(worker: Worker, hook: str, module: ModuleType) -> Callable[[Any], Any]
         if not worker.started:
             worker.start(ready=False)
         # It is not started where it is switched off.
-        if not worker.started or is_excluded(worker, method):
+        if not worker.started or method.startswith(PROBES) or method in worker.excluded_paths:
             return None, method
         call = ThreadedCall(worker, hook, headers(rpc_event.invocation_metadata, wanted), state, cancelled)
         setattr(state, KEY, call)
@@ -134,7 +134,7 @@ def _in_pool(worker: Worker, hook: str) -> Callable[[Any], Any]:
                 original(rpc_event, state, *args)
                 return
             call.thread = now()
-            if not call.found.streams_in:
+            if not call.method.streams_in:
                 call.body_start = call.thread
             token = current_request.set(call)
             try:

@@ -57,14 +57,14 @@ class ThreadedCall(RpcRequest):
         return self._called(self._many)
 
     def _called(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
-        wishes = self.found.wishes
+        wishes = self.method.wishes
         if wishes:
             behaviour = partial(behaviour)
             vars(behaviour).update(wishes)
         return behaviour
 
     def _one(self, argument: Any, context: Any, *more: Any) -> Any:
-        method = self.found
+        method = self.method
         if method.streams_in:
             self.pulling = True
             argument = Requests(self, argument)
@@ -96,7 +96,7 @@ class ThreadedCall(RpcRequest):
             return given_up(left, now() - self.entry)
         if state.code is not None:
             return code_of(state.code)
-        if self.failure == OK and not self.body_end and not self.found.streams_in:
+        if self.failure == OK and not self.body_end and not self.method.streams_in:
             return UNIMPLEMENTED  # what the server says to a client that sends no message where one is due
         return self.failure
 

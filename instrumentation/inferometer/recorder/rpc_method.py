@@ -31,6 +31,17 @@ class Method:
     wishes: Mapping[str, object]
 
 
+def _nothing(*_: Any) -> None:
+    """What a method does that nobody has."""
+
+
+NO_METHOD: Final = Method(
+    handler=None, route="", behaviour=_nothing, deserializer=None, serializer=None, streams_in=False, streams_out=False,
+    is_coroutine=False, is_generator=False, wishes={},
+)  # fmt: skip
+"""Of a call whose method is not found, or not yet."""
+
+
 class Methods:
     """Methods by name, each with the handler that it had last."""
 

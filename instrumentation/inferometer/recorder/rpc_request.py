@@ -5,27 +5,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from inferometer.catalog.rpc import GRPC
 from inferometer.catalog.stages import Outcome
-from inferometer.errors import StateError
 from inferometer.recorder.headers import SERVER_TIMING, server_timing
 from inferometer.recorder.request import OpenRequest, now
-from inferometer.recorder.rpc_method import Method
+from inferometer.recorder.rpc_method import NO_METHOD, Method
 from inferometer.recorder.rpc_status import INTERNAL, OK, OUTCOMES, UNIMPLEMENTED, UNKNOWN
 from inferometer.recorder.stretches import DECODE, ENCODE, READ, SEND, Stretches
 
 if TYPE_CHECKING:
     from inferometer.recorder.worker import Worker
 
-# Probes and the questions of tools are no inference, as with the paths that settings leave out.
+# The questions of tools are no inference, as with the paths that settings leave out.
 # Nor is telemetry, or what the processes of Ray tell each other.
-_PROBES: Final = (
+PROBES: Final = (
     "/grpc.health.v1.Health/", "/grpc.reflection.", "/grpc.channelz.", "/opentelemetry.proto.collector.", "/ray.rpc.",
 )  # fmt: skip
 Metadata = Iterable[tuple[str, str | bytes]]
-
-
-def is_excluded(worker: "Worker", method: str) -> bool:
-    """Whether calls of ``/package.Service/Method`` are not recorded."""
-    return method.startswith(_PROBES) or method in worker.excluded_paths
 
 
 def wanted_metadata(worker: "Worker") -> frozenset[str]:
@@ -59,8 +53,7 @@ class RpcRequest(OpenRequest):
             metadata: as `headers` gives it.
         """
         self.hook = hook
-        self.method: Method | None = None
-        """None until it is found; the server asks nothing of a call without."""
+        self.method: Method = NO_METHOD
         self.failure = OK
         """Code that gRPC sends where something raised and nobody said a code."""
         self.decoded = self.written = 0
@@ -76,22 +69,14 @@ class RpcRequest(OpenRequest):
             self.stretches = Stretches()
 
     @property
-    def found(self) -> Method:
-        """The method, of a call that the server has found one for."""
-        method = self.method
-        if method is None:
-            raise StateError("a call was answered before its method was found")
-        return method
-
-    @property
     def request_streaming(self) -> bool:
         """As the method has it."""
-        return self.found.streams_in
+        return self.method.streams_in
 
     @property
     def response_streaming(self) -> bool:
         """As the method has it."""
-        return self.found.streams_out
+        return self.method.streams_out
 
     def answer(self, timing: tuple[str, str]) -> None:
         """Add our time to the trailing metadata."""
@@ -100,7 +85,7 @@ class RpcRequest(OpenRequest):
     def request_deserializer(self, data: bytes) -> Any:
         """Stand for the method's deserializer."""
         start = now()
-        inner = self.found.deserializer
+        inner = self.method.deserializer
         try:
             message = data if inner is None else inner(data)
         except BaseException as error:
@@ -123,7 +108,7 @@ class RpcRequest(OpenRequest):
     def response_serializer(self, message: Any) -> Any:
         """Stand for the method's serializer."""
         start = now()
-        method = self.found
+        method = self.method
         inner = method.serializer
         try:
             data = message if inner is None else inner(message)
@@ -198,8 +183,7 @@ class RpcRequest(OpenRequest):
 
     def place(self) -> tuple[str, str]:
         """(`GRPC`, ``package.Service/Method``); the latter is empty for methods that the server does not have."""
-        method = self.method
-        return GRPC, "" if method is None else method.route
+        return GRPC, self.method.route
 
     def _finish(self) -> None:
         try:
@@ -215,7 +199,7 @@ class RpcRequest(OpenRequest):
         status = self.status
         if not status:
             return Outcome.DEGRADED if self.degraded else Outcome.OK
-        if status == UNIMPLEMENTED and self.method is None:
+        if status == UNIMPLEMENTED and self.method is NO_METHOD:
             return Outcome.CLIENT_ERROR
         outcome = OUTCOMES[status] if status != UNKNOWN or self.raised is None else self.raised
         if outcome is Outcome.CANCELLED and done - (self.start or self.entry) >= self.worker.timeout_ns:
