@@ -286,6 +286,20 @@ def test_headers_that_are_no_headers_cost_only_the_tokens(bench, client):
     assert (record.outcome, record.chunks, record.last_token) == (Outcome.OK, 2, 0)
 
 
+@pytest.mark.parametrize("status", [200, 503])
+def test_headers_that_can_be_read_once_are_left_to_the_server(bench, client, status):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": status, "headers": iter(SSE)})
+        await send({"type": "http.response.body", "body": word(), "more_body": True})
+        await send({"type": "http.response.body", "body": word()})
+
+    answered = asyncio.run(client()(bench.wrap(app)))
+    (record,) = bench.records()
+
+    assert list(answered.sent[0]["headers"]) == list(SSE)
+    assert gaps(record) == 1
+
+
 def test_an_error_of_ours_costs_only_the_tokens(bench, client, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError

@@ -22,6 +22,7 @@ ARRIVAL_KEY: Final = "inferometer.arrival"
 BLOCKED_NS: Final = 10**6
 """A part of a stream that took this long to hand over waited for the client."""
 _UNAVAILABLE: Final = 503
+_REREAD: Final = frozenset((list, tuple))
 
 
 class AsgiRequest(OpenRequest):
@@ -64,9 +65,13 @@ class AsgiRequest(OpenRequest):
             if kind == "http.response.start":
                 self.respond = now()
                 self.status = status = int(message["status"])
-                self.head = message.get("headers", ())
+                self.head = head = message.get("headers", ())
+                if head.__class__ not in _REREAD:
+                    # They may be read only once, and it is the server that reads them.
+                    self.head = head = list(head)
+                    message = {**message, "headers": head}
                 if status == _UNAVAILABLE:
-                    self.retry_after = any(name.lower() == b"retry-after" for name, _ in message.get("headers", ()))
+                    self.retry_after = any(name.lower() == b"retry-after" for name, _ in head)
                 if self.answers:
                     message = self._answered(message)
                 if self.joined is not None:
