@@ -246,3 +246,20 @@ def test_the_benchmark_says_when_there_is_no_device():
 
     assert done.stdout == "not run: no CUDA device\n"
     assert done.returncode == 2
+
+
+def test_a_forked_child_tells_of_its_own_runs_only(recording, net, monkeypatch):
+    x = torch.ones(2, 8)
+    monkeypatch.setattr(Event, "query", lambda _: False)
+    with torch.no_grad():
+        net(x)
+    child = os.fork()
+    if not child:
+        code = 1
+        with contextlib.suppress(BaseException):
+            monkeypatch.setattr(Event, "query", lambda _: 1 / 0)  # as CUDA does in a child
+            recording.worker.executes.ask_devices()
+            code = 0 if not recording.failed() else 2
+        os._exit(code)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -76,7 +76,7 @@ class Generation:
 
     def ended(self) -> None:
         """``generate`` returns, or raises."""
-        first, last = self._prefill, self._mark()
+        first, last = self._prefill, self._mark() or self._prefill
         self._end()
         if not self._on_device or first is None or last is None:
             return

@@ -5,6 +5,7 @@ when somebody waits for it, when its request or its queue starts the next one, b
 that it is for ends; how long it took, OpenVINO says.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -45,7 +46,6 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
         (module.AsyncInferQueue, "wait_all"),
     ):
         override(worker, hook, owner, name, partial(_waited, running))
-    worker.executes.devices.append(running.ask_all)
 
 
 class _Models:
@@ -95,6 +95,8 @@ class _Running:
         self._hook = hook
         self._lock = threading.Lock()
         self._marks: dict[Key, tuple[Any, ExecuteMark]] = {}
+        worker.executes.devices.append(self.ask_all)
+        os.register_at_fork(after_in_child=self._after_fork)
 
     def start(self, key: Key, request: Any, what: What | None) -> None:
         """An inference is about to be started; what the same *request* did before has ended."""
@@ -128,6 +130,10 @@ class _Running:
                 self.ask(key)
         except Exception as error:  # noqa: BLE001 - the edge: a frame must not fail by this
             self._worker.hooks.failed(self._hook, error)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._marks.clear()
 
 
 def _is_done(request: Any) -> bool:

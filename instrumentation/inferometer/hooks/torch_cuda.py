@@ -1,5 +1,6 @@
 """CUDA through PyTorch: its runtime as `inferometer.hooks.device_runs` needs it, and the captures of graphs."""
 
+import os
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -62,6 +63,8 @@ class CudaRuns:
         self._making = threading.Lock()
         self._capturing = _Capturing()
         self._graphs: WeakKeyDictionary[Any, What] = WeakKeyDictionary()
+        worker.executes.devices.append(self._read)
+        os.register_at_fork(after_in_child=self._after_fork)
 
     def begin(self, what: What) -> Run | None:
         """A run is about to be launched on ``cuda:N``; None where it is not measured, since it is captured, say."""
@@ -114,8 +117,17 @@ class CudaRuns:
             if device is None and not self._captures.running:
                 device = DeviceRuns(self._worker.executes, self._runtime, self._captures, number, failed=self._failed)
                 self._devices[number] = device
-                self._worker.executes.devices.append(device.read)
         return device
+
+    def _read(self) -> None:
+        for device in list(self._devices.values()):
+            device.read()
+
+    def _after_fork(self) -> None:
+        # What the parent launched is its own to tell, and a child cannot ask events that it did not make.
+        self._devices.clear()
+        self._captures = Captures()
+        self._making = threading.Lock()
 
     def _failed(self, error: BaseException) -> None:
         self._worker.hooks.failed(self._hook, error)
