@@ -17,6 +17,7 @@ from inferometer.hooks import httpx as hook
 from inferometer.hooks.patching import UnsupportedError
 from inferometer.recorder import propagation
 from inferometer.recorder.asgi import recording
+from inferometer.recorder.calls import MAX_CALLS
 from inferometer.recorder.frames import FrameMaker
 from inferometer.wire.frame import decode
 from inferometer.wire.records import records
@@ -166,6 +167,47 @@ def test_a_streamed_answer_ends_when_its_body_does(worker):
     assert call.start < call.sent < call.headers
     assert call.end - call.headers >= 45_000_000
     assert "http11.receive_response_headers.started" in traced
+
+
+def test_calls_beyond_what_is_kept_stay_in_the_trace(worker):
+    transport, asked = answering(*(httpx.Response(200) for _ in range(MAX_CALLS + 2)))
+
+    async def act():
+        async with httpx.AsyncClient(transport=transport) as client:
+            for _ in range(MAX_CALLS + 2):
+                await client.get("http://models/")
+
+    record = within_a_request(worker, act)
+    sent = [request.headers["traceparent"] for request in asked]
+
+    assert len(record.calls) == MAX_CALLS
+    assert {header[3:35] for header in sent} == {f"{record.trace_id:032x}"}
+    assert {int(header[36:52], 16) for header in sent[MAX_CALLS:]} == {record.span_id}
+
+
+def test_a_call_after_the_end_of_its_request_is_nobodys(worker):
+    transport, asked = answering(httpx.Response(200))
+    late = []
+
+    async def act():
+        async def call():
+            await asyncio.sleep(0.02)
+            async with httpx.AsyncClient(transport=transport) as client:
+                await client.get("http://models/")
+
+        late.append(asyncio.create_task(call()))
+
+    async def outlive(scope, receive, send):
+        await act()
+
+    async def main():
+        recorded = recording(worker, lambda _, *rest: outlive(*rest))
+        await recorded(None, {"type": "http", "method": "GET", "path": "/", "headers": []}, None, None)
+        await late[0]
+
+    asyncio.run(main())
+
+    assert "traceparent" not in asked[0].headers
 
 
 class Http2(threading.Thread):

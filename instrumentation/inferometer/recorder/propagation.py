@@ -38,7 +38,7 @@ def attempt(caller: OpenRequest, target: str, method: str, given: Given) -> tupl
         given: headers that the call has already.
 
     Returns:
-        The mark to stamp, and the headers to send; None where the request has ended or has too many calls.
+        The mark to stamp, and the headers to send; None where the request has ended.
     """
     worker = caller.worker
     theirs = parse_traceparent((given(TRACEPARENT) or "").encode("latin-1", "replace"))
@@ -50,7 +50,10 @@ def attempt(caller: OpenRequest, target: str, method: str, given: Given) -> tupl
     mark = CallMark(call_id, where, worker.shapes.string(method), attempt=number(caller, where))
     mark.foreign = theirs is not None
     if not caller.add_call(mark):
-        return None
+        if caller.ended:
+            return None
+        # One of too many: nobody will tell of the attempt, so the callee is a child of the request itself.
+        call_id = caller.span_id
     state = outgoing_state((given(TRACESTATE) or "").encode("latin-1", "replace") or caller.state)
     headers = {TRACESTATE: state}
     if theirs is None:
