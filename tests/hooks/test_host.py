@@ -163,9 +163,13 @@ def test_an_intake_that_is_away_costs_no_request_anything(serve, tmp_path):
     assert time.monotonic() - begun < 3.0
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_what_was_answered_is_delivered_when_a_server_ends_under_load(serve, stop):
-    server = serve(*UVICORN, INFEROMETER_FLUSH_SECONDS="5")
+@pytest.mark.parametrize(
+    ("stop", "options"),
+    [(signal.SIGTERM, ()), (signal.SIGINT, ()), (signal.SIGTERM, ("--lifespan", "off"))],
+    ids=["SIGTERM", "SIGINT", "without lifespan"],
+)
+def test_what_was_answered_is_delivered_when_a_server_ends_under_load(serve, stop, options):
+    server = serve(*UVICORN, *options, INFEROMETER_FLUSH_SECONDS="5")
     answered = []
 
     def ask():

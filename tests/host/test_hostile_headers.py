@@ -64,9 +64,9 @@ def test_no_headers_change_an_answer_or_break_a_record(make_bench, headers):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_header_of_a_megabyte_or_ten_thousand_times_costs_little(bench, name):
+def test_a_header_of_a_megabyte_or_thirty_thousand_times_costs_little(bench, name):
     begun = time.thread_time()
-    for headers in ([(name, b"x" * (1 << 20))], [(name, b"1" * 100)] * 10_000):
+    for headers in ([(name, b"x" * (1 << 20))], [(name, b"1" * 100)] * 30_000):
         ask(bench, headers)
 
     assert time.thread_time() - begun < 0.5
