@@ -1,6 +1,7 @@
 """INFEROMETER_ENABLED switches recording on without a code change, and off against one."""
 
 import sys
+import time
 import timeit
 from importlib.metadata import distribution, entry_points
 from pathlib import Path
@@ -151,6 +152,22 @@ def test_switched_off_a_server_records_nothing(start, collector):
 
     assert server.first_answer("/seen")["inferometer"] is False
     assert collector.hellos == []
+
+
+@pytest.mark.parametrize("enabled", ["0", ""], ids=["switched off", "as the code says"])
+def test_an_application_with_the_line_is_switched_off_by_the_variable_alone(start, collector, enabled):
+    server = start(
+        "-m", "uvicorn", "switched_app:app", "--port", "{port}", INFEROMETER_ENABLED=enabled,
+        INFEROMETER_SIDECAR=collector.address, INFEROMETER_FLUSH_SECONDS="0.05",
+    )  # fmt: skip
+    server.first_answer("/seen")
+    if enabled:
+        # One that records has long said so.
+        time.sleep(0.5)
+        assert collector.hellos == []
+    else:
+        (record,) = collector.wait(1)
+        assert record.labels.model == "plain"
 
 
 def test_the_worker_of_this_test_run_is_not_switched_on():
