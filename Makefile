@@ -6,12 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := instrumentation exporters dashboards alerts compose
 CODE := $(PACKAGES) tests benchmarks examples tools
-# pytest in the environment of requirements/environments/NAME.txt for `make test-NAME`, with the packages of this checkout.
-IN_ENVIRONMENT = environment=$$($(BIN)/python tools/environments.py $(@:test-%=%)) && \
-	  PYTHONPATH=$(subst $() ,:,$(PACKAGES:%=$(CURDIR)/%)) $$environment/bin/python -m pytest
+# Python in the environment of requirements/environments/frameworks.txt, with the packages of this checkout.
+WITH_FRAMEWORKS = environment=$$($(BIN)/python tools/environments.py frameworks) && \
+	  PYTHONPATH=$(subst $() ,:,$(PACKAGES:%=$(CURDIR)/%)) $$environment/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-frameworks test-servers check format generate tools bench lock clean
+.PHONY: help setup demo test test-fast test-frameworks test-servers check format generate tools bench bench-gpu lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -32,7 +32,7 @@ test-fast: $(VENV)/.dev ## The inner loop: under a minute, no peers
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not peers"
 
 test-frameworks: $(VENV)/.dev ## Hooks of the heavy frameworks, for real, in a cached environment of their own
-	$(IN_ENVIRONMENT) tests/frameworks
+	$(WITH_FRAMEWORKS) -m pytest tests/frameworks
 
 test-servers: $(VENV)/.dev ## The heavy model servers, for real, each in a cached environment of its own
 	$(BIN)/python -m pytest tests/servers
@@ -62,6 +62,9 @@ bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/sidecar.py
 	$(BIN)/python benchmarks/render.py
+
+bench-gpu: $(VENV)/.dev ## Execute times on CUDA against a synchronised truth; says so where there is no CUDA device
+	$(WITH_FRAMEWORKS) benchmarks/gpu_execute.py
 
 lock: $(VENV)/.dev ## Renew the locked versions in requirements/
 	$(BIN)/pip install -q uv
