@@ -6,7 +6,7 @@ import threading
 import pytest
 import structlog
 from opentelemetry.sdk import trace as sdk
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import SpanKind
 
 import inferometer
@@ -90,7 +90,9 @@ def test_what_a_program_says_itself_stays(worker, caplog):
 def test_with_a_server_span_of_the_users_its_id_is_meant(worker):
     sdk_hook.install(worker, sdk, "opentelemetry.sdk")
     opened(worker)
-    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("user")
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SpanProcessor())
+    tracer = provider.get_tracer("user")
     with tracer.start_as_current_span("theirs", kind=SpanKind.SERVER) as span:
         event = inferometer.structlog_processor(None, "info", {"event": "x"})
     context = span.get_span_context()

@@ -31,6 +31,7 @@ from inferometer.otlp.read import read_spans
 from inferometer.record import Flag, partition
 from inferometer.recorder.asgi import recording
 from inferometer.recorder.calls import CallMark
+from inferometer.recorder.distant import Part
 from inferometer.recorder.frames import FrameMaker
 from inferometer.recorder.request import OpenRequest, current_request
 from inferometer.recorder.worker import Worker
@@ -209,6 +210,57 @@ def test_a_provider_that_does_nothing_is_none(bench, monkeypatch):
     found, _ = b.flush()
 
     assert [record.flags & Flag.FOREIGN_SPANS for record in found] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", [SpanKind.SERVER, SpanKind.INTERNAL])
+@pytest.mark.parametrize("where", ["inside", "around"])
+def test_a_provider_that_nobody_listens_to_is_none(bench, kind, where):
+    b = bench(is_global=False)
+    unheard = TracerProvider(shutdown_on_exit=False)
+    provided(b.worker, unheard)
+    tracer = unheard.get_tracer("server")
+    if where == "around":
+        with tracer.start_as_current_span("theirs", kind=kind) as theirs:
+            request = b.request((b"traceparent", PARENT))
+    else:
+        request = b.request((b"traceparent", PARENT))
+        with tracer.start_as_current_span("theirs", kind=kind) as theirs:
+            pass
+    request.close()
+    (record,), finished = b.flush()
+
+    assert not record.flags & Flag.FOREIGN_SPANS
+    assert finished == ()
+    # What the user's clients send on has that trace id, so that what is called is found again.
+    shared = kind is SpanKind.SERVER or where == "around"
+    assert record.trace_id == (theirs.get_span_context().trace_id if shared else TRACE)
+
+
+def test_a_job_belongs_to_the_span_of_its_consumer(bench):
+    b = bench()
+    with b.tracer.start_as_current_span("consume", kind=SpanKind.CONSUMER) as consumer:
+        b.request().close()
+    (record,), finished = b.flush()
+
+    assert record.trace_id == consumer.get_span_context().trace_id
+    assert not any(span.kind is SpanKind.SERVER for span in finished)
+    assert {span.parent.span_id for span in finished if span.name.startswith("inference.")} == {hex_id(consumer)}
+
+
+@pytest.mark.parametrize("policy", [None, Policy.OWN])
+def test_a_part_of_a_request_in_another_process_is_no_request_of_its_own(bench, policy):
+    b = bench(policy)
+    part = Part(b.worker)
+    current_request.set(part)
+    assert trace.get_current_span() is trace.INVALID_SPAN
+    with b.tracer.start_as_current_span("work", kind=SpanKind.CLIENT) as work:
+        pass
+    told = part.told()
+    _, finished = b.flush()
+
+    assert work.parent is None
+    assert [span.name for span in finished] == ["work"]
+    assert told
 
 
 def test_a_new_trace_that_the_user_asks_for_stays_one(bench):

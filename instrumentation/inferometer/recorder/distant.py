@@ -30,8 +30,12 @@ class Part(OpenRequest):
 
     __slots__ = ("told_intervals",)
 
+    in_context = False
+
     def __init__(self, worker: Worker) -> None:
         super().__init__(worker, ())
+        # Whose spans the request has is decided where it is served.
+        self.joined = None
         del worker.open[self.span_id]
         self.flags = 0
         self.version = ""

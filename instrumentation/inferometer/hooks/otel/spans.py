@@ -170,3 +170,15 @@ def _name_scope(tracer: Any) -> None:
     scope = getattr(tracer, "_instrumentation_scope", None)
     if scope is not None:
         tracer._instrumentation_scope = type(scope)(_SCOPE, VERSION)  # noqa: SLF001 - there is no public way
+
+
+def is_heard(source: Any) -> bool:
+    """Whether anybody listens to the spans of a provider, a tracer or a span; a provider may have no processor.
+
+    Some servers set one up for themselves and give it an exporter only where that is configured.
+    """
+    for name in ("_active_span_processor", "span_processor", "_span_processor"):
+        processor = getattr(source, name, None)
+        if processor is not None:
+            return getattr(processor, "_span_processors", True) != ()
+    return True

@@ -18,7 +18,7 @@ from inferometer.catalog import spans
 from inferometer.catalog.labels import DROP_REASON
 from inferometer.hooks.otel.context import Current, attach, caller, detach
 from inferometer.hooks.otel.joined import Joined
-from inferometer.hooks.otel.spans import Spans
+from inferometer.hooks.otel.spans import Spans, is_heard
 from inferometer.record.model import Flag
 from inferometer.recorder.tracing import FOREIGN, Untraced
 from inferometer.recorder.worker import Worker
@@ -38,6 +38,8 @@ PACE: Final = 64
 """Requests whose spans are made at once, about a batch of the SDK's exporter; then there is a pause."""
 PAUSE_SECONDS: Final = 0.005
 _QUEUE_FULL: Final = DROP_REASON.values[2]
+_SERVING: Final = (SpanKind.SERVER, SpanKind.CONSUMER)
+"""Kinds of spans around a request that are its own: of a job the consumer's."""
 _SAMPLED: Final = int(Flag.SAMPLED)
 _LOW: Final = (1 << 64) - 1
 _MISSED: Final = 2
@@ -95,7 +97,10 @@ class OpenTelemetryTracing:
         # One of ours is that of a request around this one, which passes its trace on itself, or is left over.
         if not context.is_valid or context.is_remote or isinstance(here, Current):
             return
-        if not here.is_recording() or getattr(here, "kind", None) is SpanKind.SERVER:
+        if not is_heard(here):
+            _share(request, here)
+            return
+        if not here.is_recording() or getattr(here, "kind", None) in _SERVING:
             # What was sampled out does not tell its kind; nothing of it leaves, and nothing of ours may.
             self._join(request, joined, here)
             return
@@ -109,10 +114,7 @@ class OpenTelemetryTracing:
         """*span* is the request's SERVER span."""
         context = span.get_span_context()
         joined.span, joined.span_id = span, context.span_id
-        high, low = context.trace_id >> 64, context.trace_id & _LOW
-        if (high, low) != (request.trace_hi, request.trace_lo):
-            # The user's propagators read other headers than we do, or none.
-            request.trace_hi, request.trace_lo, request.parent_id = high, low, 0
+        _share(request, span)
         flags = request.flags & ~_SAMPLED | FOREIGN
         request.flags = flags | _SAMPLED if context.trace_flags.sampled else flags
 
@@ -126,6 +128,8 @@ class OpenTelemetryTracing:
         if not isinstance(joined, Joined) or getattr(self._making, "server", False):
             return context
         if joined.tracer is None:
+            if not is_heard(tracer):
+                return context
             joined.tracer = tracer
         if kind is SpanKind.SERVER or self._off or context is not None:
             return context
@@ -146,9 +150,13 @@ class OpenTelemetryTracing:
         joined = request.joined
         if not isinstance(joined, Joined) or getattr(self._making, "server", False):
             return
-        if kind is SpanKind.SERVER and joined.span is None and not self.owns:
+        if kind is not SpanKind.SERVER or joined.span is not None or self.owns:
+            return
+        if is_heard(tracer):
             joined.tracer = tracer
             self._join(request, joined, span)
+        else:
+            _share(request, span)
 
     def _serve(self, request: "OpenRequest", joined: Joined) -> Span:
         """Make the SERVER span, in the pipeline of the user."""
@@ -179,7 +187,7 @@ class OpenTelemetryTracing:
     def _ours_to_make(self, joined: Joined) -> bool:
         if joined.span is not None or self.owns or self._off:
             return False
-        return joined.tracer is not None or self._provider is not None
+        return joined.tracer is not None or (self._provider is not None and is_heard(self._provider))
 
     def answering(self, request: "OpenRequest") -> None:
         """The answer begins: last moment to find a span that no hook saw, and to name what is known on it."""
@@ -195,7 +203,10 @@ class OpenTelemetryTracing:
             here = trace.get_current_span()
             if here is INVALID_SPAN or here is joined.local or here.get_span_context().is_remote:
                 return
-            self._join(request, joined, here)
+            if is_heard(here):
+                self._join(request, joined, here)
+            else:
+                _share(request, here)
         self._name(request, joined)
 
     def _name(self, request: "OpenRequest", joined: Joined) -> None:
@@ -283,3 +294,12 @@ class OpenTelemetryTracing:
         """In a forked child: what waits is the parent's."""
         self._waiting.clear()
         self._making = threading.local()
+
+
+def _share(request: "OpenRequest", span: Span) -> None:
+    """Take over the trace id of a span, which goes out with the user's calls, whether anybody gets the span or not."""
+    context = span.get_span_context()
+    high, low = context.trace_id >> 64, context.trace_id & _LOW
+    if (high, low) != (request.trace_hi, request.trace_lo):
+        # The user's propagators read other headers than we do, or none.
+        request.trace_hi, request.trace_lo, request.parent_id = high, low, 0
