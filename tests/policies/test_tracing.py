@@ -23,7 +23,7 @@ from inferometer.catalog import spans
 from inferometer.catalog.stages import Kind, Stage
 from inferometer.hooks import httpx as httpx_hook
 from inferometer.hooks.grpc_threaded_call import ThreadedCall
-from inferometer.hooks.otel import bypass_asgi, bypass_wsgi, tracing
+from inferometer.hooks.otel import bypass_asgi, bypass_wsgi, outbox
 from inferometer.hooks.otel import sdk as sdk_hook
 from inferometer.hooks.otel.api import provided
 from inferometer.otlp import Kept, Resource, encode_trace
@@ -382,7 +382,7 @@ def test_stages_stay_within_the_time_of_their_parent(bench):
 
 
 def test_more_requests_than_a_frame_has_room_for_are_dropped_and_counted(bench, monkeypatch):
-    monkeypatch.setattr(tracing, "MAX_PER_FRAME", 3)
+    monkeypatch.setattr(outbox, "MAX_PER_FRAME", 3)
     b = bench()
     for _ in range(5):
         b.request().close()
@@ -395,7 +395,7 @@ def test_more_requests_than_a_frame_has_room_for_are_dropped_and_counted(bench, 
 
 
 def test_more_requests_than_may_wait_are_dropped_and_counted(bench, monkeypatch):
-    monkeypatch.setattr(tracing, "MAX_WAITING", 2)
+    monkeypatch.setattr(outbox, "MAX_WAITING", 2)
     b = bench()
     for _ in range(5):
         b.request().close()
@@ -413,7 +413,7 @@ def test_a_request_whose_row_was_dropped_is_not_waited_for(bench):
 
     assert b.worker.buffers.drops() == {"buffer_full": 1, "queue_full": 1}
     assert [span.kind for span in finished] == [SpanKind.SERVER]
-    assert b.worker.tracing._waiting == {}
+    assert len(b.worker.tracing._outbox) == 0
 
 
 def test_an_outgoing_span_of_the_users_is_a_dependency(bench):

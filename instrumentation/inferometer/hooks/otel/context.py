@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from inferometer.record.model import Flag
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _UNSAMPLED = TraceFlags(TraceFlags.DEFAULT)
 _CALLER_SAMPLED = int(Flag.SAMPLED)
+_LOW = (1 << 64) - 1
 _OUR_STATE = TraceState.from_header([outgoing_state(b"")])
 _BAGGAGE = W3CBaggagePropagator()
 
@@ -83,3 +84,12 @@ def caller(request: "OpenRequest") -> Context:
         trace_state=state,
     )  # fmt: skip
     return trace.set_span_in_context(NonRecordingSpan(parent), Context())
+
+
+def share(request: "OpenRequest", span: Span) -> None:
+    """Take over the trace id of a span, which goes out with the user's calls, whether anybody gets the span or not."""
+    context = span.get_span_context()
+    high, low = context.trace_id >> 64, context.trace_id & _LOW
+    if (high, low) != (request.trace_hi, request.trace_lo):
+        # The user's propagators read other headers than we do, or none.
+        request.trace_hi, request.trace_lo, request.parent_id = high, low, 0

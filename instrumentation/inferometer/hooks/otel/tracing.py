@@ -15,35 +15,23 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN, ProxyTracerProvider, Span, SpanKind
 
 from inferometer.catalog import spans
-from inferometer.catalog.labels import DROP_REASON
-from inferometer.hooks.otel.context import Current, attach, caller, detach
+from inferometer.hooks.otel.context import Current, attach, caller, detach, share
 from inferometer.hooks.otel.joined import Joined
+from inferometer.hooks.otel.outbox import Outbox
 from inferometer.hooks.otel.spans import Spans, is_heard
 from inferometer.record.model import Flag
 from inferometer.recorder.tracing import FOREIGN, Untraced
 from inferometer.recorder.worker import Worker
 from inferometer.settings import Policy
-from inferometer.wire.frame import Names, decode
-from inferometer.wire.records import batches, records
+from inferometer.wire.frame import Names
 
 if TYPE_CHECKING:
     from inferometer.recorder.request import OpenRequest
 
 HOOK: Final = "opentelemetry"
-MAX_WAITING: Final = 4096
-"""Sampled requests whose spans wait for the next frame; more are dropped and counted."""
-MAX_PER_FRAME: Final = 256
-"""Requests whose spans are made per frame: some 2,000 spans, which is what the SDK's queue holds."""
-PACE: Final = 64
-"""Requests whose spans are made at once, about a batch of the SDK's exporter; then there is a pause."""
-PAUSE_SECONDS: Final = 0.005
-_QUEUE_FULL: Final = DROP_REASON.values[2]
 _SERVING: Final = (SpanKind.SERVER, SpanKind.CONSUMER)
 """Kinds of spans around a request that are its own: of a job the consumer's."""
 _SAMPLED: Final = int(Flag.SAMPLED)
-_LOW: Final = (1 << 64) - 1
-_MISSED: Final = 2
-"""Frames after which the row of a request is not to come any more: it was dropped."""
 
 
 class OpenTelemetryTracing:
@@ -60,7 +48,7 @@ class OpenTelemetryTracing:
         self._off = self._wanted is Policy.OFF
         self._provider: Any = None
         self._spans = Spans(worker.bits)
-        self._waiting: dict[int, Joined] = {}
+        self._outbox = Outbox(worker, self._spans)
         self._making = threading.local()
         worker.hooks.on_failure(HOOK, self._give_up)
 
@@ -98,7 +86,7 @@ class OpenTelemetryTracing:
         if not context.is_valid or context.is_remote or isinstance(here, Current):
             return
         if not is_heard(here):
-            _share(request, here)
+            share(request, here)
             return
         if not here.is_recording() or getattr(here, "kind", None) in _SERVING:
             # What was sampled out does not tell its kind; nothing of it leaves, and nothing of ours may.
@@ -107,14 +95,14 @@ class OpenTelemetryTracing:
         if self.owns and request.parent_id:
             return
         joined.local = here
-        request.trace_hi, request.trace_lo = context.trace_id >> 64, context.trace_id & _LOW
+        share(request, here)
         request.parent_id = context.span_id
 
     def _join(self, request: "OpenRequest", joined: Joined, span: Span) -> None:
         """*span* is the request's SERVER span."""
         context = span.get_span_context()
         joined.span, joined.span_id = span, context.span_id
-        _share(request, span)
+        share(request, span)
         flags = request.flags & ~_SAMPLED | FOREIGN
         request.flags = flags | _SAMPLED if context.trace_flags.sampled else flags
 
@@ -156,7 +144,7 @@ class OpenTelemetryTracing:
             joined.tracer = tracer
             self._join(request, joined, span)
         else:
-            _share(request, span)
+            share(request, span)
 
     def _serve(self, request: "OpenRequest", joined: Joined) -> Span:
         """Make the SERVER span, in the pipeline of the user."""
@@ -206,7 +194,7 @@ class OpenTelemetryTracing:
             if is_heard(here):
                 self._join(request, joined, here)
             else:
-                _share(request, here)
+                share(request, here)
         self._name(request, joined)
 
     def _name(self, request: "OpenRequest", joined: Joined) -> None:
@@ -245,61 +233,16 @@ class OpenTelemetryTracing:
             return
         if joined.tracer is None:
             joined.tracer = self._provider
-        if joined.tracer is None or len(self._waiting) >= MAX_WAITING:
-            self._drop(joined)
-        else:
-            self._waiting[request.span_id] = joined
-
-    def _drop(self, joined: Joined) -> None:
-        self._worker.buffers.dropped(reason=_QUEUE_FULL)
-        if joined.ours and joined.span is not None:
-            joined.span.end()
+        self._outbox.put(request.span_id, joined)
 
     def sent(self, frame: bytes, names: Callable[[], Names]) -> None:
         """Make the spans of the sampled requests whose records are in the frame."""
-        if not self._waiting:
-            return
         try:
-            self._sent(frame, names)
+            self._outbox.sent(frame, names)
         except Exception as error:  # noqa: BLE001 - the edge: the frame is on its way
             self._worker.hooks.failed(HOOK, error)
 
-    def _sent(self, frame: bytes, names: Callable[[], Names]) -> None:
-        read, known = decode(frame), names()
-        offset = read.wall_ns - read.monotonic_ns
-        of_batches = {batch.batch_id: batch for batch in batches(read, known)}
-        made = 0
-        for record in records(read, known):
-            joined = self._waiting.pop(record.span_id, None)
-            if joined is None:
-                continue
-            made += 1
-            if made > MAX_PER_FRAME:
-                self._drop(joined)
-                continue
-            self._spans.write(joined, record, offset, of_batches)
-            # A server's own threads come first, and the exporter's must find time to take a batch away.
-            time.sleep(0 if made % PACE else PAUSE_SECONDS)
-        self._forget()
-
-    def _forget(self) -> None:
-        """Give up what waits for a row that was dropped."""
-        for span_id, joined in list(self._waiting.items()):
-            joined.frames += 1
-            if joined.frames > _MISSED:
-                del self._waiting[span_id]
-                self._drop(joined)
-
     def after_fork(self) -> None:
         """In a forked child: what waits is the parent's."""
-        self._waiting.clear()
+        self._outbox.clear()
         self._making = threading.local()
-
-
-def _share(request: "OpenRequest", span: Span) -> None:
-    """Take over the trace id of a span, which goes out with the user's calls, whether anybody gets the span or not."""
-    context = span.get_span_context()
-    high, low = context.trace_id >> 64, context.trace_id & _LOW
-    if (high, low) != (request.trace_hi, request.trace_lo):
-        # The user's propagators read other headers than we do, or none.
-        request.trace_hi, request.trace_lo, request.parent_id = high, low, 0
