@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.catalog.phases import IN_ORDER, Phase
+from inferometer.catalog.stages import Outcome
 from inferometer.record import Moment
 from inferometer.recorder.cold_start import MAX_LOADS, WAIT_NS, ColdStart
 from inferometer.recorder.shapes import Shapes
@@ -63,10 +64,10 @@ class Begun:
         return cold_start(frame, self.shapes.all())
 
 
-def request(arrival: int, end: int, *, status: int = 200, span: int = 7) -> bytes:
+def request(arrival: int, end: int, *, outcome: Outcome = Outcome.OK, span: int = 7) -> bytes:
     stamps = [0] * len(Moment)
     stamps[Moment.START], stamps[Moment.LAST] = START + arrival * MS, START + end * MS
-    values = dict.fromkeys(REQUESTS.names, 0) | {"trace_hi": 5, "trace_lo": 6, "span_id": span, "status": status}
+    values = dict.fromkeys(REQUESTS.names, 0) | {"trace_hi": 5, "trace_lo": 6, "span_id": span, "outcome": outcome}
     values |= {moment.name.lower(): stamps[moment] for moment in Moment}
     return REQUESTS.row.pack(*values.values())
 
@@ -143,12 +144,13 @@ def test_a_process_that_was_never_ready_tells_nothing(end):
     assert begun.told(request(1, 2)) is None
 
 
-def test_a_request_that_was_not_answered_is_not_the_first():
+def test_a_request_whose_client_left_is_not_the_first():
     begun = Begun()
     begun.at(500).ready()
 
-    assert begun.told(request(600, 700, status=0)) is None
-    assert begun.told(request(600, 700, status=0), request(650, 800)).end == START + 800 * MS
+    cancelled = request(600, 700, outcome=Outcome.CANCELLED)
+    assert begun.told(cancelled) is None
+    assert begun.told(cancelled, request(650, 800)).end == START + 800 * MS
 
 
 def test_a_request_that_came_before_its_worker_was_ready_waited_for_it():

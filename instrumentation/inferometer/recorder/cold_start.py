@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from inferometer.catalog.phases import IN_ORDER, Phase
+from inferometer.catalog.stages import Outcome
 from inferometer.record.model import Moment
 from inferometer.wire.layout import PHASES, REQUESTS
 
@@ -17,7 +18,7 @@ MAX_LOADS: Final = 100
 _AT: Final = {name: index for index, name in enumerate(REQUESTS.names)}
 _ARRIVALS: Final = tuple(_AT[moment.name.lower()] for moment in (Moment.ARRIVAL, Moment.START, Moment.ENTRY))
 _ENDS: Final = tuple(_AT[moment.name.lower()] for moment in (Moment.LAST, Moment.DONE))
-_STATUS: Final = _AT["status"]
+_OUTCOME: Final = _AT["outcome"]
 
 
 class ColdStart:
@@ -106,7 +107,8 @@ class ColdStart:
 
 
 def _first(finished: bytes) -> tuple[int, ...] | None:
-    answered = (row for row in REQUESTS.row.iter_unpack(finished) if row[_STATUS])
+    # A status tells nothing here: gRPC's of success is 0, and a job has none.
+    answered = (row for row in REQUESTS.row.iter_unpack(finished) if row[_OUTCOME] != Outcome.CANCELLED)
     return min(answered, key=_end, default=None)
 
 
