@@ -1,7 +1,9 @@
 """Real servers in processes of their own, and a collector for what they send."""
 
+import contextlib
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -47,6 +49,15 @@ class Served:
         return self.collector.wait(before + count)[before:]
 
 
+def free_port() -> int:
+    """One below those that the kernel gives to whoever asks for any, so that nobody is given it meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+
+
 def listening(where: int | str) -> bool:
     """Whether somebody listens on a port, or on a Unix socket."""
     family, address = (socket.AF_UNIX, where) if isinstance(where, str) else (socket.AF_INET, ("127.0.0.1", where))
@@ -59,9 +70,7 @@ def serve(tmp_path_factory):
     running = []
 
     def start(*command, unix="", **environment) -> Served:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            port = sock.getsockname()[1]
+        port = free_port()
         folder = tmp_path_factory.mktemp("serve")
         collector = Collector(folder / "i.sock")
         environ = {**os.environ, "INFEROMETER_SIDECAR": collector.address, "INFEROMETER_FLUSH_SECONDS": "0.05"}

@@ -1,8 +1,10 @@
 """Several workers, one page: totals are right with and without a sidecar, also after the worker that holds it dies."""
 
+import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -34,9 +36,12 @@ FORK_AFTER_IMPORT = [sys.executable, str(HERE / "serve_forked.py")]
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """One below those that the kernel gives to whoever asks for any, so that nobody is given it meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(what: str, ask: Callable[[], object], *, seconds: float = 30.0) -> object:

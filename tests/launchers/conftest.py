@@ -1,8 +1,10 @@
 """Servers, started by every launcher as people start them."""
 
+import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,9 +23,12 @@ SECONDS = 30.0
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """One below those that the kernel gives to whoever asks for any, so that nobody is given it meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(what: str, ask: Callable[[], object]) -> None:
@@ -87,7 +92,8 @@ def launch(tmp_path) -> Iterator[Callable[..., Launched]]:
     def start(*command: str, folder: Path = HERE, **environment: str) -> Launched:
         port = free_port()
         collector = Collector(tmp_path / f"{len(running)}.sock")
-        environ = {**os.environ, "INFEROMETER_SIDECAR": collector.address, "INFEROMETER_FLUSH_SECONDS": "0.05"}
+        # So long that what is there at the end came because the server ended.
+        environ = {**os.environ, "INFEROMETER_SIDECAR": collector.address, "INFEROMETER_FLUSH_SECONDS": "5"}
         environ.pop("OTEL_SERVICE_NAME", None)
         path = tmp_path / f"{len(running)}.log"
         with path.open("wb") as log:
