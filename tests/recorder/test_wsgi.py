@@ -2,6 +2,7 @@
 
 import gc
 import io
+import pickle
 import sys
 from wsgiref.handlers import SimpleHandler
 from wsgiref.util import FileWrapper, setup_testing_defaults
@@ -454,3 +455,29 @@ def test_an_answer_that_cannot_be_looked_at_is_given_all_the_same(bench, monkeyp
     assert server.parts == [b"a", b"b"]
     assert bench.records()[0].bytes_out == 2
     assert bench.worker.hooks.errors() == {"wsgi": 1}
+
+
+def plain(environ, start_response):
+    start_response("200 OK", [])
+    return [b"plain"]
+
+
+@pytest.fixture
+def wrapped(bench, monkeypatch):
+    monkeypatch.setattr(wsgi, "worker_of_this_process", lambda: bench.worker)
+    return inferometer.wsgi(plain)
+
+
+def test_a_wrapped_application_is_recorded_and_stays_picklable(bench, wrapped):
+    Server().serve(pickle.loads(pickle.dumps(wrapped)))  # noqa: S301 - our own
+
+    assert bench.records()[0].bytes_out == 5
+
+
+def test_a_wrapped_application_whose_recording_breaks_is_served_without_it(bench, wrapped, monkeypatch):
+    calls = []
+    monkeypatch.setattr(wsgi, "WsgiRequest", lambda *_: calls.append(1) or 1 / 0)
+    for _ in range(3):
+        assert Server().serve(wrapped).parts == [b"plain"]
+
+    assert (len(calls), bench.worker.hooks.errors()) == (1, {"wsgi": 1})

@@ -185,7 +185,7 @@ class request:  # noqa: N801 - reads as a keyword: with inferometer.request("ran
     def _begin(self) -> JobRequest | None:
         here = worker()
         if not here.started:
-            here.start()
+            here.start(ready=False)
         if not here.started:
             # It is switched off.
             return None

@@ -28,12 +28,30 @@ def wsgi(app: WSGIApplication) -> WSGIApplication:
     Returns:
         The application to give to the server.
     """
-    recorded = recording(worker_of_this_process(), lambda _, environ, start_response: app(environ, start_response))
+    return RecordedApplication(app)
 
-    def inferometer_application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return recorded(app, environ, start_response)
 
-    return inferometer_application
+class RecordedApplication:
+    """An application whose requests are recorded; it is pickled as what it was made of."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        worker = worker_of_this_process()
+        self._app = app
+        self._recorded: Method | None = recording(
+            worker, lambda _, environ, start_response: app(environ, start_response)
+        )
+        worker.hooks.on_failure(WSGI_HOOK, self._take_out)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Be the application."""
+        recorded = self._recorded
+        return self._app(environ, start_response) if recorded is None else recorded(self, environ, start_response)
+
+    def __reduce__(self) -> tuple[Callable[[WSGIApplication], WSGIApplication], tuple[WSGIApplication]]:
+        return wsgi, (self._app,)
+
+    def _take_out(self) -> None:
+        self._recorded = None
 
 
 def recording(worker: Worker, call: Method) -> Method:
