@@ -34,7 +34,7 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
         raise UnsupportedError("grpc.aio.Server does not take its interceptors third")
     ours = _interceptor(worker, hook, module.ServerInterceptor)
     replace(worker, hook, module.Server, "__init__", lambda original: _with(ours, original))
-    replace(worker, hook, module.Server, "start", starting(worker, hook))
+    replace(worker, hook, module.Server, "start", starting(worker, hook, lambda: _ask(worker)))
 
 
 def _with(ours: Any, original: Callable[..., None]) -> Callable[..., None]:
@@ -73,6 +73,10 @@ def _interceptor(worker: Worker, hook: str, base: type) -> Any:
     return Interceptor()
 
 
+def _ask(worker: Worker) -> None:
+    worker.loop_lag.ask(asyncio.get_running_loop())
+
+
 class _Opening:
     """Opens calls, until the hook is taken out: servers that have the interceptor keep it."""
 
@@ -92,6 +96,7 @@ class _Opening:
         worker = self._worker
         try:
             if not worker.started:
+                _ask(worker)
                 worker.start(ready=False)
             method = details.method
             # It is not started where it is switched off.

@@ -38,12 +38,14 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     replace(worker, hook, module._Server, "start", starting(worker, hook))  # noqa: SLF001 - the class that servers have
 
 
-def starting(worker: Worker, hook: str) -> Callable[[Any], Any]:
-    """Makes of a server's ``start`` one that starts the worker, too."""
+def starting(worker: Worker, hook: str, before: Callable[[], None] | None = None) -> Callable[[Any], Any]:
+    """Makes of a server's ``start`` one that starts the worker, too, and before that calls *before*."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def start(self: Any, *args: Any, **kwargs: Any) -> Any:
             try:
+                if before is not None:
+                    before()
                 worker.start()
             except Exception as error:  # noqa: BLE001 - the edge
                 worker.hooks.failed(hook, error)
