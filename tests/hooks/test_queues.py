@@ -4,9 +4,12 @@ import http.client
 import socket
 import time
 from contextlib import contextmanager
+from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from inferometer.catalog import requests, telemetry
 from inferometer.catalog.stages import Kind, Stage
 from inferometer.record import Moment, partition
 
@@ -223,3 +226,40 @@ def test_threads_and_who_waits_for_them_are_in_the_frames(server):
         server.collector.until(lambda: server.collector.frames[-1].gauges["threads"] == [1, 1, 2])
 
     server.collector.until(lambda: server.collector.frames[-1].gauges["threads"] == [1, 0, 0])
+
+
+def test_without_a_sidecar_a_proxys_wait_and_the_queues_are_on_the_page(serve, tmp_path):
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        page = sock.getsockname()[1]
+    server = serve(
+        *UVICORN, THREADS="7", INFEROMETER_SIDECAR="", INFEROMETER_RUNTIME_DIR=str(tmp_path / "run"),
+        INFEROMETER_METRICS=f"127.0.0.1:{page}",
+    )  # fmt: skip
+    for ahead in (-0.25, 60):
+        server.ask("/fast", headers={"x-request-start": f"t={time.time() + ahead:.3f}"})
+
+    def shown():
+        found = {}
+        try:
+            with urlopen(f"http://127.0.0.1:{page}/metrics", timeout=5) as text:
+                for family in text_string_to_metric_families(text.read().decode()):
+                    for sample in family.samples:
+                        found[sample.name] = found.get(sample.name, 0) + sample.value
+        except OSError:
+            return {}
+        return found
+
+    deadline = time.monotonic() + 20
+    while shown().get(f"{requests.PROXY_WAIT.name}_count") != 1 or shown().get(telemetry.PROXY_SKEWS.name) != 1:
+        assert time.monotonic() < deadline, shown()
+        time.sleep(0.1)
+    found = shown()
+
+    assert 0.24 < found[f"{requests.PROXY_WAIT.name}_sum"] < 5
+    assert found[f"{requests.REQUEST_DURATION.name}_count"] == 2
+    # By a clock that is not ours: no part of any duration.
+    assert found[f"{requests.REQUEST_DURATION.name}_sum"] < 0.24
+    assert found[requests.THREADS.name] == 7
+    assert found[requests.THREADS_BUSY.name] == found[requests.THREADS_WAITED_FOR.name] == 0
+    assert found[requests.ACCEPT_QUEUE.name] == 0
