@@ -1,7 +1,9 @@
 """MLServer for real, with its models in processes of their own and in the server's."""
 
 import json
+import socket
 
+import grpc
 import pytest
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
@@ -131,3 +133,29 @@ def test_one_request_after_the_other_is_queue_time(server, milliseconds):
     # 50 ms each: in the worker's queue, or while the server's own event loop is busy.
     assert waits[-1] >= 100
     assert waits[0] < 50
+
+
+def field(number, data):
+    """A length-delimited field of protobuf."""
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+def test_over_grpc_it_is_the_same(start_mlserver, milliseconds):
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    # The server of gRPC is made before any model is loaded, so the line in a model's module is too late for it.
+    server = start_mlserver("1", MLSERVER_GRPC_PORT=str(port), switched_on=True)
+    # ModelInferRequest: model_name, inputs (name, datatype, shape, contents with bytes_contents).
+    tensor = field(1, b"text") + field(2, b"BYTES") + field(3, b"\x01\x01") + field(5, field(8, b"four"))
+    asked = field(1, b"words") + field(5, tensor)
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer", lambda data: data, lambda data: data)
+        answers = []
+        record = server.record(lambda: answers.append(infer(asked, timeout=20)))
+
+    assert b"words" in answers[0]
+    assert (record.labels.model, record.labels.route) == ("words", "inference.GRPCInferenceService/ModelInfer")
+    assert record.outcome is Outcome.OK
+    assert milliseconds(record)[Stage.EXECUTE] >= 50
+    assert len(record.executes) == 1
