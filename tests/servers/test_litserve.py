@@ -1,7 +1,14 @@
 """LitServe for real: API servers, and inference workers in processes of their own."""
 
-import pytest
+import socket
+import time
+from collections import Counter
+from urllib.request import urlopen
 
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from inferometer.catalog import requests
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record import Flag
 from inferometer.wire.records import executes
@@ -161,3 +168,31 @@ def test_the_fast_queue_brings_it_back_as_well(start, milliseconds):
 
     assert milliseconds(record)[Stage.EXECUTE] >= 50
     assert len(record.executes) == 1
+
+
+def test_without_a_sidecar_one_page_has_the_totals_of_all_processes(start):
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    server = start(
+        "bentoml", "{python}", "app_lit.py", "{port}", ready="/health", INFEROMETER_SIDECAR="",
+        INFEROMETER_METRICS=f"127.0.0.1:{port}", INFEROMETER_RUNTIME_DIR="{folder}/run",
+    )  # fmt: skip
+    single, batched = ("/single", {"text": "abc"}), ("/batched", {"text": "abc"})
+    assert {answer[0] for answer in server.together(*[single] * 6, *[batched] * 6)} == {200}
+
+    def totals():
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+            families = list(text_string_to_metric_families(page.read().decode()))
+        found = Counter()
+        for sample in (sample for family in families for sample in family.samples):
+            if sample.name == requests.REQUESTS.name and sample.labels["outcome"] == "ok":
+                found[sample.labels["model"]] += sample.value
+            elif sample.name == f"{requests.BATCH_SIZE.name}_sum":
+                found["in batches"] += sample.value
+        return dict(found)
+
+    deadline = time.monotonic() + 30
+    while totals() != {"Single": 6, "Batched": 6, "in batches": 6}:
+        assert time.monotonic() < deadline, totals()
+        time.sleep(0.2)
