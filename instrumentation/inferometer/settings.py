@@ -21,7 +21,11 @@ _ON: Final = frozenset({"1", "true", "yes", "on"})
 _OFF: Final = frozenset({"0", "false", "no", "off"})
 
 # Probes and scrapes are no inference: they would be most of the requests of a quiet service.
-PROBES: Final = frozenset({"/health", "/healthz", "/livez", "/metrics", "/ping", "/readyz", "/ready"})
+PROBES: Final = frozenset(
+    {
+        "/health", "/healthz", "/livez", "/metrics", "/ping", "/readyz", "/ready", "/v2/health/live", "/v2/health/ready",
+    }
+)  # fmt: skip
 
 
 def _runtime_dir(environ: Mapping[str, str]) -> Path:
