@@ -1,4 +1,4 @@
-"""A user's batch job: it waits for nobody, its first unit is its first request."""
+"""A user's batch job of one unit."""
 
 import time
 
