@@ -23,7 +23,8 @@ _OFF: Final = frozenset({"0", "false", "no", "off"})
 # Probes and scrapes are no inference: they would be most of the requests of a quiet service.
 PROBES: Final = frozenset(
     {
-        "/health", "/healthz", "/livez", "/metrics", "/ping", "/readyz", "/ready", "/v2/health/live", "/v2/health/ready",
+        "/health", "/healthz", "/livez", "/metrics", "/ping", "/readyz", "/ready",
+        "/v2/health/live", "/v2/health/ready",
     }
 )  # fmt: skip
 
