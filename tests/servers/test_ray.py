@@ -1,6 +1,9 @@
 """Ray Serve for real: proxy, replicas, handles and batches, each hop in a process of its own."""
 
+import os
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from inferometer.wire.cold_starts import cold_start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
+INSTRUMENTATION = Path(__file__).parents[2] / "instrumentation"
 PROXY = "ray-serve-proxy"
 COMMAND = ("{python}", "serve_ray.py", "{port}", "{folder}")
 
@@ -250,3 +254,16 @@ def test_the_examples_replica_records_by_the_import_line_alone(start):
     assert (record.labels.model, record.outcome) == ("Counter", Outcome.OK)
     assert record.flags & Flag.ENTRY
     assert record.executes[0].kind is Kind.BATCH
+
+
+def test_a_program_switches_on_the_ray_that_it_starts(environment):
+    code = "import os, inferometer.auto; from ray import serve; print(os.environ.get('INFEROMETER_ENABLED'))"
+    shown = [
+        subprocess.run(
+            [environment("ray"), "-c", code], check=True, capture_output=True, text=True,
+            env={"PYTHONPATH": str(INSTRUMENTATION), "PATH": os.environ["PATH"], **given},
+        ).stdout.strip()
+        for given in ({}, {"INFEROMETER_ENABLED": "0"})
+    ]  # fmt: skip
+
+    assert shown == ["1", "0"]
