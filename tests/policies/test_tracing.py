@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from opentelemetry import context, trace
+from opentelemetry import context, propagate, trace
 from opentelemetry.instrumentation import asgi as instrumentation_asgi
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
@@ -508,6 +508,29 @@ def test_a_span_around_our_attempt_is_no_attempt_and_no_other_one_either(bench, 
 
     assert [call.call_id for call in record.calls] == [7]
     assert record.intervals == ()
+
+
+@pytest.mark.parametrize("policy", [None, Policy.OWN])
+def test_what_the_users_client_sends_on_has_our_member_in_front(bench, policy):
+    b = bench(policy)
+    httpx_hook.install(b.worker, httpx, "httpx")
+    b.worker.hooks.set("httpx", "active")
+    sent = []
+    client = httpx.Client(transport=httpx.MockTransport(lambda got: sent.append(got.headers) or httpx.Response(200)))
+    HTTPXClientInstrumentor.instrument_client(client, tracer_provider=b.provider)
+    headers = {"traceparent": PARENT.decode(), "tracestate": "vendor=1", "baggage": "team=blue"}
+    request = b.request(*[(name.encode(), value.encode()) for name, value in headers.items()])
+    if policy is None:
+        with b.tracer.start_as_current_span("theirs", context=propagate.extract(headers), kind=SpanKind.SERVER):
+            client.get("http://callee/x")
+    else:
+        client.get("http://callee/x")
+    request.close()
+    b.flush()
+
+    assert sent[0]["tracestate"] == "inferometer=1,vendor=1"
+    assert sent[0]["traceparent"].startswith(PARENT[:35].decode())
+    assert sent[0]["baggage"] == "team=blue"
 
 
 def test_the_middleware_of_others_is_passed_by_under_own_for_what_is_recorded(bench):

@@ -10,7 +10,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags,
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from inferometer.record.model import Flag
-from inferometer.recorder.headers import outgoing_state
+from inferometer.recorder.headers import MEMBER, outgoing_state
 
 if TYPE_CHECKING:
     from inferometer.recorder.request import OpenRequest
@@ -84,6 +84,21 @@ def caller(request: "OpenRequest") -> Context:
         trace_state=state,
     )  # fmt: skip
     return trace.set_span_in_context(NonRecordingSpan(parent), Context())
+
+
+def with_member(parent: SpanContext) -> Context | None:
+    """A context for a span that goes out, whose ``tracestate`` has our member in front; None: the current one will do.
+
+    Without a state OpenTelemetry sends none, and the member that our own hook puts there stays.
+    """
+    state = parent.trace_state
+    if not state or MEMBER in state:
+        return None
+    ours = SpanContext(
+        parent.trace_id, parent.span_id, is_remote=parent.is_remote, trace_flags=parent.trace_flags,
+        trace_state=TraceState.from_header([outgoing_state(state.to_header().encode())]),
+    )  # fmt: skip
+    return trace.set_span_in_context(NonRecordingSpan(ours))
 
 
 def share(request: "OpenRequest", span: Span) -> None:

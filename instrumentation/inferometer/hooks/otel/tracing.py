@@ -15,7 +15,7 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN, ProxyTracerProvider, Span, SpanKind
 
 from inferometer.catalog import spans
-from inferometer.hooks.otel.context import Current, attach, caller, detach, share
+from inferometer.hooks.otel.context import Current, attach, caller, detach, share, with_member
 from inferometer.hooks.otel.joined import Joined
 from inferometer.hooks.otel.outbox import Outbox
 from inferometer.hooks.otel.spans import Spans, is_heard
@@ -121,8 +121,9 @@ class OpenTelemetryTracing:
             joined.tracer = tracer
         if kind is SpanKind.SERVER or self._off or context is not None:
             return context
-        if trace.get_current_span().get_span_context().is_valid:
-            return context
+        parent = trace.get_current_span().get_span_context()
+        if parent.is_valid:
+            return with_member(parent) if kind is SpanKind.CLIENT else None
         return trace.set_span_in_context(self._span_of(request, joined))
 
     def _span_of(self, request: "OpenRequest", joined: Joined) -> Span:
