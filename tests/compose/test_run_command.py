@@ -406,6 +406,16 @@ def test_processes_that_are_left_to_us_do_not_stay_as_zombies(run, tmp_path):
     assert len(ran.stdout.partition(".")[0].split()) == 2
 
 
+@pytest.mark.parametrize("name", ["long" * 30, "a space"], ids=["long", "with a space"])
+def test_the_folder_of_temporary_files_may_be_anything(run, tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    command = run(*python("import inferometer\nwith inferometer.request('one'): pass"), TMPDIR=str(folder))
+
+    assert command.wait() == 0
+    assert "1 request recorded" in command.err()
+
+
 def test_the_fleet_file_reaches_sidecar_and_command(run):
     command = run("--config", "examples/fleet.yaml", *python("import os; print(os.environ['INFEROMETER_THRESHOLDS'])"))
 

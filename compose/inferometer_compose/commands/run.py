@@ -21,6 +21,9 @@ from inferometer_exporters.recorder.names import FILE_NAME
 _METRICS_PORT: Final = 9464
 _API_PORT: Final = 9465
 _SOCKET_NAME: Final = "sidecar.sock"
+_MAX_FOLDER: Final = 64
+"""Characters of the folder that ours is made in: the path of a socket has at most 107."""
+_TMP: Final = "/tmp"  # noqa: S108 - ours inside of it has mode 0700
 _LOG_NAME: Final = "sidecar.log"
 _THRESHOLDS_NAME: Final = "thresholds.json"
 
@@ -81,8 +84,9 @@ def _started(
     try:
         state = options.state.absolute() if options.state else cleanup.enter_context(folders.of_this_run(environment))
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A socket's path has at most 108 characters: not in the state's folder.
-        runtime = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="inferometer-run-")))
+        runtime = Path(
+            cleanup.enter_context(tempfile.TemporaryDirectory(prefix="inferometer-run-", dir=_for_sockets()))
+        )
         if thresholds is not None:
             (state / _THRESHOLDS_NAME).write_text(thresholds, encoding="utf-8")
     except OSError as error:
@@ -103,6 +107,12 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], signals: Sign
     except CommandError as error:
         say(str(error))
         return error.status
+
+
+def _for_sockets() -> str:
+    """A folder for temporary files whose paths a socket can have: not long, and no spaces."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= _MAX_FOLDER and not any(map(str.isspace, usual)) else _TMP
 
 
 def _place(options: Options, state: Path, runtime: Path) -> Place:
