@@ -249,10 +249,11 @@ def test_a_command_that_is_not_there_is_a_plain_error(run):
     assert command.err() == "inferometer: no-such-command-of-ours: command not found\n"
 
 
-def test_a_file_that_is_no_program_is_a_plain_error(run, tmp_path):
+@pytest.mark.parametrize("mode", [0o700, 0o600], ids=["executable", "not executable"])
+def test_a_file_that_is_no_program_is_a_plain_error(run, tmp_path, mode):
     program = tmp_path / "program"
     program.write_bytes(b"\x7fELF no program")
-    program.chmod(0o700)
+    program.chmod(mode)
     command = run("--", str(program))
 
     assert command.wait() == 126

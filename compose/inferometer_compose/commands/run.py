@@ -48,8 +48,9 @@ def run(options: Options, environment: Mapping[str, str] = os.environ) -> int:
         FleetError: the fleet file is wrong; nothing is started.
     """
     # Before anything is started: a command that is not there is an error of its own.
-    if shutil.which(options.command[0], path=environment.get("PATH")) is None:
-        say(f"{options.command[0]}: command not found")
+    program = options.command[0]
+    if shutil.which(program, path=environment.get("PATH")) is None and not Path(program).exists():
+        say(f"{program}: command not found")
         return command.NOT_FOUND
     thresholds = None if options.config is None else _thresholds(options.config)
     signals = Signals.held()
