@@ -14,7 +14,7 @@ def main(port: int, folder: str, name: str) -> None:
     module = importlib.import_module(name)
     try:
         ray.init(
-            num_cpus=1, include_dashboard=False, log_to_driver=False, _temp_dir=folder, object_store_memory=80_000_000
+            num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder, object_store_memory=80_000_000
         )
         serve.start(http_options={"host": "127.0.0.1", "port": port})
         apps = getattr(module, "apps", None) or {"only": (module.app, "/")}

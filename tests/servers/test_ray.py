@@ -245,15 +245,28 @@ def test_a_replica_is_ready_when_its_deployment_is_made(server):
     assert len({start.worker_id for start in starts}) == len(starts)
 
 
-def test_the_examples_replica_records_by_the_import_line_alone(start):
-    server = start("ray", *COMMAND, "ray_serve", ready="everything runs")
+@pytest.fixture(scope="module")
+def second(start):
+    """Without the variable: only what the driver's line does."""
+    return start("ray", *COMMAND, "app_ray_second", ready="everything runs")
+
+
+def test_the_examples_replica_records_by_the_import_line_alone(second):
     answers = []
-    (record,) = server.recorded(lambda: answers.append(server.ask("/", b"how many words")), hops(1))
+    (record,) = second.recorded(lambda: answers.append(second.ask("/", b"how many words")), hops(1))
 
     assert answers[0][:2] == (200, b'{"words":3}')
     assert (record.labels.model, record.outcome) == ("Counter", Outcome.OK)
     assert record.flags & Flag.ENTRY
     assert record.executes[0].kind is Kind.BATCH
+
+
+def test_a_defect_in_hooks_costs_no_request(second):
+    answers = [second.ask("/defective", b"four") for _ in range(3)]
+    second.collector.until(lambda: len(second.hook_errors()) == 2)
+
+    assert {answer[:2] for answer in answers} == {(200, b'{"size":4}')}
+    assert second.hook_errors() == {"ray.serve.batching": 1, "ray.serve.replica": 1}
 
 
 def test_a_program_switches_on_the_ray_that_it_starts(environment):
