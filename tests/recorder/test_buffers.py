@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.recorder.buffers import BUFFER_FULL, Buffers
-from inferometer.wire.layout import CALLS, EXECUTES, INTERVALS, REQUESTS, Section
+from inferometer.wire.layout import CALLS, EXECUTES, EXTERNAL_IDS, INTERVALS, REQUESTS, Section
 
 ROW = bytes(REQUESTS.size)
 counts = st.integers(0, 3)
@@ -30,6 +30,19 @@ def test_rows_come_out_as_they_went_in(requests):
     assert rows.tables[Section.CALLS] == b"c" * CALLS.size * sum(n for _, n, _ in requests)
     assert rows.tables[Section.INTERVALS] == b"i" * INTERVALS.size * sum(n for _, _, n in requests)
     assert buffers.take().requests == 0
+
+
+def test_requests_with_a_name_of_their_callers_come_with_it_and_are_bounded_alike():
+    buffers = Buffers(2)
+    for letter in b"abc":
+        buffers.request_named(bytes([letter]) * REQUESTS.size, bytes([letter]) * EXTERNAL_IDS.size)
+    waiting = len(buffers)
+    rows = buffers.take()
+
+    assert (waiting, rows.requests, buffers.drops()) == (2, 2, {BUFFER_FULL: 1})
+    assert rows.tables[Section.REQUESTS] == b"a" * REQUESTS.size + b"b" * REQUESTS.size
+    assert rows.tables[Section.EXTERNAL_IDS] == b"a" * EXTERNAL_IDS.size + b"b" * EXTERNAL_IDS.size
+    assert len(buffers) == 0
 
 
 def test_four_threads_and_a_flusher_lose_nothing_and_count_what_does_not_fit():

@@ -73,11 +73,13 @@ def recording(worker: Worker, call: Method) -> Method:
             await call(self, scope, receive, _lifespan_send(worker, scope, send))
             return
         try:
-            if not worker.started:
+            started = worker.started
+            if not started:
                 worker.start(ready=False)
-            # It is not started where it is switched off.
-            scope[RECORDED] = worker.started and scope["path"] not in excluded
-            request = AsgiRequest(worker, scope, receive, send) if scope[RECORDED] else None
+                # Not where it is switched off.
+                started = worker.started
+            scope[RECORDED] = recorded = started and scope["path"] not in excluded
+            request = AsgiRequest(worker, scope, receive, send) if recorded else None
         except Exception as error:  # noqa: BLE001 - the edge: the request goes on without us
             worker.failed(error)
             request = None

@@ -34,6 +34,7 @@ class Buffers:
         self._limit = limit
         self.plain: list[bytes] = []
         """Rows of requests that have no rows in other tables."""
+        self._named: list[bytes] = []
         self._whole: list[bytes] = []
         self._executes: list[bytes] = []
         self._batches: list[bytes] = []
@@ -44,6 +45,13 @@ class Buffers:
         """A finished request that has nothing but its row."""
         if len(self.plain) < self._limit:
             self.plain.append(row)
+        else:
+            self.dropped()
+
+    def request_named(self, row: bytes, external_id: bytes) -> None:
+        """A finished request that has nothing but its row and what its caller calls it."""
+        if len(self._named) < self._limit:
+            self._named.append(row + external_id)
         else:
             self.dropped()
 
@@ -79,7 +87,7 @@ class Buffers:
             return dict(self._drops)
 
     def __len__(self) -> int:
-        return len(self.plain) + len(self._whole)
+        return len(self.plain) + len(self._named) + len(self._whole)
 
     def take(self) -> Rows:
         """Everything that waits. Only the flusher calls it."""
@@ -89,6 +97,9 @@ class Buffers:
             parts[table.section] = []
         parts[Section.EXECUTES] += _taken(self._executes)
         parts[Section.BATCHES] = _taken(self._batches)
+        for record in _taken(self._named):
+            plain.append(record[: REQUESTS.size])
+            parts[Section.EXTERNAL_IDS].append(record[REQUESTS.size :])
         for record in whole:
             offset = _COUNTS.size
             end = offset + REQUESTS.size
@@ -102,7 +113,7 @@ class Buffers:
         """Forget what the parent process will send, and its lock."""
         self._lock = threading.Lock()
         self._drops.clear()
-        for rows in (self.plain, self._whole, self._executes, self._batches):
+        for rows in (self.plain, self._named, self._whole, self._executes, self._batches):
             rows.clear()
 
 

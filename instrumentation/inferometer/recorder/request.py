@@ -34,9 +34,11 @@ _MAX_STATUS: Final = 999
 _MAX_JOINED: Final = 16_384
 """Bytes of a header that came many times; more of it is not looked at."""
 _RARE: Final = frozenset({*caller.HEADERS, *proxy_wait.HEADERS})
+_PROXIES: Final = frozenset(proxy_wait.HEADERS)
 READ_HEADERS: Final = frozenset({b"traceparent", b"tracestate", *_RARE})
 """What is read of every request, besides the headers that settings name."""
 _PACK: Final = REQUESTS.row.pack
+_PACK_ID: Final = EXTERNAL_IDS.row.pack
 _PACK_OPEN: Final = OPEN.row.pack
 _PACK_INTERVAL: Final = INTERVALS.row.pack
 _PACK_GAP: Final = GAPS.row.pack
@@ -124,10 +126,14 @@ class OpenRequest:
         if parent is not None:
             self.state = found.get(b"tracestate", b"")
         if not _RARE.isdisjoint(found):
-            parent = parent or caller.parse_b3(found)
-            self.external_id = caller.external_id(found)
-            self.baggage = caller.baggage(found)
-            self.proxy_wait = worker.proxy_clock.wait_ns(found, self.arrival or self.start or self.entry)
+            if caller.REQUEST_ID in found:
+                self.external_id = caller.external_id(found)
+            if caller.BAGGAGE in found:
+                self.baggage = caller.baggage(found)
+            if not _PROXIES.isdisjoint(found):
+                self.proxy_wait = worker.proxy_clock.wait_ns(found, self.arrival or self.start or self.entry)
+            if parent is None:
+                parent = caller.parse_b3(found)
         if parent is None:
             return
         self.trace_hi, self.trace_lo, self.parent_id, flags = parent
@@ -242,13 +248,12 @@ class OpenRequest:
             status if 0 <= status <= _MAX_STATUS else 0, self._outcome(done),
             self.flags | _STREAM if chunks > 1 else self.flags, self.last_token,
         )  # fmt: skip
-        if (
-            self.executes is None and self.calls is None and self.intervals is None and self.gaps is None
-            and not self.external_id
-        ):  # fmt: skip
-            worker.buffers.request(row)
-        else:
+        if self.executes is not None or self.calls is not None or self.intervals is not None or self.gaps is not None:
             self._finish_with(row, done)
+        elif self.external_id:
+            worker.buffers.request_named(row, _PACK_ID(self.span_id, self.external_id))
+        else:
+            worker.buffers.request(row)
         del worker.open[self.span_id]
         self.release()
 
@@ -270,7 +275,7 @@ class OpenRequest:
         self.executes = self.calls = self.intervals = None
         attempts = [mark.row(span, done) for mark in calls or ()]
         gaps = [_PACK_GAP(span, bucket, count) for bucket, count in (self.gaps or {}).items()]
-        named = EXTERNAL_IDS.row.pack(span, self.external_id) if self.external_id else b""
+        named = _PACK_ID(span, self.external_id) if self.external_id else b""
         self.worker.buffers.request_with(
             row, b"".join(runs), b"".join(attempts), b"".join(intervals or ()), b"".join(gaps), named
         )
