@@ -581,6 +581,22 @@ def test_a_failure_of_ours_leaves_the_users_telemetry_as_it_was(bench, monkeypat
     b.worker.hooks._errors.clear()
 
 
+@pytest.mark.parametrize("kind", [SpanKind.SERVER, None])
+def test_without_spans_of_ours_a_record_points_only_at_the_users(bench, kind):
+    b = bench(Policy.OFF)
+    request = b.request((b"traceparent", PARENT))
+    # What is passed on to callees is what the caller said.
+    assert request.flags & Flag.SAMPLED
+    if kind is not None:
+        with b.tracer.start_as_current_span("theirs", kind=kind):
+            pass
+    request.close()
+    (record,), _ = b.flush()
+
+    assert record.flags & Flag.FOREIGN_SPANS
+    assert bool(record.flags & Flag.SAMPLED) == (kind is not None)
+
+
 def test_a_forked_child_forgets_what_its_parent_will_tell(bench):
     b = bench()
     b.request().close()

@@ -132,10 +132,14 @@ class LocalPipeline:
             if self._open.late(record.span_id):
                 self._aggregator.add(telemetry.DROPS, (_INTAKE, _LATE))
                 continue
-            divided = partition(record) if self._writer is not None else Partition(tuple(stage_totals(record)), ())
+            foreign = int(record.flags) & _FOREIGN
+            whole = self._writer is not None or foreign
+            divided = partition(record) if whole else Partition(tuple(stage_totals(record)), ())
             self._meter.finished(record, divided)
-            if self._writer is not None:
-                reason = self._kept(self._writer, record, number, offset)
+            if foreign:
+                self._of_the_user(record, divided, offset)
+            elif self._writer is not None:
+                reason = self._kept(self._writer, record, number)
                 if reason is not None:
                     self._write(self._writer, _Hop(record, divided, resource_of(info, record), offset), reason)
         return changed
@@ -148,17 +152,17 @@ class LocalPipeline:
             pieces = passed.spans[part]
             writer.write_encoded(envelope(resource, pieces), sum(passed.numbers[part]), len(pieces))
 
-    def _kept(self, writer: TraceWriter, record: RequestRecord, number: int, offset: int) -> str | None:
+    def _of_the_user(self, record: RequestRecord, divided: Partition, offset: int) -> None:
+        """A request whose spans leave through the user's own pipeline, if its sampler says so; ours would be twice."""
+        if int(record.flags) & _SAMPLED:
+            self._show(_notes(record, divided, offset))
+
+    def _kept(self, writer: TraceWriter, record: RequestRecord, number: int) -> str | None:
         """Why a request's trace is kept; its hops that waited are exported with the first reason to.
 
-        None: it is held, as a part of frame *number*, or is exported by somebody else.
+        None: it is held, as a part of frame *number*.
         """
         reason = self._reason(record)
-        if int(record.flags) & _FOREIGN:
-            # Its spans leave through the user's own pipeline, if its sampler says so; ours would be a second set.
-            if int(record.flags) & _SAMPLED:
-                self._show(_notes(record, partition(record), offset))
-            return None
         first = self._hold.kept(record.trace_id)
         if first is not None:
             return first
@@ -187,10 +191,12 @@ class LocalPipeline:
         ended = list(self._open.end(worker_ids, self._now()))
         for worker_id, record in ended:
             self._meter.finished(record, Partition(tuple(stage_totals(record)), ()))
+            if self._writer is None or int(record.flags) & _FOREIGN:
+                continue
             process = self._frames.process(worker_id, record)
-            if self._writer is not None and process is not None:
+            if process is not None:
                 # A failed request is always a reason to keep its trace; no frame has the rest of it.
-                reason = self._kept(self._writer, record, 0, process[1])
+                reason = self._kept(self._writer, record, 0)
                 if reason is not None:
                     self._write(self._writer, _Hop(record, partition(record), *process), reason)
         for worker_id in worker_ids:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from inferometer.wire.frame import Names
 
 FOREIGN: Final = int(Flag.FOREIGN_SPANS)
+_SAMPLED: Final = int(Flag.SAMPLED)
 
 
 class Joined(Protocol):
@@ -66,7 +67,8 @@ class Untraced:
         """Nothing to do."""
 
     def closing(self, request: "OpenRequest") -> None:
-        """Nothing to do."""
+        """What the caller keeps was passed on; of this request there is nothing in that trace to point at."""
+        request.flags &= ~_SAMPLED
 
     def sent(self, frame: bytes, names: "Callable[[], Names]") -> None:
         """Nothing to do."""

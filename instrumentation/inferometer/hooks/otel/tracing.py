@@ -226,6 +226,9 @@ class OpenTelemetryTracing:
 
     def _closing(self, request: "OpenRequest", joined: Joined) -> None:
         if self._off:
+            if joined.span is None:
+                # Of this request there is nothing in its caller's trace to point at.
+                request.flags &= ~_SAMPLED
             return
         if self._ours_to_make(joined):
             self._serve(request, joined)
