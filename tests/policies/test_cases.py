@@ -93,7 +93,7 @@ def test_an_exemplar_points_at_the_users_trace_if_it_is_sampled(wired):
 def metrics(server, wanted=lambda text: "inference_requests_total{" in text):
     """The page of the process's own intake, once it is as wanted."""
     where = server.log.parent / "run" / "intake.json"
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while True:
         if where.exists():
             port = json.loads(where.read_text())["metrics_port"]
