@@ -155,7 +155,7 @@ def test_all_workers_of_a_server_are_recorded(serve):
     assert "31 requests recorded" in server.err()
 
 
-def test_ctrl_c_reaches_the_command_once_and_not_the_sidecar(run):
+def test_ctrl_c_reaches_the_command_once_and_not_the_sidecar(tmp_path):
     """On a terminal the whole foreground group gets SIGINT; a second one would make a server drop its requests."""
     code = (
         "import os, signal, sys, time\n"
@@ -171,7 +171,12 @@ def test_ctrl_c_reaches_the_command_once_and_not_the_sidecar(run):
         "os.execv(sys.argv[1], sys.argv[1:])"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", shell, *command], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        [sys.executable, "-c", shell, *command],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
     )
     os.close(theirs)
     seen = b""
