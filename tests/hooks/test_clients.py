@@ -395,9 +395,9 @@ def test_a_pool_of_one_connection_is_a_queue_and_only_that(worker, client, calle
     first, *pair = sorted(record.calls, key=lambda call: call.end)
 
     assert [(call.status, call.attempt) for call in record.calls] == [(200, 1)] * 3
-    assert first.sent - first.start < 100 * MS
-    assert 290 <= sum(call.sent - call.start for call in pair) / MS < 550
-    assert all(call.headers - call.sent - call.server_ns < 100 * MS for call in record.calls)
+    waited = sum(call.sent - call.start for call in pair)
+    assert waited >= 290 * MS
+    assert max(first.sent - first.start, *(call.headers - call.sent - call.server_ns for call in pair)) < waited / 2
     assert times(record)[POOL] >= 250
 
 
@@ -614,12 +614,12 @@ def test_an_attempt_that_times_out_is_told_and_the_error_is_theirs(worker, clien
     async def act():
         async with opened(client) as made:
             with pytest.raises(client.timeouts):
-                await made.get(origin.answers(says(seconds=0.5)), seconds=0.15)
+                await made.get(origin.answers(says(seconds=3)), seconds=0.15)
 
     (call,) = within(worker, act).calls
 
     assert call.status == 0
-    assert 0.14e9 < call.end - call.start < 0.45e9
+    assert 0.14e9 < call.end - call.start < 2.9e9
 
 
 def test_nobody_listens(worker, client):
@@ -644,7 +644,7 @@ def test_nobody_listens(worker, client):
 def test_of_two_hedged_attempts_the_one_that_is_cancelled_shows(worker, library, origin):
     async def act():
         async with opened(library) as made:
-            origin.answers(says(seconds=1.0), says(seconds=0.05))
+            origin.answers(says(seconds=3), says(seconds=0.05))
             slow = asyncio.create_task(made.get(origin.url))
             await asyncio.to_thread(origin.wait)
             fast = asyncio.create_task(made.get(origin.url))
@@ -657,7 +657,7 @@ def test_of_two_hedged_attempts_the_one_that_is_cancelled_shows(worker, library,
     slow, fast = within(worker, act).calls
 
     assert (slow.status, fast.status) == (0, 200)
-    assert slow.start < fast.start < fast.end <= slow.end < slow.start + 900 * MS
+    assert slow.start < fast.start < fast.end <= slow.end < slow.start + 2900 * MS
 
 
 def test_one_who_never_gets_a_connection_waited_in_the_pool(worker, client, origin):
@@ -706,8 +706,7 @@ def test_an_answer_ends_with_its_body(worker, client, origin):
     (call,) = within(worker, act).calls
 
     assert call.status == 200
-    assert call.headers - call.start < 80 * MS
-    assert 80 * MS <= call.end - call.headers < 300 * MS
+    assert call.end - call.headers >= 80 * MS
 
 
 def test_a_body_that_is_sent_in_parts_arrives(worker, client, origin):

@@ -277,7 +277,7 @@ def test_a_stream_of_http2_that_is_not_free_is_waited_for_in_the_pool(worker):
     waits = [(call.sent - call.start) / 1e6 for call in calls[1:]]
     assert waits[1] >= 40
     assert waits[2] >= 90
-    assert all(call.headers - call.sent - call.server_ns < 40_000_000 for call in calls)
+    assert max(call.headers - call.sent - call.server_ns for call in calls[1:]) / 1e6 < sum(waits) / 2
 
 
 def test_a_failure_of_ours_leaves_the_call_alone_and_takes_the_hook_out(worker, monkeypatch, caplog):

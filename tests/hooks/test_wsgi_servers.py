@@ -112,6 +112,7 @@ def test_a_slow_reader_is_the_networks(server):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
             sock.connect(("127.0.0.1", server.port))
             sock.sendall(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            assert sock.recv(1)
             time.sleep(0.3)
             while sock.recv(1 << 20):
                 pass
@@ -250,7 +251,7 @@ def test_a_worker_that_is_terminated_sends_everything_first(serve, kind):
     server.process.terminate()
     server.process.wait(10)
 
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 9, "before the next frame is due"
     assert len(server.collector.wait(20)) == 20
 
 
