@@ -103,11 +103,13 @@ class _Opening:
             if self._off or not worker.started or method.startswith(PROBES) or method in self._excluded:
                 return None
             call = LoopCall(worker, self._hook, headers(details.invocation_metadata, self._wanted))
-            # The event loop's next turn, before which nothing can come in, and the end of the call.
             call.task = task = asyncio.current_task()
             if task is not None:
                 task.add_done_callback(call.finished)
-            asyncio.get_running_loop().call_soon(call.turned)
+            loop = asyncio.get_running_loop()
+            # Only asyncio's own loop says what it has to do besides; to be told of a turn is not free.
+            if getattr(loop, "_ready", True):
+                loop.call_soon(call.turned)
             current_request.set(call)
         except Exception as error:  # noqa: BLE001 - the edge: the call goes on without us
             worker.hooks.failed(self._hook, error)

@@ -6,7 +6,7 @@ are part of the handler.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from inferometer.hooks.grpc_streams import LoopRequests, Requests, Responses
 from inferometer.recorder.request import current_request, now
@@ -22,6 +22,9 @@ from inferometer.recorder.rpc_status import (
     given_up,
 )
 from inferometer.recorder.worker import Worker
+
+_BUSY_NS: Final = 10**6
+"""A turn of the event loop that took this long was one of work, and so may be the next one."""
 
 
 class LoopCall(RpcRequest):
@@ -40,8 +43,12 @@ class LoopCall(RpcRequest):
         self.task: asyncio.Task[Any] | None = None
 
     def turned(self) -> None:
-        """The event loop has made its next turn."""
-        self.entry = now()
+        """The event loop has made a turn while the request's message was waited for: so long it had other work."""
+        if self.body_end or self.ended or self.method.streams_in:
+            return
+        before, self.entry = self.entry, now()
+        if self.entry - before >= _BUSY_NS:
+            asyncio.get_running_loop().call_soon(self.turned)
 
     def abandon(self) -> None:
         """Nothing is recorded of it."""
@@ -92,6 +99,7 @@ class LoopCall(RpcRequest):
         except BaseException as error:
             self.broke(error, UNKNOWN)
             raise
+        self.last = now()
         # Where the serializer runs it tells; it does not for an error, nor after a stream.
         if method.streams_out or (self.answers and context.code() is not None):
             self.told()
@@ -169,7 +177,8 @@ class LoopCall(RpcRequest):
     def finished(self, task: "asyncio.Task[Any]") -> None:
         """The call's task has done with it."""
         try:
-            self.ended_with(self._code(task), now())
+            # What was said last is with grpc since then; that the task hears of it takes turns of the event loop.
+            self.ended_with(self._code(task), self.respond or self.last or now())
         except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only our record is lost
             self.worker.open.pop(self.span_id, None)
             self.worker.hooks.failed(self.hook, error)

@@ -164,12 +164,15 @@ class RpcRequest(OpenRequest):
     def told(self) -> None:
         """The answer is complete but for its trailing metadata, which tells an instrumented caller our time."""
         worker = self.worker
+        self.last = now()
         try:
             if worker.tracing is not None:
                 worker.answering(self)
             if self.answers:
                 self.answers = False
-                self.answer((SERVER_TIMING, server_timing(now() - (self.start or self.entry)).decode()))
+                self.answer(
+                    (SERVER_TIMING, server_timing((self.respond or self.last) - (self.start or self.entry)).decode())
+                )
         except Exception as error:  # noqa: BLE001 - the edge: the answer goes out without us
             worker.hooks.failed(self.hook, error)
 

@@ -178,6 +178,8 @@ class World:
     stack: ExitStack
     asked: list = field(default_factory=list)
     """(current request, metadata) of each call of ``One``, as its behaviour saw them."""
+    loops: list = field(default_factory=list)
+    """Event loops of servers and clients, each in a thread."""
     held: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     """Released by each call that holds."""
     free: threading.Event = field(default_factory=threading.Event)
@@ -218,6 +220,7 @@ class World:
 
     def loop(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
+        self.loops.append(loop)
         thread = threading.Thread(target=loop.run_forever, daemon=True)
         thread.start()
 

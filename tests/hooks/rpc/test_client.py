@@ -222,9 +222,9 @@ def test_encoding_and_decoding_are_stages_of_the_caller(world, client):
     record = world.caller(lambda: caller.one("", codec=(encode, decode)))
     (call,) = record.calls
 
-    assert 30 <= ms(record, Stage.SERIALIZE) < 50
-    assert 20 <= ms(record, Stage.DESERIALIZE) < 40
-    assert (call.end - call.start) / 1e6 < 30
+    assert ms(record, Stage.SERIALIZE) >= 30
+    assert ms(record, Stage.DESERIALIZE) >= 20
+    assert call.end - call.start <= record.duration_ns - 50_000_000
 
 
 def test_a_callee_that_says_nothing_is_remote_as_a_whole(world, client):
@@ -233,7 +233,7 @@ def test_a_callee_that_says_nothing_is_remote_as_a_whole(world, client):
     (call,) = record.calls
 
     assert call.server_ns == 0
-    assert ms(record, Stage.REMOTE) == pytest.approx((call.end - call.start) / 1e6 - 0, abs=1)
+    assert ms(record, Stage.REMOTE) == pytest.approx((call.end - call.start) / 1e6, abs=1)
     assert ms(record, Stage.NETWORK) == 0
 
 
@@ -294,7 +294,7 @@ def test_a_deadline_and_a_cancel_end_the_attempt(world, client):
     given_up = world.caller(caller.cancelled)
 
     assert late.calls[0].status == 4
-    assert 90 <= (late.calls[0].end - late.calls[0].start) / 1e6 < 290
+    assert late.calls[0].end - late.calls[0].start >= 90_000_000
     assert given_up.calls[0].status == 1
 
 

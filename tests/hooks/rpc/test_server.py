@@ -1,8 +1,6 @@
 """Calls that a server answers, on each kind of server: stages, outcomes, names, traces."""
 
-import asyncio
 import gc
-import threading
 import time
 
 import grpc
@@ -64,9 +62,8 @@ def test_a_call_is_divided_into_its_stages(world, kind):
     assert (record.outcome, record.status, record.chunks) == (Outcome.OK, 0, 1)
     assert (record.bytes_in, record.bytes_out) == (text("sleep 0.02").ByteSize(), 102)
     for stage in (Stage.DESERIALIZE, Stage.SERIALIZE, Stage.HANDLER):
-        assert 20 <= ms(record, stage) < 40, stage
+        assert 20 <= ms(record, stage) <= record.duration_ns / 1e6 - 40, stage
     assert sum(partition(record).totals) == record.duration_ns
-    assert ms(record, Stage.QUEUE) + ms(record, Stage.NETWORK) < 20
 
 
 @pytest.mark.parametrize("registered", [False, True], ids=["generic", "registered"])
@@ -233,14 +230,15 @@ def test_only_the_wait_for_a_thread_is_long_where_there_is_one_thread(world):
     records = world.recorded(lambda: [f.result() for f in [stub.One.future(text("sleep 0.05")) for _ in range(4)]], 4)
     waits = sorted(ms(record, Stage.QUEUE, Kind.THREADPOOL) for record in records)
 
-    assert waits[0] < 40
+    assert waits[0] < waits[1] - 40
     assert waits[1] > 40
     assert waits[2] > 90
     assert waits[3] > 140
     for record in records:
-        rest = record.duration_ns / 1e6 - ms(record, Stage.QUEUE, Kind.THREADPOOL) - ms(record, Stage.HANDLER)
-        assert rest < 30
         assert ms(record, Stage.QUEUE) == ms(record, Stage.QUEUE, Kind.THREADPOOL)
+        assert ms(record, Stage.HANDLER) >= 50
+    last = max(records, key=lambda record: record.duration_ns)
+    assert ms(last, Stage.QUEUE) > max(ms(last, stage) for stage in Stage if stage is not Stage.QUEUE)
 
 
 def test_plain_functions_of_an_asyncio_server_wait_for_a_thread(world):
@@ -252,25 +250,33 @@ def test_plain_functions_of_an_asyncio_server_wait_for_a_thread(world):
     assert waits[2] > 90
 
 
-def test_only_the_wait_for_the_event_loop_is_long_where_something_blocks_it(world):
-    loop_blocked = threading.Event()
+def test_only_the_wait_for_the_event_loop_is_long_where_something_keeps_it_busy(world):
+    stub = world.stub(world.serve("asyncio"))
+    world.recorded(lambda: stub.One(text("")))
+    busy = True
 
-    class Blocking(grpc.aio.ServerInterceptor):
-        async def intercept_service(self, continuation, details):
-            def block():
-                loop_blocked.set()
-                time.sleep(0.08)
+    def work(loop):
+        time.sleep(0.02)
+        if busy:
+            loop.call_soon(work, loop)
 
-            asyncio.get_running_loop().call_soon(block)
-            return await continuation(details)
+    loop = world.loops[0]
+    loop.call_soon_threadsafe(work, loop)
+    records = world.recorded(lambda: [stub.One(text("")) for _ in range(3)], 3)
+    busy = False
 
-    stub = world.stub(world.serve("asyncio", interceptors=[Blocking()]))
-    (record,) = world.recorded(lambda: stub.One(text("")))
+    for record in records:
+        waited = ms(record, Stage.QUEUE, Kind.EVENT_LOOP)
+        assert waited >= 19
+        assert ms(record, Stage.QUEUE) == waited
+        assert waited > max(ms(record, stage) for stage in Stage if stage is not Stage.QUEUE)
 
-    assert loop_blocked.is_set()
-    # It was blocked in the turn of the loop that the call waited for.
-    assert ms(record, Stage.QUEUE, Kind.EVENT_LOOP) + ms(record, Stage.NETWORK, Kind.READ) >= 80
-    assert ms(record, Stage.HANDLER) + ms(record, Stage.SERIALIZE) + ms(record, Stage.DESERIALIZE) < 40
+
+def test_an_idle_event_loop_has_no_queue(world):
+    stub = world.stub(world.serve("asyncio"))
+    records = world.recorded(lambda: [stub.One(text("")) for _ in range(20)], 20)
+
+    assert min(ms(record, Stage.QUEUE) for record in records) == 0
 
 
 def test_a_call_belongs_to_the_trace_that_its_metadata_names(world, kind):
@@ -431,7 +437,7 @@ def test_a_slow_writer_is_the_networks_time(world, kind):
     (record,) = world.recorded(lambda: stub.Sum(numbers()))
 
     assert ms(record, Stage.NETWORK, Kind.READ) > 80
-    assert ms(record, Stage.HANDLER) < 30
+    assert ms(record, Stage.HANDLER) < ms(record, Stage.NETWORK)
 
 
 @pytest.mark.parametrize("kind", ["threaded", "asyncio"])
