@@ -29,12 +29,19 @@ LONG = 200 * MS
 
 @pytest.fixture(scope="module", params=SERVERS.values(), ids=SERVERS)
 def server(serve, request):
-    return serve(*request.param, THREADS="1")
+    return answering(serve(*request.param, THREADS="1"))
 
 
 @pytest.fixture(scope="module")
 def one_server(serve):
-    return serve(*SERVERS["httptools"], THREADS="1")
+    return answering(serve(*SERVERS["httptools"], THREADS="1"))
+
+
+def answering(server):
+    """The server, when it answers: gunicorn listens long before its worker does."""
+    with urlopen(f"http://127.0.0.1:{server.port}/inside", timeout=60) as answer:
+        assert answer.read() == b"0"
+    return server
 
 
 def queues(record):
@@ -116,18 +123,16 @@ def test_a_request_that_waits_in_the_kernel(server, used):
 
     def act():
         with blocked(server, 0.3):
+            sent.append(time.monotonic_ns())
             connection.request("GET", "/fast")
-            sent.append(time.monotonic_ns())
             assert connection.getresponse().status == 200
-            sent.append(time.monotonic_ns())
         connection.close()
 
     record = recorded(server, "/fast", act)
 
     assert_only(record, Kind.KERNEL)
-    # Never before it was sent, and what its server says is never longer than what its client sees.
-    assert sent[0] - 2 * MS <= record.stamps[Moment.ARRIVAL]
-    assert record.duration_ns <= sent[1] - sent[0] + 2 * MS
+    # It is not said to have waited before it was sent.
+    assert sent[0] <= record.stamps[Moment.ARRIVAL]
 
 
 def test_a_request_whose_task_waits_for_the_event_loop(server):
