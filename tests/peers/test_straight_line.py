@@ -1,9 +1,17 @@
 """One run of the demo's stack with the real Prometheus, Alertmanager and Jaeger: every link of the line, end to end."""
 
+import contextlib
+import http.client
+import os
 import re
+import socket
+import subprocess
+import sys
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,6 +59,47 @@ def eventually(what: str, ask: Callable[[], Any], *, within_seconds: float = 30)
     return answer
 
 
+@contextmanager
+def chat(folder: Path, stack: LocalStack) -> Iterator[None]:
+    """A service of another kind beside the demo's: it streams tokens, to somebody who asks all the time."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environ = {**os.environ, "INFEROMETER_SIDECAR": f"unix://{stack.socket}", "INFEROMETER_VERSION": "v1"}
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--app-dir",
+        str(ROOT / "examples"),
+        "--port",
+        str(port),
+        "streaming:app",
+    ]
+    log = (folder / "chat.log").open("wb")
+    process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+    ending = threading.Event()
+    # A caller that is instrumented: what it calls is no request of the fleet's own.
+    headers = {"traceparent": f"00-{7:032x}-{7:016x}-00", "tracestate": "inferometer=1"}
+
+    def ask() -> None:
+        while not ending.wait(0.1):
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            with contextlib.suppress(OSError), contextlib.closing(client):
+                client.request("POST", "/v1/chat/completions", headers=headers)
+                client.getresponse().read()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        asking.join()
+        process.terminate()
+        process.wait(10)
+        log.close()
+
+
 @pytest.fixture(scope="module")
 def line(tmp_path_factory) -> Iterator[SimpleNamespace]:
     """A minute of load with the fault `errors`; the stack stays up for the questions of the tests."""
@@ -62,8 +111,9 @@ def line(tmp_path_factory) -> Iterator[SimpleNamespace]:
         stack.start_fleet(configuration)
         assert not [note for note in stack.notes if "without" in note]
         plan = Plan(seconds=SECONDS, rate_per_second=RATE, fault=Fault.ERRORS)
-        under_load = time.time() + 0.8 * SECONDS
-        outcome = run(stack, plan, lambda _: None)
+        with chat(folder, stack):
+            under_load = time.time() + 0.8 * SECONDS
+            outcome = run(stack, plan, lambda _: None)
         yield SimpleNamespace(
             stack=stack,
             outcome=outcome,

@@ -70,6 +70,8 @@ class LocalStack:
             health=self._ports.take(0, "Jaeger's health check"),
         )
         self.up: dict[str, str] = {}
+        self.socket: Path | None = None
+        """Where services send their records, once the fleet is started."""
         self.thresholds = thresholds.NOTHING
 
     def __enter__(self) -> Self:
@@ -145,7 +147,7 @@ class LocalStack:
         """
         # A path of a Unix socket has at most 107 bytes; a checkout may lie deeper.
         runtime = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="inferometer-")))
-        socket = runtime / "sidecar.sock"
+        self.socket = socket = runtime / "sidecar.sock"
         otlp = url(self._jaeger_ports.otlp_http) if "jaeger" in self.up else None
         sidecar = fleet.sidecar(
             self._state, ports=self.sidecar, socket=socket, thresholds=configuration.thresholds, otlp=otlp
