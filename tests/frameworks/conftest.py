@@ -8,7 +8,6 @@ import json
 import os
 import sys
 import threading
-import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +32,9 @@ from inferometer.wire.records import executes
 HOST = "host-1"
 
 torch.set_num_threads(1)
-sys.path.insert(0, str(Path(__file__).parent))  # tiny, the models of these tests
+sys.path.insert(0, str(Path(__file__).parent))  # tiny, the models of these tests, and polling
+
+from polling import until  # noqa: E402
 
 
 def pytest_collection_modifyitems(config):
@@ -112,14 +113,6 @@ class Client:
     def record(self, path, body=None) -> RequestRecord:
         (record,) = self.recorded(lambda: self.ask(path, body))
         return record
-
-
-def until(condition, seconds=30):
-    """Wait until *condition* holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.005)
 
 
 def frame_loads(frame):
