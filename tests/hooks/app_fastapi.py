@@ -183,7 +183,7 @@ async def echo(websocket: WebSocket) -> None:
 class Plain(HTTPEndpoint):
     """An endpoint that is a class of Starlette."""
 
-    def get(self, request: Request) -> PlainTextResponse:
+    def get(self, request: Request) -> PlainTextResponse:  # noqa: ARG002 - as Starlette calls it
         """In a thread."""
         return PlainTextResponse("plain")
 
