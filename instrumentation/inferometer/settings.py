@@ -80,8 +80,8 @@ class Settings:
     exit_seconds: float = 2.0
     """INFEROMETER_EXIT_SECONDS: longest wait for the last frame at exit, seconds."""
     traces: Policy | None = None
-    """INFEROMETER_TRACES: whose the spans of requests are: own, augment or off; without it ``augment`` where the process
-    has a TracerProvider of OpenTelemetry, whenever it is set, else ``own``."""
+    """INFEROMETER_TRACES: whose the spans of requests are: own, augment or off; without it ``augment`` where the
+    process has a TracerProvider of OpenTelemetry, whenever it is set, else ``own``."""
     log_correlation: bool = False
     """INFEROMETER_LOG_CORRELATION: 1 gives each record of ``logging`` the attributes ``trace_id`` and ``span_id``."""
     nvtx: bool = False
