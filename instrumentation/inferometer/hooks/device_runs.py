@@ -12,7 +12,6 @@ after the moment at which the end was seen.
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -91,7 +90,7 @@ class DeviceRuns:
         self._device = device
         self._failed = failed
         self._now = now
-        self._pending: deque[Run] = deque()
+        self._pending: list[Run] = []
         self._anchor: Anchor | None = None
         self._anchor_at = -ANCHOR_NS
         self._free = [runtime.event() for _ in range(_POOL)]
@@ -136,7 +135,7 @@ class DeviceRuns:
             return
         try:
             if not self._captures.running:
-                for run in list(self._pending)[:limit]:
+                for run in self._pending[:limit]:
                     self._ask(run)
         except Exception as error:  # noqa: BLE001 - the edge: a frame and a request's end must not fail by a device
             self._failed(error)

@@ -282,6 +282,33 @@ def test_a_device_that_fails_takes_the_hook_out_and_frames_go_on(bench, caplog):
     assert "illegal memory access" in caplog.text
 
 
+def test_threads_that_launch_and_ask_at_once_lose_and_double_nothing(bench):
+    def launch():
+        for _ in range(200):
+            begun = bench.runs.launch(What("cuda:0", "net", 1))
+            bench.clock.pass_(100_000)
+            bench.runs.launched(begun)
+
+    def ask():
+        while not stop.is_set():
+            bench.runs.read()
+
+    stop = threading.Event()
+    asking = threading.Thread(target=ask)
+    threads = [threading.Thread(target=launch) for _ in range(4)]
+    for thread in (asking, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stop.set()
+    asking.join()
+    bench.clock.pass_(10 * MS)
+    bench.frame()
+
+    assert len({run.execute_id for _, run in bench.told}) == len(bench.told) == 800
+    assert bench.worker.hooks.errors() == {}
+
+
 def test_the_runs_of_a_batch_are_shared_by_its_members(bench):
     opened = [bench.open(), bench.open()]
     current_request.set(None)
