@@ -231,11 +231,18 @@ def start_mlserver(start, tmp_path_factory):
             (folder / name).mkdir()
             (folder / name / "model-settings.json").write_text(json.dumps({"name": name, **settings}))
         variables.setdefault("MLSERVER_GRPC_PORT", "0")
-        return start(
+        made = start(
             "mlserver", "mlserver", "start", str(folder), ready="/v2/models/many/ready", MLSERVER_HOST="127.0.0.1",
             MLSERVER_HTTP_PORT="{port}", MLSERVER_METRICS_PORT="0", MLSERVER_PARALLEL_WORKERS=workers,
-            MLSERVER_ENVIRONMENTS_DIR="{folder}/envs", **variables,
+            MLSERVER_ENVIRONMENTS_DIR="{folder}/envs",
+            INFEROMETER_EXCLUDED_PATHS=",".join(f"/v2/models/{name}/ready" for name in models), **variables,
         )  # fmt: skip
+        deadline = time.monotonic() + 60
+        for name in models:
+            while not _answers(made, f"/v2/models/{name}/ready"):
+                assert time.monotonic() < deadline, made.log()[-3000:]
+                time.sleep(0.05)
+        return made
 
     return server
 
