@@ -235,6 +235,34 @@ def test_a_start_is_not_before_the_launch_and_an_end_not_after_it_was_seen(bench
         assert close_to(run.end - run.start, end - start)
 
 
+def test_a_device_whose_clock_is_much_faster_does_not_begin_before_the_launch(bench):
+    bench.cuda.faster = 100_000.0
+    launched = bench.clock.time
+    _, end = bench.run(10 * MS)
+    bench.clock.time = end
+    bench.frame()
+    ((_, run),) = bench.told
+
+    assert launched < run.start < run.end <= bench.clock.time
+    assert run.end - run.start > 9 * MS
+
+
+def test_a_run_that_ends_while_its_request_is_told_is_told_to_no_later_than_that(bench):
+    bench.run(MS)
+    bench.clock.pass_(5 * MS)
+    anchor = bench.runs._anchor
+    bench.runs._anchor = device_clock.Anchor(anchor.event, anchor.at + 10_000, 1)
+    opened = bench.open()
+    _, end = bench.run(10 * MS)
+    bench.clock.time = end - 300
+    bench.close(opened)
+    bench.frame()
+    (record,) = bench.finished
+
+    assert bench.runs._pending == []
+    assert [run.end for run in record.executes] == [opened.ended]
+
+
 def test_a_device_that_does_not_answer_in_time_is_asked_again_soon(bench):
     bench.cuda.silent = True
     before = bench.clock.time
