@@ -18,6 +18,8 @@ from inferometer.recorder.worker import Worker
 
 _CARRIED: Final = frozenset({TRACEPARENT, TRACESTATE, BAGGAGE})
 _MAX_U8: Final = 255
+_SHORT_NS: Final = 20_000
+"""A message that is coded faster stays a part of the handler: to tell of it takes about as long."""
 _SCHEMES: Final = ("dns:///", "dns:", "passthrough:///", "ipv4:", "ipv6:")
 
 Pairs = tuple[tuple[str, str | bytes], ...]
@@ -75,7 +77,8 @@ class OutgoingCall:
             if self._stretches is not None:
                 self._stretches[0].add(self._caller, ENCODE, start, end)
             else:
-                self._caller.add_interval(start, end, Stage.SERIALIZE)
+                if end - start >= _SHORT_NS:
+                    self._caller.add_interval(start, end, Stage.SERIALIZE)
                 self.mark.start = end
         except Exception as error:  # noqa: BLE001 - the edge: the call goes out without us
             self._worker.hooks.failed(self._hook, error)
@@ -91,7 +94,8 @@ class OutgoingCall:
             if self._stretches is not None:
                 self._stretches[1].add(self._caller, DECODE, start, end)
             else:
-                self._caller.add_interval(start, end, Stage.DESERIALIZE)
+                if end - start >= _SHORT_NS:
+                    self._caller.add_interval(start, end, Stage.DESERIALIZE)
                 self._got = start
         except Exception as error:  # noqa: BLE001 - the edge: the answer is the caller's, with or without us
             self._worker.hooks.failed(self._hook, error)

@@ -188,8 +188,9 @@ def test_every_arity_is_a_call(world, client, arity):
     assert (call.method, call.status) == (f"test.Echo/{arity.capitalize()}", 0)
     assert 0 < call.server_ns <= call.end - call.start
     assert call.headers == call.end
-    assert ms(record, Stage.SERIALIZE) > 0
-    assert ms(record, Stage.DESERIALIZE) > 0
+    if arity != "one":
+        assert ms(record, Stage.SERIALIZE) > 0
+        assert ms(record, Stage.DESERIALIZE) > 0
     assert sum(partition(record).totals) == record.duration_ns
 
 
@@ -384,7 +385,7 @@ def test_a_failure_of_ours_leaves_the_calls_alone_and_takes_the_hook_out(world, 
     caller = client(world, world.serve("threaded"))
     broken = {
         "_begin": (grpc_calls, "_begin"),
-        "serialize": (grpc_calls.OpenRequest, "add_interval"),
+        "serialize": (grpc_calls.Stretches, "add"),
         "_ended": (grpc_calls.OutgoingCall, "_ended"),
     }[place]
     monkeypatch.setattr(*broken, lambda *_: 1 / 0)
