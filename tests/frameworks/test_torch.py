@@ -144,6 +144,20 @@ def test_a_compiled_model_is_one_graph_and_one_execute(recorder, net, fullgraph)
         torch.testing.assert_close(result, expected)
 
 
+def test_many_compiled_models_do_not_share_one_limit_of_compilations(recorder):
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    count = torch._dynamo.config.recompile_limit + 3
+    for number in range(count):
+        space = {}
+        exec(f"def forward(self, x): return self.linear(x) + {number}", space)  # noqa: S102 - code of its own for each
+        model = type("Model", (Block,), {"forward": space["forward"]})().eval()
+        with torch.inference_mode():
+            torch.compile(model, backend="eager", fullgraph=True)(torch.zeros(1, 8))
+
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == count
+
+
 def test_a_compiled_function_that_calls_a_model_with_hooks_stays_one_graph(recorder, net):
     torch._dynamo.reset()
     net.blocks[1].register_forward_hook(lambda *_: None)

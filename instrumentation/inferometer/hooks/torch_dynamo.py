@@ -1,6 +1,7 @@
 """``torch.compile``: its tracer passes our call of modules and compiles what is inside, as it does PyTorch's own.
 
-Without this the tracer takes our frame for the user's, breaks the graph there, and compiles the rest in pieces.
+Without this the tracer compiles our frame, which all modules share: from the ninth compiled model on (its limit of
+compilations for one piece of code) nothing would be compiled any more.
 """
 
 import sys
