@@ -27,7 +27,9 @@ from inferometer.wire.records import LabelSets
 Row = tuple[int, ...]
 
 _COLUMN: Final = {name: index for index, name in enumerate(REQUESTS.names)}
-_SPAN, _SHAPE, _STATUS, _FLAGS = (_COLUMN[name] for name in ("span_id", "shape", "status", "flags"))
+_TRACE_LO, _SPAN, _SHAPE, _STATUS, _FLAGS = (
+    _COLUMN[name] for name in ("trace_lo", "span_id", "shape", "status", "flags")
+)
 _IN, _OUT = _COLUMN["bytes_in"], _COLUMN["bytes_out"]
 _FIRST_STAMP: Final = _COLUMN[Moment(0).name.lower()]
 _STAMPS: Final = slice(_FIRST_STAMP, _FIRST_STAMP + len(Moment))
@@ -48,6 +50,8 @@ class Passed:
 
     left: list[Row] = field(default_factory=list)
     """Rows of those that have to go the long way."""
+    left_traces: set[int] = field(default_factory=set)
+    """Lower halves of their trace ids: what comes after them in such a trace goes the same way, in the same order."""
     taken: int = 0
     """Requests that went the short way."""
     spans: list[bytes] = field(default_factory=list)
@@ -55,6 +59,11 @@ class Passed:
     numbers: list[int] = field(default_factory=list)
     """How many spans each piece has."""
     region: str = ""
+
+    def leave(self, row: Row) -> None:
+        """Hand a request back."""
+        self.left.append(row)
+        self.left_traces.add(row[_TRACE_LO])
 
 
 class _To(NamedTuple):
@@ -107,7 +116,7 @@ class Lane:
         labels = LabelSets(names)
         for row in frame.rows(REQUESTS):
             if any(_REMARKABLE(row)) or row[_FLAGS] & _OTHER_FLAGS or row[_SPAN] in closed:
-                passed.left.append(row)
+                passed.leave(row)
                 continue
             shape = row[_SHAPE]
             if shape not in touched:
@@ -116,7 +125,7 @@ class Lane:
             if known is not None and self._takes(known, row, to):
                 passed.taken += 1
             else:
-                passed.left.append(row)
+                passed.leave(row)
         for known in touched.values():
             if known is not None:
                 passed.region = known.labels.region
@@ -184,7 +193,7 @@ class Lane:
         row, starts, ends = request
         high, low, span, parent = row[:_FIRST_STAMP]
         trace = high << 64 | low
-        if hold.waits(trace) or hold.kept(trace) is not None:
+        if low in to.passed.left_traces or hold.waits(trace) or hold.kept(trace) is not None:
             return False
         if not (row[_FLAGS] & _SAMPLED or self._policy.in_baseline(low)):
             hold.hold(trace, to.number, span, self._now())
