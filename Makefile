@@ -60,14 +60,18 @@ tools: ## Build the real peers into .tools/bin, those that are missing
 
 bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the same run
 	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/sidecar.py
+	$(BIN)/python benchmarks/pauses.py
+	$(BIN)/python benchmarks/footprint.py
+	$(BIN)/python benchmarks/grpc_calls.py
+	$(BIN)/python benchmarks/streaming.py
+	$(BIN)/python benchmarks/encode.py
 	$(BIN)/python benchmarks/render.py
+	$(BIN)/python benchmarks/sidecar.py
 
 bench-gpu: $(VENV)/.dev ## Execute times on CUDA against a synchronised truth; says so where there is no CUDA device
 	$(WITH_FRAMEWORKS) benchmarks/gpu_execute.py
 
 lock: $(VENV)/.dev ## Renew the locked versions in requirements/
-	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo -o requirements/demo.txt pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo --extra grpc --extra otel --group dev \
 	  -c requirements/demo.txt -o requirements/dev.txt pyproject.toml
