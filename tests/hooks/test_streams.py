@@ -124,8 +124,7 @@ def test_the_time_of_a_slow_reader_is_the_networks(server):
     assert record.last_token == 0
 
 
-def test_the_example_is_short_and_its_tokens_are_seen(serve):
-    assert len(EXAMPLE.read_text().splitlines()) <= 30
+def test_tokens_of_the_example_are_seen(serve):
     server = serve(
         "-m",
         "uvicorn",
