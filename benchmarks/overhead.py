@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -270,34 +270,41 @@ def environments(folder: Path) -> Iterator[Callable[[str], dict[str, str]]]:
         taker.wait()
 
 
-def measure(rounds: int, requests: int) -> dict[str, tuple[float, float]]:
-    """Median CPU µs per request, (path, whole), by variant."""
+@contextlib.contextmanager
+def started(program: str, names: Iterable[str]) -> Iterator[dict[str, subprocess.Popen]]:
+    """A process of *program* for each variant, by name, while the block runs."""
     with tempfile.TemporaryDirectory() as folder, environments(Path(folder)) as environ_of:
         processes = {
             name: subprocess.Popen(
-                [sys.executable, __file__, "--variant", name],
+                [sys.executable, program, "--variant", name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
                 env=environ_of(name),
             )
-            for name in VARIANTS
+            for name in names
         }
-        taken: dict[str, list[tuple[int, int]]] = {name: [] for name in VARIANTS}
         try:
-            for number in range(rounds + 2):
-                for name, process in processes.items():
-                    process.stdin.write(f"{requests}\n")
-                    process.stdin.flush()
-                    path, whole = map(int, process.stdout.readline().split())
-                    if number >= 2:  # two rounds to warm up
-                        taken[name].append((path, whole))
-                print(f"\rround {number + 1} of {rounds + 2}", end="", file=sys.stderr, flush=True)
+            yield processes
         finally:
             print(file=sys.stderr)
             for process in processes.values():
                 process.kill()
                 process.wait()
+
+
+def measure(rounds: int, requests: int) -> dict[str, tuple[float, float]]:
+    """Median CPU µs per request, (path, whole), by variant."""
+    taken: dict[str, list[tuple[int, int]]] = {name: [] for name in VARIANTS}
+    with started(__file__, VARIANTS) as processes:
+        for number in range(rounds + 2):
+            for name, process in processes.items():
+                process.stdin.write(f"{requests}\n")
+                process.stdin.flush()
+                path, whole = map(int, process.stdout.readline().split())
+                if number >= 2:  # two rounds to warm up
+                    taken[name].append((path, whole))
+            print(f"\rround {number + 1} of {rounds + 2}", end="", file=sys.stderr, flush=True)
     return {
         name: (
             statistics.median(path for path, _ in pairs) / requests / 1000,

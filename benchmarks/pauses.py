@@ -13,13 +13,10 @@ import gc
 import json
 import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
-from overhead import OURS, VARIANTS, environments, one
+from overhead import OURS, VARIANTS, one, started
 
 MEASURED = (
     "bare",
@@ -85,32 +82,16 @@ async def serve(app, drain) -> None:
 def measure(rounds: int, seconds: float) -> dict[str, dict[int, list[dict[str, float]]]]:
     """Everything seen, by variant and rate."""
     found: dict[str, dict[int, list[dict[str, float]]]] = {name: {GC_RATE: [], LAG_RATE: []} for name in MEASURED}
-    with tempfile.TemporaryDirectory() as folder, environments(Path(folder)) as environ_of:
-        processes = {
-            name: subprocess.Popen(
-                [sys.executable, __file__, "--variant", name],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env=environ_of(name),
-            )
-            for name in MEASURED
-        }
-        try:
-            for number in range(rounds + 1):
-                for rate in (GC_RATE, LAG_RATE):
-                    for name, process in processes.items():
-                        process.stdin.write(f"{rate} {seconds if number else 1}\n")
-                        process.stdin.flush()
-                        seen = json.loads(process.stdout.readline())
-                        if number:  # one round to warm up
-                            found[name][rate].append(seen)
-                print(f"\rround {number} of {rounds}", end="", file=sys.stderr, flush=True)
-        finally:
-            print(file=sys.stderr)
-            for process in processes.values():
-                process.kill()
-                process.wait()
+    with started(__file__, MEASURED) as processes:
+        for number in range(rounds + 1):
+            for rate in (GC_RATE, LAG_RATE):
+                for name, process in processes.items():
+                    process.stdin.write(f"{rate} {seconds if number else 1}\n")
+                    process.stdin.flush()
+                    seen = json.loads(process.stdout.readline())
+                    if number:  # one round to warm up
+                        found[name][rate].append(seen)
+            print(f"\rround {number} of {rounds}", end="", file=sys.stderr, flush=True)
     return found
 
 

@@ -17,7 +17,7 @@ torch.set_num_threads(1)
 torch.manual_seed(1)
 generate = pipeline("text-generation", model=tiny.causal(), tokenizer=tiny.tokenizer())
 
-import inferometer.auto  # noqa: E402, F401
+import inferometer.auto  # noqa: E402, F401 - after what must be set before
 
 session = onnxruntime.InferenceSession(sys.argv[-1], providers=["CPUExecutionProvider"])
 

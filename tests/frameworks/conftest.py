@@ -34,7 +34,7 @@ HOST = "host-1"
 torch.set_num_threads(1)
 sys.path.insert(0, str(Path(__file__).parent))  # tiny, the models of these tests, and polling
 
-from polling import until  # noqa: E402
+from polling import until  # noqa: E402 - after what must be set before
 
 
 def pytest_collection_modifyitems(config):

@@ -10,8 +10,8 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 app = Flask(__name__)
 
-import inferometer  # noqa: E402
-import inferometer.auto  # noqa: E402
+import inferometer  # noqa: E402 - after what must be set before
+import inferometer.auto  # noqa: E402 - after what must be set before
 
 
 @app.post("/predict/<name>")

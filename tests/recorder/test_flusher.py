@@ -35,7 +35,7 @@ def worker(collector):
 
 @pytest.fixture
 def serve(client, answer):
-    from inferometer.recorder.asgi import recording  # noqa: PLC0415
+    from inferometer.recorder.asgi import recording  # noqa: PLC0415 - only this test asks for it
 
     def requests(worker, count):
         app = answer()

@@ -58,7 +58,7 @@ def _queue(worker: Worker, hook: str, original: Callable[..., Any]) -> Callable[
 
 
 def _depth(dispatcher: Any) -> tuple[str, int]:
-    return ("", 0) if dispatcher is None else (vars(dispatcher)[_MODEL], len(dispatcher._queue))  # noqa: SLF001
+    return ("", 0) if dispatcher is None else (vars(dispatcher)[_MODEL], len(dispatcher._queue))  # noqa: SLF001 - the library has no public name for it
 
 
 def _split(worker: Worker, hook: str, waits: _Waits, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -51,20 +51,20 @@ def _copying(kind: Any) -> Callable[[Any, OutgoingCall, bool], Any]:
 
     def copy(method: Any, call: OutgoingCall, streams: bool) -> Any:  # noqa: FBT001 - private, called below
         """The method as this call is to find it."""
-        call.between(method._request_serializer, method._response_deserializer, streams=streams)  # noqa: SLF001
+        call.between(method._request_serializer, method._response_deserializer, streams=streams)  # noqa: SLF001 - the library has no public name for it
         made = kind.__new__(kind)
         for slot in slots:
             setattr(made, slot, getattr(method, slot))
         vars(made).update(vars(method))
-        made._request_serializer = call.serialize  # noqa: SLF001
-        made._response_deserializer = call.deserialize  # noqa: SLF001
+        made._request_serializer = call.serialize  # noqa: SLF001 - the library has no public name for it
+        made._response_deserializer = call.deserialize  # noqa: SLF001 - the library has no public name for it
         return made
 
     return copy
 
 
 def _outgoing(worker: Worker, hook: str, method: Any, metadata: Any) -> OutgoingCall | None:
-    return begin(worker, hook, method._method, getattr(method, "_target", ""), metadata)  # noqa: SLF001
+    return begin(worker, hook, method._method, getattr(method, "_target", ""), metadata)  # noqa: SLF001 - the library has no public name for it
 
 
 def _copied(worker: Worker, hook: str, copy: Call, method: Any, call: OutgoingCall, *, streams: bool) -> Any:

@@ -94,8 +94,8 @@ class Modules:
             around = inside.around
             if around is PART:
                 # What the original does next; its frame alone would be as much as all of ours.
-                if plain and module._compiled_call_impl is None:  # noqa: SLF001
-                    return module._call_impl(*args, **kwargs)  # noqa: SLF001
+                if plain and module._compiled_call_impl is None:  # noqa: SLF001 - the library has no public name for it
+                    return module._call_impl(*args, **kwargs)  # noqa: SLF001 - the library has no public name for it
                 return original(module, *args, **kwargs)
             if is_traced():
                 return original(module, *args, **kwargs)

@@ -146,9 +146,9 @@ def _value(data: bytes) -> Value:
             if number == 5:  # noqa: PLR2004 - numbers of fields in common.proto
                 return tuple(str(_value(one)) for _, one in _messages(value, 1))
             return value.decode()
-        if number == 2:  # noqa: PLR2004
+        if number == 2:  # noqa: PLR2004 - a field's number on the wire
             return bool(value)
-        if number == 4:  # noqa: PLR2004
+        if number == 4:  # noqa: PLR2004 - a field's number on the wire
             return float(_DOUBLE.unpack(_FIXED64.pack(value))[0])
         return value - (1 << 64) if value & _SIGN else value
     return ""

@@ -160,7 +160,7 @@ class _Merging:
         second = self._right[first]
         a, b = self._whole[first], self._whole[second]
         assert a is not None  # noqa: S101 - links lead to segments that are there
-        assert b is not None  # noqa: S101
+        assert b is not None  # noqa: S101 - a link leads to a segment that is there
         main = a if self._largest[first] >= self._largest[second] else b
         self._whole[first] = whole = Segment(a.start, b.end, main.stage, main.kind, a.merged + b.merged)
         self._whole[second] = None

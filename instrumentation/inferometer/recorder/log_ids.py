@@ -21,7 +21,7 @@ def current_ids() -> tuple[str, str] | None:
 
 def structlog_processor(
     logger: object,  # noqa: ARG001 - structlog's protocol
-    method_name: str,  # noqa: ARG001
+    method_name: str,  # noqa: ARG001 - it has the original's parameters
     event_dict: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
     """Give structlog's events the ``trace_id`` and ``span_id`` of the current request.

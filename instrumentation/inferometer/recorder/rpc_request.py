@@ -1,5 +1,6 @@
 """A request by gRPC while it is open: what the server's hooks, threaded and asyncio, have in common."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,7 +37,7 @@ def headers(metadata: Metadata | None, wanted: frozenset[str]) -> list[tuple[byt
     ]
 
 
-class RpcRequest(OpenRequest):
+class RpcRequest(OpenRequest, ABC):
     """An open call that stands in the place of its method's handler: the server gets it for one.
 
     So each call has a deserializer and a serializer of its own, and they know which call they work for.
@@ -78,9 +79,9 @@ class RpcRequest(OpenRequest):
         """As the method has it."""
         return self.method.streams_out
 
+    @abstractmethod
     def answer(self, timing: tuple[str, str]) -> None:
         """Add our time to the trailing metadata."""
-        raise NotImplementedError
 
     def request_deserializer(self, data: bytes) -> Any:
         """Stand for the method's deserializer."""

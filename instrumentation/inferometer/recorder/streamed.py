@@ -1,5 +1,6 @@
 """A streamed answer, looked at part by part: the ways that need no look at what is inside."""
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from operator import sub
 from typing import Final
@@ -20,7 +21,7 @@ MAX_STAMPS: Final = 256
 _BYTES: Final = {bytes}
 
 
-class Streamed:
+class Streamed(ABC):
     """What is known of the tokens of one streamed answer.
 
     Parts are looked at a few at a time; whoever is in a hurry appends to `chunks` and `times` and calls `look`.
@@ -67,9 +68,9 @@ class Streamed:
         if len(self.stamps) > MAX_STAMPS:
             self.fold()
 
+    @abstractmethod
     def see(self, chunks: list[bytes], times: list[int]) -> None:
         """Find the tokens in *chunks*; *times* are those at which each was handed over."""
-        raise NotImplementedError
 
     def settle(self) -> None:
         """The answer has ended, whole or not."""

@@ -18,9 +18,9 @@ PROVIDED = os.environ.get("PROVIDED", "before")
 
 def provider() -> trace.TracerProvider:
     """One that exports over OTLP/HTTP; the SDK is imported no earlier than its user imports it."""
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - only this wiring has it
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - only this wiring has it
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - only this wiring has it
 
     made = TracerProvider()
     made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=100))
@@ -50,8 +50,8 @@ if WIRING == "explicit":
     native["tracer_provider"] = provider()
 app = FastAPI(lifespan=lifespan, telemetry=native)
 
-import inferometer  # noqa: E402
-import inferometer.auto  # noqa: E402
+import inferometer  # noqa: E402 - after what must be set before
+import inferometer.auto  # noqa: E402 - after what must be set before
 
 if PROVIDED == "after":
     provide()

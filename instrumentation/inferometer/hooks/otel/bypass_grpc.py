@@ -28,7 +28,7 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
 
 
 def _passed_by(original: Callable[..., Any]) -> Callable[..., Any]:  # noqa: ARG001 - it is what is passed by
-    def intercept_service(self: Any, continuation: Callable[[Any], Any], details: Any) -> Any:  # noqa: ARG001
+    def intercept_service(self: Any, continuation: Callable[[Any], Any], details: Any) -> Any:  # noqa: ARG001 - it has the original's parameters
         # Of the asynchronous one this is the awaitable that its caller awaits.
         return continuation(details)
 
