@@ -61,9 +61,11 @@ class LocalPage:
             self._open()
         except RefusedError as error:
             _log.warning("%s; it is tried again (INFEROMETER_METRICS names another address)", error)
+            self._tell()
             self._waiting = threading.Thread(target=self._wait, name="inferometer-metrics-wait", daemon=True)
             self._waiting.start()
-        self._tell()
+        else:
+            self._tell()
 
     def close(self) -> None:
         """Stop serving, or waiting."""
@@ -90,12 +92,15 @@ class LocalPage:
                 self._open()
             except RefusedError:
                 continue
-            self._tell()
             _log.warning("/metrics is served on %s:%s now", self._host, self.port)
+            self._tell()
             return
 
     def _tell(self) -> None:
-        self._where.write_text(json.dumps({"pid": os.getpid(), "metrics_port": self.port}) + "\n", encoding="ascii")
+        # Others read it at any time: they see the old text or the new one, never a part.
+        written = self._where.with_suffix(".next")
+        written.write_text(json.dumps({"pid": os.getpid(), "metrics_port": self.port}) + "\n", encoding="ascii")
+        written.replace(self._where)
 
 
 def _host_port(address: str) -> tuple[str, int]:
