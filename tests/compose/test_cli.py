@@ -11,7 +11,7 @@ import pytest
 
 from inferometer_compose import cli
 
-COMMANDS = ("demo", "doctor", "generate", "run", "sidecar", "trace")
+COMMANDS = ("cost", "demo", "doctor", "generate", "run", "sidecar", "trace")
 
 
 def inferometer(*arguments, cwd=None, **environment):

@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 from inferometer.errors import InferometerError
+from inferometer_compose.commands.declared_cost import app as cost
 from inferometer_compose.commands.errors import plain_errors
+from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR
+from inferometer_compose.commands.parameters import seconds as seconds_of
 from inferometer_compose.faults import Fault
 
 app = typer.Typer(
@@ -20,17 +23,7 @@ app = typer.Typer(
 
 FAULTS = "Have this fault from 20 % to 50 % of the time."
 OTLP = "Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says."
-JSON = "Print one JSON object instead of a screen."
-
-
-def _seconds(text: str) -> float:
-    """Seconds of a duration as Prometheus writes it."""
-    from inferometer.fleet import durations  # noqa: PLC0415  # a part of the fleet file
-
-    try:
-        return durations.parse(text) / 1e9
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+app.add_typer(cost, name="cost")
 
 
 @app.callback()
@@ -50,7 +43,7 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Real models under load on this machine, and where their time and money went."""
-    seconds = _seconds(for_)
+    seconds = seconds_of(for_)
     with plain_errors():
         from inferometer_compose.commands import demo as command  # noqa: PLC0415  # imports the stack
 
@@ -164,8 +157,8 @@ def trace(
     *,
     trace_id: Annotated[str | None, typer.Argument(help="Its id: up to 32 hexadecimal digits.")] = None,
     slowest: Annotated[int | None, typer.Option(help="The slowest requests, that many.")] = None,
-    api: Annotated[str, typer.Option(help="The sidecar's address.")] = "http://127.0.0.1:9465",
-    recorder: Annotated[Path | None, typer.Option(help="A recorder file, where no sidecar runs.")] = None,
+    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
+    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Draw the waterfall of a request."""
