@@ -10,11 +10,17 @@ from inferometer_exporters.columns.meter import first_chunks, outcomes
 from inferometer_exporters.columns.packed import pack, unpack
 from inferometer_exporters.columns.partition import Finder, Partitions
 from inferometer_exporters.columns.tables import Columns, Ints, concatenate, length, take
+from inferometer_exporters.device_history import unread
 from inferometer_exporters.ledger.runs import mixed
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 from inferometer_exporters.recorder.store import SEGMENTS
+from inferometer_exporters.recorder.tables import told
 
 _HELD: Final = "sidecar.held"
+RAN_FROM: Final = "ran_from"
+"""Column of released rows: when the run began that speaks for the request, CLOCK_MONOTONIC ns; 0 without one."""
+RAN_UNTIL: Final = "ran_until"
+"""When it ended."""
 
 
 def recorder_rows(requests: Columns, partitions: Partitions) -> Columns:
@@ -107,19 +113,26 @@ class Hold:
         row = find(mixed(runs["worker"], runs["span_id"]))
         known = np.flatnonzero(row >= 0)
         of = row[known]
-        device_ns, cost, unpriced = np.zeros((3, count), np.int64)
+        device_ns, cost, unpriced, energy, unmeasured = np.zeros((5, count), np.int64)
         np.add.at(device_ns, of, runs["ns"][known])
         np.add.at(cost, of, runs["picodollars"][known])
         np.add.at(unpriced, of, 1 - priced[known])
+        joules = told(runs, "microjoules")[known]
+        np.add.at(energy, of, joules)
+        np.add.at(unmeasured, of, joules < 0)
         # Of several runs the longest speaks for the request: written last, it stays.
         longest = known[np.argsort((runs["end"] - runs["start"])[known], kind="stable")]
-        main = {"device": "name", "batch_id": "batch_id", "batch_size": "size"}
+        main = {"device": "name", "batch_id": "batch_id", "batch_size": "size", RAN_FROM: "start", RAN_UNTIL: "end"}
         for name, source in main.items():
             column = np.zeros(count, runs[source].dtype)
             column[row[longest]] = runs[source][longest]
             rows[name] = column
         rows["device_ns"] = device_ns
         rows["cost"] = np.where(unpriced > 0, -1, cost)
+        rows["energy"] = np.where(unmeasured > 0, -1, energy)
+        rows["method"] = np.full(count, -1, np.int64)
+        rows["method"][row[longest]] = told(runs, "method")[longest]
+        rows |= unread(count)
         return rows, row
 
     def dump(self) -> dict[str, bytes]:

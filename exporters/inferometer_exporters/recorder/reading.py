@@ -12,12 +12,16 @@ SECOND: Final = 10**9
 OUTCOMES: Final = {int(outcome): outcome.label for outcome in Outcome}
 
 NAMED: Final = f"""
-    select requests.*, labels.service, coalesce(nullif(labels.model, ''), labels.route) as model, labels.version,
-           labels.tenant, labels.class, labels.method, labels.route
+    select requests.* exclude (method), requests.method as cost_method, labels.service,
+           coalesce(nullif(labels.model, ''), labels.route) as model, labels.version, labels.tenant, labels.class,
+           labels.method, labels.route
     from requests left join labels on labels.id = requests.labels
     where requests.wall_ns >= $since and (requests.flags & {int(Flag.WARMUP)}) = 0
 """  # noqa: S608 - no value from outside is in the text
-"""Requests since ``$since`` (wall ns) with their names; warm-up requests are left out."""
+"""Requests since ``$since`` (wall ns) with their names; warm-up requests are left out.
+
+``method`` is the one of HTTP; how the device time was found is ``cost_method``.
+"""
 
 
 def rows(cursor: Cursor, sql: str, **values: object) -> list[tuple[Any, ...]]:

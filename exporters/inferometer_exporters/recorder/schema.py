@@ -4,7 +4,7 @@ from typing import Final
 
 from inferometer.catalog.stages import Stage
 
-VERSION: Final = 4
+VERSION: Final = 5
 
 STAGE_COLUMNS: Final = tuple(f"{stage.label}_ns" for stage in Stage)
 
@@ -38,6 +38,14 @@ REQUESTS: Final[dict[str, str]] = {
     "device_ns": "BIGINT",
     "cost": "BIGINT",  # picodollars; null where a device has no price
     "last_token_ns": "BIGINT",  # since the start; null where it did not come
+    "energy": "BIGINT",  # microjoules; null where a device tells none
+    "method": "UTINYINT",  # how its device time was found: place in catalog.labels.METHOD; null without a run
+    # Of its device while it executed (device_history); null, each by itself, where nobody read it.
+    "utilization": "FLOAT",  # mean, 0-1
+    "sm_clock": "BIGINT",  # mean, Hz
+    "throttle": "USMALLINT",  # bit n: reason n of catalog.labels.THROTTLE_REASON
+    "throttled_ns": "BIGINT",  # in which any of them held, or a CPU host's quota was used up
+    "temperature": "FLOAT",  # highest, degrees Celsius
 }
 EXECUTES: Final[dict[str, str]] = {
     "pass": "UBIGINT",
@@ -53,6 +61,8 @@ EXECUTES: Final[dict[str, str]] = {
     "kind": "UTINYINT",
     "device_ns": "BIGINT",
     "cost": "BIGINT",
+    "energy": "BIGINT",  # as those of `requests`
+    "method": "UTINYINT",
 }
 CALLS: Final[dict[str, str]] = {
     "pass": "UBIGINT",

@@ -19,9 +19,16 @@ from inferometer_exporters.recorder.schema import DIMENSIONS, OF_REQUESTS, VERSI
 _log = logging.getLogger(__name__)
 
 NULLABLE: Final = frozenset(
-    {"first_chunk_ns", "first_token_ns", "last_token_ns", "proxy_wait_ns", "cost", "picodollars_per_hour"}
+    {
+        *("first_chunk_ns", "first_token_ns", "last_token_ns", "proxy_wait_ns", "cost", "picodollars_per_hour"),
+        *("energy", "sm_clock", "throttle", "throttled_ns"),
+    }
 )
 """Columns in which -1 stands for unknown on the way in."""
+ATTRIBUTED: Final = frozenset({"requests", "executes"})
+"""Tables whose ``method`` is one of attribution, -1 where it is unknown."""
+FRACTIONS: Final = frozenset({"utilization", "temperature"})
+"""Columns of fractions, in which NaN stands for unknown on the way in."""
 SEGMENTS: Final = tuple(f"segment_{index}" for index in range(MAX_SEGMENTS))
 """Columns that carry the coded segments on the way in, with their number in ``segment_count``."""
 _NAME: Final = "flight"
@@ -42,7 +49,10 @@ def _insert(table: str, columns: Mapping[str, str]) -> str:
     def source(column: str) -> str:
         if column == "segments":
             return f"list_slice([{', '.join(SEGMENTS)}], 1, segment_count)"
-        return f"nullif({column}, -1)" if column in NULLABLE else column
+        if column in FRACTIONS:
+            return f"nullif({column}, 'NaN')"
+        nullable = column in NULLABLE or (column == "method" and table in ATTRIBUTED)
+        return f"nullif({column}, -1)" if nullable else column
 
     return f"insert into {table} select {', '.join(source(column) for column in columns)} from batch"  # noqa: S608 - names of the schema
 

@@ -25,8 +25,8 @@ _HOPS: Final = f"""
            coalesce(last_token_ns, duration_ns), tokens_in, tokens_out, bytes_in, bytes_out, segments,
            {", ".join(STAGE_COLUMNS)}
     from (
-        select requests.* exclude (labels), labels.service, coalesce(nullif(labels.model, ''), labels.route) as model,
-               labels.version, labels.tenant, labels.method, labels.route, labels.class as request_class
+        select requests.* exclude (labels, method), requests.method as cost_method, labels.service,
+               coalesce(nullif(labels.model, ''), labels.route) as model, labels.version, labels.tenant, labels.method, labels.route, labels.class as request_class
         from requests left join labels on labels.id = requests.labels
         where trace_hi = $hi and trace_lo = $lo
     ) order by start_ns

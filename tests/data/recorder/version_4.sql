@@ -1,0 +1,11 @@
+-- Tables of the flight recorder as inferometer made them up to version 4 (recorder/schema.py of that time).
+create table if not exists schema_version (version UINTEGER, identity UBIGINT);
+create table if not exists requests (pass UBIGINT, trace_hi UBIGINT, trace_lo UBIGINT, span_id UBIGINT, parent_id UBIGINT, start_ns BIGINT, wall_ns BIGINT, duration_ns BIGINT, network_ns BIGINT, queue_ns BIGINT, deserialize_ns BIGINT, preprocess_ns BIGINT, execute_ns BIGINT, postprocess_ns BIGINT, serialize_ns BIGINT, remote_ns BIGINT, handler_ns BIGINT, other_ns BIGINT, segments BIGINT[], first_chunk_ns BIGINT, first_token_ns BIGINT, proxy_wait_ns BIGINT, labels UINTEGER, process UINTEGER, outcome UTINYINT, status USMALLINT, flags UTINYINT, bytes_in BIGINT, bytes_out BIGINT, chunks UINTEGER, tokens_in UINTEGER, tokens_out UINTEGER, device UINTEGER, batch_id UBIGINT, batch_size UINTEGER, device_ns BIGINT, cost BIGINT, last_token_ns BIGINT);
+create table if not exists executes (pass UBIGINT, span_id UBIGINT, execute_id UBIGINT, batch_id UBIGINT, queued_ns BIGINT, start_ns BIGINT, end_ns BIGINT, device UINTEGER, batch_size UINTEGER, rows UINTEGER, kind UTINYINT, device_ns BIGINT, cost BIGINT);
+create table if not exists calls (pass UBIGINT, span_id UBIGINT, call_id UBIGINT, start_ns BIGINT, sent_ns BIGINT, headers_ns BIGINT, end_ns BIGINT, server_ns BIGINT, target UINTEGER, method UINTEGER, status USMALLINT, kind UTINYINT, attempt UTINYINT, foreign_span UTINYINT);
+create table if not exists external_ids (pass UBIGINT, span_id UBIGINT, told_ns BIGINT, text VARCHAR);
+create table if not exists kept (pass UBIGINT, trace_hi UBIGINT, trace_lo UBIGINT, reason VARCHAR, wall_ns BIGINT);
+create table if not exists ledger (pass UBIGINT, wall_ns BIGINT, device UINTEGER, state VARCHAR, ns HUGEINT, span_ns HUGEINT, bill HUGEINT, idle_cost HUGEINT, picodollars_per_hour BIGINT, price_kind VARCHAR, price_source VARCHAR, price_as_of VARCHAR);
+create table if not exists labels (pass UBIGINT, id UINTEGER, service VARCHAR, model VARCHAR, version VARCHAR, region VARCHAR, tenant VARCHAR, class VARCHAR, method VARCHAR, route VARCHAR, named_tenant VARCHAR);
+create table if not exists names (pass UBIGINT, id UINTEGER, name VARCHAR);
+create table if not exists processes (pass UBIGINT, id UINTEGER, worker UBIGINT, pid UINTEGER, host VARCHAR, service VARCHAR);
