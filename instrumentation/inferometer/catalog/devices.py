@@ -4,14 +4,18 @@ from typing import Final
 
 from inferometer.catalog.labels import (
     AS_OF,
+    COMPUTE_SLICES,
     DEVICE,
     DEVICE_STATE,
     DRIVER,
     ECC_KIND,
     GPU_NAME,
     LINK_DIRECTION,
+    MIG_PROFILE,
+    PARENT,
     PRICE_KIND,
     PRICE_SOURCE,
+    PROCESS,
     READING_SOURCE,
     THROTTLE_REASON,
     XID,
@@ -90,6 +94,12 @@ GPU_TENSOR_ACTIVE: Final = Gauge(
     help="Share of cycles in which a tensor core worked.",
     labels=(DEVICE,),
 )
+GPU_SM_OCCUPANCY: Final = Gauge(
+    name="gpu_sm_occupancy_ratio",
+    unit=Unit.RATIO,
+    help="Resident warps as a share of those that the SMs have room for.",
+    labels=(DEVICE,),
+)
 GPU_DRAM_ACTIVE: Final = Gauge(
     name="gpu_dram_active_ratio",
     unit=Unit.RATIO,
@@ -103,16 +113,25 @@ GPU_MEMORY_TOTAL: Final = Gauge(
     name="gpu_memory_total_bytes", unit=Unit.BYTES, help="Device memory in all.", labels=(DEVICE,)
 )
 GPU_POWER: Final = Gauge(name="gpu_power_watts", unit=Unit.WATTS, help="Power drawn now.", labels=(DEVICE,))
+GPU_POWER_LIMIT: Final = Gauge(
+    name="gpu_power_limit_watts",
+    unit=Unit.WATTS,
+    help="Power that the driver holds the device to.",
+    labels=(DEVICE,),
+)
 GPU_ENERGY: Final = Counter(
     name="gpu_energy_joules_total",
     unit=Unit.JOULES,
-    help="Energy used, by the device's counter.",
+    help="Energy used, by the device's counter; where it has none, power integrated over time.",
     labels=(DEVICE,),
 )
 GPU_TEMPERATURE: Final = Gauge(
     name="gpu_temperature_celsius", unit=Unit.CELSIUS, help="Temperature of the die.", labels=(DEVICE,)
 )
 GPU_SM_CLOCK: Final = Gauge(name="gpu_sm_clock_hertz", unit=Unit.HERTZ, help="Clock of the SMs.", labels=(DEVICE,))
+GPU_MEMORY_CLOCK: Final = Gauge(
+    name="gpu_memory_clock_hertz", unit=Unit.HERTZ, help="Clock of device memory.", labels=(DEVICE,)
+)
 GPU_THROTTLE: Final = Counter(
     name="gpu_throttle_seconds_total",
     unit=Unit.SECONDS,
@@ -130,6 +149,42 @@ GPU_ECC_ERRORS: Final = Counter(
 )
 GPU_PCIE: Final = Counter(
     name="gpu_pcie_bytes_total", unit=Unit.BYTES, help="Bytes over PCIe.", labels=(DEVICE, LINK_DIRECTION)
+)
+GPU_NVLINK: Final = Counter(
+    name="gpu_nvlink_bytes_total",
+    unit=Unit.BYTES,
+    help="Data over all NVLinks of the device, without protocol overhead.",
+    labels=(DEVICE, LINK_DIRECTION),
+)
+GPU_PROCESS_MEMORY: Final = Gauge(
+    name="gpu_process_memory_bytes",
+    unit=Unit.BYTES,
+    help="Device memory that a process holds.",
+    labels=(DEVICE, PROCESS),
+)
+GPU_PROCESS_SM: Final = Gauge(
+    name="gpu_process_sm_utilization_ratio",
+    unit=Unit.RATIO,
+    help="Share of time in which a process's kernels ran on the SMs.",
+    labels=(DEVICE, PROCESS),
+)
+GPU_MPS_CLIENTS: Final = Gauge(
+    name="gpu_mps_clients",
+    unit=Unit.COUNT,
+    help="Processes that share the device through MPS; their kernels run at the same time.",
+    labels=(DEVICE,),
+)
+GPU_MIG_SLICES: Final = Gauge(
+    name="gpu_mig_slices",
+    unit=Unit.COUNT,
+    help="Compute slices that a GPU in MIG mode has; an instance is its share of them.",
+    labels=(DEVICE,),
+)
+GPU_MIG_INFO: Final = Info(
+    name="gpu_mig_info",
+    unit=Unit.COUNT,
+    help="GPU, profile and compute slices of a MIG instance.",
+    labels=(DEVICE, PARENT, MIG_PROFILE, COMPUTE_SLICES),
 )
 GPU_INFO: Final = Info(
     name="gpu_info",

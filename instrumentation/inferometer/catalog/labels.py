@@ -39,6 +39,12 @@ THROTTLE_REASON: Final = Label(
 XID: Final = Label(name="xid", help="NVIDIA's XID code.", max_values=200)
 ECC_KIND: Final = Label(name="kind", help="Kind of memory error.", values=("corrected", "uncorrected"))
 LINK_DIRECTION: Final = Label(name="direction", help="Received or transmitted by the device.", values=("rx", "tx"))
+PARENT: Final = Label(name="parent", help="UUID of the GPU that a MIG instance is part of.", max_values=200)
+MIG_PROFILE: Final = Label(name="profile", help="Profile of a MIG instance, such as `1g.10gb`.", max_values=50)
+COMPUTE_SLICES: Final = Label(name="compute_slices", help="Compute slices of a MIG instance.", max_values=10)
+PROCESS: Final = Label(
+    name="pid", help="Process id, as the host counts, of a process on a GPU; `other` for the rest.", max_values=200
+)
 GPU_NAME: Final = Label(name="name", help="Name of the GPU, as the driver gives it.", max_values=50)
 DRIVER: Final = Label(name="driver", help="Version of the driver.", max_values=20)
 READING_SOURCE: Final = Label(
@@ -54,6 +60,10 @@ HOOK_STATUS: Final = Label(
     name="status", help="Whether a hook works.", values=("active", "waiting", "unsupported", "failed", "off")
 )
 SOURCE: Final = Label(name="source", help="A source of readings.", max_values=30)
+CALL: Final = Label(name="call", help="Call of a driver's library, as the library names it.", max_values=60)
+ERROR_CODE: Final = Label(
+    name="code", help="The library's error, or `deadline` for a call that did not return in time.", max_values=40
+)
 KEEP_REASON: Final = Label(
     name="reason", help="Why a trace was kept.", values=("slow", "failed", "dear", "rare", "baseline")
 )

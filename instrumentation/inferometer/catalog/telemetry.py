@@ -3,9 +3,11 @@
 from typing import Final
 
 from inferometer.catalog.labels import (
+    CALL,
     COMPONENT,
     DEVICE,
     DROP_REASON,
+    ERROR_CODE,
     GC_GENERATION,
     HOOK,
     HOOK_STATUS,
@@ -80,6 +82,12 @@ PROXY_SKEWS: Final = Counter(
 )
 SOURCE_ERRORS: Final = Counter(
     name="inferometer_source_errors_total", unit=Unit.COUNT, help="Readings that failed.", labels=(SOURCE,)
+)
+SOURCE_CALL_ERRORS: Final = Counter(
+    name="inferometer_source_call_errors_total",
+    unit=Unit.COUNT,
+    help="Calls of a driver's library that failed or did not return in time; what it does not support is no failure.",
+    labels=(SOURCE, CALL, ERROR_CODE),
 )
 LATE_DEVICE_SECONDS: Final = Counter(
     name="inferometer_late_device_seconds_total",
