@@ -28,8 +28,8 @@ test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Promet
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
-test-fast: $(VENV)/.dev ## The inner loop: under a minute, no peers
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not peers"
+test-fast: $(VENV)/.dev ## The inner loop: under a minute, no peers, no processes
+	$(BIN)/python -m pytest -q -n 4 -m "not slow and not peers and not processes"
 
 test-frameworks: $(VENV)/.dev ## Hooks of the heavy frameworks, for real, in a cached environment of their own
 	$(WITH_FRAMEWORKS) -m pytest tests/frameworks

@@ -1,5 +1,9 @@
 """What holds for every test."""
 
+from pathlib import Path
+from typing import Final
+
+import pytest
 from hypothesis import settings
 
 # They need an environment of their own: `make test-frameworks`, `make test-servers`.
@@ -8,3 +12,29 @@ collect_ignore = ["frameworks", "servers"]
 # Machines are noisy: an example that took long says nothing about the code. Speed is measured by benchmarks/.
 settings.register_profile("inferometer", deadline=None)
 settings.load_profile("inferometer")
+
+_HERE: Final = Path(__file__).parent
+_OF_PROCESSES: Final = (
+    "compose/test_cli.py",
+    "compose/test_load.py",
+    "compose/test_trace_command.py",
+    "doctor",
+    "host/test_idle_child.py",
+    "host/test_pickled_app.py",
+    "hooks/test_examples_wsgi.py",
+    "hooks/test_wsgi_servers.py",
+    "intake/test_cold_starts.py",
+    "intake/test_local.py",
+    "launchers",
+    "policies",
+    "startup",
+)
+"""Tests that start servers or commands as processes: a second each, most of it waiting for an interpreter."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of processes, which the inner loop leaves out."""
+    folders = [_HERE / name for name in _OF_PROCESSES]
+    for item in items:
+        if any(item.path == folder or folder in item.path.parents for folder in folders):
+            item.add_marker(pytest.mark.processes)
