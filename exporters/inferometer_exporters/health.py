@@ -3,7 +3,7 @@
 from inferometer.aggregate import Aggregator
 from inferometer.catalog import telemetry
 from inferometer.catalog.model import Series
-from inferometer_exporters.source import Sampler
+from inferometer_exporters.source import Reading, Sampler, SeriesKey
 
 
 class Health:
@@ -17,33 +17,45 @@ class Health:
     def __init__(self, aggregator: Aggregator, sampler: Sampler) -> None:
         self._aggregator = aggregator
         self._sampler = sampler
-        self._shown: dict[tuple[str, tuple[str, ...]], Series] = {}
-        self._counters: dict[tuple[str, tuple[str, ...]], int | float] = {}
+        self._shown: dict[SeriesKey, Series] = {}
+        self._totals: dict[tuple[int, SeriesKey], int | float] = {}
+        self._suppliers: dict[SeriesKey, int] = {}
         self._errors: dict[str, int] = {}
 
     def show(self) -> bool:
         """Show the newest readings; True if a counter rose."""
-        readings = self._sampler.readings()
         rose = False
-        shown: dict[tuple[str, tuple[str, ...]], Series] = {}
-        for reading in readings:
-            key = (reading.entry.name, reading.labels)
-            if reading.entry.kind == "counter":
-                rose |= self._follow(key, reading.entry, int(reading.value))
-            else:
-                shown[key] = reading.entry
-                self._aggregator.set(reading.entry, reading.labels, reading.value)
+        shown: dict[SeriesKey, Series] = {}
+        by: dict[SeriesKey, int] = {}
+        for sample in self._sampler.samples():
+            for reading in sample.readings:
+                first = by.setdefault(reading.key, sample.number) == sample.number
+                if reading.entry.kind == "counter":
+                    rose |= self._follow(reading, sample.number, first=first)
+                elif first:
+                    shown[reading.entry.name, reading.labels] = reading.entry
+                    self._aggregator.set(reading.entry, reading.labels, reading.value)
         for key in self._shown.keys() - shown.keys():
             self._aggregator.remove(self._shown[key], key[1])
         self._shown = shown
         return self._failures() or rose
 
-    def _follow(self, key: tuple[str, tuple[str, ...]], entry: Series, total: int) -> bool:
-        """Add what a total has risen; one that fell began anew."""
-        before = self._counters.get(key)
-        self._counters[key] = total
-        gain = 0 if before is None else int(total - before if total >= before else total)
-        self._aggregator.add(entry, key[1], gain)
+    def _follow(self, reading: Reading, source: int, *, first: bool) -> bool:
+        """Add what a total has risen; one that fell began anew.
+
+        Every source's total is followed, but only that of the first source counts. Where another one takes over, what
+        it counted in the meantime is in the series already: it counts from there.
+        """
+        key, total = reading.key, reading.value
+        before = self._totals.get((source, key), 0 if reading.own else None)
+        self._totals[source, key] = total
+        if not first:
+            return False
+        supplier = self._suppliers.setdefault(key, source)
+        self._suppliers[key] = source
+        known = before is not None and supplier == source
+        gain = int(total - before if total >= before else total) if known and before is not None else 0
+        self._aggregator.add(reading.entry, reading.labels, gain)
         return gain > 0
 
     def _failures(self) -> bool:

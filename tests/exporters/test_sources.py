@@ -1,16 +1,12 @@
-"""Readings: of this host, of a recording; a source that fails or hangs costs its readings alone."""
-
-import threading
+"""Readings: of this host, of a recording."""
 
 import pytest
 
-from inferometer.aggregate import Aggregator
-from inferometer.catalog import devices, telemetry
+from inferometer.catalog import devices
 from inferometer.errors import StateError
 from inferometer_exporters.gpus.replay import Replay
-from inferometer_exporters.health import Health
 from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
-from inferometer_exporters.source import Reading, Sampler
+from inferometer_exporters.source import Reading
 
 HEAD = "seconds,device,name,driver,gpu_utilization_ratio,gpu_energy_joules_total,gpu_throttle_seconds_total{thermal}"
 RECORDING = f"""{HEAD}
@@ -18,23 +14,6 @@ RECORDING = f"""{HEAD}
 10,GPU-1,NVIDIA H100,570,0.75,130,
 20,GPU-1,NVIDIA H100,570,0.5,150,1.5
 """
-
-
-class Source:
-    name = "nvml"
-
-    def __init__(self, *answers):
-        self.answers = list(answers)
-        self.hang = threading.Event()
-
-    def read(self):
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        if answer == "hang":
-            self.hang.wait(20)
-            return []
-        return [Reading(devices.GPU_POWER, ("GPU-1",), answer)]
 
 
 def by_name(readings):
@@ -119,58 +98,3 @@ def test_the_model_of_the_cpu_is_named_where_the_kernel_says_it(tmp_path):
     info.write_text("processor : 0\n")
     assert cpu_model(info) == ""
     assert cpu_model(tmp_path / "none") == ""
-
-
-def test_a_source_that_raises_is_counted_and_its_gauges_end(until):
-    time = [0.0]
-    sampler = Sampler([Source(300.0, OSError("lost"))], period=0.01, deadline=5, monotonic=lambda: time[0])
-    aggregator = Aggregator()
-    health = Health(aggregator, sampler)
-    sampler.start()
-    until(lambda: dict(sampler.errors())["nvml"] >= 1)
-    health.show()
-    assert aggregator.gauge(devices.GPU_POWER, ("GPU-1",)).value == 300.0
-    time[0] = 6.0
-
-    assert sampler.readings() == []
-    assert health.show()
-    shown = {family.entry.name for family in aggregator.snapshot().families}
-    assert devices.GPU_POWER.name not in shown
-    assert aggregator.counter(telemetry.SOURCE_ERRORS, ("nvml",)).value >= 1
-    sampler.close()
-
-
-def test_a_source_that_hangs_is_an_error_and_holds_up_nobody(until):
-    time = [0.0]
-    source = Source(100.0, "hang")
-    sampler = Sampler([source], period=0.01, deadline=5, monotonic=lambda: time[0])
-    sampler.start()
-    until(lambda: len(source.answers) == 1)
-    assert len(sampler.readings()) == 1
-    time[0] = 5.5
-
-    assert sampler.readings() == []
-    assert sampler.errors() == [("nvml", 1)]
-    sampler.close()
-    source.hang.set()
-
-
-def test_counters_of_a_source_rise_by_what_they_gained_and_begin_anew_after_a_reset():
-    class Counting:
-        name = "nvml"
-        total = 1_000
-
-        def read(self):
-            return [Reading(devices.GPU_ENERGY, ("GPU-1",), self.total)]
-
-    class Now(Sampler):
-        def readings(self):
-            return source.read()
-
-    source = Counting()
-    aggregator = Aggregator()
-    health = Health(aggregator, Now([]))
-    for source.total in (1_000, 1_500, 200):
-        health.show()
-
-    assert aggregator.counter(devices.GPU_ENERGY, ("GPU-1",)).value == 700
