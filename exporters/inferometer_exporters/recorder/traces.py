@@ -26,7 +26,8 @@ _HOPS: Final = f"""
            {", ".join(STAGE_COLUMNS)}
     from (
         select requests.* exclude (labels, method), requests.method as cost_method, labels.service,
-               coalesce(nullif(labels.model, ''), labels.route) as model, labels.version, labels.tenant, labels.method, labels.route, labels.class as request_class
+               coalesce(nullif(labels.model, ''), labels.route) as model, labels.version, labels.tenant, labels.method,
+               labels.route, labels.class as request_class
         from requests left join labels on labels.id = requests.labels
         where trace_hi = $hi and trace_lo = $lo
     ) order by start_ns
