@@ -88,20 +88,70 @@ class Tenants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Which devices a price is for."""
+    """Which devices a price is for: all that is said must be so; `*` and `?` as in file names."""
 
     kind: Annotated[DeviceKind, Key(scalars.choice(DeviceKind, "kind of device"), "Kind of device.")]
-    model: Annotated[str, Key(scalars.TEXT, "Name of the model, `*` and `?` as in file names.")] = "*"
+    model: Annotated[str, Key(scalars.TEXT, "Name of the hardware, as the driver gives it.")] = "*"
+    name: Annotated[str, Key(scalars.TEXT, "The device itself: UUID of a GPU or MIG slice, name of a CPU host.")] = "*"
+    host: Annotated[str, Key(scalars.TEXT, "The host that it is in, as the sidecar there calls it.")] = "*"
+    region: Annotated[str, Key(scalars.TEXT, "INFEROMETER_REGION of that sidecar.")] = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """Hardware that was bought: its price spread over its life, and what runs it."""
+
+    purchase_usd: Annotated[
+        Decimal, Key(scalars.USD, "What one device cost, with its share of the server, network and installation.")
+    ]
+    years: Annotated[Decimal, Key(scalars.YEARS, "Years of 8760 hours over which that is spread.")]
+    salvage_percent: Annotated[Decimal, Key(scalars.SHARE, "Part of it that the device is worth in the end.")] = (
+        Decimal(0)
+    )
+    watts: Annotated[Decimal, Key(scalars.WATTS, "Mean power of one device, with its share of the server.")]
+    pue: Annotated[Decimal, Key(scalars.PUE, "Power of the whole site per power of its computers.")] = Decimal(1)
+    usd_per_kwh: Annotated[Decimal, Key(scalars.USD, "Price of electricity.")]
+    usd_per_hour_other: Annotated[Decimal, Key(scalars.USD, "Space, people, support: per device.")] = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A type of instance in the price book; its price is divided by its GPUs."""
+
+    type: Annotated[str, Key(scalars.TEXT, "As its provider calls it: p5.48xlarge.")]
+    region: Annotated[str, Key(scalars.TEXT, "As its provider calls it: us-east-1.")]
+    kind: Annotated[
+        PriceKind, Key(scalars.choice(PriceKind, "kind of price"), "on_demand, or spot where it is known.")
+    ] = PriceKind.ON_DEMAND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """What an hour of a device costs, and how that is known."""
 
-    usd_per_hour: Annotated[Decimal, Key(scalars.USD, "US dollars per hour and device.")]
-    kind: Annotated[PriceKind, Key(scalars.choice(PriceKind, "kind of price"), "Kind of price.")]
-    source: Annotated[str, Key(scalars.TEXT, "Where the price comes from: list, contract, invoice.")]
-    as_of: Annotated[date, Key(scalars.DATE, "Date of the price.")]
+    EXACTLY_ONE: ClassVar = ("usd_per_hour", "owned", "instance")
+    usd_per_hour: Annotated[Decimal | None, Key(scalars.USD, "US dollars per hour and device.")] = None
+    owned: Annotated[Owned | None, Key(Nested(Owned), "Hardware of one's own.")] = None
+    instance: Annotated[Instance | None, Key(Nested(Instance), "What the price book says of an instance.")] = None
+    kind: Annotated[
+        PriceKind | None, Key(scalars.choice(PriceKind, "kind of price"), "Kind of price; with usd_per_hour.")
+    ] = None
+    source: Annotated[
+        str | None, Key(scalars.TEXT, "Where the price comes from: list, contract, invoice; not with instance.")
+    ] = None
+    as_of: Annotated[date | None, Key(scalars.DATE, "Date of the price; not with instance.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What a provider's bill calls these devices, for `inferometer cost true-up`."""
+
+    resources: Annotated[
+        tuple[str, ...], Key(Listing(scalars.TEXT, unique=True), "ResourceId or ResourceName, with wildcards.")
+    ] = ()
+    skus: Annotated[
+        tuple[str, ...], Key(Listing(scalars.TEXT, unique=True), "SkuId or SkuPriceId, with wildcards.")
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +160,7 @@ class Device:
 
     match: Annotated[Match, Key(Nested(Match), "Which devices.")]
     price: Annotated[Price, Key(Nested(Price), "Their price.")]
+    bill: Annotated[Bill | None, Key(Nested(Bill), "What their bill calls them.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,9 +112,15 @@ PERCENT: Final = Kind(
 )
 
 
+MOST_USD: Final = 10**9
+"""Dollars of one device: more is a slip of the pen, and would not fit the ledger's integers for long."""
+
+
 def _usd(text: str) -> Decimal:
     if not _NUMBER.fullmatch(text):
         raise WrongValueError(f"{text!r} is no amount of money", "write US dollars as a plain number: 2.99")
+    if Decimal(text) > MOST_USD:
+        raise WrongValueError(f"{text} US dollars is more than any device costs", f"write at most {MOST_USD}")
     return Decimal(text)
 
 
@@ -122,8 +128,45 @@ USD: Final = Kind(
     name="amount of US dollars",
     written_as=("number", "text"),
     read=_usd,
-    json={"type": "number", "minimum": 0},
+    json={"type": "number", "minimum": 0, "maximum": MOST_USD},
     example="2.99",
+)
+
+
+def between(low: str, high: str, *, name: str, example: str) -> Kind[Decimal]:
+    """A plain number from *low* to *high*, both included."""
+    lowest, highest = Decimal(low), Decimal(high)
+
+    def read(text: str) -> Decimal:
+        value = _decimal(text, name, example)
+        if not lowest <= value <= highest:
+            raise WrongValueError(f"{text} is outside of {low} to {high}", f"write a {name}: {example}")
+        return value
+
+    json: Json = {"type": "number", "minimum": float(lowest), "maximum": float(highest)}
+    return Kind(name=name, written_as=("number", "text"), read=read, json=json, example=example)
+
+
+SHARE: Final = between("0", "100", name="percentage", example="10")
+YEARS: Final = between("0.1", "30", name="number of years", example="4")
+WATTS: Final = between("0", "200000", name="number of watts", example="700")
+PUE: Final = between("1", "5", name="power usage effectiveness", example="1.3")
+GIGABYTES: Final = between("1", "10000", name="number of gigabytes", example="80")
+_MOST_GPUS = 128
+
+
+def _gpus(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_GPUS:
+        raise WrongValueError(f"{text!r} is no number of GPUs", f"write 1 to {_MOST_GPUS}")
+    return int(text)
+
+
+GPUS: Final = Kind(
+    name="number of GPUs",
+    written_as=("number",),
+    read=_gpus,
+    json={"type": "integer", "minimum": 1, "maximum": _MOST_GPUS},
+    example="8",
 )
 
 

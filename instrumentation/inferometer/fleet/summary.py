@@ -1,8 +1,9 @@
 """From a fleet to thresholds.json."""
 
+from inferometer.fleet import device_prices
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import slos
-from inferometer.fleet.thresholds import PICODOLLARS, Objective, Price, Thresholds
+from inferometer.fleet.thresholds import Objective, Thresholds
 
 
 def thresholds(fleet: Fleet) -> Thresholds:
@@ -25,15 +26,5 @@ def thresholds(fleet: Fleet) -> Thresholds:
         timeouts_ns={service.name: service.timeout_ns for service in fleet.services},
         tenant_header=fleet.tenants.header if fleet.tenants else None,
         known_tenants=fleet.tenants.known if fleet.tenants else (),
-        prices=tuple(
-            Price(
-                kind=device.match.kind.value,
-                model=device.match.model,
-                picodollars_per_hour=int(device.price.usd_per_hour * PICODOLLARS),
-                price_kind=device.price.kind.value,
-                source=device.price.source,
-                as_of=device.price.as_of.isoformat(),
-            )
-            for device in fleet.devices
-        ),
+        prices=tuple(device_prices.prices(fleet)),
     )

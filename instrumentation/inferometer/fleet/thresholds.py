@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -12,7 +12,9 @@ from typing import Any, Final
 from inferometer.catalog.stages import ANSWERED, FAILED, Outcome
 from inferometer.errors import StateError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""2: a price says which devices, hosts and regions it is for."""
+_READABLE: Final = (1, FORMAT)
 DEFAULT_TIMEOUT_NS: Final = 30 * 10**9
 """A request that its client gave up after this time counts as timed out, unless fleet.yaml says otherwise."""
 OTHER_TENANT: Final = "other"
@@ -73,7 +75,10 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """Price of a device: which ones (``kind``, ``model`` with wildcards), how much, known from where and when."""
+    """Price of a device: which ones, how much, known from where and when.
+
+    ``model``, ``name``, ``host`` and ``region`` hold wildcards as file names do.
+    """
 
     kind: str
     model: str
@@ -81,11 +86,22 @@ class Price:
     price_kind: str
     source: str
     as_of: str
+    name: str = "*"
+    host: str = "*"
+    region: str = "*"
 
     @property
     def usd_per_hour(self) -> float:
         """The price in US dollars per hour."""
         return self.picodollars_per_hour / PICODOLLARS
+
+    def covers(self, host: str, region: str) -> bool:
+        """Whether it is for devices of a host in a region; an unknown one (empty) is covered by ``*`` only."""
+        return fnmatchcase(host, self.host) and fnmatchcase(region, self.region)
+
+    def matches(self, kind: str, model: str, name: str) -> bool:
+        """Whether it is for a device; an unknown model or name (empty) is matched by ``*`` only."""
+        return self.kind == kind and fnmatchcase(model, self.model) and fnmatchcase(name, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +141,17 @@ class Thresholds:
             return ""
         return named if named in self._tenants else OTHER_TENANT
 
-    def price(self, kind: str, model: str) -> Price | None:
-        """The first price that matches a device; None: it is unpriced, never guessed."""
-        return next((p for p in self.prices if p.kind == kind and fnmatchcase(model, p.model)), None)
+    def price(self, kind: str, model: str, *, name: str = "") -> Price | None:
+        """The first price that matches a device; None: it is unpriced, never guessed.
+
+        Hosts and regions are not looked at: :meth:`at` has left out the prices of others.
+        """
+        return next((price for price in self.prices if price.matches(kind, model, name)), None)
+
+    def at(self, host: str, region: str, *further: Price) -> "Thresholds":
+        """The same with the prices for one host only, and behind them *further* ones, which count where none does."""
+        mine = tuple(price for price in self.prices if price.covers(host, region))
+        return replace(self, prices=(*mine, *further))
 
     def boundaries_ns(self, service: str, model: str) -> tuple[int, ...]:
         """Times at which a histogram of the model needs an exact bucket: thresholds and the timeout, ascending."""
@@ -159,17 +183,7 @@ def dumps(thresholds: Thresholds) -> str:
             }
             for o in thresholds.objectives
         ],
-        "prices": [
-            {
-                "kind": p.kind,
-                "model": p.model,
-                "picodollars_per_hour": p.picodollars_per_hour,
-                "price_kind": p.price_kind,
-                "source": p.source,
-                "as_of": p.as_of,
-            }
-            for p in thresholds.prices
-        ],
+        "prices": [asdict(price) for price in thresholds.prices],
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -195,7 +209,7 @@ def loads(text: str) -> Thresholds:
         TypeError: something is of another type.
     """
     document: dict[str, Any] = json.loads(text)
-    if document["format"] != FORMAT:
+    if document["format"] not in _READABLE:
         raise ValueError(f"format {document['format']} instead of {FORMAT}; run `inferometer generate` again")
     tenants = document["tenants"]
     return Thresholds(
