@@ -18,6 +18,7 @@ DEADLINE_SECONDS: Final = 5.0
 LONGEST_PAUSE_SECONDS: Final = 10.0
 """A source that fails is asked less and less often, but this often at least: it is back soon after it recovers."""
 _CLOSE_SECONDS: Final = 1.0
+_SECOND: Final = 10**9
 
 SeriesKey = tuple[str, tuple[str, ...]]
 
@@ -72,6 +73,8 @@ class Sample:
     """Of the source, in the order in which they were given."""
     source: str
     readings: tuple[Reading, ...]
+    read_ns: int
+    """When it was read, by the sampler's clock."""
 
 
 class Sampler:
@@ -119,9 +122,10 @@ class Sampler:
         """What each source that answers read last."""
         now = self._monotonic()
         return [
-            Sample(number, sampled.name, readings)
+            Sample(number, sampled.name, readings, int(finished * _SECOND))
             for number, sampled in enumerate(self._sampled)
-            if (readings := sampled.readings(now))
+            for readings, finished in [sampled.readings(now)]
+            if readings
         ]
 
     def readings(self) -> list[Reading]:
@@ -180,12 +184,13 @@ class _Sampled:
                 self._end(readings, "")
             self._stop.wait(self._pause(self._monotonic() - began))
 
-    def readings(self, now: float) -> tuple[Reading, ...]:
+    def readings(self, now: float) -> tuple[tuple[Reading, ...], float]:
+        """What was read last, if it is not too old, and when."""
         with self._lock:
-            news = self._look(now)
-            readings = self._readings if now - self._finished <= self._scheduled.deadline else ()
+            news, finished = self._look(now), self._finished
+            readings = self._readings if now - finished <= self._scheduled.deadline else ()
         self._tell(news)
-        return readings
+        return readings, finished
 
     def errors(self, now: float) -> int:
         with self._lock:

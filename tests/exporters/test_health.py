@@ -17,7 +17,7 @@ class Told(Sampler):
         self.failed = {}
 
     def samples(self):
-        return [Sample(number, str(number), tuple(readings)) for number, readings in sorted(self.by_source.items())]
+        return [Sample(number, str(number), tuple(readings), 0) for number, readings in sorted(self.by_source.items())]
 
     def errors(self):
         return list(self.failed.items())

@@ -183,8 +183,8 @@ def test_sources_of_one_name_are_counted_together():
 
 
 def test_the_source_that_is_given_first_is_believed():
-    first = Sample(0, "nvml", (power(300.0), info("nvml")))
-    second = Sample(1, "dcgm", (power(299.0), power(80.0, "GPU-2"), info("dcgm", name="H100")))
+    first = Sample(0, "nvml", (power(300.0), info("nvml")), 0)
+    second = Sample(1, "dcgm", (power(299.0), power(80.0, "GPU-2"), info("dcgm", name="H100")), 0)
 
     assert list(believed([first, second])) == [power(300.0), info("nvml"), power(80.0, "GPU-2")]
     assert list(believed([second])) == list(second.readings)
