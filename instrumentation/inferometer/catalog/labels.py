@@ -70,5 +70,17 @@ KEEP_REASON: Final = Label(
 GC_GENERATION: Final = Label(
     name="generation", help="Generation of Python's garbage collector.", values=("0", "1", "2")
 )
-COMPONENT: Final = Label(name="component", help="Part of inferometer.", values=("worker", "intake", "sidecar"))
+COMPONENT: Final = Label(
+    name="component", help="Part of inferometer.", values=("worker", "intake", "receiver", "sidecar")
+)
+PORT: Final = Label(
+    name="port",
+    help="A port of the sidecar by what it serves.",
+    values=("metrics", "api", "otlp_grpc", "otlp_http", "frames"),
+)
+REFUSAL: Final = Label(
+    name="reason",
+    help="Why a port refused a request or a connection.",
+    values=("unauthorized", "undecodable", "too_large", "too_slow", "too_many", "busy", "unsupported"),
+)
 WORKER: Final = Label(name="pid", help="Process id of a worker.", max_values=200)

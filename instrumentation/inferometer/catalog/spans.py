@@ -50,6 +50,11 @@ COST_METHOD: Final = Attribute("inference.cost.method", "How device time was att
 KEEP: Final = Attribute("inference.keep", "True: samplers further on must keep this trace.")
 KEEP_REASON: Final = Attribute("inference.keep.reason", "Why the trace was kept.")
 EXTERNAL_ID: Final = Attribute("inference.request.id", "What the client or a proxy calls the request: X-Request-ID.")
+REQUEST_SPAN: Final = Attribute(
+    "inference.request.span_id",
+    "On a span of somebody else: the request that it belongs to. Device, cost and energy beside it are the request's, "
+    "the same on each of its spans.",
+)
 PROXY_WAIT: Final = Attribute(
     "inference.proxy_wait.seconds", "Time in a proxy before the request, by the proxy's clock, s; outside the duration."
 )
@@ -81,6 +86,9 @@ GEN_AI_OUTPUT_TOKENS: Final = Attribute("gen_ai.usage.output_tokens", "OpenTelem
 GEN_AI_FIRST_CHUNK: Final = Attribute(
     "gen_ai.response.time_to_first_chunk", "OpenTelemetry: time to the first chunk of a stream, s."
 )
+GEN_AI_REQUEST_MODEL: Final = Attribute("gen_ai.request.model", "OpenTelemetry: model that was asked for.")
+GEN_AI_PROMPT_TOKENS: Final = Attribute("gen_ai.usage.prompt_tokens", "Older name of the tokens read; vLLM's.")
+GEN_AI_COMPLETION_TOKENS: Final = Attribute("gen_ai.usage.completion_tokens", "Older name of the tokens written.")
 SERVER_ADDRESS: Final = Attribute("server.address", "OpenTelemetry: host that was called.")
 ERROR_TYPE: Final = Attribute("error.type", "OpenTelemetry: class of the error.")
 SERVICE_NAME: Final = Attribute("service.name", "OpenTelemetry: service.")

@@ -12,6 +12,8 @@ from inferometer.catalog.labels import (
     HOOK,
     HOOK_STATUS,
     KEEP_REASON,
+    PORT,
+    REFUSAL,
     SERVICE,
     SOURCE,
     WORKER,
@@ -58,6 +60,28 @@ TRACES_KEPT: Final = Counter(
 )
 SPANS_EXPORTED: Final = Counter(
     name="inferometer_spans_exported_total", unit=Unit.COUNT, help="Spans that the trace store accepted."
+)
+SPANS_RECEIVED: Final = Counter(
+    name="inferometer_spans_received_total",
+    unit=Unit.COUNT,
+    help="Spans of others that a port of the sidecar took in.",
+    labels=(PORT,),
+)
+SPANS_STORED: Final = Counter(
+    name="inferometer_spans_stored_total",
+    unit=Unit.COUNT,
+    help="Spans of others that the flight recorder has, in its waterfalls.",
+)
+SPANS_FORWARDED: Final = Counter(
+    name="inferometer_spans_forwarded_total",
+    unit=Unit.COUNT,
+    help="Spans of others that the trace store accepted from us.",
+)
+REFUSALS: Final = Counter(
+    name="inferometer_refusals_total",
+    unit=Unit.COUNT,
+    help="Requests and connections that a port of the sidecar refused.",
+    labels=(PORT, REFUSAL),
 )
 EXPORT_FAILURES: Final = Counter(
     name="inferometer_export_failures_total", unit=Unit.COUNT, help="Attempts to export traces that failed."
