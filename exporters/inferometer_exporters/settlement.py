@@ -56,7 +56,7 @@ class Settlement:
         self.ledger.device(host)
 
     def _rate(self, device: Device) -> Rate | None:
-        price = self._thresholds.price(device.kind, device.model)
+        price = self._thresholds.price(device.kind, device.model, name=device.name)
         return None if price is None else Rate.of(price)
 
     def device(self, name: str) -> int:

@@ -34,6 +34,7 @@ from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pipeline import SidecarPipeline
+from inferometer_exporters.prices import Placing, priced
 from inferometer_exporters.recorder.names import FILE_NAME
 from inferometer_exporters.recorder.store import Bounds, Recorder
 from inferometer_exporters.source import Sampler, Source
@@ -81,7 +82,7 @@ class SidecarSettings:
     metrics: Address = field(default=Address(_LOOPBACK, 9464))
     api: Address = field(default=Address(_LOOPBACK, 9465))
     thresholds: Path | None = None
-    """``thresholds.json``, as ``inferometer generate`` writes it; without it nothing is promised or priced."""
+    """``thresholds.json``, as ``inferometer generate`` writes it; nothing is promised without it."""
     otlp: Endpoint | None = None
     """Where kept traces go; nowhere without it."""
     replay: Path | None = None
@@ -89,6 +90,8 @@ class SidecarSettings:
     bounds: Bounds = field(default_factory=Bounds)
     host: str = field(default_factory=gethostname)
     """This host's name as a billed device."""
+    placing: Placing = field(default_factory=Placing)
+    """Where the host is, as far as prices depend on it."""
 
 
 class Sidecar:
@@ -106,6 +109,7 @@ class Sidecar:
     def __init__(self, settings: SidecarSettings, *, after_step: Step = nothing) -> None:
         self.settings = settings
         known = thresholds_file.NOTHING if settings.thresholds is None else thresholds_file.read(settings.thresholds)
+        known = priced(known, settings.host, settings.placing)
         sources: list[Source] = [CpuHost(settings.host)]
         if settings.replay is not None:
             sources.append(Replay(settings.replay))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from inferometer.errors import InferometerError
+from inferometer.fleet.model import PriceKind
 from inferometer_compose.commands.declared_cost import app as cost
 from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR
@@ -115,6 +116,16 @@ def sidecar(
     ] = None,
     otlp: Annotated[str | None, typer.Option(help="Where kept traces go, else as OTEL_EXPORTER_OTLP_… say.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Recorded GPU readings, for hosts without a GPU.")] = None,
+    instance_type: Annotated[
+        str,
+        typer.Option(
+            envvar="INFEROMETER_INSTANCE_TYPE",
+            help="This host's type, as its provider calls it: its price is used, of INFEROMETER_REGION.",
+        ),
+    ] = "",
+    price_kind: Annotated[
+        PriceKind, typer.Option(envvar="INFEROMETER_PRICE_KIND", help="Kind of that price.")
+    ] = PriceKind.ON_DEMAND,
     with_stdin: Annotated[bool, typer.Option("--with-stdin", help="End when standard input does.")] = False,
 ) -> None:
     """Take in the records of this host: metrics, cost ledger, flight recorder, traces."""
@@ -130,6 +141,8 @@ def sidecar(
             otlp=otlp,
             replay=replay,
             with_stdin=with_stdin,
+            instance_type=instance_type,
+            price_kind=price_kind,
         )
         code = command.run(options)
     raise typer.Exit(code)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from inferometer.fleet.model import PriceKind
 from inferometer.otlp.endpoint import Endpoint
 from inferometer.settings import Settings
 from inferometer_compose.beside.folders import state_folder
+from inferometer_exporters.prices import Placing
 from inferometer_exporters.sidecar import Address, SidecarSettings
 from inferometer_exporters.sidecar import run as run_sidecar
 
@@ -27,6 +29,8 @@ class Options:
     otlp: str | None
     replay: Path | None
     with_stdin: bool = False
+    instance_type: str = ""
+    price_kind: PriceKind = PriceKind.ON_DEMAND
 
 
 def run(options: Options) -> int:
@@ -47,7 +51,8 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
     Raises:
         RefusedError: an address is none.
     """
-    runtime = Settings.from_env(environment).runtime_dir
+    own = Settings.from_env(environment)
+    runtime = own.runtime_dir
     return SidecarSettings(
         socket=options.socket or runtime / SOCKET_NAME,
         state=options.state or state_folder(environment),
@@ -56,4 +61,5 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
         thresholds=options.thresholds,
         otlp=Endpoint.from_env(environment, options.otlp or ""),
         replay=options.replay,
+        placing=Placing(region=own.region, instance_type=options.instance_type, kind=options.price_kind),
     )

@@ -1,0 +1,59 @@
+"""Which price each device of this host has: what fleet.yaml says, else the instance's, else the GPU's default.
+
+The order, first to last, of which the first that matches a device counts:
+
+1. ``devices`` of fleet.yaml, in the order of the file;
+2. the instance type that somebody named: its price divided by its GPUs, which carry the whole node;
+3. the price book's default for the model of GPU, whose source begins with ``builtin``;
+4. none: the device is unpriced, and its seconds are counted.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from inferometer.fleet import price_book
+from inferometer.fleet.model import DeviceKind, PriceKind
+from inferometer.fleet.price_book import PriceBook
+from inferometer.fleet.scalars import WrongValueError
+from inferometer.fleet.thresholds import Price, Thresholds
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """Where a sidecar runs, as far as prices depend on it."""
+
+    region: str = ""
+    """As the provider calls it; empty where nobody says it."""
+    instance_type: str = ""
+    """As the provider calls it; empty where nobody says it."""
+    kind: PriceKind = PriceKind.ON_DEMAND
+    """Kind of price of the instance."""
+
+
+def priced(known: Thresholds, host: str, placing: Placing, book: PriceBook | None = None) -> Thresholds:
+    """What fleet.yaml says, with every price that counts on this host, in the order in which they count.
+
+    Args:
+        known: of fleet.yaml.
+        host: its name.
+        placing: where it is.
+        book: list prices; inferometer's own unless another is given.
+    """
+    book = price_book.load() if book is None else book
+    return known.at(host, placing.region, *_of_instance(book, placing), *book.defaults())
+
+
+def _of_instance(book: PriceBook, placing: Placing) -> Iterator[Price]:
+    if not placing.instance_type:
+        return
+    try:
+        gpu = book.of_instance(placing.instance_type, placing.region, placing.kind)
+    except WrongValueError as error:
+        _log.warning("the instance's price is not used, defaults are: %s; %s", error, error.hint)
+        return
+    yield gpu
+    # The GPUs carry the whole node (OpenCost's ratio would leave a third of a p5.48xlarge on them): the rest is paid.
+    yield replace(gpu, kind=DeviceKind.CPU.value, picodollars_per_hour=0)
