@@ -1,7 +1,8 @@
 """Exclusive stages of all records of a pass: the columnar twin of `inferometer.record.partition`.
 
 Where records differ only in how many claims they have, the same comparison serves all of them at once: boundaries are
-sorted per record, and each elementary interval goes to the lowest rank among the claims that cover it.
+sorted per record, and each elementary interval goes to the lowest rank among the claims that cover it. Most records do
+not even need that: they are like many others (`columns.planned`).
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ import numpy as np
 
 from inferometer.record.claims import RANKS, Claim
 from inferometer.record.partition import MAX_SEGMENTS, STAGE_SLOTS, divide
-from inferometer_exporters.columns import claims
-from inferometer_exporters.columns.claims import STAMP_RANKS, Bounds, ExtraClaims, StampClaims
+from inferometer_exporters.columns import claims, planned
+from inferometer_exporters.columns.claims import STAMP_RANKS, ExtraClaims, StampClaims
 from inferometer_exporters.columns.segments import RANK_STAGE, code, codes
 from inferometer_exporters.columns.tables import Column, Columns, Ints
 
@@ -44,7 +45,6 @@ def partition(requests: Columns, executes: Columns, calls: Columns, intervals: C
     at = claims.stamps(requests)
     within = claims.bounds(at)
     flags = requests["flags"].astype(np.int64)
-    stamped = claims.of_stamps(at, flags, within.end)
     find = Finder(requests["span_id"])
     extras = claims.joined(
         [
@@ -54,7 +54,22 @@ def partition(requests: Columns, executes: Columns, calls: Columns, intervals: C
         ],
         within,
     )
-    return _divided(within, stamped, extras)
+    count = len(flags)
+    first = np.concatenate(([0], np.cumsum(np.bincount(extras.row, minlength=count))))
+    result = Partitions(
+        within.start,
+        within.end,
+        np.zeros((STAGE_SLOTS, count), np.int64),
+        np.zeros((MAX_SEGMENTS, count), np.int64),
+        np.zeros(count, np.int64),
+    )
+    divided = planned.Divided(result.totals, result.segments, result.counts)
+    done = planned.divide(divided, planned.Records(at, flags, extras, first))
+    rest = np.flatnonzero(~done)
+    if len(rest):
+        end = within.end[rest]
+        _divided(result, rest, claims.of_stamps(at[:, rest], flags[rest], end), extras, first)
+    return result
 
 
 class Finder:
@@ -72,26 +87,21 @@ class Finder:
         return np.where(self._sorted[at] == spans, self._order[at], -1)
 
 
-def _divided(within: Bounds, stamped: StampClaims, extras: ExtraClaims) -> Partitions:
-    count = len(within.start)
-    result = Partitions(
-        within.start,
-        within.end,
-        np.zeros((STAGE_SLOTS, count), np.int64),
-        np.zeros((MAX_SEGMENTS, count), np.int64),
-        np.zeros(count, np.int64),
-    )
-    extra_counts = np.bincount(extras.row, minlength=count)
-    first = np.concatenate(([0], np.cumsum(extra_counts)))
-    group = np.searchsorted(_WIDTHS, extra_counts)
+def _divided(result: Partitions, rest: Ints, stamped: StampClaims, extras: ExtraClaims, first: Ints) -> None:
+    """Divide the records *rest*, whose claims from stamps are *stamped*, by their boundaries."""
+    group = np.searchsorted(_WIDTHS, first[rest + 1] - first[rest])
     for index in np.unique(group):
-        rows = np.flatnonzero(group == index)
+        mine = np.flatnonzero(group == index)
+        rows = rest[mine]
         if index == len(_WIDTHS):
-            for row in rows.tolist():
-                _one(result, stamped, extras, row, slice(first[row], first[row + 1]))
+            for place, row in zip(mine.tolist(), rows.tolist(), strict=True):
+                _one(result, _of(stamped, place), extras, row, slice(first[row], first[row + 1]))
             continue
-        _group(result, rows, _matrix(rows, stamped, extras, first, width=_WIDTHS[index]))
-    return result
+        _group(result, rows, _matrix(rows, _of(stamped, mine), extras, first, width=_WIDTHS[index]))
+
+
+def _of(stamped: StampClaims, places: Ints | int) -> StampClaims:
+    return StampClaims(stamped.starts[:, places], stamped.ends[:, places], stamped.marks[:, places])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +117,7 @@ class _Matrix:
 
 
 def _matrix(rows: Ints, stamped: StampClaims, extras: ExtraClaims, first: Ints, *, width: int) -> _Matrix:
-    every = len(rows) == stamped.starts.shape[1]
-    starts, ends, marks = (
-        matrix if every else matrix[:, rows] for matrix in (stamped.starts, stamped.ends, stamped.marks)
-    )
+    starts, ends, marks = stamped.starts, stamped.ends, stamped.marks
     ranks: list[int | Ints] = list(STAMP_RANKS)
     if not width:
         return _Matrix(starts, ends, ranks, marks)
@@ -175,7 +182,7 @@ def _merged(result: Partitions, row: int, duration: Ints, rank: Ints) -> None:
 
 
 def _one(result: Partitions, stamped: StampClaims, extras: ExtraClaims, row: int, mine: slice) -> None:
-    own = zip(stamped.starts[:, row].tolist(), stamped.ends[:, row].tolist(), STAMP_RANKS, strict=True)
+    own = zip(stamped.starts.tolist(), stamped.ends.tolist(), STAMP_RANKS, strict=True)
     more = zip(extras.start[mine].tolist(), extras.end[mine].tolist(), extras.rank[mine].tolist(), strict=True)
     divided = divide((Claim(*claim) for claim in (*own, *more)), int(result.start[row]), int(result.end[row]))
     result.totals[:, row] = divided.totals
