@@ -14,6 +14,8 @@
     `TraceAnswer`; 404 where nothing is recorded of it.
 ``/trace/{id}``
     The same as a page.
+``/api/cost…``
+    Money: `inferometer_exporters.cost_api`.
 
 A wrong parameter is answered with 400 and ``{"error": …}``.
 """
@@ -30,6 +32,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inferometer.fleet.thresholds import Thresholds
+from inferometer_exporters import cost_api
 from inferometer_exporters.front_page import front_page
 from inferometer_exporters.html_page import CONTENT_SECURITY_POLICY
 from inferometer_exporters.recorder import queries
@@ -76,6 +79,7 @@ class Api:
                 Route("/api/requests", self._requests),
                 Route("/api/trace/{trace_id}", self._trace),
                 Route("/trace/{trace_id}", self._page),
+                *cost_api.routes(self._answer),
             ],
             exception_handlers={ValueError: _refused},
         )

@@ -1,0 +1,156 @@
+"""What requests cost: a row per group, and where the devices' bill went."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.text import Text
+
+from inferometer_compose.screens.columns import Column, plain, table
+from inferometer_compose.screens.money import amount, parts, places
+from inferometer_compose.screens.units import UNKNOWN, dollars, percent
+from inferometer_exporters.recorder.cost_answers import CostReport, DeviceCost, GroupCost, WindowAnswer
+from inferometer_exporters.recorder.cost_report import ENTRIES
+
+_NAMED: Final = 5
+_STATES: Final = {
+    "warm_idle": "a server was there, and no request",
+    "loading": "a model was loaded",
+    "unallocated": "no server was there",
+    "unobserved": "nobody watched: the sidecar was down",
+}
+
+
+def cost(report: CostReport, width: int) -> list[Text]:
+    """The screen of ``inferometer cost``."""
+    used = [group for group in report["groups"] if group["device_seconds"]]
+    lines = [heading("What requests cost", report["window"]), *map(_price, report["devices"]), Text()]
+    lines += [*_groups(report, used, width), *_without(report, used), Text(), *_bill(report, width)]
+    return lines
+
+
+def heading(title: str, window: WindowAnswer) -> Text:
+    """A title with the stretch of time that figures are of."""
+    begin, end = (datetime.fromtimestamp(window[name], UTC) for name in ("begin_seconds", "end_seconds"))
+    seconds = window["end_seconds"] - window["begin_seconds"]
+    until = end.strftime("%H:%M:%S" if begin.date() == end.date() else "%Y-%m-%d %H:%M:%S")
+    text = Text(title, "bold")
+    text.append(f"   {begin:%Y-%m-%d %H:%M:%S} to {until} UTC ({_long(seconds)})", "not bold")
+    if not window["whole"]:
+        text.append(", all that is recorded", "not bold")
+    return text
+
+
+def _long(seconds: float) -> str:
+    """``61 s``, ``14 min``, ``24.0 h``."""
+    if seconds < 120:  # noqa: PLR2004 - two minutes
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004 - two hours
+
+
+def _price(device: DeviceCost) -> Text:
+    name = plain(device["device"])
+    if device["usd_per_hour"] is None:
+        return Text(f"  {name}   no price in fleet.yaml: on no bill that we know of", "yellow")
+    kind = device["price_kind"].replace("_", " ")
+    return Text(f"  {name}   ${device['usd_per_hour']:.2f}/h, {kind}, {device['price_source']} {device['price_as_of']}")
+
+
+def _groups(report: CostReport, used: Sequence[GroupCost], width: int) -> Iterator[Text]:
+    total, unused = report["total"], report["total"]["unused_usd"] or 0.0
+    ends = [*(["used by no request"] if unused else []), "total"]
+
+    def column(title: str, cells: Sequence[str], last: str, rank: int) -> Column:
+        return Column(title, [*cells, *[""] * (len(ends) - 1), last], rank)
+
+    def each(title: str, rank: int, show: Callable[[GroupCost], str], last: str) -> Column:
+        return column(title, [show(group) for group in used], last, rank)
+
+    marginal, loaded = places(total["requests_usd"] or 0.0), places(total["bill_usd"] or 0.0)
+    costs = parts([group["cost_usd"] for group in used], marginal)
+    wholes = parts([*(group["loaded_usd"] for group in used), *([unused] if unused else [])], loaded)
+    seconds = sum(group["device_seconds"] for group in used)
+    columns = [
+        Column(name, [plain(group["keys"][name]) or UNKNOWN for group in used] + (ends if not i else [""] * len(ends)),
+               figure=False)
+        for i, name in enumerate(report["by"])
+    ]  # fmt: skip
+    columns += [
+        each("requests", 0, lambda group: f"{group['requests']:,}", f"{total['requests']:,}"),
+        column("marginal", costs, amount(total["requests_usd"], marginal), 0),
+        Column("fully loaded", [*wholes, amount(total["bill_usd"], loaded)]),
+        each("per 1k", 1, lambda group: dollars(group["per_1k_usd"]), dollars(total["per_1k_usd"])),
+        each("loaded per 1k", 5, lambda g: dollars(g["loaded_per_1k_usd"]), dollars(total["loaded_per_1k_usd"])),
+        *(each(title, 4, show, "") for title, show in _PER_TOKENS.items() if any(show(g) != UNKNOWN for g in used)),
+        each("wasted", 2, lambda group: percent(group["wasted_ratio"]), percent(total["wasted_ratio"])),
+        each("idle", 3, lambda group: percent(group["idle_ratio"]), percent(total["idle_ratio"])),
+        each("device s", 6, lambda group: f"{group['device_seconds']:,.2f}", f"{seconds:,.2f}"),
+    ]
+    if any(group["joules"] is not None for group in used):
+        columns.append(each("joules", 6, lambda group: _joules(group["joules"]), _joules(total["joules"])))
+    if total["methods"]:
+        columns.append(each("method", 7, lambda group: "+".join(group["methods"]) or UNKNOWN, ""))
+    lines, left_out = table(columns, width)
+    lines[-1].stylize("bold")
+    yield from lines
+    if left_out:
+        yield Text(f"  no room for {', '.join(reversed(left_out))}: a wider terminal and --json have them", "dim")
+
+
+_PER_TOKENS: Final[dict[str, Callable[[GroupCost], str]]] = {
+    "1M tokens": lambda group: dollars(group["per_1m_tokens_usd"]),
+    "1M tokens in": lambda group: dollars(group["per_1m_input_tokens_usd"]),
+    "1M tokens out": lambda group: dollars(group["per_1m_output_tokens_usd"]),
+}
+
+
+def _joules(joules: float | None) -> str:
+    return UNKNOWN if joules is None else f"{joules:,.1f}"
+
+
+def _without(report: CostReport, used: Sequence[GroupCost]) -> Iterator[Text]:
+    """Groups that used no device."""
+    names = ["/".join(plain(text) or UNKNOWN for text in group["keys"].values()) for group in report["groups"]
+             if group not in used]  # fmt: skip
+    if names:
+        shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        yield Text(f"  used no device: {shown}", "dim")
+    if report["counted"] == ENTRIES:
+        yield Text("  requests are those that entered the fleet, whatever they called inside it", "dim")
+
+
+def _bill(report: CostReport, width: int) -> Iterator[Text]:
+    """Where the bill went: parts that sum to it."""
+    total = report["total"]
+    if total["bill_usd"] is None:
+        yield Text("Where the bill went: no device has a price, so there is none", "bold")
+        return
+    idle = {state: sum(device["states"][state]["usd"] or 0.0 for device in report["devices"]) for state in _STATES}
+    named = [
+        ("requests", total["requests_usd"], ""),
+        ("warm-up", total["warmup_usd"], "requests before a model was ready"),
+        ("across the edges", total["carried_usd"], "requests that run on, less what those that ended had used before"),
+        ("system", total["system_usd"], "runs of a model for no request"),
+        *((f"idle, {state.replace('_', ' ')}", idle[state], text) for state, text in _STATES.items()),
+    ]
+    shown = [(name, usd, text) for name, usd, text in named if usd]
+    decimals = places(total["bill_usd"])
+    columns = [
+        Column("Where the bill went", [*(name for name, _, _ in shown), "the bill"], figure=False),
+        Column("", [*parts([usd for _, usd, _ in shown], decimals), amount(total["bill_usd"], decimals)]),
+        Column("", [*(percent((usd or 0.0) / total["bill_usd"]) for _, usd, _ in shown), ""]),
+        Column("", [*(text for _, _, text in shown), _proof(report)], rank=1, figure=False),
+    ]
+    lines, _ = table(columns, width, indent="")
+    lines[-1].stylize("bold")
+    yield from lines
+    if total["unpriced_devices"]:
+        names = ", ".join(plain(device) for device in total["unpriced_devices"])
+        yield Text(f"not in it: {total['unpriced_seconds']:,.0f} s of {names}, which have no price", "yellow")
+
+
+def _proof(report: CostReport) -> str:
+    residual = sum(device["residual_seconds"] for device in report["devices"])
+    if residual or report["total"]["residual_usd"]:
+        return f"DOES NOT ADD UP: {residual:g} s and ${report['total']['residual_usd']:g} are missing"
+    return "adds up: nothing is missing, nothing is counted twice"
