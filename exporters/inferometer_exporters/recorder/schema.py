@@ -86,6 +86,21 @@ EXTERNAL_IDS: Final[dict[str, str]] = {
     "told_ns": "BIGINT",  # CLOCK_MONOTONIC of the frame that brought it: after the request's start
     "text": "VARCHAR",  # what the client or a proxy calls the request
 }
+SPANS: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "trace_hi": "UBIGINT",
+    "trace_lo": "UBIGINT",
+    "span_id": "UBIGINT",
+    "parent_id": "UBIGINT",
+    "wall_ns": "BIGINT",  # its start, by the clock of who made it
+    "duration_ns": "BIGINT",
+    "kind": "UTINYINT",  # SpanKind of OTLP
+    "failed": "UTINYINT",  # 1: its status is ERROR
+    "request": "UBIGINT",  # span id of the request that it belongs to; 0 where none was found
+    "service": "VARCHAR",
+    "name": "VARCHAR",  # no attribute: prompts are in them
+}
+"""Spans of others, of traces in which a request is recorded."""
 KEPT: Final[dict[str, str]] = {
     "pass": "UBIGINT",
     "trace_hi": "UBIGINT",
@@ -106,6 +121,14 @@ LEDGER: Final[dict[str, str]] = {
     "price_kind": "VARCHAR",
     "price_source": "VARCHAR",
     "price_as_of": "VARCHAR",
+}
+LEDGER_HOURS: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "wall_ns": "BIGINT",
+    "device": "UINTEGER",
+    "span_ns": "HUGEINT",  # as in `ledger`
+    "bill": "HUGEINT",
+    "priced": "BOOLEAN",
 }
 LABELS: Final[dict[str, str]] = {
     "pass": "UBIGINT",
@@ -135,10 +158,13 @@ OF_REQUESTS: Final[dict[str, dict[str, str]]] = {
     "executes": EXECUTES,
     "calls": CALLS,
     "external_ids": EXTERNAL_IDS,
+    "spans": SPANS,
     "kept": KEPT,
     "ledger": LEDGER,
 }
 """Tables that grow with traffic; the oldest passes are deleted."""
+HISTORY: Final[dict[str, dict[str, str]]] = {"ledger_hours": LEDGER_HOURS}
+"""What outlives the rest: of each hour the ledger's last entry, kept when `ledger` is trimmed. A bill comes later."""
 DIMENSIONS: Final[dict[str, dict[str, str]]] = {"labels": LABELS, "names": NAMES, "processes": PROCESSES}
 """Tables of what rows refer to by number; small, never deleted but by a rollback."""
 
@@ -147,7 +173,7 @@ def statements() -> list[str]:
     """SQL that makes an empty recorder."""
     tables = [
         f"create table if not exists {name} ({', '.join(f'{column} {kind}' for column, kind in columns.items())})"
-        for name, columns in (OF_REQUESTS | DIMENSIONS).items()
+        for name, columns in (OF_REQUESTS | HISTORY | DIMENSIONS).items()
     ]
     return ["create table if not exists schema_version (version UINTEGER, identity UBIGINT)", *tables]
 
@@ -156,6 +182,6 @@ def additions() -> list[str]:
     """SQL that gives the tables of an older version the columns that were added since."""
     return [
         f"alter table {name} add column if not exists {column} {kind}"
-        for name, columns in (OF_REQUESTS | DIMENSIONS).items()
+        for name, columns in (OF_REQUESTS | HISTORY | DIMENSIONS).items()
         for column, kind in columns.items()
     ]

@@ -13,8 +13,9 @@ import duckdb
 from inferometer.errors import RefusedError, StateError
 from inferometer.record.partition import MAX_SEGMENTS
 from inferometer_exporters.columns.tables import Columns, length
+from inferometer_exporters.recorder import ledger_days
 from inferometer_exporters.recorder.dimensions import Dimension
-from inferometer_exporters.recorder.schema import DIMENSIONS, OF_REQUESTS, VERSION, additions, statements
+from inferometer_exporters.recorder.schema import DIMENSIONS, HISTORY, OF_REQUESTS, VERSION, additions, statements
 
 _log = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ class Recorder:
             number = 0
         if number is not None:
             self._run("begin")
-            for table in OF_REQUESTS | DIMENSIONS:
+            for table in OF_REQUESTS | HISTORY | DIMENSIONS:
                 self._run(f"delete from {table} where pass > {int(number)}")  # noqa: S608 - names of the schema
             self._run("commit")
             self._restore()
@@ -169,6 +170,7 @@ class Recorder:
             share = self._run(f"select coalesce(quantile_disc(pass, {_TRIMMED / 100}), 0) from requests")[0][0]  # noqa: S608 - a number
             last = max(last, share)
         if last:
+            ledger_days.keep(self._writer, int(last), wall_ns)
             for table in OF_REQUESTS:
                 self._run(f"delete from {table} where pass <= {last}")  # noqa: S608 - names of the schema
             self._run("checkpoint")
