@@ -13,7 +13,7 @@ from inferometer.catalog.labels import METHOD, PHASE
 from inferometer.catalog.stages import Kind, Outcome
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.record.model import Flag, Labels
-from inferometer_exporters.columns.meter import Bins
+from inferometer_exporters.columns.bins import Bins
 from inferometer_exporters.columns.tables import Columns, Ints
 from inferometer_exporters.ledger.account import Account
 

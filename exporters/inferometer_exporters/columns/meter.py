@@ -16,6 +16,7 @@ from inferometer.catalog.model import Series
 from inferometer.catalog.stages import ANSWERED, FAILED, Outcome, Stage
 from inferometer.fleet.thresholds import Objective, Sli
 from inferometer.record.model import Flag, Labels
+from inferometer_exporters.columns.bins import Bins
 from inferometer_exporters.columns.partition import Finder, Partitions
 from inferometer_exporters.columns.tables import Column, Columns, Ints, Mask, length
 
@@ -47,37 +48,6 @@ def first_chunks(columns: Columns, start: Ints) -> Ints:
     """Time to the first chunk of a streamed answer, ns; `ABSENT` where the answer was no stream."""
     streamed = (columns["first_chunk"] != 0) & ((columns["flags"] & int(Flag.STREAM)) != 0)
     return np.where(streamed, columns["first_chunk"] - start, ABSENT)
-
-
-class Bins:
-    """Buckets of one histogram family, as arrays."""
-
-    def __init__(self, aggregator: Aggregator, entry: Series) -> None:
-        layout = aggregator.layout(entry)
-        self._bounds = np.array(layout.bounds, np.int64)
-        self._classic = np.array(layout.classic, np.int64)
-        self._width = len(self._bounds)
-
-    def observe(self, cell: Callable[[int], HistogramCell], group: Ints, values: Ints) -> None:
-        """Count *values*, each in the histogram of its group; groups come one after the other."""
-        edges = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1]))).tolist() if len(group) else []
-        sketch = np.minimum(np.searchsorted(self._bounds, values), self._width - 1)
-        classic = np.searchsorted(self._classic, values)
-        for low, high in zip(edges, [*edges[1:], len(group)], strict=True):
-            part = values[low:high]
-            positive = sketch[low:high][part > 0]
-            cell(int(group[low])).observe_binned(
-                sketch=_counted(positive),
-                classic=_counted(classic[low:high]),
-                total=int(part.sum()),
-                zero=high - low - len(positive),
-            )
-
-
-def _counted(indices: Ints) -> dict[int, int]:
-    numbers = np.bincount(indices)
-    found = np.flatnonzero(numbers)
-    return dict(zip(found.tolist(), numbers[found].tolist(), strict=True))
 
 
 class ColumnMeter:
