@@ -5,8 +5,8 @@ from typing import Final
 
 from inferometer.aggregate import Aggregator, Exemplar, of_model, points
 from inferometer.catalog import requests, series, telemetry
-from inferometer.catalog.labels import COMPONENT, DROP_REASON, METHOD
-from inferometer.otlp.encode import Kept, Outlay, Resource
+from inferometer.catalog.labels import COMPONENT, DROP_REASON
+from inferometer.otlp.encode import Kept, Resource
 from inferometer.otlp.writer import Note, TraceWriter
 from inferometer.record.model import Batch, Flag
 from inferometer_exporters.kept import Due
@@ -16,7 +16,6 @@ from inferometer_exporters.recorder.store import Recorder
 
 _SIDECAR: Final = COMPONENT.values[-1]
 _QUEUE_FULL, _REJECTED = DROP_REASON.values[2:4]
-_SWEEP: Final = METHOD.values[0]
 
 
 class Exports:
@@ -27,9 +26,13 @@ class Exports:
         naming: has their names.
         aggregator: shows exemplars.
         writer: exports traces; None: the recorder is the only trace store, and has accepted what it holds.
+        host: name of this host as a device.
     """
 
-    def __init__(self, recorder: Recorder, naming: Naming, aggregator: Aggregator, writer: TraceWriter | None) -> None:
+    def __init__(
+        self, recorder: Recorder, naming: Naming, aggregator: Aggregator, writer: TraceWriter | None, *, host: str
+    ) -> None:
+        self._host = host
         self._recorder = recorder
         self._naming = naming
         self._aggregator = aggregator
@@ -47,7 +50,7 @@ class Exports:
         wanted = [Wanted(trace_id=trace.trace_id, since_ns=trace.since_ns, after=trace.after) for trace in due]
         cursor = self._recorder.cursor()
         try:
-            for hop in hops(cursor, wanted, labels=self._naming.labels, text=self._naming.text):
+            for hop in hops(cursor, wanted, labels=self._naming.labels, text=self._naming.text, host=self._host):
                 self._hop(hop, due[hop.wanted].reason, batches)
         finally:
             cursor.close()
@@ -68,11 +71,7 @@ class Exports:
             resource=self._resource(hop),
             wall_offset_ns=hop.wall_offset_ns,
             reason=reason,
-            outlay=Outlay(
-                device_ns=hop.device_ns,
-                cost_picodollars=hop.cost_picodollars,
-                method=_SWEEP if hop.record.executes else "",
-            ),
+            outlay=hop.outlay,
             batches={run.batch_id: batches[run.batch_id] for run in hop.record.executes if run.batch_id in batches},
         )
         self._writer.write(kept, notes)
@@ -110,8 +109,9 @@ def _notes(hop: Hop) -> list[Note]:
     if record.flags & Flag.WARMUP:
         return []
     seen = [(point.entry.name, point.labels, point.value) for point in points(record, hop.partition)]
-    if record.executes and hop.cost_picodollars is not None:
-        seen.append((requests.REQUEST_COST.name, of_model(record.labels), hop.cost_picodollars))
+    cost = hop.outlay.cost_picodollars
+    if record.executes and cost is not None:
+        seen.append((requests.REQUEST_COST.name, of_model(record.labels), cost))
     wall = record.end + hop.wall_offset_ns
     return [
         Note(series=name, labels=labels, value=value, trace_id=record.trace_id, wall_ns=wall)

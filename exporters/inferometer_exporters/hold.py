@@ -10,7 +10,7 @@ from inferometer_exporters.columns.meter import first_chunks, outcomes
 from inferometer_exporters.columns.packed import pack, unpack
 from inferometer_exporters.columns.partition import Finder, Partitions
 from inferometer_exporters.columns.tables import Columns, Ints, concatenate, length, take
-from inferometer_exporters.device_history import unread
+from inferometer_exporters.device_state import unread
 from inferometer_exporters.ledger.runs import mixed
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 from inferometer_exporters.recorder.store import SEGMENTS

@@ -26,8 +26,10 @@ from inferometer_exporters.columns.gather import Gathered, gather, worker_key
 from inferometer_exporters.columns.meter import ColumnMeter
 from inferometer_exporters.columns.partition import partition
 from inferometer_exporters.columns.tables import Columns, Ints, empty, length, take
+from inferometer_exporters.device_history import DeviceHistory
 from inferometer_exporters.exports import Exports
 from inferometer_exporters.health import Health
+from inferometer_exporters.hold import RAN_FROM, RAN_UNTIL
 from inferometer_exporters.keeping import Keeping
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.ledger.ledger import Ledger
@@ -45,7 +47,7 @@ FORMAT: Final = 1
 LEDGER_NS: Final = 10**9
 """Time between the ledger's entries in the recorder."""
 _SIDECAR: Final = COMPONENT.values[-1]
-_LATE, _UNDECODABLE = DROP_REASON.values[4:6]
+_LATE, _UNDECODABLE, _HOLD_FULL = DROP_REASON.values[4:7]
 _SERIES: Final = "sidecar.series"
 _METER: Final = "sidecar.meter"
 _WORKERS: Final = "sidecar.workers"
@@ -82,6 +84,9 @@ class SidecarPipeline:
         self._aggregator = aggregator
         self._writer = writer
         self._health = Health(aggregator, sampler)
+        self._sampler = sampler
+        self._history = DeviceHistory()
+        self._host = host.name
         self._now = monotonic_ns
         self._wall = wall_ns
         self._naming = Naming(recorder, thresholds)
@@ -91,7 +96,8 @@ class SidecarPipeline:
         self._charges = Charges(aggregator, thresholds, self._naming.labels)
         self._workers = WorkerSeries(aggregator)
         keeping = Keeping(aggregator, self._meter, self._naming.labels, monotonic_ns=monotonic_ns)
-        self._traces = Traces(keeping, Exports(recorder, self._naming, aggregator, writer), aggregator, writer)
+        exports = Exports(recorder, self._naming, aggregator, writer, host=host.name)
+        self._traces = Traces(keeping, exports, aggregator, writer)
         self._settlement = Settlement(host, thresholds, monotonic_ns())
         self._unstored = Unstored(recorder, aggregator)
         self._entered = 0
@@ -143,7 +149,7 @@ class SidecarPipeline:
         self._unstored.put("external_ids", external_id_rows(gathered.external_ids))
 
     def _runs(self, executes: Columns, release: Ints) -> Columns:
-        return self._naming.runs(executes, release, self._settlement.device)
+        return self._naming.runs(executes, release, self._settlement.devices)
 
     def _open(self, arrivals: Sequence[Arrival], rows: Columns) -> bool:
         newest = {worker_key(arrival.worker.worker_id): arrival.frame.monotonic_ns for arrival in arrivals}
@@ -172,6 +178,9 @@ class SidecarPipeline:
 
     def tick(self, now_ns: int) -> bool:
         """Settle what is past, and show how things are."""
+        samples = self._sampler.samples()
+        self._history.watch(samples)
+        self._settlement.observe(samples)
         changed = self._settle(now_ns)
         changed |= self._traces.send(now_ns, self._opens.traces, self._unstored.stored)
         self._workers.show()
@@ -184,15 +193,28 @@ class SidecarPipeline:
 
     def _settle(self, now_ns: int) -> bool:
         settled = self._settlement.settle(now_ns, closing=self.closing)
+        self._given_up()
         if settled is None:
             return False
         if length(settled.requests):
+            settled.requests.update(self._device_state(settled.requests))
             self._charges.settled(settled.requests, settled.runs, settled.row, self.ledger.accounts)
             self._unstored.put("kept", self._traces.judge(settled.requests, self._wall()))
             self._unstored.put("requests", settled.requests)
             self._unstored.put("executes", settled.executes)
         charges.show(self._aggregator, self.ledger.accounts)
         return True
+
+    def _given_up(self) -> None:
+        if self.ledger.given_up:
+            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _HOLD_FULL), self.ledger.given_up)
+            self.ledger.given_up = 0
+
+    def _device_state(self, rows: Columns) -> Columns:
+        def name(number: int) -> str:
+            return self._naming.text(number) or self._host
+
+        return self._history.during(rows["device"], name, rows[RAN_FROM], rows[RAN_UNTIL])
 
     def commit(self, number: int, *, previous_ns: int | None) -> None:
         """Store the rows of pass *number*.

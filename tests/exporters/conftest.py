@@ -133,7 +133,7 @@ class Clock:
 class Bench:
     """A pipeline whose passes a test drives."""
 
-    def __init__(self, folder, *, writer=None, clock=None):
+    def __init__(self, folder, *, writer=None, clock=None, sampler=None):
         self.clock = clock or Clock()
         self.recorder = Recorder(folder / "recorder.duckdb")
         self.aggregator = Aggregator(extra_bounds=exact_bounds(THRESHOLDS), monotonic_ns=self.clock.monotonic)
@@ -142,7 +142,7 @@ class Bench:
             THRESHOLDS,
             HOST,
             self.aggregator,
-            sampler=Sampler([]),
+            sampler=sampler or Sampler([]),
             writer=writer,
             monotonic_ns=self.clock.monotonic,
             wall_ns=self.clock.wall,

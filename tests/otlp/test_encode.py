@@ -11,7 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from inferometer.catalog import spans
 from inferometer.catalog.jobs import JOB
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.otlp import Kept, Outlay, Resource, batch_ids, derived, encode_trace
+from inferometer.otlp import DeviceState, Kept, Outlay, Resource, batch_ids, derived, encode_trace
 from inferometer.otlp.fields import attribute
 from inferometer.record import Batch, Flag, Interval, Labels, Moment, RequestRecord, partition
 
@@ -186,7 +186,10 @@ def test_a_batch_that_is_known_says_why_it_was_closed(kept, record):
 def test_cost_and_device_state_are_said_where_they_are_known(kept):
     outlay = Outlay(
         device_ns=1_500_000, cost_picodollars=83_000_000, energy_microjoules=250_000, method="sweep",
-        gpu_utilization=0.75, gpu_sm_clock_hertz=1.4e9, gpu_throttle_reasons=("thermal", "power_cap"),
+        state=DeviceState(
+            device="cpu", utilization=0.75, sm_clock_hertz=1.4e9, temperature_celsius=71.0,
+            throttle_reasons=("thermal", "power_cap"), throttled_ns=500_000,
+        ),
     )  # fmt: skip
 
     found = read(kept(outlay=outlay))
@@ -199,7 +202,25 @@ def test_cost_and_device_state_are_said_where_they_are_known(kept):
     execute = attributes(named(found, spans.stage_span(Stage.EXECUTE))[0])
     assert execute[spans.GPU_UTILIZATION.name] == 0.75
     assert execute[spans.GPU_SM_CLOCK.name] == 1.4e9
+    assert execute[spans.GPU_TEMPERATURE.name] == 71.0
     assert execute[spans.GPU_THROTTLE.name] == ["thermal", "power_cap"]
+    assert execute[spans.THROTTLED.name] == 0.0005
+
+
+def test_a_cpu_host_has_a_utilization_of_its_own_name(kept, record):
+    device = record().executes[0].device
+    found = read(kept(outlay=Outlay(state=DeviceState(device=device, is_host=True, utilization=0.5, throttled_ns=0))))
+
+    execute = attributes(named(found, spans.stage_span(Stage.EXECUTE))[0])
+    assert execute[spans.HOST_UTILIZATION.name] == 0.5
+    assert execute[spans.THROTTLED.name] == 0
+    assert spans.GPU_UTILIZATION.name not in execute
+
+
+def test_a_run_on_another_device_than_the_one_that_was_read_says_nothing_of_it(kept):
+    found = read(kept(outlay=Outlay(state=DeviceState(device="GPU-9", utilization=0.5))))
+
+    assert spans.GPU_UTILIZATION.name not in attributes(named(found, spans.stage_span(Stage.EXECUTE))[0])
 
 
 def test_what_proxy_and_caller_say_is_said(kept, record):

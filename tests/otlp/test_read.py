@@ -8,12 +8,15 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from inferometer.errors import WireError
 from inferometer.otlp import encode_trace
-from inferometer.otlp.encode import Outlay
+from inferometer.otlp.encode import DeviceState, Outlay
 from inferometer.otlp.read import fields, read_spans
 
 OUTLAY = Outlay(
-    device_ns=5, cost_picodollars=7, energy_microjoules=11, method="sweep", gpu_utilization=0.5, gpu_sm_clock_hertz=1e9,
-    gpu_throttle_reasons=("thermal", "power_cap"),
+    device_ns=5, cost_picodollars=7, energy_microjoules=11, method="sweep",
+    state=DeviceState(
+        device="cpu", utilization=0.5, sm_clock_hertz=1e9, temperature_celsius=61.0,
+        throttle_reasons=("thermal", "power_cap"), throttled_ns=13,
+    ),
 )  # fmt: skip
 
 

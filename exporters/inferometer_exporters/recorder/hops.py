@@ -8,10 +8,13 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 
+from inferometer.catalog.labels import METHOD
 from inferometer.catalog.stages import Kind, Outcome
+from inferometer.otlp.encode import DeviceState, Outlay
 from inferometer.record.model import Call, Execute, Flag, Labels, Moment, RequestRecord
 from inferometer.record.partition import Partition
 from inferometer_exporters.columns.segments import segments
+from inferometer_exporters.device_state import reasons
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 
 _SLACK_NS: Final = 10**9
@@ -20,6 +23,7 @@ _HOPS: Final = f"""
     select wanted.number, r.trace_hi, r.trace_lo, r.span_id, r.parent_id, r.start_ns, r.wall_ns, r.duration_ns,
            r.segments, r.first_chunk_ns, r.first_token_ns, r.proxy_wait_ns, r.labels, r.process, r.outcome, r.status,
            r.flags, r.bytes_in, r.bytes_out, r.chunks, r.tokens_in, r.tokens_out, r.last_token_ns, r.device_ns, r.cost,
+           r.energy, r.method, r.device, r.utilization, r.sm_clock, r.temperature, r.throttle, r.throttled_ns,
            [{", ".join(f"r.{column}" for column in STAGE_COLUMNS)}]
     from requests r join wanted on r.trace_lo = wanted.trace_lo and r.trace_hi = wanted.trace_hi
     where r.wall_ns >= $since and r.pass > wanted.after
@@ -27,15 +31,15 @@ _HOPS: Final = f"""
 """  # noqa: S608 - constants
 _RUNS: Final = """
     select r.span_id, execute_id, r.start_ns, end_ns, device, queued_ns, batch_id, batch_size, rows, kind
-    from executes r join spans on spans.span_id = r.span_id where r.start_ns >= $since order by r.start_ns
+    from executes r join hop_spans on hop_spans.span_id = r.span_id where r.start_ns >= $since order by r.start_ns
 """
 _CALLS: Final = """
     select r.span_id, call_id, r.start_ns, end_ns, target, sent_ns, headers_ns, server_ns, method, status, kind,
         attempt, foreign_span
-    from calls r join spans on spans.span_id = r.span_id where r.start_ns >= $since order by r.start_ns
+    from calls r join hop_spans on hop_spans.span_id = r.span_id where r.start_ns >= $since order by r.start_ns
 """
 _IDS: Final = """
-    select r.span_id, any_value(text) from external_ids r join spans on spans.span_id = r.span_id
+    select r.span_id, any_value(text) from external_ids r join hop_spans on hop_spans.span_id = r.span_id
     where told_ns >= $since group by r.span_id
 """
 _KINDS: Final = {int(kind): kind for kind in Kind}
@@ -62,8 +66,8 @@ class Hop:
     wall_offset_ns: int
     process: int
     """The recorder's number of it."""
-    device_ns: int
-    cost_picodollars: int | None
+    outlay: Outlay
+    """What it cost, and how its device was."""
 
 
 def hops(
@@ -72,6 +76,7 @@ def hops(
     *,
     labels: Callable[[int], Labels],
     text: Callable[[int], str],
+    host: str = "",
 ) -> Iterator[Hop]:
     """The hops of traces, by start.
 
@@ -80,6 +85,7 @@ def hops(
         wanted: the traces.
         labels: label set by its number.
         text: string by its number.
+        host: name of this host as a device, on which runs are that name none.
     """
     ids = [trace.trace_id for trace in wanted]
     cursor.register(
@@ -96,21 +102,34 @@ def hops(
     cursor.unregister("wanted")
     if not found:
         return
-    cursor.register("spans", {"span_id": np.array([row[_SPAN] for row in found], np.uint64)})
+    cursor.register("hop_spans", {"span_id": np.array([row[_SPAN] for row in found], np.uint64)})
     first = {"since": found[0][_START]}
     runs = _grouped(cursor.execute(_RUNS, first).fetchall())
     calls = _grouped(cursor.execute(_CALLS, first).fetchall())
     called: dict[int, str] = dict(cursor.execute(_IDS, first).fetchall())
-    cursor.unregister("spans")
+    cursor.unregister("hop_spans")
     for row in found:
         span = row[_SPAN]
         executes = tuple(_execute(run, text) for run in runs.get(span, ()))
         outgoing = tuple(_call(call, text) for call in calls.get(span, ()))
-        yield _hop(row, executes, outgoing, labels, called.get(span, ""))
+        outlay = outlay_of(row[_DEVICE_NS:-1], text, host) if executes else Outlay(device_ns=0, cost_picodollars=0)
+        record = _record(row, executes, outgoing, labels, called.get(span, ""))
+        yield Hop(
+            wanted=row[0],
+            record=record,
+            partition=Partition((0, *row[-1]), tuple(segments(row[_SEGMENTS], record.start))),
+            wall_offset_ns=row[_WALL] - record.start,
+            process=row[_PROCESS],
+            outlay=outlay,
+        )
 
 
 _SPAN: Final = 3
 _START: Final = 5
+_WALL: Final = 6
+_SEGMENTS: Final = 8
+_PROCESS: Final = 13
+_DEVICE_NS: Final = 23
 
 
 def _grouped(rows: list[tuple[Any, ...]]) -> Mapping[int, list[tuple[Any, ...]]]:
@@ -120,20 +139,20 @@ def _grouped(rows: list[tuple[Any, ...]]) -> Mapping[int, list[tuple[Any, ...]]]
     return found
 
 
-def _hop(
+def _record(
     row: tuple[Any, ...],
     executes: tuple[Execute, ...],
     calls: tuple[Call, ...],
     labels: Callable[[int], Labels],
     external_id: str,
-) -> Hop:
-    number, hi, lo, span, parent, start, wall, duration, coded, chunk, token, proxy, named, process, *rest = row
-    outcome, status, flags, bytes_in, bytes_out, chunks, tokens_in, tokens_out, last, device_ns, cost, totals = rest
+) -> RequestRecord:
+    _, hi, lo, span, parent, start, _, duration, _, chunk, token, proxy, named, _, *rest = row
+    outcome, status, flags, bytes_in, bytes_out, chunks, tokens_in, tokens_out, last, *_ = rest
     stamps = [0] * len(Moment)
     stamps[Moment.ARRIVAL], stamps[Moment.LAST] = start, start + duration
     stamps[Moment.FIRST_CHUNK] = 0 if chunk is None else start + chunk
     stamps[Moment.FIRST_TOKEN] = 0 if token is None else start + token
-    record = RequestRecord(
+    return RequestRecord(
         trace_id=hi << 64 | lo,
         span_id=span,
         parent_id=parent,
@@ -153,14 +172,26 @@ def _hop(
         executes=executes,
         calls=calls,
     )
-    return Hop(
-        wanted=number,
-        record=record,
-        partition=Partition((0, *totals), tuple(segments(coded, start))),
-        wall_offset_ns=wall - start,
-        process=process,
+
+
+def outlay_of(columns: tuple[Any, ...], text: Callable[[int], str], host: str) -> Outlay:
+    """What a row of `requests` says of cost and device: its columns from ``device_ns`` to ``throttled_ns``."""
+    device_ns, cost, energy, method, device, utilization, clock, temperature, throttle, throttled = columns
+    name = text(device)
+    return Outlay(
         device_ns=device_ns,
         cost_picodollars=cost,
+        energy_microjoules=energy,
+        method="" if method is None else METHOD.values[method],
+        state=DeviceState(
+            device=name,
+            is_host=name in {"", host},
+            utilization=utilization,
+            sm_clock_hertz=clock,
+            temperature_celsius=temperature,
+            throttle_reasons=reasons(throttle or 0),
+            throttled_ns=throttled,
+        ),
     )
 
 

@@ -65,7 +65,12 @@ TIME_PER_OUTPUT_TOKEN: Final = Attribute(
 )
 GPU_UTILIZATION: Final = Attribute("gpu.utilization", "Utilization of the device while it executed, 0-1.")
 GPU_SM_CLOCK: Final = Attribute("gpu.sm_clock", "SM clock of the device while it executed, Hz.")
+GPU_TEMPERATURE: Final = Attribute("gpu.temperature", "Highest temperature of the device while it executed, °C.")
 GPU_THROTTLE: Final = Attribute("gpu.throttle_reasons", "Throttle reasons while it executed.")
+HOST_UTILIZATION: Final = Attribute("host.cpu.utilization", "Utilization of the CPU host while it executed, 0-1.")
+THROTTLED: Final = Attribute(
+    "inference.device.throttled.seconds", "Time of the run in which clocks or a CPU quota held the device down, s."
+)
 # Stable names of OpenTelemetry's semantic conventions, 1.44.
 HTTP_METHOD: Final = Attribute("http.request.method", "OpenTelemetry: method.")
 HTTP_ROUTE: Final = Attribute("http.route", "OpenTelemetry: route template.")

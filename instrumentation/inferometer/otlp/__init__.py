@@ -7,11 +7,12 @@ writer = TraceWriter(sender); writer.write(kept) ; writer.settle() -> Settled(ac
 writer.dump() -> bytes; writer.load(bytes)
 """
 
-from inferometer.otlp.encode import Kept, Outlay, Resource, batch_ids, derived, encode_trace
+from inferometer.otlp.encode import DeviceState, Kept, Outlay, Resource, batch_ids, derived, encode_trace
 from inferometer.otlp.sender import Sender, Settled, Unit
 from inferometer.otlp.writer import Note, Outcomes, TraceWriter
 
 __all__ = [
+    "DeviceState",
     "Kept",
     "Note",
     "Outcomes",

@@ -59,6 +59,24 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceState:
+    """How a device was while a request executed on it; None where nobody read it."""
+
+    device: str
+    is_host: bool = False
+    """A CPU host, whose utilization is not that of a GPU."""
+    utilization: float | None = None
+    """Mean, 0-1."""
+    sm_clock_hertz: float | None = None
+    """Mean."""
+    temperature_celsius: float | None = None
+    """The highest."""
+    throttle_reasons: tuple[str, ...] = ()
+    throttled_ns: int | None = None
+    """Time of the run in which the device was held down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outlay:
     """What a request cost and how its device was, as far as it is known; None where it is not."""
 
@@ -67,9 +85,8 @@ class Outlay:
     energy_microjoules: int | None = None
     method: str = ""
     """How device time was attributed; empty where it was not."""
-    gpu_utilization: float | None = None
-    gpu_sm_clock_hertz: float | None = None
-    gpu_throttle_reasons: tuple[str, ...] = ()
+    state: DeviceState | None = None
+    """Of the device of its longest run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +330,12 @@ def _cost(outlay: Outlay) -> Iterator[bytes]:
         yield attribute(spans.COST_METHOD, outlay.method)
 
 
+def outlay_fields(outlay: Outlay) -> bytes:
+    """What a request cost and how its device was, as attributes of one span."""
+    state = () if outlay.state is None else (attribute(spans.DEVICE, outlay.state.device), *_device_state(outlay.state))
+    return b"".join((*_cost(outlay), *state))
+
+
 def _replaced(segment: Segment, calls: tuple[Call, ...]) -> bool:
     """Whether a CLIENT span stands in the place of a segment."""
     away = segment.stage is Stage.REMOTE or (segment.stage is Stage.NETWORK and segment.kind is Kind.TRANSIT)
@@ -329,21 +352,27 @@ def _run_attributes(segment: Segment, kept: Kept) -> Iterator[bytes]:
         yield attribute(spans.BATCH_SIZE, execute.batch_size)
         trace_id, span_id = batch_ids(execute.batch_id)
         yield link(trace_bytes(trace_id), span_bytes(span_id))
-    if kept.outlay is not None:
-        yield from _device_state(kept.outlay)
+    if kept.outlay is not None and kept.outlay.state is not None and kept.outlay.state.device == execute.device:
+        yield from _device_state(kept.outlay.state)
 
 
 def _run_in(segment: Segment, executes: tuple[Execute, ...]) -> Execute | None:
     return next((run for run in executes if run.start < segment.end and segment.start < run.end), None)
 
 
-def _device_state(outlay: Outlay) -> Iterator[bytes]:
-    if outlay.gpu_utilization is not None:
-        yield attribute(spans.GPU_UTILIZATION, outlay.gpu_utilization)
-    if outlay.gpu_sm_clock_hertz is not None:
-        yield attribute(spans.GPU_SM_CLOCK, outlay.gpu_sm_clock_hertz)
-    if outlay.gpu_throttle_reasons:
-        yield texts(spans.GPU_THROTTLE, outlay.gpu_throttle_reasons)
+def _device_state(state: DeviceState) -> Iterator[bytes]:
+    throttled = None if state.throttled_ns is None else state.throttled_ns / NANOSECONDS
+    known = (
+        (spans.HOST_UTILIZATION if state.is_host else spans.GPU_UTILIZATION, state.utilization),
+        (spans.GPU_SM_CLOCK, state.sm_clock_hertz),
+        (spans.GPU_TEMPERATURE, state.temperature_celsius),
+        (spans.THROTTLED, throttled),
+    )
+    for name, value in known:
+        if value is not None:
+            yield attribute(name, value)
+    if state.throttle_reasons:
+        yield texts(spans.GPU_THROTTLE, state.throttle_reasons)
 
 
 def _client_fields(call: Call) -> Iterator[bytes]:
