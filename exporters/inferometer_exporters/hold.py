@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from inferometer.catalog.stages import Stage
+from inferometer.record.model import Flag
 from inferometer_exporters.columns.meter import first_chunks, outcomes
 from inferometer_exporters.columns.packed import pack, unpack
 from inferometer_exporters.columns.partition import Finder, Partitions
@@ -128,8 +129,10 @@ class Hold:
             column[row[longest]] = runs[source][longest]
             rows[name] = column
         rows["device_ns"] = device_ns
-        rows["cost"] = np.where(unpriced > 0, -1, cost)
-        rows["energy"] = np.where(unmeasured > 0, -1, energy)
+        # Of a request that a span told of nobody knows where it ran.
+        untold = (rows["flags"] & int(Flag.TOLD)) != 0
+        rows["cost"] = np.where((unpriced > 0) | untold, -1, cost)
+        rows["energy"] = np.where((unmeasured > 0) | untold, -1, energy)
         rows["method"] = np.full(count, -1, np.int64)
         rows["method"][row[longest]] = told(runs, "method")[longest]
         rows |= unread(count)

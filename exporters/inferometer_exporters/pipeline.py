@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -35,10 +36,12 @@ from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.opens import Opens
+from inferometer_exporters.receivers.foreign import Foreign
 from inferometer_exporters.recorder.store import Recorder
 from inferometer_exporters.recorder.tables import call_rows, external_id_rows, ledger_rows
 from inferometer_exporters.settlement import Settlement
 from inferometer_exporters.source import Sampler
+from inferometer_exporters.tally import Tally
 from inferometer_exporters.traces import Traces
 from inferometer_exporters.unstored import Unstored
 
@@ -64,6 +67,8 @@ class SidecarPipeline:
         aggregator: holds all series.
         sampler: readings of hosts and GPUs.
         writer: exports kept traces; None: the recorder is the only trace store.
+        foreign: makes what takes the spans of others, given our names; None: nobody sends any.
+        tally: what ports counted.
         monotonic_ns: CLOCK_MONOTONIC.
         wall_ns: time since the epoch.
     """
@@ -77,6 +82,8 @@ class SidecarPipeline:
         *,
         sampler: Sampler,
         writer: TraceWriter | None = None,
+        foreign: Callable[[Naming], Foreign] | None = None,
+        tally: Tally | None = None,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -100,6 +107,8 @@ class SidecarPipeline:
         self._traces = Traces(keeping, exports, aggregator, writer)
         self._settlement = Settlement(host, thresholds, monotonic_ns())
         self._unstored = Unstored(recorder, aggregator)
+        self._foreign = None if foreign is None else foreign(self._naming)
+        self._tally = tally or Tally()
         self._entered = 0
         self.closing = False
         """This pass is the last: whatever is finished is settled, as far as anybody told."""
@@ -119,6 +128,9 @@ class SidecarPipeline:
             changed |= self._frame(arrival)
         self._finished(gathered)
         changed |= self._open(arrivals, gathered.open)
+        if self._workers.undecodable:
+            number, self._workers.undecodable = self._workers.undecodable, 0
+            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _UNDECODABLE), number)
         return changed or bool(length(gathered.requests) or length(gathered.executes))
 
     def _frame(self, arrival: Arrival) -> bool:
@@ -181,7 +193,8 @@ class SidecarPipeline:
         samples = self._sampler.samples()
         self._history.watch(samples)
         self._settlement.observe(samples)
-        changed = self._settle(now_ns)
+        changed = self._take_foreign(now_ns)
+        changed |= self._settle(now_ns)
         changed |= self._traces.send(now_ns, self._opens.traces, self._unstored.stored)
         self._workers.show()
         changed |= self._health.show()
@@ -189,7 +202,20 @@ class SidecarPipeline:
             self._entered = now_ns
             self._unstored.put("ledger", ledger_rows(self.ledger.accounts, self._naming.name, self._wall()))
             changed = True
+        changed |= self._tally.settle(self._aggregator)
         return self._aggregator.settle() or changed
+
+    def _take_foreign(self, now_ns: int) -> bool:
+        """Spans of others: rows of the recorder, and requests where they say so."""
+        if self._foreign is None:
+            return False
+        released = self._foreign.release(now_ns, everything=self.closing)
+        self._unstored.put("spans", released.rows)
+        if length(released.requests):
+            self._finished(replace(gather((), self._naming.numbers), requests=released.requests))
+        for entry, labels, number in released.counts:
+            self._aggregator.add(entry, labels, number)
+        return bool(released.counts)
 
     def _settle(self, now_ns: int) -> bool:
         settled = self._settlement.settle(now_ns, closing=self.closing)
@@ -231,6 +257,8 @@ class SidecarPipeline:
         """Delete rows of passes after *number*."""
         newest = self._unstored.rollback(number)
         self._naming.forget()
+        if self._foreign is not None:
+            self._foreign.forget()
         return newest
 
     def dump(self) -> Mapping[str, bytes]:
@@ -278,9 +306,6 @@ class SidecarPipeline:
 
     def publish(self) -> None:
         """Swap what ``/metrics`` shows."""
-        if self._workers.undecodable:
-            number, self._workers.undecodable = self._workers.undecodable, 0
-            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _UNDECODABLE), number)
         frames = self._settlement.frames.values()
         lag = self._now() - min(frames) if frames else None
         if lag is not None:

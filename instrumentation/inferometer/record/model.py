@@ -55,6 +55,8 @@ class Flag(IntFlag):
     CACHE_HIT = 32
     FOREIGN_SPANS = 64
     """Its spans leave through the user's own OpenTelemetry pipeline, not through ours."""
+    TOLD = 128
+    """Made of a span that somebody else sent: nobody says on which device it ran, or what that cost."""
 
 
 _NO_FLAGS = Flag(0)

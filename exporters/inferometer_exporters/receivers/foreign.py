@@ -1,0 +1,210 @@
+"""Spans of others in the pipeline: held until their requests are settled, then stored, recorded, sent on."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from inferometer.catalog import telemetry
+from inferometer_exporters.columns.tables import Columns, concatenate, take
+from inferometer_exporters.naming import Naming
+from inferometer_exporters.receivers import messages
+from inferometer_exporters.receivers.enrichment import Home, Sender, completed, details
+from inferometer_exporters.receivers.facts import NORMALIZERS, Facts, Normalizer
+from inferometer_exporters.receivers.facts import Told as ToldSpan
+from inferometer_exporters.receivers.forward import Count, Forward
+from inferometer_exporters.receivers.inbox import Inbox
+from inferometer_exporters.receivers.incoming import Incoming
+from inferometer_exporters.receivers.owners import SLACK_NS, Owned, owners
+from inferometer_exporters.receivers.records import Records, Told
+from inferometer_exporters.recorder.store import Recorder
+
+HOLD_NS: Final = 2 * 10**9
+"""Four frames of a worker and a sweep of the ledger: by then the requests of these spans are in the recorder."""
+MAX_HELD_BYTES: Final = 16 << 20
+"""Of requests that are held, before they were decoded; beyond it the oldest go on at once."""
+_REMEMBERED: Final = 100_000
+"""Requests made of spans: a sender that heard no answer sends the same ones again."""
+_OURS: Final = "inferometer"
+"""Scope of spans that this library made: their requests are recorded, by whoever made them."""
+_MAX_NAME: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What a pass makes of spans."""
+
+    rows: Columns = field(default_factory=dict)
+    """For the recorder's table `spans`."""
+    requests: Columns = field(default_factory=dict)
+    """As `columns.gather` makes them of frames."""
+    counts: Sequence[Count] = ()
+
+
+class Foreign:
+    """Takes spans from the inbox and lets them go; used by the pipeline's thread.
+
+    Args:
+        inbox: filled by the ports.
+        recorder: knows our requests.
+        naming: has their names.
+        forward: sends spans on; None: nobody gets them.
+        home: this host.
+        normalizers: know what spans say of requests.
+        wall_ns: time since the epoch.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        recorder: Recorder,
+        naming: Naming,
+        *,
+        home: Home,
+        forward: Forward | None = None,
+        normalizers: Iterable[Normalizer] = NORMALIZERS,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._inbox = inbox
+        self._recorder = recorder
+        self._naming = naming
+        self._forward = forward
+        self._home = home
+        self._normalizers = tuple(normalizers)
+        self._wall = wall_ns
+        self._held: deque[Incoming] = deque()
+        self._held_bytes = 0
+        self._records = Records(naming, recorder)
+        self._made: dict[int, None] = {}
+
+    def forget(self) -> None:
+        """The recorder's numbers may mean something else now."""
+        self._records.forget()
+
+    def release(self, now_ns: int, *, everything: bool = False) -> Released:
+        """Take in what came, and let go what has waited long enough.
+
+        Args:
+            now_ns: CLOCK_MONOTONIC.
+            everything: wait for nothing.
+        """
+        for request in self._inbox.take():
+            request.came_ns = now_ns
+            self._held.append(request)
+            self._held_bytes += request.size
+        due: list[Incoming] = []
+        while self._held and (
+            everything or self._held[0].came_ns <= now_ns - HOLD_NS or self._held_bytes > MAX_HELD_BYTES
+        ):
+            due.append(self._held.popleft())
+            self._held_bytes -= due[-1].size
+        released = self._released(due, now_ns) if due else Released()
+        if self._forward is None:
+            return released
+        self._forward.put(due)
+        settled = [count for count in self._forward.settle() if count[2]]
+        return Released(released.rows, released.requests, [*released.counts, *settled])
+
+    def _released(self, due: Sequence[Incoming], now_ns: int) -> Released:
+        offset = self._wall() - now_ns
+        spans = concatenate([request.columns for request in due])
+        cursor = self._recorder.cursor()
+        try:
+            owned = owners(cursor, spans, offset)
+            batch = _Batch(due, self._home)
+            asked = set(np.unique(owned.request[owned.request != 0]).tolist())
+            since = int(spans["wall_ns"].min()) - SLACK_NS
+            known = details(cursor, asked, since, self._naming.text, self._home.host)
+        finally:
+            cursor.close()
+        _enrich(batch, owned, known)
+        told = list(self._told(batch, spans, owned))
+        stored = owned.known & ~batch.ours
+        stored[[one.row for one in told]] = True
+        stored &= ~self._is_recorded(spans, owned)
+        rows = _rows(batch, spans, owned, np.flatnonzero(stored))
+        counts: list[Count] = [(telemetry.SPANS_STORED, (), int(np.count_nonzero(stored)))]
+        counts += [(telemetry.RECORDS, (one.sender.service,), 1) for one in told]
+        requests = self._records.rows(spans, told, offset) if told else {}
+        return Released(rows, requests, [count for count in counts if count[2]])
+
+    @staticmethod
+    def _is_recorded(spans: Columns, owned: Owned) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+        """Which spans are a request that the recorder has: its hop says more than its span."""
+        recorded: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = owned.request == spans["span_id"]
+        return recorded
+
+    def _told(self, batch: "_Batch", spans: Columns, owned: Owned) -> Iterable[Told]:
+        """Spans that are requests which nobody recorded."""
+        candidates = (spans["kind"] == messages.SERVER) & ~batch.ours & ~self._is_recorded(spans, owned)
+        for row in np.flatnonzero(candidates).tolist():
+            span = batch.spans[row]
+            sender = batch.senders[batch.of[row]]
+            facts = self._facts(span, sender)
+            if facts is not None and self._is_new(int(spans["span_id"][row])):
+                yield Told(row, facts, sender, entry=not owned.request[row])
+
+    def _facts(self, span: messages.Span, sender: Sender) -> Facts | None:
+        told = ToldSpan(
+            service=sender.service,
+            name=span.name,
+            failed=messages.failed(span),
+            attributes=messages.attributes(span),
+        )
+        return next((facts for ask in self._normalizers if (facts := ask(told)) is not None), None)
+
+    def _is_new(self, span_id: int) -> bool:
+        if span_id in self._made:
+            return False
+        self._made[span_id] = None
+        if len(self._made) > _REMEMBERED:
+            del self._made[next(iter(self._made))]
+        return True
+
+
+class _Batch:
+    """Spans of several requests by row, and who sent them."""
+
+    def __init__(self, requests: Sequence[Incoming], home: Home) -> None:
+        self.spans: list[messages.Span] = []
+        self.senders: list[Sender] = []
+        sizes: list[int] = []
+        senders: list[int] = []
+        ours: list[bool] = []
+        for request in requests:
+            self.spans += request.spans
+            first = len(self.senders)
+            where = home if request.near else None
+            self.senders += [completed(one.resource, where) for one in request.message.resource_spans]
+            for group in request.groups:
+                sizes.append(group.count)
+                senders.append(first + group.resource)
+                ours.append(group.scope == _OURS)
+        self.of = np.repeat(np.array(senders, np.int64), sizes)
+        """Index of each span's sender."""
+        self.ours = np.repeat(np.array(ours, bool), sizes)
+        """Whether this library made it."""
+
+
+def _enrich(batch: _Batch, owned: Owned, known: dict[int, bytes]) -> None:
+    for row in np.flatnonzero(owned.request != 0).tolist():
+        fields = known.get(int(owned.request[row]))
+        # Our own spans say what they have to say.
+        if fields is not None and not batch.ours[row]:
+            batch.spans[row].MergeFromString(fields)
+
+
+def _rows(batch: _Batch, spans: Columns, owned: Owned, at: "np.ndarray[tuple[int, ...], np.dtype[np.intp]]") -> Columns:
+    if not len(at):
+        return {}
+    of = [batch.spans[row] for row in at.tolist()]
+    names = ("trace_hi", "trace_lo", "span_id", "parent_id", "wall_ns", "duration_ns", "kind")
+    return take({name: spans[name] for name in names}, at) | {
+        "failed": np.array([messages.failed(span) for span in of], np.uint8),
+        "request": owned.request[at],
+        "service": np.array([batch.senders[batch.of[row]].service for row in at.tolist()], object),
+        "name": np.array([span.name[:_MAX_NAME] for span in of], object),
+    }

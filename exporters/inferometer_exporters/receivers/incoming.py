@@ -1,0 +1,114 @@
+"""One request of spans as columns, beside the message that they came in; spans that are none are taken out of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from inferometer_exporters.columns.tables import Columns, Ids
+from inferometer_exporters.receivers.messages import ExportTraceServiceRequest, ScopeSpans, Span
+
+_TRACE_BYTES: Final = 16
+_SPAN_BYTES: Final = 8
+_NO_PARENT: Final = bytes(_SPAN_BYTES)
+_NO_TRACE: Final = bytes(_TRACE_BYTES)
+LATEST_NS: Final = 1 << 62
+"""In the year 2116; what is later is no time of a span."""
+WHY: Final = "a span needs a trace id of 16 bytes, a span id of 8, neither of them zero, and times in ns since 1970"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Spans of one request that follow each other and have resource and scope in common."""
+
+    resource: int
+    """Index of ``message.resource_spans``."""
+    scope: str
+    """Name of the library that made them."""
+    count: int
+
+
+@dataclass(slots=True)
+class Incoming:
+    """What one request brought."""
+
+    message: ExportTraceServiceRequest
+    spans: Sequence[Span]
+    """Of the message, in its order."""
+    groups: Sequence[Group]
+    columns: Columns
+    """``trace_hi``, ``trace_lo``, ``span_id``, ``parent_id``, ``wall_ns``, ``duration_ns``, ``kind``, by span."""
+    size: int
+    """Bytes of the request before it was decoded."""
+    rejected: int
+    """Spans that were taken out."""
+    near: bool
+    """Whether it came from this host: what its resources do not say of the host is known."""
+    port: str
+    """Value of the label ``port``."""
+    came_ns: int = field(default=0)
+    """CLOCK_MONOTONIC, when it was taken into a pass."""
+
+
+def incoming(message: ExportTraceServiceRequest, size: int, *, near: bool, port: str) -> Incoming:
+    """Columns of a request; modifies *message* where it holds spans that are none."""
+    spans, groups, rejected = _valid(message)
+    return Incoming(message, spans, groups, _columns(spans), size, rejected, near, port)
+
+
+def _valid(message: ExportTraceServiceRequest) -> tuple[list[Span], list[Group], int]:
+    spans: list[Span] = []
+    groups: list[Group] = []
+    rejected = 0
+    for index, resource in enumerate(message.resource_spans):
+        for scope in resource.scope_spans:
+            of_scope = list(scope.spans)
+            if not all(map(_is_valid, of_scope)):
+                valid = [span for span in of_scope if _is_valid(span)]
+                rejected += len(of_scope) - len(valid)
+                of_scope = _replaced(scope, valid)
+            spans += of_scope
+            groups.append(Group(index, scope.scope.name, len(of_scope)))
+    return spans, groups, rejected
+
+
+def _is_valid(span: Span) -> bool:
+    trace, own = span.trace_id, span.span_id
+    return (
+        len(trace) == _TRACE_BYTES
+        and len(own) == _SPAN_BYTES
+        and own != _NO_PARENT
+        and trace != _NO_TRACE
+        and len(span.parent_span_id) in {0, _SPAN_BYTES}
+        and 0 < span.start_time_unix_nano < LATEST_NS
+        and span.end_time_unix_nano < LATEST_NS
+    )
+
+
+def _replaced(scope: ScopeSpans, valid: Sequence[Span]) -> list[Span]:
+    kept = ScopeSpans()
+    kept.spans.extend(valid)
+    del scope.spans[:]
+    scope.spans.extend(kept.spans)
+    return list(scope.spans)
+
+
+def _columns(spans: Sequence[Span]) -> Columns:
+    traces = np.frombuffer(b"".join([span.trace_id for span in spans]), ">u8").reshape(-1, 2)
+    start = np.array([span.start_time_unix_nano for span in spans], np.int64)
+    end = np.array([span.end_time_unix_nano for span in spans], np.int64)
+    return {
+        "trace_hi": traces[:, 0].astype(np.uint64),
+        "trace_lo": traces[:, 1].astype(np.uint64),
+        "span_id": _ids([span.span_id for span in spans]),
+        "parent_id": _ids([span.parent_span_id or _NO_PARENT for span in spans]),
+        "wall_ns": start,
+        # A clock that was set back makes no negative time.
+        "duration_ns": np.maximum(end - start, 0),
+        "kind": np.array([span.kind for span in spans], np.uint8),
+    }
+
+
+def _ids(parts: list[bytes]) -> Ids:
+    return np.frombuffer(b"".join(parts), ">u8").astype(np.uint64)

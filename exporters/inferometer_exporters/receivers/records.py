@@ -1,0 +1,103 @@
+"""Requests as a frame would bring them, made of spans that say what a record needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from inferometer.record.model import Flag
+from inferometer.wire.layout import REQUESTS
+from inferometer_exporters.columns.tables import Columns, empty
+from inferometer_exporters.naming import Naming
+from inferometer_exporters.receivers.enrichment import Sender
+from inferometer_exporters.receivers.facts import Facts
+from inferometer_exporters.recorder.store import Recorder
+
+MAX_KINDS: Final = 1_000
+"""Services with their models that spans may name; what comes after is `other`, as in every family of series."""
+_OTHER: Final = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A span that became a request."""
+
+    row: int
+    """Of the spans."""
+    facts: Facts
+    sender: Sender
+    entry: bool
+    """Nobody whom we know called it."""
+
+
+class Records:
+    """Makes rows of the table of requests; used by one thread.
+
+    Args:
+        naming: gives numbers to label sets.
+        recorder: gives numbers to processes.
+    """
+
+    def __init__(self, naming: Naming, recorder: Recorder) -> None:
+        self._naming = naming
+        self._recorder = recorder
+        self._labels: dict[tuple[str, ...], int] = {}
+        self._processes: dict[Sender, int] = {}
+
+    def forget(self) -> None:
+        """Numbers may mean something else now."""
+        self._labels.clear()
+        self._processes.clear()
+
+    def rows(self, spans: Columns, told: Sequence[Told], offset_ns: int) -> Columns:
+        """Requests with what `columns.gather` adds to them.
+
+        Args:
+            spans: columns of all spans.
+            told: those of them that became requests.
+            offset_ns: wall time minus CLOCK_MONOTONIC, here and now.
+        """
+        at = np.array([one.row for one in told], np.int64)
+        count = len(at)
+        rows: Columns = {name: np.zeros(count, column.dtype) for name, column in empty(REQUESTS).items()}
+        for name in ("trace_hi", "trace_lo", "span_id", "parent_id"):
+            rows[name] = spans[name][at]
+        # A span from before this boot has no moment on our clock; 0 would say that it never began.
+        start = np.maximum(spans["wall_ns"][at] - offset_ns, 1)
+        end = start + spans["duration_ns"][at]
+        rows |= {"entry": start, "last": end, "done": end}
+        base = int(Flag.FOREIGN_SPANS | Flag.TOLD)
+        rows["flags"] = np.array([base | (int(Flag.ENTRY) if one.entry else 0) for one in told], np.uint8)
+        for name, values in (
+            ("status", [one.facts.status for one in told]),
+            ("outcome", [int(one.facts.outcome) for one in told]),
+            ("tokens_in", [one.facts.tokens_in for one in told]),
+            ("tokens_out", [one.facts.tokens_out for one in told]),
+        ):
+            rows[name] = np.array(values, rows[name].dtype)
+        return rows | {
+            "worker": np.zeros(count, np.uint64),
+            "process": np.array([self._process(one.sender) for one in told], np.int64),
+            "wall_offset": np.full(count, offset_ns),
+            "labels": np.array([self._label(one) for one in told], np.int64),
+        }
+
+    def _label(self, told: Told) -> int:
+        facts, sender = told.facts, told.sender
+        shape = (sender.service, facts.model, "", sender.region, "", "", "", facts.route)
+        found = self._labels.get(shape)
+        if found is None:
+            if len(self._labels) >= MAX_KINDS:
+                shape = (_OTHER, _OTHER, "", "", "", "", "", "")
+            found = self._labels[shape] = self._naming.numbers.labels(shape)
+        return found
+
+    def _process(self, sender: Sender) -> int:
+        found = self._processes.get(sender)
+        if found is None:
+            if len(self._processes) >= MAX_KINDS:
+                return 0
+            found = self._recorder.processes.number((0, sender.pid, sender.host, sender.service))
+            self._processes[sender] = found
+        return found
