@@ -9,6 +9,7 @@
       + FleetError        fleet.yaml is wrong: file, line, column, value, what would be right
       + StateError        a state file that cannot be read or written
       + RefusedError      the other side says no: wrong version, second owner, port taken
+      + SourceError       a source gives no readings: it does not answer, or not what it should
 
 Core code raises them; code that runs inside somebody's request catches them, counts the loss and carries on.
 """
@@ -38,6 +39,10 @@ class StateError(InferometerError):
 
 class RefusedError(InferometerError):
     """The other side refused: another version, a second owner, a port that is taken."""
+
+
+class SourceError(InferometerError):
+    """A source of readings does not answer, or answers what cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

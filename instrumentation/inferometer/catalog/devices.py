@@ -5,6 +5,7 @@ from typing import Final
 from inferometer.catalog.labels import (
     AS_OF,
     COMPUTE_SLICES,
+    CONTAINER,
     DEVICE,
     DEVICE_STATE,
     DRIVER,
@@ -12,7 +13,9 @@ from inferometer.catalog.labels import (
     GPU_NAME,
     LINK_DIRECTION,
     MIG_PROFILE,
+    NAMESPACE,
     PARENT,
+    POD,
     PRICE_KIND,
     PRICE_SOURCE,
     PROCESS,
@@ -191,4 +194,16 @@ GPU_INFO: Final = Info(
     unit=Unit.COUNT,
     help="Name, driver and source of readings of a GPU.",
     labels=(DEVICE, GPU_NAME, DRIVER, READING_SOURCE),
+)
+GPU_PODS: Final = Gauge(
+    name="gpu_pods",
+    unit=Unit.COUNT,
+    help="Kubernetes pods that the device is given to; 0: to none. Absent where nobody tells of pods.",
+    labels=(DEVICE,),
+)
+GPU_POD_INFO: Final = Info(
+    name="gpu_pod_info",
+    unit=Unit.COUNT,
+    help="A container that the device is given to.",
+    labels=(DEVICE, NAMESPACE, POD, CONTAINER),
 )

@@ -48,7 +48,9 @@ PROCESS: Final = Label(
 GPU_NAME: Final = Label(name="name", help="Name of the GPU, as the driver gives it.", max_values=50)
 DRIVER: Final = Label(name="driver", help="Version of the driver.", max_values=20)
 READING_SOURCE: Final = Label(
-    name="source", help="Where readings come from; `replay` is a recording.", values=("nvml", "dcgm", "replay")
+    name="source",
+    help="Where readings come from; `replay` is a recording.",
+    values=("nvml", "dcgm", "replay", "nvidia_gpu_exporter"),
 )
 DROP_REASON: Final = Label(
     name="reason",
@@ -83,4 +85,8 @@ REFUSAL: Final = Label(
     help="Why a port refused a request or a connection.",
     values=("unauthorized", "undecodable", "too_large", "too_slow", "too_many", "busy", "unsupported"),
 )
+NAMESPACE: Final = Label(name="namespace", help="Kubernetes namespace of a pod.", max_values=500)
+POD: Final = Label(name="pod", help="Name of a Kubernetes pod.", max_values=1000)
+CONTAINER: Final = Label(name="container", help="Name of a container, else its id.", max_values=1000)
+NODE: Final = Label(name="node", help="Name of a Kubernetes node.", max_values=1000)
 WORKER: Final = Label(name="pid", help="Process id of a worker.", max_values=200)
