@@ -30,9 +30,11 @@ from inferometer.otlp.endpoint import Endpoint
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
 from inferometer_exporters.api import Api
+from inferometer_exporters.gpus.page import GpuPage
 from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
 from inferometer_exporters.ledger.account import Device
+from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.pipeline import SidecarPipeline
 from inferometer_exporters.prices import Placing, priced
 from inferometer_exporters.recorder.names import FILE_NAME
@@ -85,6 +87,8 @@ class SidecarSettings:
     """``thresholds.json``, as ``inferometer generate`` writes it; nothing is promised without it."""
     otlp: Endpoint | None = None
     """Where kept traces go; nowhere without it."""
+    gpu_pages: tuple[PageUrl, ...] = ()
+    """Pages of dcgm-exporter or nvidia_gpu_exporter that show GPUs of this host."""
     replay: Path | None = None
     """Recorded readings of GPUs to show, for hosts without one."""
     bounds: Bounds = field(default_factory=Bounds)
@@ -110,7 +114,7 @@ class Sidecar:
         self.settings = settings
         known = thresholds_file.NOTHING if settings.thresholds is None else thresholds_file.read(settings.thresholds)
         known = priced(known, settings.host, settings.placing)
-        sources: list[Source] = [CpuHost(settings.host)]
+        sources: list[Source] = [CpuHost(settings.host), *(GpuPage(url) for url in settings.gpu_pages)]
         if settings.replay is not None:
             sources.append(Replay(settings.replay))
         self._sampler = Sampler(sources)

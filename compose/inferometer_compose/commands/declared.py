@@ -115,6 +115,13 @@ def sidecar(
         typer.Option(envvar="INFEROMETER_THRESHOLDS", help="thresholds.json, as `inferometer generate` writes it."),
     ] = None,
     otlp: Annotated[str | None, typer.Option(help="Where kept traces go, else as OTEL_EXPORTER_OTLP_… say.")] = None,
+    gpu_page: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="INFEROMETER_GPU_PAGE",
+            help="URL of dcgm-exporter or nvidia_gpu_exporter on this host; may be given more than once.",
+        ),
+    ] = None,
     replay: Annotated[Path | None, typer.Option(help="Recorded GPU readings, for hosts without a GPU.")] = None,
     instance_type: Annotated[
         str,
@@ -139,6 +146,7 @@ def sidecar(
             state=state,
             thresholds=thresholds,
             otlp=otlp,
+            gpu_pages=gpu_page or (),
             replay=replay,
             with_stdin=with_stdin,
             instance_type=instance_type,

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from inferometer.fleet.model import PriceKind
 from inferometer.otlp.endpoint import Endpoint
 from inferometer.settings import Settings
 from inferometer_compose.beside.folders import state_folder
+from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.prices import Placing
 from inferometer_exporters.sidecar import Address, SidecarSettings
 from inferometer_exporters.sidecar import run as run_sidecar
@@ -27,6 +28,7 @@ class Options:
     state: Path | None
     thresholds: Path | None
     otlp: str | None
+    gpu_pages: Sequence[str] = ()
     replay: Path | None
     with_stdin: bool = False
     instance_type: str = ""
@@ -49,7 +51,7 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
     """The sidecar's settings; what was not said is where workers of the same user look for it.
 
     Raises:
-        RefusedError: an address is none.
+        RefusedError: an address or a URL is none.
     """
     own = Settings.from_env(environment)
     runtime = own.runtime_dir
@@ -60,6 +62,7 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
         api=Address.parse(options.api),
         thresholds=options.thresholds,
         otlp=Endpoint.from_env(environment, options.otlp or ""),
+        gpu_pages=tuple(PageUrl.parse(url) for url in options.gpu_pages),
         replay=options.replay,
         placing=Placing(region=own.region, instance_type=options.instance_type, kind=options.price_kind),
     )
