@@ -18,7 +18,7 @@ KEPT_NS: Final = 400 * DAY_NS
 _AHEAD_NS: Final = 60 * 10**9
 """Entries come every second: one that has none behind it for this long is the last of its stretch."""
 _LAST: Final = f"""
-    select pass, wall_ns, device, span_ns, bill, picodollars_per_hour is not null as priced
+    select pass, wall_ns, device, span_ns, bill, picodollars_per_hour is not null as priced, kind, model
     from ledger where state = '{State.ATTRIBUTED}' and {{bound}}
     window account as (partition by device order by pass)
     qualify lead(wall_ns // {HOUR_NS}) over account is distinct from wall_ns // {HOUR_NS}
@@ -31,7 +31,8 @@ _KEEP: Final = f"""
 }) where pass <= $last
 """  # noqa: S608 - constants
 _ENTRIES: Final = f"""
-    select names.name, entry.pass, any_value(wall_ns), any_value(span_ns), any_value(bill), any_value(priced)
+    select names.name, entry.pass, any_value(wall_ns), any_value(span_ns), any_value(bill), any_value(priced),
+           any_value(kind), any_value(model)
     from (select * from ledger_hours union all {_LAST.format(bound="true")}) as entry
     join names on names.id = device group by all order by all
 """  # noqa: S608 - constants
@@ -42,6 +43,9 @@ class DeviceDay:
     """What one device did on one day; ns and picodollars."""
 
     device: str
+    kind: str
+    """As a price matches it; empty where earlier versions did not say."""
+    model: str
     day: int
     """Days since the epoch."""
     span: int
@@ -53,7 +57,7 @@ class DeviceDay:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
     """An account's totals at an entry."""
 
     wall_ns: int
@@ -62,7 +66,7 @@ class _Entry:
     priced: bool
 
 
-_NOTHING: Final = _Entry(0, 0, 0, priced=True)
+_NOTHING: Final = Entry(0, 0, 0, priced=True)
 
 
 def keep(cursor: Cursor, last: int, wall_ns: int) -> None:
@@ -79,30 +83,38 @@ def keep(cursor: Cursor, last: int, wall_ns: int) -> None:
 
 def days(cursor: Cursor) -> list[DeviceDay]:
     """Every day of every device that is known, by device and day."""
-    by_device: dict[str, list[_Entry]] = {}
-    for device, _, wall_ns, span, bill, priced in rows(cursor, _ENTRIES):
-        by_device.setdefault(device, []).append(_Entry(wall_ns, int(span), int(bill), priced=priced))
-    return [day for device, entries in by_device.items() for day in _device(device, entries)]
+    by_device: dict[str, list[Entry]] = {}
+    told: dict[str, tuple[str, str]] = {}
+    for device, _, wall_ns, span, bill, priced, kind, model in rows(cursor, _ENTRIES):
+        by_device.setdefault(device, []).append(Entry(wall_ns, int(span), int(bill), priced=priced))
+        told[device] = (kind or "", model or "")
+    return [
+        DeviceDay(
+            device=device, kind=told[device][0], model=told[device][1], day=day, span=span, unpriced=none, bill=bill
+        )
+        for device, entries in by_device.items()
+        for day, (span, none, bill) in sums(entries).items()
+    ]
 
 
-def _device(device: str, entries: Sequence[_Entry]) -> Iterator[DeviceDay]:
+def sums(entries: Sequence[Entry]) -> dict[int, tuple[int, int, int]]:
+    """Span, time without a price and bill of each day that entries of one account lie on."""
     found: dict[int, list[int]] = {}
     for since_ns, before, entry in _steps(entries):
         weights = _weights(since_ns, entry.wall_ns)
         spans = split(entry.span - before.span, list(weights.values()))
         bills = split(entry.bill - before.bill, list(weights.values()))
         for day, span, bill in zip(weights, spans, bills, strict=True):
-            sums = found.setdefault(day, [0, 0, 0])
-            sums[0] += span
-            sums[1] += 0 if entry.priced else span
-            sums[2] += bill
-    for day, (span, unpriced, bill) in sorted(found.items()):
-        yield DeviceDay(device=device, day=day, span=span, unpriced=unpriced, bill=bill)
+            summed = found.setdefault(day, [0, 0, 0])
+            summed[0] += span
+            summed[1] += 0 if entry.priced else span
+            summed[2] += bill
+    return {day: (span, unpriced, bill) for day, (span, unpriced, bill) in sorted(found.items())}
 
 
-def _steps(entries: Sequence[_Entry]) -> Iterator[tuple[int, _Entry, _Entry]]:
+def _steps(entries: Sequence[Entry]) -> Iterator[tuple[int, Entry, Entry]]:
     """Since when (wall ns), the entry before, the entry; one that fell is of an account that began anew."""
-    before: _Entry | None = None
+    before: Entry | None = None
     for entry in entries:
         if before is not None and entry.span >= before.span:
             yield before.wall_ns, before, entry

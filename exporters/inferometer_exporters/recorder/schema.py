@@ -121,6 +121,8 @@ LEDGER: Final[dict[str, str]] = {
     "price_kind": "VARCHAR",
     "price_source": "VARCHAR",
     "price_as_of": "VARCHAR",
+    "kind": "VARCHAR",  # of the device, as a price matches it; null in entries of earlier versions, as the next
+    "model": "VARCHAR",
 }
 LEDGER_HOURS: Final[dict[str, str]] = {
     "pass": "UBIGINT",
@@ -129,6 +131,8 @@ LEDGER_HOURS: Final[dict[str, str]] = {
     "span_ns": "HUGEINT",  # as in `ledger`
     "bill": "HUGEINT",
     "priced": "BOOLEAN",
+    "kind": "VARCHAR",
+    "model": "VARCHAR",
 }
 LABELS: Final[dict[str, str]] = {
     "pass": "UBIGINT",

@@ -78,4 +78,6 @@ def ledger_rows(accounts: Sequence[Account], number: Callable[[str], int], wall_
         "price_kind": np.array(["" if p is None else p.price_kind for p in prices], object),
         "price_source": np.array(["" if p is None else p.source for p in prices], object),
         "price_as_of": np.array(["" if p is None else p.as_of for p in prices], object),
+        "kind": np.array([account.device.kind for account, _, _ in entries], object),
+        "model": np.array([account.device.model for account, _, _ in entries], object),
     }

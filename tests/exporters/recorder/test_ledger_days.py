@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer_exporters.recorder import ledger_days
-from inferometer_exporters.recorder.ledger_days import DAY_NS, HOUR_NS, DeviceDay, _device, _Entry, days
+from inferometer_exporters.recorder.ledger_days import DAY_NS, HOUR_NS, DeviceDay, Entry, days, sums
 from inferometer_exporters.recorder.store import Bounds, Recorder
 
 SECOND = 10**9
@@ -27,6 +27,8 @@ def entry(device, wall_ns, span, bill, price=10**12):
         "price_kind": np.array(["spot"] * 2, object),
         "price_source": np.array(["list"] * 2, object),
         "price_as_of": np.array(["2026-10-01"] * 2, object),
+        "kind": np.array(["gpu"] * 2, object),
+        "model": np.array(["NVIDIA L4"] * 2, object),
     }
 
 
@@ -56,8 +58,8 @@ def test_time_around_midnight_is_split_at_midnight(recorder):
     write(recorder, [(NOON + 11 * HOUR_NS, HOUR_NS, 100), (NOON + 14 * HOUR_NS, 4 * HOUR_NS, 400)])
 
     assert found(recorder) == [
-        DeviceDay(device="gpu-host", day=20_000, span=2 * HOUR_NS, unpriced=0, bill=200),
-        DeviceDay(device="gpu-host", day=20_001, span=2 * HOUR_NS, unpriced=0, bill=200),
+        DeviceDay(device="gpu-host", kind="gpu", model="NVIDIA L4", day=20_000, span=2 * HOUR_NS, unpriced=0, bill=200),
+        DeviceDay(device="gpu-host", kind="gpu", model="NVIDIA L4", day=20_001, span=2 * HOUR_NS, unpriced=0, bill=200),
     ]
 
 
@@ -124,13 +126,12 @@ steps = st.lists(
 
 @given(steps)
 def test_days_sum_to_what_the_account_says_whatever_the_clock_does(steps):
-    entries, wall, span, bill = [_Entry(NOON, 0, 0, priced=True)], NOON, 0, 0
+    entries, wall, span, bill = [Entry(NOON, 0, 0, priced=True)], NOON, 0, 0
     for wall_step, span_step, bill_step in steps:
         wall, span, bill = wall + wall_step, span + span_step, bill + bill_step
-        entries.append(_Entry(wall, span, bill, priced=True))
+        entries.append(Entry(wall, span, bill, priced=True))
 
-    made = list(_device("d", entries))
+    made = list(sums(entries).values())
 
-    assert sum(day.bill for day in made) == bill
-    assert sum(day.span for day in made) == span
-    assert all(day.span >= 0 and day.bill >= 0 for day in made)
+    assert [sum(part) for part in zip(*made, strict=True)] == ([span, 0, bill] if made else [])
+    assert all(part >= 0 for day in made for part in day)
