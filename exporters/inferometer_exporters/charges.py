@@ -1,6 +1,6 @@
 """What settled requests owe, as series: device seconds and money by model, tenant, device and outcome."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -9,16 +9,16 @@ from inferometer.aggregate.aggregator import Aggregator
 from inferometer.aggregate.cells import HistogramCell
 from inferometer.aggregate.requests import of_model
 from inferometer.catalog import devices, requests, telemetry
-from inferometer.catalog.labels import METHOD, PHASE
+from inferometer.catalog.labels import PHASE
 from inferometer.catalog.stages import Kind, Outcome
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.record.model import Flag, Labels
 from inferometer_exporters.columns.bins import Bins
 from inferometer_exporters.columns.tables import Columns, Ints
 from inferometer_exporters.ledger.account import Account
+from inferometer_exporters.ledger.methods import Method
 
 _EXECUTE, _PREFILL, _DECODE = PHASE.values
-_SWEEP: Final = METHOD.values[0]
 _PHASES: Final = {int(Kind.PREFILL): _PREFILL, int(Kind.DECODE): _DECODE}
 """Kinds of runs that are phases of their own; every other kind is plain execution."""
 
@@ -42,7 +42,7 @@ class Charges:
 
         Args:
             rows: of requests, with what they owe.
-            runs: settled runs.
+            runs: runs that the ledger released.
             row: the request of each run, -1 without one.
             accounts: of devices, by the runs' index.
         """
@@ -51,20 +51,27 @@ class Charges:
             return
         of = row[known]
         key = rows["labels"][of].astype(np.int64) << 8 | rows["outcome"][of]
-        key = (key << 16 | runs["device"][known]) << 8 | runs["kind"][known]
+        key = (key << 16 | runs["device"][known]) << 8 | runs["kind"][known] << 2 | runs["method"][known]
         groups, member = np.unique(key, return_inverse=True)
-        ns, money = np.zeros((2, len(groups)), np.int64)
+        ns, money, energy = np.zeros((3, len(groups)), np.int64)
         np.add.at(ns, member, runs["ns"][known])
         np.add.at(money, member, runs["picodollars"][known])
-        for group, spent, cost in zip(groups.tolist(), ns.tolist(), money.tolist(), strict=True):
-            kind, device, outcome, number = group & 0xFF, group >> 8 & 0xFFFF, group >> 24 & 0xFF, group >> 32
+        np.add.at(energy, member, runs["spent"][known])
+        for group, *owed in zip(groups.tolist(), ns.tolist(), money.tolist(), energy.tolist(), strict=True):
+            kind, device, outcome, number = group >> 2 & 0x3F, group >> 8 & 0xFFFF, group >> 24 & 0xFF, group >> 32
             labels, account = self._labels(number), accounts[device]
             named = (*of_model(labels), self._thresholds.tenant(labels.tenant))
-            how = (_PHASES.get(kind, _EXECUTE), Outcome(outcome).label, _SWEEP)
-            self._aggregator.add(requests.DEVICE_SECONDS, (*named, account.device.name, *how), spent)
-            if account.rate is not None:
-                self._aggregator.add(requests.COST, (*named, *how), cost)
+            how = (_PHASES.get(kind, _EXECUTE), Outcome(outcome).label, Method(group & 3).label)
+            self._count(account, named, how, owed)
         self._distribute(rows, np.unique(of))
+
+    def _count(self, account: Account, named: tuple[str, ...], how: tuple[str, ...], owed: Sequence[int]) -> None:
+        ns, picodollars, microjoules = owed
+        self._aggregator.add(requests.DEVICE_SECONDS, (*named, account.device.name, *how), ns)
+        if account.rate is not None:
+            self._aggregator.add(requests.COST, (*named, *how), picodollars)
+        if account.meter is not None:
+            self._aggregator.add(requests.ENERGY, (*named, *how), microjoules)
 
     def _distribute(self, rows: Columns, executed: Ints) -> None:
         """The distribution of cost over requests that used a priced device."""
@@ -88,11 +95,15 @@ def show(aggregator: Aggregator, accounts: list[Account]) -> None:
             aggregator.counter(devices.LEDGER, (device, state.value)).raise_to(ns)
         aggregator.set(devices.LEDGER_RESIDUAL, (device,), account.residual)
         aggregator.counter(telemetry.LATE_DEVICE_SECONDS, (device,)).raise_to(account.late)
-        if account.rate is None:
+        if account.meter is not None:
+            for state, microjoules in account.energies.items():
+                aggregator.counter(devices.LEDGER_ENERGY, (device, state.value)).raise_to(microjoules)
+        if account.unpriced:
             aggregator.counter(devices.UNPRICED, (device,)).raise_to(account.unpriced)
+        if account.rate is None:
             continue
         price = account.rate.price
         aggregator.counter(devices.BILL, (device,)).raise_to(account.bill)
         aggregator.counter(devices.IDLE_COST, (device,)).raise_to(account.idle_cost)
-        aggregator.set(devices.PRICE, (device,), price.usd_per_hour)
+        aggregator.set(devices.PRICE, (device,), account.rate.usd_per_hour)
         aggregator.set(devices.PRICE_INFO, (device, price.source, price.as_of, price.price_kind), 1)

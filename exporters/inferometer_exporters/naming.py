@@ -10,7 +10,8 @@ from inferometer.intake.pipeline import Arrival
 from inferometer.record.model import Labels
 from inferometer.wire.layout import EXECUTES
 from inferometer_exporters.columns.gather import Numbers, worker_key
-from inferometer_exporters.columns.tables import Columns, Ints, empty
+from inferometer_exporters.columns.tables import Columns, Ints, empty, take
+from inferometer_exporters.ledger.runs import blank, spread
 from inferometer_exporters.recorder.store import Recorder
 
 NAMED_TENANTS: Final = 20_000
@@ -79,20 +80,20 @@ class Naming:
         """Numbers may mean something else now."""
         self._labels.clear()
 
-    def runs(self, executes: Columns, release: Ints, device: Callable[[str], int]) -> Columns:
-        """Rows of the ledger's table from rows of frames.
+    def runs(self, executes: Columns, release: Ints, devices: Callable[[str], tuple[int, ...]]) -> Columns:
+        """Rows of the ledger's table from rows of frames: one for each device that a run is on.
 
         Args:
-            executes: with ``worker`` and ``device``, our number of the device's name.
+            executes: with ``worker`` and ``device``, our number of the name of the device or group.
             release: when the last run of the request has ended, ns.
-            device: index of a device's account by its name.
+            devices: indices of the accounts of a group by its name.
         """
-        accounts = np.zeros(int(executes["device"].max(initial=0)) + 1, np.int64)
-        for number in np.unique(executes["device"]).tolist():
-            accounts[number] = device(self.text(number))
+        groups = {number: devices(self.text(number)) for number in np.unique(executes["device"]).tolist()}
+        accounts = np.zeros(max(groups, default=0) + 1, np.int64)
+        for number, group in groups.items():
+            accounts[number] = group[0]
         final = executes["final"] != 0
-        count = len(release)
-        return {
+        rows = {
             "worker": executes["worker"],
             "execute_id": executes["execute_id"],
             "span_id": executes["span_id"],
@@ -100,6 +101,7 @@ class Naming:
             "name": executes["device"],
             "batch_id": executes["batch_id"],
             "rows": executes["rows"].astype(np.int64),
+            "tokens": executes["tokens"].astype(np.int64),
             "queued": executes["queued"],
             "start": executes["start"],
             "end": np.where(final & (executes["end"] == 0), release, executes["end"]),
@@ -108,13 +110,13 @@ class Naming:
             "final": final,
             "told": executes["frame_ns"],
             "release": release,
-            "ns": np.zeros(count, np.int64),
-            "picodollars": np.zeros(count, np.int64),
         }
+        return blank(rows if all(len(group) == 1 for group in groups.values()) else spread(rows, groups))
 
     @staticmethod
     def executes(runs: Columns) -> Columns:
         """Rows as frames have them from rows of the ledger's table, as far as stages need them."""
+        runs = take(runs, runs["rank"] == 0)
         rows = {name: np.zeros(len(runs["start"]), column.dtype) for name, column in empty(EXECUTES).items()}
         for name in ("span_id", "execute_id", "batch_id", "queued", "start", "end", "kind"):
             rows[name] = runs[name]

@@ -4,21 +4,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
+from inferometer.catalog.labels import DEVICE
 from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters.columns.partition import Partitions
 from inferometer_exporters.columns.tables import Columns, Ints, concatenate, take
 from inferometer_exporters.hold import Hold, recorder_rows, releases
 from inferometer_exporters.ledger.account import Device, State
+from inferometer_exporters.ledger.inventory import GPU, Inventory
 from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.ledger.prices import Rate
+from inferometer_exporters.ledger.runs import folded, priced
+from inferometer_exporters.ledger.steps import Step
 from inferometer_exporters.recorder.tables import execute_rows
+from inferometer_exporters.source import Sample
 
 HOLD_NS: Final = 5 * 10**9
 """How long the ledger waits for a worker that says nothing."""
 IDLE_SWEEP_NS: Final = 10**9
 """Time between sweeps where nothing waits for one."""
+MAX_ROWS: Final = 500_000
+"""Rows of runs that may wait for a silent worker; of more the ledger waits for none, and what comes late is counted."""
+_OTHER: Final = "other"
+"""Account of devices that are too many to have one of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +59,50 @@ class Settlement:
         self._swept = 0
         self.frames: dict[int, int] = {}
         """Live worker -> time of its newest frame: it has told everything that ran before."""
+        self._inventory = Inventory()
         self.ledger = Ledger(now, self._rate)
         self.ledger.device(host)
 
     def _rate(self, device: Device) -> Rate | None:
         price = self._thresholds.price(device.kind, device.model, name=device.name)
-        return None if price is None else Rate.of(price)
+        return None if price is None else Rate.of(price).part(device.parts, device.whole)
 
-    def device(self, name: str) -> int:
-        """Index of the account of a device by its name; this host's for the empty one."""
+    def devices(self, name: str) -> tuple[int, ...]:
+        """Indices of the accounts of a device, or of a group of several with commas between; of this host for none."""
+        return tuple(dict.fromkeys(self._device(part.strip()) for part in name.split(",")))
+
+    def _device(self, name: str) -> int:
         if not name or name == self._host.name:
             return self.ledger.device(self._host)
-        return self.ledger.device(Device(name=name, kind="gpu"))
+        found = self._inventory.resolve(name)
+        index = self.ledger.index(found)
+        if index is not None and not self.ledger.accounts[index].closed:
+            return index
+        return self.ledger.device(Device(name=found if self._has_room(found) else _OTHER, kind=GPU))
+
+    def _has_room(self, name: str) -> bool:
+        return self.ledger.index(name) is not None or len(self.ledger.accounts) < DEVICE.max_values
+
+    def observe(self, samples: Sequence[Sample]) -> None:
+        """Take in what sources read of this host's devices: which there are, what they are, the energy they used."""
+        used = self._inventory.observe(samples)
+        for name in self._inventory.dissolved():
+            self.ledger.close_account(name)
+        for device in self._inventory.billed():
+            if self._has_room(device.name):
+                self.ledger.device(device)
+        for account in self.ledger.accounts[1:]:
+            # Runs came before the driver's list did; from here on they are on the account of the GPU itself.
+            if self._inventory.resolve(account.device.name) != account.device.name:
+                self.ledger.close_account(account.device.name)
+        for energy in used:
+            index = self.ledger.index(energy.device)
+            if index is not None:
+                self.ledger.accounts[index].used(energy.begin, energy.end, energy.microjoules)
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        """Take in steps that an engine told of, in the order of their time."""
+        self.ledger.steps(steps, self.devices)
 
     def take(
         self, requests: Columns, partitions: Partitions, executes: Columns, runs: Callable[[Columns, Ints], Columns]
@@ -98,17 +137,33 @@ class Settlement:
             return None
         self._swept = now_ns
         reach = self._reach(now_ns, closing=closing)
-        self.ledger.sweep(reach, State.WARM_IDLE if self.frames else State.UNALLOCATED)
+        self.ledger.sweep(reach, State.WARM_IDLE if self.frames else State.UNALLOCATED, self._idle())
         runs = self.ledger.released()
-        priced = np.array([account.rate is not None for account in self.ledger.accounts], np.int64)
-        rows, row = self._hold.released(self.ledger.until, runs, priced[runs["device"]])
-        return Settled(rows, runs, row, execute_rows(take(runs, row >= 0), priced))
+        rows, row = self._hold.released(self.ledger.until, runs, priced(runs))
+        whole = folded(take(runs, row >= 0))
+        return Settled(rows, runs, row, execute_rows(whole, priced(whole)))
+
+    def _idle(self) -> dict[int, State]:
+        """What every device but this host is without a run."""
+        return {
+            index: State.UNOBSERVED
+            if self._inventory.lost(account.device.name)
+            else State.WARM_IDLE
+            if account.users or self._inventory.held(account.device.name)
+            else State.UNALLOCATED
+            for index, account in enumerate(self.ledger.accounts)
+            if index
+        }
 
     def _reach(self, now_ns: int, *, closing: bool) -> int:
-        reach = min([now_ns, *self.frames.values()])
+        metered = [account.device.name for account in self.ledger.accounts if account.meter is not None]
+        known = self._inventory.energy_ns(metered)
+        reach = min([now_ns, *self.frames.values(), *([] if known is None else [known])])
         if closing:
             # Whatever is finished is settled, as far as anybody told.
             return max(reach, self.ledger.until, self._hold.newest)
+        if self.ledger.pending > MAX_ROWS:
+            return max(now_ns, self.ledger.until)
         if now_ns < self._began + HOLD_NS:
             # Workers that lived before a restart are on their way back with what ran meanwhile.
             return max(reach, self.ledger.until)
@@ -134,6 +189,10 @@ class Settlement:
         self.ledger = Ledger(now, self._rate)
         self.ledger.load(sections, now=now, gap=gap)
         self.ledger.device(self._host)
+        for account in self.ledger.accounts:
+            if account.device.kind == self._host.kind and account.device.name != self._host.name:
+                # This host had another name: it is one device.
+                account.close()
         if same_names:
             self._hold.load(sections)
         if gap is not None:

@@ -31,8 +31,8 @@ def test_a_request_is_in_the_recorder_once_with_its_cost_when_the_ledger_is_past
 
     found = bench.rows("select span_id, duration_ns, execute_ns, device_ns, cost, pass from requests")
     assert found == [(5, 80 * make.MS, 50 * make.MS, 50 * make.MS, 50 * make.MS, 1)]
-    assert bench.value(requests.DEVICE_SECONDS, *TENANT, "box", "execute", "ok", "sweep") == 50 * make.MS
-    assert bench.value(requests.COST, *TENANT, "execute", "ok", "sweep") == 50 * make.MS
+    assert bench.value(requests.DEVICE_SECONDS, *TENANT, "box", "execute", "ok", "exclusive") == 50 * make.MS
+    assert bench.value(requests.COST, *TENANT, "execute", "ok", "exclusive") == 50 * make.MS
     assert bench.value(requests.REQUEST_COST, *MODEL) == (1, 50 * make.MS)
     assert bench.value(devices.LEDGER, "box", "attributed") == 50 * make.MS
 

@@ -147,7 +147,7 @@ class Rows:
 
     def execute(self, span: int, *, batch: int = 0) -> "Rows":
         return self._add(
-            EXECUTES, EXECUTES.row.pack(span, span + 1, batch, 0, BEGIN, BEGIN + MS // 2, 1, 1, 1, 1, 0, 1, 0)
+            EXECUTES, EXECUTES.row.pack(span, span + 1, batch, 0, BEGIN, BEGIN + MS // 2, 1, 1, 1, 1, 0, 1, 0, 0)
         )
 
     def called(self, span: int, text: bytes) -> "Rows":

@@ -136,7 +136,7 @@ def frame_of(random: Random, sequence: int) -> Frame:
             tables[EXECUTES.section].append(
                 EXECUTES.row.pack(
                     span, span + execute, choice([0, 0, 0, batch]), choice([0, 0, 0, max(begin - 2, 0)]), begin, end, 1,
-                    choice([1, 2]), 1, 4, choice([0, Kind.PREFILL]), choice([1, 1, 1, 0]), 0,
+                    choice([1, 2]), 1, 4, choice([0, Kind.PREFILL]), choice([1, 1, 1, 0]), 0, 0,
                 )
             )  # fmt: skip
         if random.random() < 0.2:
@@ -183,7 +183,7 @@ def test_of_usual_requests_nearly_all_go_the_short_way(with_execute):
     tables = {Section.REQUESTS: list(plain_rows(100))}
     if with_execute:
         tables[Section.EXECUTES] = [
-            EXECUTES.row.pack(span, span, 0, 0, BEGIN + 11_000, BEGIN + 12_000, 1, 1, 1, 1, 0, 1, 0)
+            EXECUTES.row.pack(span, span, 0, 0, BEGIN + 11_000, BEGIN + 12_000, 1, 1, 1, 1, 0, 1, 0, 0)
             for span in range(1, 101)
         ]
     taken = []

@@ -24,7 +24,7 @@ def request_row(span: int, shape: int = 7) -> bytes:
 
 def test_a_record_has_its_own_executes_calls_and_intervals_and_no_others():
     def run(span: int, final: int) -> bytes:
-        return EXECUTES.row.pack(span, 50 + span, 6, 0, 110, 120, 7, 1, 8, 4, Kind.BATCH, final, 0)
+        return EXECUTES.row.pack(span, 50 + span, 6, 0, 110, 120, 7, 1, 8, 4, Kind.BATCH, final, 0, 0)
 
     data = frame(
         requests=request_row(11) + request_row(12),

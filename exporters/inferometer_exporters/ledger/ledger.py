@@ -1,7 +1,7 @@
 """The ledger of all devices: runs in, shares and states out."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,14 +10,23 @@ from inferometer.errors import StateError
 from inferometer_exporters.columns.packed import pack, unpack
 from inferometer_exporters.columns.tables import Column, Columns, Ints, take
 from inferometer_exporters.ledger.account import Account, Device, State
-from inferometer_exporters.ledger.prices import Rate
-from inferometer_exporters.ledger.runs import Weighted, merged, none, weighted
-from inferometer_exporters.ledger.sweep import MAX_WINDOW_NS, covered, sweep
+from inferometer_exporters.ledger.loads import Loads
+from inferometer_exporters.ledger.methods import UNMETERED, UNPRICED, Method
+from inferometer_exporters.ledger.prices import Rate, portions
+from inferometer_exporters.ledger.runs import energy, merged, method, none, restored
+from inferometer_exporters.ledger.steps import Step, StepModel
+from inferometer_exporters.ledger.sweep import MAX_WINDOW_NS, sweep
+from inferometer_exporters.ledger.told_steps import ToldSteps
+from inferometer_exporters.ledger.weights import Active, PhaseWeights, active, beside
 
 GRACE_NS: Final = 2 * 10**9
 """A request may end between two tables of one frame; in the next it is told."""
+MAX_UNFINISHED: Final = 100_000
+"""Rows of runs whose requests nobody ends; the oldest are given up."""
 _ACCOUNTS: Final = "ledger.accounts"
 _RUNS: Final = "ledger.runs"
+_STEPS: Final = "ledger.steps"
+_QUIET: Final = (State.WARM_IDLE, State.UNALLOCATED, State.UNOBSERVED)
 
 
 class Ledger:
@@ -26,16 +35,21 @@ class Ledger:
     Args:
         now: CLOCK_MONOTONIC ns at which the ledger begins.
         rate: what a device costs; None where no price is known: never guessed.
+        phases: what a prefill weighs beside a decoding sequence.
     """
 
-    def __init__(self, now: int, rate: Callable[[Device], Rate | None]) -> None:
+    def __init__(self, now: int, rate: Callable[[Device], Rate | None], *, phases: PhaseWeights | None = None) -> None:
         self.until = now
         """All devices are swept up to here."""
         self.accounts: list[Account] = []
+        self.given_up = 0
+        """Rows that were given up and not counted yet: their requests never ended, or steps came too fast."""
         self._rate = rate
+        self._phases = phases or PhaseWeights()
         self._index: dict[str, int] = {}
         self._runs = none()
-        self._loads: list[tuple[int, int, int]] = []
+        self._steps = ToldSteps()
+        self._loads = Loads()
         self._unobserved_until = 0
 
     @property
@@ -43,53 +57,163 @@ class Ledger:
         """Rows of runs that are not settled, or whose request is open."""
         return len(self._runs["worker"])
 
+    def index(self, name: str) -> int | None:
+        """Index of a device's account by its name; None where it has none."""
+        return self._index.get(name)
+
     def device(self, device: Device) -> int:
-        """Index of the account of *device*; opened now where it is new."""
+        """Index of the account of *device*; opened now where it is new, known better where it was."""
         index = self._index.get(device.name)
         if index is None:
             index = self._index[device.name] = len(self.accounts)
             rate = self._rate(device)
             self.accounts.append(Account(device=device, opened=self.until, since=self.until, rate=rate))
+            return index
+        account = self.accounts[index]
+        if account.closed:
+            account.open(self.until)
+        if account.device != device:
+            account.become(device, self._rate(device))
         return index
+
+    def close_account(self, name: str) -> None:
+        """A device is billed no more, as far as the ledger has come; nothing where it has no account."""
+        index = self._index.get(name)
+        if index is not None and not self.accounts[index].closed:
+            self.accounts[index].close()
 
     def loaded(self, device: int, begin: int, end: int) -> None:
         """A model was loaded on *device*: what is left idle in this time counts as loading."""
-        self._loads.append((device, begin, end))
+        self._loads.add(device, begin, end)
+
+    def step_model(self, engine: str) -> StepModel | None:
+        """What was learned of the steps of an engine."""
+        return self._steps.model(engine)
 
     def announce(self, rows: Columns) -> None:
         """Take in members of runs, announced or final; a row may come any number of times.
 
         What began before the sweep's place is late: that part is counted, and nobody is charged for it.
         """
+        if len(rows["worker"]):
+            self._clip(rows)
+            self._use(rows)
         self._runs, new = merged(self._runs, rows)
-        late = np.flatnonzero(new & (self._runs["start"] < self.until))
+        late = np.flatnonzero(new & (self._runs["start"] < self.until) & ~self._runs["stepped"])
         if len(late):
             start, end = self._runs["start"][late], self._runs["end"][late]
             end = np.minimum(np.where(end == 0, self.until, end), self.until)
             missed = np.maximum(end - start, 0) // np.maximum(self._runs["size"][late], 1)
             for device, ns in zip(self._runs["device"][late].tolist(), missed.tolist(), strict=True):
                 self.accounts[device].late += ns
+        self._bound()
 
-    def sweep(self, until: int, idle: State) -> None:
-        """Settle every device's time up to *until*; time without a run is *idle*."""
+    @staticmethod
+    def _clip(rows: Columns) -> None:
+        """A worker knows nothing of the time after it spoke: a row that says so must not wait for that time."""
+        newest = np.where(rows["told"] > 0, rows["told"] + GRACE_NS, np.iinfo(np.int64).max)
+        for name in ("start", "end", "release"):
+            rows[name] = np.minimum(rows[name], newest)
+
+    def _use(self, rows: Columns) -> None:
+        """Remember who runs something on which device; of the first device, this host, that is not asked."""
+        elsewhere = np.flatnonzero(rows["device"] > 0)
+        if len(elsewhere):
+            devices, workers = rows["device"][elsewhere], rows["worker"][elsewhere]
+            for device in np.unique(devices).tolist():
+                self.accounts[device].users.update(np.unique(workers[devices == device]).tolist())
+
+    def _bound(self) -> None:
+        self.given_up += self._steps.bounded()
+        runs = self._runs
+        if len(runs["worker"]) <= MAX_UNFINISHED:
+            return
+        unfinished = np.flatnonzero(~runs["final"])
+        extra = len(unfinished) - MAX_UNFINISHED
+        if extra > 0:
+            oldest = unfinished[np.argsort(runs["told"][unfinished], kind="stable")[:extra]]
+            keep = np.ones(len(runs["worker"]), bool)
+            keep[oldest] = False
+            self._runs = take(runs, keep)
+            self.given_up += extra
+
+    def steps(self, steps: Sequence[Step], accounts: Callable[[str], Sequence[int]] | None = None) -> None:
+        """Take in steps of engines: their sequences share the device by what each computed, from here on.
+
+        A run that has a part in one works in steps and nowhere else; what lies between two steps is idle time.
+
+        Args:
+            steps: in the order of their time.
+            accounts: indices of the accounts of an execute's devices by its name; the open ones unless told otherwise.
+        """
+        known = self._named if accounts is None else accounts
+        for step in steps:
+            missed = min(step.end, self.until) - step.start
+            if missed > 0:
+                for device in known(step.device):
+                    self.accounts[device].late += missed
+        rows = self._steps.add(steps, known)
+        if len(rows["worker"]):
+            self.announce(rows)
+
+    def _named(self, name: str) -> list[int]:
+        """Indices of the accounts of a group by its devices' names; opened as GPUs where they are new."""
+        found = (self._index.get(part) for part in name.split(","))
+        return [index for index in found if index is not None]
+
+    def sweep(self, until: int, idle: State, others: Mapping[int, State] | None = None) -> None:
+        """Settle every device's time up to *until*.
+
+        Args:
+            until: CLOCK_MONOTONIC ns.
+            idle: what time without a run is.
+            others: the same for single devices, by their index.
+        """
+        rows = self._by_device()
         for index, account in enumerate(self.accounts):
+            if account.closed:
+                account.skip(until)
+                continue
+            mine = rows.get(index, _NOTHING)
+            state = idle if others is None else others.get(index, idle)
             while account.since < until:
                 stop = min(until, account.since + MAX_WINDOW_NS)
-                state = idle
                 if account.since < self._unobserved_until:
-                    stop, state = min(stop, self._unobserved_until), State.UNOBSERVED
-                self._window(index, account, stop, state)
+                    stop, now = min(stop, self._unobserved_until), State.UNOBSERVED
+                else:
+                    now = state
+                if account.meter is not None:
+                    stop = account.meter.edge(account.since, stop)
+                self._window(index, account, mine, stop, now)
         self.until = max(self.until, until)
-        self._loads = [load for load in self._loads if load[2] > self.until]
+        self._loads.settled(self.until)
+        self._steps.settled(self.until)
+
+    def _by_device(self) -> dict[int, Ints]:
+        """Rows of each device, by its index."""
+        devices = self._runs["device"]
+        if not len(devices):
+            return {}
+        if not devices.any():
+            return {0: np.arange(len(devices))}
+        order = np.argsort(devices, kind="stable")
+        found, first = np.unique(devices[order], return_index=True)
+        return dict(zip(found.tolist(), np.split(order, first[1:]), strict=True))
 
     def released(self) -> Columns:
-        """Take out the rows of finished requests all of whose runs are settled, with what they owe."""
+        """Take out the rows of finished requests all of whose runs are settled, with what they owe.
+
+        Besides the columns of the table they have ``method`` (a code of `Method`) and ``spent``, the microjoules that
+        they were charged; ``microjoules`` is -1 where a part of their time is not known.
+        """
         runs = self._runs
         done = runs["final"] & (runs["release"] <= self.until)
         found = take(runs, done)
         if len(found["worker"]):
             self._runs = take(runs, ~done)
-        return take(found, found["span_id"] != 0)
+        found = take(found, found["span_id"] != 0)
+        spent = found["microjoules"]
+        return found | {"microjoules": energy(found), "spent": spent, "method": method(found)}
 
     def forget(self, worker: int, at: int, open_spans: Column) -> None:
         """End what a worker no longer speaks of: the frame that told its end was dropped on the way.
@@ -112,6 +236,8 @@ class Ledger:
 
     def close(self, worker: int, at: int) -> Columns:
         """End the runs and the requests of a worker that is gone; its rows, which are final now."""
+        for account in self.accounts:
+            account.users.discard(worker)
         runs = self._runs
         mine = np.flatnonzero(runs["worker"] == np.uint64(worker))
         running = mine[runs["end"][mine] == 0]
@@ -120,47 +246,97 @@ class Ledger:
         runs["release"][mine] = np.maximum(runs["release"][mine], runs["end"][mine])
         return take(runs, mine)
 
-    def _window(self, index: int, account: Account, until: int, idle: State) -> None:
+    def _window(self, index: int, account: Account, rows: Ints, until: int, idle: State) -> None:
         runs, since = self._runs, account.since
-        mine = np.flatnonzero(
-            (runs["device"] == index) & (runs["start"] < until) & ((runs["end"] == 0) | (runs["end"] > since))
+        here = (runs["start"][rows] < until) & (
+            (runs["end"][rows] == 0) | (runs["end"][rows] > since) | runs["stepped"][rows]
         )
-        active = weighted(take(runs, mine), since, until)
-        swept = sweep(active.begin, active.end, active.weight)
-        owed = swept.shares[: len(mine)]
+        mine = rows[here]
+        work = self._active(index, take(runs, mine), since, until)
+        swept = sweep(work.begin, work.end, work.weight)
+        owed = np.zeros(len(mine), np.int64)
+        owned = work.row >= 0
+        np.add.at(owed, work.row[owned], swept.shares[owned])
         owed[runs["span_id"][mine] == 0] = 0
-        runs["ns"][mine] += owed
-        self._charge(account, mine, owed)
         attributed = int(owed.sum())
         spare = until - since - swept.busy
-        loading = self._loading(index, active, until) - swept.busy
-        account.enter(
-            {
-                State.ATTRIBUTED: attributed,
-                State.SYSTEM: swept.busy - attributed,
-                State.LOADING: loading,
-                idle: spare - loading,
-            }
-        )
+        loading = self._loads.covered(index, work, since, until) - swept.busy if self._loads.of(index) else 0
+        states = {
+            State.ATTRIBUTED: attributed,
+            State.SYSTEM: swept.busy - attributed,
+            State.LOADING: loading,
+            idle: spare - loading,
+        }
+        self._found(mine, owed, work)
+        self._charge(account, mine, owed)
+        self._energy(account, mine, owed, states, until)
+        runs["ns"][mine] += owed
+        account.enter(states)
+
+    def _active(self, index: int, rows: Columns, since: int, until: int) -> Active:
+        if not rows["stepped"].any():
+            return active(rows, since, until, self._phases)
+        free = np.flatnonzero(~rows["stepped"])
+        runs = active(take(rows, free), since, until, self._phases).among(free)
+        steps = self._steps.active(index, rows, since, until)
+        return runs if steps is None else beside(runs, steps)
+
+    def _found(self, mine: Ints, owed: Ints, work: Active) -> None:
+        """Note how the time was found that is owed now."""
+        runs = self._runs
+        span = np.zeros(len(mine), np.int64)
+        owned = work.row >= 0
+        np.add.at(span, work.row[owned], (work.end - work.begin)[owned])
+        # A nanosecond of rounding is no company.
+        alone = (owed >= span - 1) & (runs["size"][mine] == 1)
+        stepped = runs["stepped"][mine]
+        shared = np.where(stepped, 1 << Method.STEPS, 1 << Method.SWEEP)
+        bits = np.where(owed > 0, np.where(alone, 1 << Method.EXCLUSIVE, shared), 0)
+        runs["found"][mine] |= bits.astype(np.uint8)
 
     def _charge(self, account: Account, mine: Ints, owed: Ints) -> None:
-        if account.rate is not None and len(mine):
-            money, account.cost_carried = account.rate.charges(owed, account.cost_carried)
-            self._runs["picodollars"][mine] += money
+        if not len(mine):
+            return
+        if account.rate is None:
+            self._runs["found"][mine] |= np.where(owed > 0, UNPRICED, 0).astype(np.uint8)
+            return
+        money, account.cost_carried = account.rate.charges(owed, account.cost_carried)
+        self._runs["picodollars"][mine] += money
 
-    def _loading(self, index: int, active: Weighted, until: int) -> int:
-        """Ns in which a run was active or a model was loaded."""
-        since = self.accounts[index].since
-        loads = [(max(low, since), min(high, until)) for device, low, high in self._loads if device == index]
-        loads = [(low, high) for low, high in loads if low < high]
-        lows = np.array([low for low, _ in loads], np.int64)
-        highs = np.array([high for _, high in loads], np.int64)
-        return covered(np.concatenate([active.begin, lows]), np.concatenate([active.end, highs]))
+    def _energy(self, account: Account, mine: Ints, owed: Ints, states: Mapping[State, int], until: int) -> None:
+        """Divide a window's energy like its time, but for what the device draws without work."""
+        used = None if account.meter is None else account.meter.take(account.since, until)
+        if account.meter is None or used is None:
+            self._runs["found"][mine] |= np.where(owed > 0, UNMETERED, 0).astype(np.uint8)
+            return
+        span = until - account.since
+        quiet = {state: ns for state, ns in states.items() if state in _QUIET}
+        still = sum(quiet.values())
+        if still == span:
+            account.meter.learn(used, span)
+        idle = account.meter.idle(used, still, span)
+        for state, ns in quiet.items():
+            # There is one of them in a window.
+            account.energies[state] += idle if ns else 0
+        busy = np.array([states[State.SYSTEM], states[State.LOADING], *owed.tolist()], np.int64)
+        if still < span:
+            system, loading, *each = portions(used - idle, busy).tolist()
+            account.energies[State.SYSTEM] += system
+            account.energies[State.LOADING] += loading
+            account.energies[State.ATTRIBUTED] += sum(each)
+            self._runs["microjoules"][mine] += np.array(each, np.int64)
 
     def dump(self) -> dict[str, bytes]:
         """The ledger as sections of the state file."""
-        accounts = {"until": self.until, "accounts": [account.to_json() for account in self.accounts]}
-        return {_ACCOUNTS: json.dumps(accounts).encode(), _RUNS: pack(self._runs)}
+        accounts = {
+            "until": self.until,
+            "accounts": [account.to_json() for account in self.accounts],
+            "engines": self._steps.to_json(),
+        }
+        sections = {_ACCOUNTS: json.dumps(accounts).encode(), _RUNS: pack(self._runs)}
+        if len(self._steps):
+            sections[_STEPS] = pack(self._steps.pieces)
+        return sections
 
     def load(self, sections: Mapping[str, bytes], *, now: int, gap: int | None) -> None:
         """Go on where a state ended; the time in between is unobserved, but for runs that are resent.
@@ -180,9 +356,9 @@ class Ledger:
                 self._index[account.device.name] = len(self.accounts)
                 self.accounts.append(account)
             self.until = data["until"]
-            runs = unpack(sections[_RUNS])
-            if runs.keys() != self._runs.keys():
-                raise ValueError(f"runs have the columns {sorted(runs)}")  # noqa: TRY301 - see below
+            runs = restored(unpack(sections[_RUNS]))
+            pieces = unpack(sections[_STEPS]) if _STEPS in sections and gap is None else None
+            self._steps.restore(data.get("engines", {}), pieces)
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"the ledger's state is not as the sidecar writes it: {error}") from error
         if gap is None:
@@ -192,3 +368,6 @@ class Ledger:
         for account in self.accounts:
             account.reopen(now, gap)
         self.until = now
+
+
+_NOTHING: Final = np.zeros(0, np.int64)

@@ -1,41 +1,78 @@
-"""The ledger's table: one row per member of a run that is not settled, or whose request is still open."""
+"""The ledger's table: one row per member of a run and device, while it is not settled or its request is open.
 
-from dataclasses import dataclass
-from math import lcm
+A run on a group of devices has one row for each: it occupies all of them, and each device's time is swept by itself.
+"""
+
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from inferometer_exporters.columns.tables import Column, Columns, Ids, Ints
+from inferometer.errors import StateError
+from inferometer_exporters.columns.tables import Column, Columns, Ids, Ints, Mask, take
+from inferometer_exporters.ledger.methods import UNMETERED, UNPRICED, Method, codes
 
 _COLUMNS: Final = (
     ("worker", "<u8"),  # the first 8 bytes of its id
     ("execute_id", "<u8"),
     ("span_id", "<u8"),
+    ("rank", "u1"),  # place of the device in the group that the run is on
     ("device", "<i8"),  # index of its account
-    ("name", "<i8"),  # the recorder's number of the device's name
+    ("name", "<i8"),  # the recorder's number of the device's name, or of the group's
     ("batch_id", "<u8"),
     ("rows", "<i8"),  # leading dimension of the input
+    ("tokens", "<i8"),  # of a prefill: what it computes, without what a cache had; 0 where unknown
     ("queued", "<i8"),
     ("start", "<i8"),
     ("end", "<i8"),  # 0 while it runs
     ("size", "<i8"),
     ("kind", "u1"),
+    ("stepped", "?"),  # an engine tells its steps: it works in them and nowhere else
     ("final", "?"),
     ("told", "<i8"),  # when its worker last spoke of it
     ("release", "<i8"),  # of a finished request: the end of its last run
     ("ns", "<i8"),  # device time charged so far
     ("picodollars", "<i8"),
+    ("microjoules", "<i8"),
+    ("found", "u1"),  # bits of `methods`: how its time was found, and what of it is not known
 )
-_ODD: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9))
-_UNIT: Final = 720_720  # the least number that 1 to 16 divide
+_LATER: Final = frozenset({"rank", "tokens", "stepped", "microjoules", "found"})
+"""Columns that states of before 2026-11-23 lack."""
+_ODD: Final = (
+    np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9),
+    np.uint64(0xD6E8FEB86659FD93),
+)  # fmt: skip
 _HALF: Final = np.uint64(32)
+_SUMS: Final = ("ns", "picodollars", "microjoules")
 
 
 def none() -> Columns:
     """An empty table."""
     return {name: np.zeros(0, kind) for name, kind in _COLUMNS}
+
+
+def blank(given: Columns) -> Columns:
+    """*given* with every column of the table: what is missing is 0."""
+    count = len(next(iter(given.values())))
+    return {name: given[name] if name in given else np.zeros(count, kind) for name, kind in _COLUMNS}
+
+
+def restored(table: Columns) -> Columns:
+    """The table of a state, also of one that lacks later columns.
+
+    What such a state had charged was found by the sweep, and its energy is not known.
+
+    Raises:
+        StateError: it has other columns.
+    """
+    known = {name for name, _ in _COLUMNS}
+    missing = known - table.keys()
+    if table.keys() - known or missing - _LATER:
+        raise StateError(f"runs of the ledger's state have the columns {', '.join(sorted(table))}")
+    whole = blank(table)
+    if "found" in missing:
+        whole["found"] = np.where(whole["ns"] > 0, 1 << Method.SWEEP | UNMETERED, 0).astype(np.uint8)
+    return whole
 
 
 def mixed(*columns: Column) -> Ids:
@@ -47,14 +84,19 @@ def mixed(*columns: Column) -> Ids:
     return result
 
 
-def merged(table: Columns, new: Columns) -> tuple[Columns, NDArray[np.bool_]]:
+def identity(rows: Columns) -> Ids:
+    """What makes a row the same row when it is told again."""
+    return mixed(rows["worker"], rows["execute_id"], rows["span_id"], rows["rank"])
+
+
+def merged(table: Columns, new: Columns) -> tuple[Columns, Mask]:
     """*table* with *new*: a row that was announced before is the same row, and keeps what it was charged.
 
     Returns:
         The table, and which of its rows were not in it before.
     """
     both = {name: np.concatenate([table[name], new[name]]) for name, _ in _COLUMNS}
-    key = mixed(both["worker"], both["execute_id"], both["span_id"])
+    key = identity(both)
     order = np.argsort(key, kind="stable")
     ordered = key[order]
     first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(order) else order
@@ -63,61 +105,58 @@ def merged(table: Columns, new: Columns) -> tuple[Columns, NDArray[np.bool_]]:
         return both, np.arange(len(order)) >= old
     last = order[np.concatenate((first[1:], [len(order)])) - 1]
     result = {name: column[last] for name, column in both.items()}
-    for name in ("ns", "picodollars"):
+    for name in _SUMS:
         result[name] = np.add.reduceat(both[name][order], first)
-    for name in ("final", "release", "told"):
+    for name in ("final", "release", "told", "stepped", "tokens"):
         result[name] = np.maximum.reduceat(both[name][order], first)
+    result["found"] = np.bitwise_or.reduceat(both["found"][order], first)
+    result["start"] = np.minimum.reduceat(both["start"][order], first)
     # What was said last of its end counts, unless nothing was: a row may come again from before it ended.
     result["end"] = np.where(result["end"] != 0, result["end"], np.maximum.reduceat(both["end"][order], first))
     return result, order[first] >= old
 
 
-@dataclass(frozen=True, slots=True)
-class Weighted:
-    """Runs of a window with their weights; behind the rows of the table come members that nobody told of."""
-
-    begin: Ints
-    end: Ints
-    weight: Ints
+def method(rows: Columns) -> Ints:
+    """How the time of each row was found, as codes of `Method`."""
+    return codes(rows["found"])
 
 
-def weighted(rows: Columns, since: int, until: int) -> Weighted:
-    """The part of *rows* inside a window, each with the weight 1 / size in whole units.
+def energy(rows: Columns) -> Ints:
+    """Microjoules of each row, -1 where nobody knows the energy of a part of its time."""
+    return np.where(rows["found"] & UNMETERED, -1, rows["microjoules"])
 
-    A run of which fewer members are known than took part gets one more row for those that are missing.
+
+def priced(rows: Columns) -> Ints:
+    """1 for each row all of whose time has a price."""
+    return np.where(rows["found"] & UNPRICED, 0, 1)
+
+
+def folded(rows: Columns) -> Columns:
+    """Released rows of whole runs: what a run owes on all devices of its group together."""
+    if not rows["rank"].any():
+        return rows
+    key = mixed(rows["worker"], rows["execute_id"], rows["span_id"])
+    order = np.lexsort((rows["rank"], key))
+    first = np.flatnonzero(np.concatenate(([True], key[order][1:] != key[order][:-1])))
+    result = take(rows, order[first])
+    for name in ("ns", "picodollars", "spent"):
+        result[name] = np.add.reduceat(rows[name][order], first)
+    result["found"] = np.bitwise_or.reduceat(rows["found"][order], first)
+    result["method"] = method(result)
+    result["microjoules"] = np.where(result["found"] & UNMETERED, -1, result["spent"])
+    return result
+
+
+def spread(rows: Columns, accounts: Mapping[int, tuple[int, ...]]) -> Columns:
+    """One row for each device of the group that a run is on.
+
+    Args:
+        rows: with ``name``.
+        accounts: indices of the devices' accounts, by ``name``.
     """
-    begin = np.clip(rows["start"], since, until)
-    end = np.where(rows["end"] == 0, until, np.clip(rows["end"], since, until))
-    size = rows["size"]
-    shared = np.flatnonzero(size > 1)
-    if not len(shared):
-        return Weighted(begin, end, np.ones(len(begin), np.int64))
-    _, member, counts = np.unique(
-        mixed(rows["worker"][shared], rows["execute_id"][shared]), return_inverse=True, return_counts=True
-    )
-    largest, first, last = np.zeros((3, len(counts)), np.int64)
-    np.maximum.at(largest, member, size[shared])
-    first += until
-    np.minimum.at(first, member, begin[shared])
-    last += since
-    np.maximum.at(last, member, end[shared])
-    sizes = size.copy()
-    sizes[shared] = np.maximum(largest, counts)[member]
-    unit = _unit(sizes)
-    missing = np.flatnonzero(counts < largest)
-    rest = (largest[missing] - counts[missing]) * np.maximum(unit // largest[missing], 1)
-    return Weighted(
-        np.concatenate([begin, first[missing]]),
-        np.concatenate([end, last[missing]]),
-        np.concatenate([np.maximum(unit // sizes, 1), rest]),
-    )
-
-
-def _unit(sizes: Ints) -> int:
-    """A weight that the sizes divide; where they are too many, one that most of them divide."""
-    unit = 1
-    for size in np.unique(sizes).tolist():
-        unit = lcm(unit, size)
-        if unit > _UNIT:
-            return _UNIT
-    return unit
+    counts = np.array([len(accounts[number]) for number in rows["name"].tolist()], np.int64)
+    index = np.repeat(np.arange(len(counts)), counts)
+    result = take(rows, index)
+    rank = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
+    devices = [device for number in rows["name"].tolist() for device in accounts[number]]
+    return result | {"rank": rank.astype(np.uint8), "device": np.array(devices, np.int64)}

@@ -28,7 +28,7 @@ def external_id_rows(ids: Columns) -> Columns:
 
 
 def execute_rows(runs: Columns, priced: Ints) -> Columns:
-    """Of the table `executes`, from settled runs; *priced* says of each device whether it has a price."""
+    """Of the table `executes`, from settled runs; *priced* is 1 for each of which all time has a price."""
     return {
         "span_id": runs["span_id"],
         "execute_id": runs["execute_id"],
@@ -41,7 +41,7 @@ def execute_rows(runs: Columns, priced: Ints) -> Columns:
         "rows": runs["rows"],
         "kind": runs["kind"],
         "device_ns": runs["ns"],
-        "cost": np.where(priced[runs["device"]] > 0, runs["picodollars"], -1),
+        "cost": np.where(priced > 0, runs["picodollars"], -1),
         "energy": told(runs, "microjoules"),
         "method": told(runs, "method"),
     }
@@ -65,7 +65,8 @@ def kept_rows(kept: Sequence[tuple[int, str]], wall_ns: int) -> Columns:
 def ledger_rows(accounts: Sequence[Account], number: Callable[[str], int], wall_ns: int) -> Columns:
     """Of the table `ledger`: every state of every account as it is now."""
     entries = [(account, state, ns) for account in accounts for state, ns in account.states.items()]
-    prices = [None if account.rate is None else account.rate.price for account, _, _ in entries]
+    rates = [account.rate for account, _, _ in entries]
+    prices = [None if rate is None else rate.price for rate in rates]
     return {
         "wall_ns": np.full(len(entries), wall_ns),
         "device": np.array([number(account.device.name) for account, _, _ in entries], np.int64),
@@ -74,7 +75,7 @@ def ledger_rows(accounts: Sequence[Account], number: Callable[[str], int], wall_
         "span_ns": np.array([account.wall for account, _, _ in entries], np.int64),
         "bill": np.array([account.bill for account, _, _ in entries], np.int64),
         "idle_cost": np.array([account.idle_cost for account, _, _ in entries], np.int64),
-        "picodollars_per_hour": np.array([-1 if p is None else p.picodollars_per_hour for p in prices], np.int64),
+        "picodollars_per_hour": np.array([-1 if r is None else r.picodollars_per_hour for r in rates], np.int64),
         "price_kind": np.array(["" if p is None else p.price_kind for p in prices], object),
         "price_source": np.array(["" if p is None else p.source for p in prices], object),
         "price_as_of": np.array(["" if p is None else p.as_of for p in prices], object),

@@ -37,6 +37,12 @@ LEDGER_RESIDUAL: Final = Gauge(
     help="What the ledger's states miss of wall time; 0 when it adds up.",
     labels=(DEVICE,),
 )
+LEDGER_ENERGY: Final = Counter(
+    name="device_ledger_energy_joules_total",
+    unit=Unit.JOULES,
+    help="Energy that a billed device used by what it did; absent where nobody reads its energy.",
+    labels=(DEVICE, DEVICE_STATE),
+)
 BILL: Final = Counter(
     name="device_bill_usd_total",
     unit=Unit.USD,
@@ -81,6 +87,12 @@ HOST_MEMORY_USED: Final = Gauge(
 )
 HOST_MEMORY_TOTAL: Final = Gauge(
     name="host_memory_total_bytes", unit=Unit.BYTES, help="Memory of the host in all.", labels=(DEVICE,)
+)
+HOST_ENERGY: Final = Counter(
+    name="host_energy_joules_total",
+    unit=Unit.JOULES,
+    help="Energy that the host's CPU packages used, by their own counters (RAPL), where they may be read.",
+    labels=(DEVICE,),
 )
 GPU_UTILIZATION: Final = Gauge(
     name="gpu_utilization_ratio", unit=Unit.RATIO, help="Share of time in which a kernel ran.", labels=(DEVICE,)

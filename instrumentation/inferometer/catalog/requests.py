@@ -158,8 +158,8 @@ REQUEST_COST: Final = Histogram(
 ENERGY: Final = Counter(
     name="inference_energy_joules_total",
     unit=Unit.JOULES,
-    help="Energy attributed to requests, where the device's power is known.",
-    labels=OF_TENANT,
+    help="Energy attributed to requests, where the device's energy is known: divided like its time.",
+    labels=(*OF_TENANT, PHASE, OUTCOME, METHOD),
 )
 EVENT_LOOP_LAG: Final = Gauge(
     name="inference_event_loop_lag_seconds",

@@ -61,7 +61,7 @@ def parts(frame: Frame) -> dict[int, Parts | None]:
     for table in _REMARKABLE_PARTS:
         for row in frame.rows(table):
             found[row[0]] = None
-    for span, _, batch, queued, start, end, _, device, size, _, kind, final, _ in frame.rows(EXECUTES):
+    for span, _, batch, queued, start, end, _, device, size, _, kind, final, *_ in frame.rows(EXECUTES):
         if not (span and final):
             continue
         own = found.setdefault(span, Parts())

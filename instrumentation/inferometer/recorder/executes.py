@@ -26,7 +26,7 @@ class ExecuteMark:
 
     __slots__ = (
         "announced", "ask", "batch_id", "batch_size", "device", "end", "execute_id", "kind", "model", "owners",
-        "queued", "rows", "start",
+        "queued", "rows", "start", "tokens",
     )  # fmt: skip
 
     def __init__(self, execute_id: int, device: int, *, model: str = "", rows: int = 0, kind: int = Kind.NONE) -> None:
@@ -35,6 +35,8 @@ class ExecuteMark:
         self.model = model
         self.rows = min(rows, _U32)
         self.kind = kind
+        self.tokens = 0
+        """Of a prefill: what each request has computed, without what a cache had; 0 where unknown."""
         self.start = 0
         """0 until it begins: a mark is listed first and stamped then, so that no frame can miss it. What was launched
         on a device begins when the device takes it up, and is stamped when somebody asks the device after that."""
@@ -52,7 +54,7 @@ class ExecuteMark:
         """Its row as a member has it; *start* and *end* in ns stand in where its own are not meant."""
         return EXECUTES.row.pack(
             span_id, self.execute_id, self.batch_id, self.queued, start or self.start, end or self.end, shape,
-            self.device, self.batch_size, self.rows, self.kind, final, 0,
+            self.device, self.batch_size, self.rows, self.kind, final, 0, self.tokens,
         )  # fmt: skip
 
 

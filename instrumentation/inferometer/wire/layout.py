@@ -106,6 +106,7 @@ EXECUTES = Table(
         ("kind", "B"),
         ("final", "B"),  # 1: the request's row is in this frame, or there is no request
         ("pad", "H"),
+        ("tokens", "I"),  # of a prefill: what this request has computed, without what a cache had; 0 where unknown
     ),
 )
 """One row per member of an execute. Rows with final = 0 announce work of requests that are still open."""

@@ -46,7 +46,7 @@ class LabelSets:
 
 def executes(frame: Frame, names: Names) -> Iterator[tuple[int, int, int, Execute]]:
     """(span id, shape, final, execute) of every row of the frame."""
-    for span, execute_id, batch, queued, start, end, shape, device, size, rows, kind, final, _ in frame.rows(EXECUTES):
+    for span, execute_id, batch, queued, start, end, shape, device, size, rows, kind, final, *_ in frame.rows(EXECUTES):
         yield (
             span,
             shape,
