@@ -1,0 +1,43 @@
+"""Which source reads the GPUs of this host."""
+
+import ctypes
+import logging
+from enum import StrEnum
+from typing import Final
+
+from inferometer_exporters.source import Source
+
+_log = logging.getLogger(__name__)
+
+LIBRARY: Final = "libnvidia-ml.so.1"
+"""NVIDIA's management library; it comes with the driver, and its container runtime mounts it."""
+
+
+class GpuChoice(StrEnum):
+    """How GPUs are read."""
+
+    AUTO = "auto"
+    """Through the driver's library, where it is there."""
+    NVML = "nvml"
+    """Through the driver's library, also if it comes later."""
+    OFF = "off"
+    """Not at all."""
+
+
+def local_gpus(choice: GpuChoice) -> list[Source]:
+    """The source of this host's own GPUs; none where nobody wants it or nothing can be read."""
+    if choice is GpuChoice.OFF or (choice is GpuChoice.AUTO and not _loads()):
+        return []
+    # The bindings are 4 MB that a host without a GPU does without.
+    from inferometer_exporters.gpus.nvml import Nvml  # noqa: PLC0415 - see above
+
+    return [Nvml()]
+
+
+def _loads() -> bool:
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError as error:
+        _log.info("no GPUs are read: %s", error)
+        return False
+    return True
