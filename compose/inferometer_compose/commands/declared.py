@@ -8,6 +8,7 @@ import typer
 from inferometer.errors import InferometerError
 from inferometer.fleet.model import PriceKind
 from inferometer_compose.commands.declared_cost import app as cost
+from inferometer_compose.commands.declared_slo import app as slo
 from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR
 from inferometer_compose.commands.parameters import seconds as seconds_of
@@ -25,6 +26,7 @@ app = typer.Typer(
 FAULTS = "Have this fault from 20 % to 50 % of the time."
 OTLP = "Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says."
 app.add_typer(cost, name="cost")
+app.add_typer(slo, name="slo")
 
 
 @app.callback()
