@@ -30,6 +30,7 @@ from inferometer.otlp.endpoint import Endpoint
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
 from inferometer_exporters.api import Api
+from inferometer_exporters.gpus.choice import GpuChoice, local_gpus
 from inferometer_exporters.gpus.page import GpuPage
 from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
@@ -87,6 +88,8 @@ class SidecarSettings:
     """``thresholds.json``, as ``inferometer generate`` writes it; nothing is promised without it."""
     otlp: Endpoint | None = None
     """Where kept traces go; nowhere without it."""
+    gpu: GpuChoice = GpuChoice.AUTO
+    """How GPUs of this host are read."""
     gpu_pages: tuple[PageUrl, ...] = ()
     """Pages of dcgm-exporter or nvidia_gpu_exporter that show GPUs of this host."""
     replay: Path | None = None
@@ -114,7 +117,9 @@ class Sidecar:
         self.settings = settings
         known = thresholds_file.NOTHING if settings.thresholds is None else thresholds_file.read(settings.thresholds)
         known = priced(known, settings.host, settings.placing)
-        sources: list[Source] = [CpuHost(settings.host), *(GpuPage(url) for url in settings.gpu_pages)]
+        self._gpus = local_gpus(settings.gpu)
+        pages = (GpuPage(url) for url in settings.gpu_pages)
+        sources: list[Source] = [CpuHost(settings.host), *self._gpus, *pages]
         if settings.replay is not None:
             sources.append(Replay(settings.replay))
         self._sampler = Sampler(sources)
@@ -195,6 +200,8 @@ class Sidecar:
         self._api.close()
         self.page.close()
         self._sampler.close()
+        for gpus in self._gpus:
+            gpus.close()
         if self._sender is not None:
             self._sender.close()
         self.intake.close()

@@ -13,6 +13,7 @@ from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR
 from inferometer_compose.commands.parameters import seconds as seconds_of
 from inferometer_compose.faults import Fault
+from inferometer_exporters.gpus.choice import GpuChoice
 
 app = typer.Typer(
     name="inferometer",
@@ -117,6 +118,9 @@ def sidecar(
         typer.Option(envvar="INFEROMETER_THRESHOLDS", help="thresholds.json, as `inferometer generate` writes it."),
     ] = None,
     otlp: Annotated[str | None, typer.Option(help="Where kept traces go, else as OTEL_EXPORTER_OTLP_… say.")] = None,
+    gpu: Annotated[
+        GpuChoice, typer.Option(envvar="INFEROMETER_GPU", help="How NVIDIA GPUs of this host are read: docs/gpus.md.")
+    ] = GpuChoice.AUTO,
     gpu_page: Annotated[
         list[str] | None,
         typer.Option(
@@ -148,6 +152,7 @@ def sidecar(
             state=state,
             thresholds=thresholds,
             otlp=otlp,
+            gpu=gpu,
             gpu_pages=gpu_page or (),
             replay=replay,
             with_stdin=with_stdin,

@@ -10,6 +10,7 @@ from inferometer.fleet.model import PriceKind
 from inferometer.otlp.endpoint import Endpoint
 from inferometer.settings import Settings
 from inferometer_compose.beside.folders import state_folder
+from inferometer_exporters.gpus.choice import GpuChoice
 from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.prices import Placing
 from inferometer_exporters.sidecar import Address, SidecarSettings
@@ -28,6 +29,7 @@ class Options:
     state: Path | None
     thresholds: Path | None
     otlp: str | None
+    gpu: GpuChoice = GpuChoice.AUTO
     gpu_pages: Sequence[str] = ()
     replay: Path | None
     with_stdin: bool = False
@@ -62,6 +64,7 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
         api=Address.parse(options.api),
         thresholds=options.thresholds,
         otlp=Endpoint.from_env(environment, options.otlp or ""),
+        gpu=options.gpu,
         gpu_pages=tuple(PageUrl.parse(url) for url in options.gpu_pages),
         replay=options.replay,
         placing=Placing(region=own.region, instance_type=options.instance_type, kind=options.price_kind),

@@ -3,7 +3,7 @@
 import ctypes
 import logging
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from inferometer_exporters.source import Source
 
@@ -24,7 +24,15 @@ class GpuChoice(StrEnum):
     """Not at all."""
 
 
-def local_gpus(choice: GpuChoice) -> list[Source]:
+class LocalGpus(Source, Protocol):
+    """The source of this host's own GPUs."""
+
+    def close(self) -> None:
+        """Let go of the driver."""
+        ...
+
+
+def local_gpus(choice: GpuChoice) -> list[LocalGpus]:
     """The source of this host's own GPUs; none where nobody wants it or nothing can be read."""
     if choice is GpuChoice.OFF or (choice is GpuChoice.AUTO and not _loads()):
         return []
