@@ -25,7 +25,7 @@ def cost(report: CostReport, width: int) -> list[Text]:
     """The screen of ``inferometer cost``."""
     used = [group for group in report["groups"] if group["device_seconds"]]
     lines = [heading("What requests cost", report["window"]), *map(_price, report["devices"]), Text()]
-    lines += [*_groups(report, used, width), *_without(report, used), Text(), *_bill(report, width)]
+    lines += [*_groups(report, used, width), *_without(report), Text(), *_bill(report, width)]
     return lines
 
 
@@ -66,9 +66,10 @@ def _groups(report: CostReport, used: Sequence[GroupCost], width: int) -> Iterat
     def each(title: str, rank: int, show: Callable[[GroupCost], str], last: str) -> Column:
         return column(title, [show(group) for group in used], last, rank)
 
-    marginal, loaded = places(total["requests_usd"] or 0.0), places(total["bill_usd"] or 0.0)
-    costs = parts([group["cost_usd"] for group in used], marginal)
-    wholes = parts([*(group["loaded_usd"] for group in used), *([unused] if unused else [])], loaded)
+    decimals = places(total["requests_usd"], total["bill_usd"])
+    costs = parts([group["cost_usd"] for group in used], total["requests_usd"], decimals)
+    loaded = [*(group["loaded_usd"] for group in used), *([unused] if unused else [])]
+    wholes = parts(loaded, total["bill_usd"], decimals)
     seconds = sum(group["device_seconds"] for group in used)
     columns = [
         Column(name, [plain(group["keys"][name]) or UNKNOWN for group in used] + (ends if not i else [""] * len(ends)),
@@ -77,8 +78,8 @@ def _groups(report: CostReport, used: Sequence[GroupCost], width: int) -> Iterat
     ]  # fmt: skip
     columns += [
         each("requests", 0, lambda group: f"{group['requests']:,}", f"{total['requests']:,}"),
-        column("marginal", costs, amount(total["requests_usd"], marginal), 0),
-        Column("fully loaded", [*wholes, amount(total["bill_usd"], loaded)]),
+        column("marginal", costs, amount(total["requests_usd"], decimals), 0),
+        Column("fully loaded", [*wholes, amount(total["bill_usd"], decimals)]),
         each("per 1k", 1, lambda group: dollars(group["per_1k_usd"]), dollars(total["per_1k_usd"])),
         each("loaded per 1k", 5, lambda g: dollars(g["loaded_per_1k_usd"]), dollars(total["loaded_per_1k_usd"])),
         *(each(title, 4, show, "") for title, show in _PER_TOKENS.items() if any(show(g) != UNKNOWN for g in used)),
@@ -108,21 +109,21 @@ def _joules(joules: float | None) -> str:
     return UNKNOWN if joules is None else f"{joules:,.1f}"
 
 
-def _without(report: CostReport, used: Sequence[GroupCost]) -> Iterator[Text]:
+def _without(report: CostReport) -> Iterator[Text]:
     """Groups that used no device."""
-    names = ["/".join(plain(text) or UNKNOWN for text in group["keys"].values()) for group in report["groups"]
-             if group not in used]  # fmt: skip
+    idle = [group for group in report["groups"] if not group["device_seconds"]]
+    names = [" ".join(filter(None, map(plain, group["keys"].values()))) or UNKNOWN for group in idle]
     if names:
         shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
         yield Text(f"  used no device: {shown}", "dim")
-    if report["counted"] == ENTRIES:
-        yield Text("  requests are those that entered the fleet, whatever they called inside it", "dim")
+    whose = "requests are" if report["counted"] == ENTRIES else "the total's requests are"
+    yield Text(f"  {whose} those that entered the fleet, whatever they called inside it", "dim")
 
 
 def _bill(report: CostReport, width: int) -> Iterator[Text]:
     """Where the bill went: parts that sum to it."""
-    total = report["total"]
-    if total["bill_usd"] is None:
+    total, bill = report["total"], report["total"]["bill_usd"]
+    if bill is None:
         yield Text("Where the bill went: no device has a price, so there is none", "bold")
         return
     idle = {state: sum(device["states"][state]["usd"] or 0.0 for device in report["devices"]) for state in _STATES}
@@ -133,12 +134,14 @@ def _bill(report: CostReport, width: int) -> Iterator[Text]:
         ("system", total["system_usd"], "runs of a model for no request"),
         *((f"idle, {state.replace('_', ' ')}", idle[state], text) for state, text in _STATES.items()),
     ]
-    shown = [(name, usd, text) for name, usd, text in named if usd]
-    decimals = places(total["bill_usd"])
+    decimals = places(total["requests_usd"], bill)
+    shown = [(name, usd, text) for name, usd, text in named if round(usd or 0.0, decimals)]
     columns = [
         Column("Where the bill went", [*(name for name, _, _ in shown), "the bill"], figure=False),
-        Column("", [*parts([usd for _, usd, _ in shown], decimals), amount(total["bill_usd"], decimals)]),
-        Column("", [*(percent((usd or 0.0) / total["bill_usd"]) for _, usd, _ in shown), ""]),
+        Column(
+            "", [*parts([usd for _, usd, _ in shown], total["bill_usd"], decimals), amount(total["bill_usd"], decimals)]
+        ),
+        Column("", [*(percent((usd or 0.0) / bill if bill else None) for _, usd, _ in shown), ""]),
         Column("", [*(text for _, _, text in shown), _proof(report)], rank=1, figure=False),
     ]
     lines, _ = table(columns, width, indent="")

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
 from inferometer_compose.screens.units import UNKNOWN
-from inferometer_exporters.recorder.remainders import split
 
 _DIGITS: Final = 4
 """That matter of a whole; a bill of $1,234.56 shows its cents all the same."""
@@ -14,29 +14,31 @@ _SMALLEST: Final = 12
 """Picodollars are what the ledger counts in."""
 
 
-def places(whole: float) -> int:
-    """Decimals with which a sum of money and its parts are shown."""
-    if not whole:
-        return _CENTS
-    return min(_SMALLEST, max(_CENTS, _DIGITS - 1 - math.floor(math.log10(abs(whole)))))
+def places(*wholes: float | None) -> int:
+    """Decimals with which sums of money and their parts are shown: as many as the smallest of the sums needs."""
+    needed = [_DIGITS - 1 - math.floor(math.log10(abs(whole))) for whole in wholes if whole]
+    return min(_SMALLEST, max([_CENTS, *needed]))
 
 
 def amount(usd: float | None, decimals: int) -> str:
     """``$0.003412``, ``-$0.10``; a dash where it is unknown."""
-    if usd is None:
-        return UNKNOWN
-    text = f"{abs(usd):,.{decimals}f}"
-    return f"-${text}" if usd < 0 and float(text.replace(",", "")) else f"${text}"
+    return UNKNOWN if usd is None else _text(Decimal(repr(usd)).quantize(Decimal(1).scaleb(-decimals)))
 
 
-def parts(usd: Sequence[float | None], decimals: int) -> list[str]:
-    """Parts of one whole, rounded so that what is shown sums to the whole as it is shown."""
-    units = [round((part or 0.0) * 10**_SMALLEST) for part in usd]
-    whole = round(sum(units) / 10 ** (_SMALLEST - decimals))
-    if any(unit < 0 for unit in units) or not any(units):
-        return [amount(part, decimals) for part in usd]
-    shown = split(whole, units)
-    return [
-        UNKNOWN if part is None else amount(unit / 10**decimals, decimals)
-        for part, unit in zip(usd, shown, strict=True)
-    ]
+def parts(usd: Sequence[float | None], whole: float | None, decimals: int) -> list[str]:
+    """Parts of a whole, rounded so that what is shown sums to the whole as it is shown.
+
+    Each is less than one unit of the last decimal from what it is.
+    """
+    unit = Decimal(1).scaleb(-decimals)
+    exact = [Decimal(repr(part or 0.0)) for part in usd]
+    shown = [part.quantize(unit, ROUND_FLOOR) for part in exact]
+    left = int((Decimal(repr(whole or 0.0)).quantize(unit) - sum(shown)) / unit)
+    most = sorted(range(len(exact)), key=lambda index: (shown[index] - exact[index], index))
+    for index in most[: max(left, 0)]:
+        shown[index] += unit
+    return [UNKNOWN if part is None else _text(text) for part, text in zip(usd, shown, strict=True)]
+
+
+def _text(usd: Decimal) -> str:
+    return f"-${-usd:,f}" if usd < 0 else f"${abs(usd):,f}"

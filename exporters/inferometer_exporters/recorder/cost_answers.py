@@ -88,7 +88,7 @@ class TotalCost(TypedDict):
     """The bill of all devices that have a price, and what it went for; the parts sum to it."""
 
     requests: int
-    """As `CostReport.counted` says."""
+    """That entered the fleet."""
     device_seconds: float
     bill_usd: float | None
     requests_usd: float | None

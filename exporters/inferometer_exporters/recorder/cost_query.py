@@ -83,6 +83,7 @@ _COUNTS: Final = """
     select count(*), count(*) filter (entry), sum(tokens_in), sum(tokens_out), {keys}
     from hops {join} where not warm group by all order by all
 """
+_ENTERED: Final = "select count(*) from hops where entry and not warm"
 _BY_DEVICE: Final = "join used using (span_id, pass) left join names on names.id = used.device"
 
 
@@ -149,6 +150,11 @@ def counts(cursor: Cursor, window: Window, by: Sequence[str]) -> list[Count]:
     sql = _HOPS + _COUNTS.format(keys=_keys(by), join=_BY_DEVICE if DEVICE.name in by else "")
     found = rows(cursor, sql, after=window.after, last=window.last)
     return [Count(tuple(row[4:]), row[0], row[1], int(row[2]), int(row[3])) for row in found]
+
+
+def entered(cursor: Cursor, window: Window) -> int:
+    """Requests of a window that entered the fleet, without warm-up."""
+    return int(rows(cursor, _HOPS + _ENTERED, after=window.after, last=window.last)[0][0])
 
 
 def _keys(by: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from inferometer_exporters.recorder.cost_answers import (
     TotalCost,
     WindowAnswer,
 )
-from inferometer_exporters.recorder.cost_query import OF_TRACES, Count, Share, counts, shares
+from inferometer_exporters.recorder.cost_query import OF_TRACES, Count, Share, counts, entered, shares
 from inferometer_exporters.recorder.device_bills import DeviceBill, bill, loaded
 from inferometer_exporters.recorder.ledger_hours import DeviceHour, Window, hours, window
 from inferometer_exporters.recorder.reading import SECOND, Cursor
@@ -80,6 +80,8 @@ class Costs:
     hours: list[DeviceHour]
     bills: list[DeviceBill]
     counts: list[Count]
+    entered: int
+    """Requests that entered the fleet."""
 
 
 def costs(cursor: Cursor, by: Sequence[str], *, since_ns: int | None = None) -> Costs | None:
@@ -95,11 +97,11 @@ def costs(cursor: Cursor, by: Sequence[str], *, since_ns: int | None = None) -> 
         if found is None:
             return None
         used, spent = shares(cursor, found, by), hours(cursor, found)
-        counted = counts(cursor, found, by)
+        counted, entries = counts(cursor, found, by), entered(cursor, found)
     finally:
         cursor.execute("rollback")
     bills = list(_bills(spent, used))
-    return Costs(found, tuple(by), used, _loaded(used, bills), spent, bills, counted)
+    return Costs(found, tuple(by), used, _loaded(used, bills), spent, bills, counted, entries)
 
 
 def _bills(spent: Iterable[DeviceHour], used: Iterable[Share]) -> Iterable[DeviceBill]:
@@ -109,8 +111,8 @@ def _bills(spent: Iterable[DeviceHour], used: Iterable[Share]) -> Iterable[Devic
     of: dict[str, list[Share]] = defaultdict(list)
     for share in used:
         of[share.device].append(share)
-    for device, entered in by_device.items():
-        yield bill(entered, of[device])
+    for device, entries in by_device.items():
+        yield bill(entries, of[device])
 
 
 def _loaded(used: Sequence[Share], bills: Iterable[DeviceBill]) -> list[int]:
@@ -199,10 +201,8 @@ def _total(costs: Costs, used: _Sum) -> TotalCost:
     billed, idle = sum(one.bill for one in priced), sum(one.idle for one in priced)
     requests, warmup = sum(one.requests for one in priced), sum(one.warmup for one in priced)
     carried, system = sum(one.carried for one in priced), sum(one.costs[State.SYSTEM] for one in priced)
-    entries = sum(count.entries for count in costs.counts)
-    counted = entries if OF_TRACES.issuperset(costs.by) else sum(count.hops for count in costs.counts)
     return {
-        "requests": counted,
+        "requests": costs.entered,
         "device_seconds": used.device_ns / SECOND,
         "bill_usd": _usd(billed, known),
         "requests_usd": _usd(requests, known),
@@ -214,12 +214,12 @@ def _total(costs: Costs, used: _Sum) -> TotalCost:
         "wasted_usd": _usd(used.wasted, known),
         "wasted_ratio": used.wasted_ns / used.device_ns if used.device_ns else None,
         "unused_usd": _usd(billed - used.loaded, known),
-        "per_1k_usd": _per(1000, requests, counted, known),
-        "loaded_per_1k_usd": _per(1000, billed, counted, known),
+        "per_1k_usd": _per(1000, requests, costs.entered, known),
+        "loaded_per_1k_usd": _per(1000, billed, costs.entered, known),
         "joules": used.joules,
         "residual_usd": _usd(billed - requests - warmup - carried - system - idle, known),
         "unpriced_devices": [one.device for one in unpriced],
-        "unpriced_seconds": sum(one.span for one in unpriced) / SECOND,
+        "unpriced_seconds": sum(one.unpriced for one in costs.bills) / SECOND,
         "methods": sorted(used.methods),
     }
 

@@ -20,6 +20,8 @@ class DeviceBill:
     """None: no bill is known, every sum of money is 0."""
     span: int
     """Ns of wall time."""
+    unpriced: int
+    """Ns of it in hours in which no price was known."""
     states: dict[str, int]
     """Ns of each state."""
     costs: dict[str, int]
@@ -53,6 +55,7 @@ def bill(hours: Sequence[DeviceHour], shares: Iterable[Share]) -> DeviceBill:
         device=hours[0].device,
         price=hours[-1].price,
         span=sum(hour.span for hour in hours),
+        unpriced=sum(hour.span for hour in hours if hour.price is None),
         states=states,
         costs={state: sum(part[state] for part in parts) for state in State},
         bill=sum(hour.bill for hour in hours),
