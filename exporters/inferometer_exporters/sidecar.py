@@ -8,19 +8,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from socket import create_server, gethostname
+from socket import gethostname
 from types import FrameType
 from typing import Final
 
-import uvicorn
-
 from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_bounds
 from inferometer.catalog import telemetry
-from inferometer.catalog.labels import COMPONENT
-from inferometer.errors import RefusedError, StateError
+from inferometer.catalog.labels import COMPONENT, PORT
+from inferometer.errors import StateError
 from inferometer.fleet import thresholds as thresholds_file
 from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
@@ -30,6 +28,7 @@ from inferometer.otlp.endpoint import Endpoint
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
 from inferometer_exporters.api import Api
+from inferometer_exporters.columns.clocks import translated
 from inferometer_exporters.gpus.choice import GpuChoice, local_gpus
 from inferometer_exporters.gpus.page import GpuPage
 from inferometer_exporters.gpus.replay import Replay
@@ -37,41 +36,36 @@ from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.pipeline import SidecarPipeline
+from inferometer_exporters.ports import (
+    LOOPBACK,
+    Address,
+    ApiServer,
+    Ports,
+    check_no_loop,
+    exposed,
+    open_frames,
+    open_receivers,
+)
 from inferometer_exporters.prices import Placing, priced
+from inferometer_exporters.receivers.enrichment import Home
+from inferometer_exporters.receivers.foreign import Foreign
+from inferometer_exporters.receivers.forward import MAX_BYTES as FORWARDED_BYTES
+from inferometer_exporters.receivers.forward import Forward
+from inferometer_exporters.receivers.inbox import Inbox
 from inferometer_exporters.recorder.names import FILE_NAME
 from inferometer_exporters.recorder.store import Bounds, Recorder
 from inferometer_exporters.source import Sampler, Source
+from inferometer_exporters.tally import Tally
 
 _log = logging.getLogger(__name__)
 
+_METRICS, *_, _FRAMES = PORT.values
 STATE_NAME: Final = "sidecar.state"
 EARLY_ROWS: Final = 16_384
 """Requests that make a pass come early: in a pass of 2,500 one costs 19 µs, of 9,000 11 (benchmarks/sidecar.py)."""
-_LOOPBACK: Final = "127.0.0.1"
-_CLOSE_SECONDS: Final = 3.0
 DRAIN_SECONDS: Final = 2.0
 """Longest wait for last frames, once the process that the sidecar stands beside has ended."""
 _LOOK_SECONDS: Final = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Host and port to listen on."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Address":
-        """``HOST:PORT``; ``:PORT`` and ``PORT`` mean loopback.
-
-        Raises:
-            RefusedError: there is no port in it.
-        """
-        host, _, port = text.rpartition(":")
-        if not port.isdecimal() or int(port) > 0xFFFF:  # noqa: PLR2004 - the highest port
-            raise RefusedError(f"{text!r} is no address: HOST:PORT is right")
-        return cls(host.strip("[]") or _LOOPBACK, int(port))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +76,8 @@ class SidecarSettings:
     """Unix socket on which workers' frames arrive."""
     state: Path
     """Folder of the state file and the flight recorder; of one sidecar at a time."""
-    metrics: Address = field(default=Address(_LOOPBACK, 9464))
-    api: Address = field(default=Address(_LOOPBACK, 9465))
+    metrics: Address = field(default=Address(LOOPBACK, 9464))
+    api: Address = field(default=Address(LOOPBACK, 9465))
     thresholds: Path | None = None
     """``thresholds.json``, as ``inferometer generate`` writes it; nothing is promised without it."""
     otlp: Endpoint | None = None
@@ -94,6 +88,10 @@ class SidecarSettings:
     """Pages of dcgm-exporter or nvidia_gpu_exporter that show GPUs of this host."""
     replay: Path | None = None
     """Recorded readings of GPUs to show, for hosts without one."""
+    ports: Ports = field(default_factory=Ports)
+    """Where it takes spans and frames over TCP, and what all its TCP ports ask for."""
+    region: str = ""
+    """Where the host is, for spans that come from it and do not say."""
     bounds: Bounds = field(default_factory=Bounds)
     host: str = field(default_factory=gethostname)
     """This host's name as a billed device."""
@@ -124,11 +122,26 @@ class Sidecar:
             sources.append(Replay(settings.replay))
         self._sampler = Sampler(sources)
         self._sender = None if settings.otlp is None else Sender(settings.otlp)
+        self._others_sender = None if settings.otlp is None else Sender(settings.otlp, max_bytes=FORWARDED_BYTES)
+        access = settings.ports.access
+        tally, inbox = Tally(), Inbox()
+        self.notes: list[str] = []
+        """What its user should know: ports that are done without, or open to others."""
         with contextlib.ExitStack() as undo:
             _private(settings.state)
             _private(settings.socket.parent)
-            listener = listen_unix(settings.socket)
-            undo.callback(listener.close)
+            listeners = [listen_unix(settings.socket)]
+            undo.callback(listeners[0].close)
+            if settings.ports.frames_tcp is not None:
+                listeners.append(open_frames(settings.ports.frames_tcp, access))
+                undo.callback(listeners[1].close)
+            self._listeners = listeners
+            self.receivers, self.notes = open_receivers(settings.ports, inbox, tally)
+            if self.receivers is not None:
+                undo.callback(self.receivers.close)
+            check_no_loop(settings.otlp, self.receivers)
+            listening = [("--metrics", settings.metrics), ("--api", settings.api), *settings.ports.all()]
+            self.notes += exposed(listening, access)
             self.recorder = Recorder(settings.state / FILE_NAME, settings.bounds)
             undo.callback(self.recorder.close)
             aggregator = Aggregator(extra_bounds=exact_bounds(known))
@@ -140,9 +153,19 @@ class Sidecar:
                 aggregator,
                 sampler=self._sampler,
                 writer=None if self._sender is None else TraceWriter(self._sender),
+                foreign=lambda naming: Foreign(
+                    inbox,
+                    self.recorder,
+                    naming,
+                    home=Home(host=settings.host, region=settings.region),
+                    forward=None if self._others_sender is None else Forward(self._others_sender),
+                ),
+                tally=tally,
             )
             boot = boot_id()
-            self._server = Server([listener], boot_id=boot)
+            self._server = Server(
+                listeners, boot_id=boot, token=access.token, translate=translated, refused=_frame_refusals(tally)
+            )
             undo.callback(self._server.close)
             self.intake = Intake(
                 self._server,
@@ -155,11 +178,16 @@ class Sidecar:
             self.intake.restore()
             exposition = Exposition(lambda: self.pipeline.snapshot)
             self.page = PageServer(
-                exposition, healthy=self.intake.healthy, host=settings.metrics.host, port=settings.metrics.port
+                exposition,
+                healthy=self.intake.healthy,
+                host=settings.metrics.host,
+                port=settings.metrics.port,
+                access=access,
+                refused=lambda reason: tally.add(telemetry.REFUSALS, (_METRICS, reason)),
             )
             undo.callback(self.page.close)
             api = Api(self.recorder.cursor, known, healthy=self.intake.healthy)
-            self._api = _ApiServer(api, settings.api)
+            self._api = ApiServer(api.app(), settings.api, access, tally)
             self.recorded = 0
             """Requests in the flight recorder when it was closed."""
             undo.pop_all()
@@ -169,11 +197,30 @@ class Sidecar:
         """The port that the API listens on."""
         return self._api.port
 
+    @property
+    def frames_port(self) -> int | None:
+        """The port of frames over TCP; None without."""
+        return int(self._listeners[1].sock.getsockname()[1]) if len(self._listeners) > 1 else None
+
+    def doors(self) -> Iterator[str]:
+        """A line for each further port that is open: what comes in there, and where it is."""
+        ports, receivers = self.settings.ports, self.receivers
+        if ports.frames_tcp is not None and self.frames_port is not None:
+            scheme = "tcp" if ports.access.certificates is None else "tls"
+            yield f"frames {scheme}://{replace(ports.frames_tcp, port=self.frames_port)}"
+        if receivers is not None and ports.otlp_grpc is not None and receivers.grpc_port is not None:
+            yield f"otlp-grpc {replace(ports.otlp_grpc, port=receivers.grpc_port)}"
+        if receivers is not None and ports.otlp_http is not None and receivers.http_port is not None:
+            yield f"otlp-http {ports.access.scheme}://{replace(ports.otlp_http, port=receivers.http_port)}/v1/traces"
+
     def run(self) -> None:
         """Serve until `stop`; ends with a last pass."""
         self._sampler.start()
-        if self._sender is not None:
-            self._sender.start()
+        for sender in (self._sender, self._others_sender):
+            if sender is not None:
+                sender.start()
+        if self.receivers is not None:
+            self.receivers.start()
         self.page.start()
         self._api.start()
         try:
@@ -197,44 +244,19 @@ class Sidecar:
 
     def close(self) -> None:
         """Close everything that was opened."""
+        if self.receivers is not None:
+            self.receivers.close()
         self._api.close()
         self.page.close()
         self._sampler.close()
         for gpus in self._gpus:
             gpus.close()
-        if self._sender is not None:
-            self._sender.close()
+        for sender in (self._sender, self._others_sender):
+            if sender is not None:
+                sender.close()
         self.intake.close()
         self.recorded = self.recorder.rows
         self.recorder.close()
-
-
-class _ApiServer:
-    """uvicorn in a thread of its own."""
-
-    def __init__(self, api: Api, address: Address) -> None:
-        try:
-            self._socket = create_server((address.host, address.port))
-        except OSError as error:
-            raise RefusedError(f"cannot serve the API on {address.host}:{address.port}: {error.strerror}") from error
-        self.port = int(self._socket.getsockname()[1])
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                api.app(), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
-            )
-        )
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name="inferometer-api", daemon=True
-        )
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        if self._thread.is_alive():
-            self._thread.join(_CLOSE_SECONDS)
-        self._socket.close()
 
 
 def _private(folder: Path) -> None:
@@ -243,6 +265,10 @@ def _private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StateError(f"cannot make the folder {folder}: {error.strerror}") from error
+
+
+def _frame_refusals(tally: Tally) -> Callable[[str], None]:
+    return lambda reason: tally.add(telemetry.REFUSALS, (_FRAMES, reason))
 
 
 @contextlib.contextmanager
@@ -276,10 +302,14 @@ def run(settings: SidecarSettings, *, with_stdin: bool = False, after_step: Step
     """
     sidecar = Sidecar(settings, after_step=after_step)
     with _signals(sidecar.stop):
-        host = settings.metrics.host
+        scheme = settings.ports.access.scheme
+        for note in sidecar.notes:
+            _log.warning("%s", note)
         _say(f"frames {settings.socket}")
-        _say(f"metrics http://{host}:{sidecar.page.port}/metrics")
-        _say(f"api http://{settings.api.host}:{sidecar.api_port}")
+        for line in sidecar.doors():
+            _say(line)
+        _say(f"metrics {scheme}://{replace(settings.metrics, port=sidecar.page.port)}/metrics")
+        _say(f"api {scheme}://{replace(settings.api, port=sidecar.api_port)}")
         if with_stdin:
             threading.Thread(target=_end_with_stdin, args=(sidecar,), name="inferometer-stdin", daemon=True).start()
         sidecar.run()

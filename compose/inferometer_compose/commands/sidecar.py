@@ -13,7 +13,8 @@ from inferometer_compose.beside.folders import state_folder
 from inferometer_exporters.gpus.choice import GpuChoice
 from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.prices import Placing
-from inferometer_exporters.sidecar import Address, SidecarSettings
+from inferometer_exporters.ports import Address
+from inferometer_exporters.sidecar import SidecarSettings
 from inferometer_exporters.sidecar import run as run_sidecar
 
 SOCKET_NAME = "sidecar.sock"

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import ssl
 import stat
 from pathlib import Path
 from typing import Final
@@ -15,10 +16,24 @@ _BACKLOG: Final = 128
 class Listener:
     """A socket that listens, with what must be released with it."""
 
-    def __init__(self, sock: socket.socket, *, path: Path | None = None, lock: int | None = None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        path: Path | None = None,
+        lock: int | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.sock = sock
         self.path = path
+        self.tls = tls
+        """What connections speak TLS with; None: without."""
         self._lock = lock
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether it has no file whose mode says who may connect."""
+        return self.path is None
 
     def close(self) -> None:
         """Stop listening and remove the socket's file."""
@@ -80,8 +95,8 @@ def _remove_stale(path: Path) -> None:
     raise RefusedError(f"another program listens on {path}")
 
 
-def listen_tcp(host: str, port: int) -> Listener:
-    """Listen on a TCP address.
+def listen_tcp(host: str, port: int, *, tls: ssl.SSLContext | None = None) -> Listener:
+    """Listen on a TCP address, with TLS where *tls* is given.
 
     Raises:
         RefusedError: the address is taken or none of this host's.
@@ -91,4 +106,4 @@ def listen_tcp(host: str, port: int) -> Listener:
     except OSError as error:
         raise RefusedError(f"cannot listen on {host}:{port}: {error.strerror}") from error
     sock.settimeout(0.0)
-    return Listener(sock)
+    return Listener(sock, tls=tls)

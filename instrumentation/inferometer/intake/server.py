@@ -10,13 +10,17 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from inferometer.errors import RefusedError, WireError
+from inferometer.access import Token
+from inferometer.catalog.labels import REFUSAL
+from inferometer.errors import WireError
+from inferometer.intake.connection import NOT_YET, READ_BYTES, Connection, RefusalError
+from inferometer.intake.distant_clock import DistantClock
 from inferometer.intake.listeners import Listener
 from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.wire import frame as frames
 from inferometer.wire.frame import Frame, Names
 from inferometer.wire.layout import REQUESTS
-from inferometer.wire.message import Hello, Reader, Type, ack, pack
+from inferometer.wire.message import Hello, Type, ack, pack
 
 _log = logging.getLogger(__name__)
 
@@ -27,23 +31,13 @@ MAX_NAMES: Final = 100_000
 """Label sets and strings of one worker."""
 HELLO_SECONDS: Final = 10.0
 """A connection that has not said who it is by then is closed."""
-_READ_BYTES: Final = 1 << 18
-
-
-class Connection:
-    """One worker's connection."""
-
-    __slots__ = ("leftover", "names", "opened", "peer", "reader", "sock", "worker")
-
-    def __init__(self, sock: socket.socket, peer: str, opened: float) -> None:
-        self.sock = sock
-        self.peer = peer
-        self.opened = opened
-        self.reader = Reader()
-        self.worker: WorkerInfo | None = None
-        self.names = Names()
-        self.leftover = b""
-        """Bytes that the peer was too slow to take."""
+MESSAGE_SECONDS: Final = 30.0
+"""A message that is not whole so long after its first byte is given up with its connection."""
+MAX_PARTIAL_BYTES: Final = 256 << 20
+"""Of messages that are not whole, of all connections together."""
+_UNAUTHORIZED, _UNDECODABLE, _TOO_LARGE, _TOO_SLOW, _TOO_MANY, _, _UNSUPPORTED = REFUSAL.values
+Translate = Callable[[Frame, int], Frame]
+"""Moves the stamps of a frame by so many ns."""
 
 
 class Server:
@@ -51,7 +45,10 @@ class Server:
 
     Args:
         listeners: sockets that listen; closed with the server.
-        boot_id: of this kernel; workers of another one are refused, their clock is not ours.
+        boot_id: of this kernel; the clock of a worker of another one is not ours.
+        token: that workers show who come over TCP; None: they show nothing.
+        translate: puts frames of another kernel on our clock; None: such workers are refused.
+        refused: called with the reason of each refusal, one of ``catalog.labels.REFUSAL``.
         monotonic: seconds.
     """
 
@@ -61,15 +58,22 @@ class Server:
         *,
         boot_id: str,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
+        token: Token | None = None,
+        translate: Translate | None = None,
+        refused: Callable[[str], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._boot_id = boot_id
         self._monotonic = monotonic
         self._max_waiting = max_waiting_bytes
+        self._token = token
+        self._translate = translate
+        self._tell_refused = refused
+        self._partial_bytes = 0
         self._selector = selectors.DefaultSelector()
         self._listeners = list(listeners)
         for listener in self._listeners:
-            self._selector.register(listener.sock, selectors.EVENT_READ, None)
+            self._selector.register(listener.sock, selectors.EVENT_READ, listener)
         self._connections: dict[int, Connection] = {}
         self._inbox: deque[tuple[Connection, Frame]] = deque()
         self.waiting_bytes = 0
@@ -94,17 +98,17 @@ class Server:
             time.sleep(min(timeout, 0.01))
             return
         for key, events in self._selector.select(max(timeout, 0.0)):
-            connection = key.data
-            if connection is not None:
-                if events & selectors.EVENT_WRITE:
-                    self._flush(connection)
-                if events & selectors.EVENT_READ:
-                    self._read(connection)
-            elif key.fileobj is self._woken:
+            held = key.data
+            if isinstance(held, Listener):
+                self._accept(held)
+            elif held is None:
                 with contextlib.suppress(BlockingIOError):
                     self._woken.recv(4096)
             else:
-                self._accept(key.fileobj)  # type: ignore[arg-type]  # only sockets are registered
+                if events & selectors.EVENT_WRITE:
+                    self._flush(held)
+                if events & selectors.EVENT_READ:
+                    self._read(held)
         self._close_silent()
 
     def take(self) -> list[Arrival]:
@@ -155,79 +159,118 @@ class Server:
         self._waker.close()
         self._woken.close()
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: Listener) -> None:
         try:
-            sock, peer = listener.accept()
+            sock, peer = listener.sock.accept()
+            sock.settimeout(0.0)
+            if listener.tls is not None:
+                sock = listener.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         except OSError as error:
             _log.debug("a connection was gone before it was taken: %s", error)
             return
-        sock.settimeout(0.0)
-        connection = Connection(sock, str(peer or "unix"), self._monotonic())
+        connection = Connection(sock, str(peer or "unix"), self._monotonic(), is_tcp=listener.is_tcp)
         if len(self._connections) >= MAX_CONNECTIONS:
-            self._refuse(connection, f"{MAX_CONNECTIONS} connections are open")
+            self._refuse(connection, _TOO_MANY, f"{MAX_CONNECTIONS} connections are open")
             return
         self._connections[sock.fileno()] = connection
         self._selector.register(sock, selectors.EVENT_READ, connection)
 
     def _read(self, connection: Connection) -> None:
-        try:
-            data = connection.sock.recv(_READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._drop(connection)
-            return
+        while (data := connection.received()) is not None:
+            if not data:
+                self._drop(connection)
+                return
+            try:
+                self._feed(connection, data)
+            except RefusalError as error:
+                self._refuse(connection, error.reason, str(error))
+                return
+            except WireError as error:
+                self._refuse(connection, _UNDECODABLE, str(error))
+                return
+            if not connection.has_more:
+                return
+
+    def _feed(self, connection: Connection, data: bytes) -> None:
+        before = connection.reader.waiting
         try:
             for kind, payload in connection.reader.feed(data):
+                connection.partial_since = None
                 self._message(connection, kind, payload)
-        except (WireError, RefusedError) as error:
-            self._refuse(connection, str(error))
+        finally:
+            self._partial_bytes += connection.reader.waiting - before
+        if not connection.reader.waiting:
+            connection.partial_since = None
+        elif connection.partial_since is None:
+            connection.partial_since = self._monotonic()
+        if self._partial_bytes > MAX_PARTIAL_BYTES:
+            raise RefusalError(_TOO_LARGE, f"{MAX_PARTIAL_BYTES} bytes of messages wait for their ends")
 
     def _message(self, connection: Connection, kind: int, payload: bytes) -> None:
         if kind == Type.HELLO:
             self._hello(connection, Hello.from_bytes(payload))
         elif kind == Type.FRAME:
             if connection.worker is None:
-                raise RefusedError("a frame came before HELLO")
+                raise RefusalError(_UNDECODABLE, "a frame came before HELLO")
             frame = frames.decode(payload)
             if frame.worker_id != connection.worker.worker_id:
-                raise RefusedError("a frame is of another worker than its connection")
+                raise RefusalError(_UNDECODABLE, "a frame is of another worker than its connection")
             self._learn(connection, frame.names)
-            self._inbox.append((connection, frame))
+            self._inbox.append((connection, self._on_our_clock(connection, frame)))
             self.waiting_bytes += len(payload)
             self.waiting_requests += frame.count(REQUESTS)
 
+    def _on_our_clock(self, connection: Connection, frame: Frame) -> Frame:
+        if connection.clock is None or self._translate is None:
+            return frame
+        return self._translate(frame, connection.clock.message(frame.monotonic_ns, int(self._monotonic() * 10**9)))
+
     def _hello(self, connection: Connection, hello: Hello) -> None:
+        if connection.is_tcp and self._token is not None and not self._token.equals(hello.token):
+            raise RefusalError(_UNAUTHORIZED, "unauthorized")
+        start_ns = hello.start_ns
         if hello.boot_id != self._boot_id:
-            raise RefusedError("the worker runs on another kernel: its clock cannot be compared with this one")
+            start_ns += self._distant(connection, hello)
         connection.worker = WorkerInfo(
             worker_id=hello.worker_id,
             pid=hello.pid,
             service=hello.service,
             sdk_version=hello.sdk_version,
             host=hello.host,
-            start_ns=hello.start_ns,
+            start_ns=start_ns,
         )
         self._learn(connection, hello.names)
+
+    def _distant(self, connection: Connection, hello: Hello) -> int:
+        """Note that a worker has another kernel's clock; what is to be added to its stamps."""
+        if self._translate is None or not connection.is_tcp:
+            why = "the worker runs on another kernel: it must come over TCP (inferometer sidecar --frames-tcp)"
+            raise RefusalError(_UNSUPPORTED, why)
+        connection.clock = DistantClock()
+        if not hello.monotonic_ns:
+            return 0
+        return connection.clock.message(hello.monotonic_ns, int(self._monotonic() * 10**9))
 
     def _learn(self, connection: Connection, names: Names) -> None:
         connection.names.update(names)
         if len(connection.names.shapes) + len(connection.names.strings) > MAX_NAMES:
-            raise RefusedError(f"the worker gave out more than {MAX_NAMES} names")
+            raise RefusalError(_TOO_LARGE, f"the worker gave out more than {MAX_NAMES} names")
 
     def _close_silent(self) -> None:
-        limit = self._monotonic() - HELLO_SECONDS
+        now = self._monotonic()
         for connection in list(self._connections.values()):
-            if connection.worker is None and connection.opened < limit:
-                self._refuse(connection, f"no HELLO within {HELLO_SECONDS:.0f} s")
+            if connection.worker is None and connection.opened < now - HELLO_SECONDS:
+                self._refuse(connection, _TOO_SLOW, f"no HELLO within {HELLO_SECONDS:.0f} s")
+            elif connection.partial_since is not None and connection.partial_since < now - MESSAGE_SECONDS:
+                self._refuse(connection, _TOO_SLOW, f"a message was not whole within {MESSAGE_SECONDS:.0f} s")
 
-    def _refuse(self, connection: Connection, reason: str) -> None:
-        _log.warning("refused %s: %s", connection.peer, reason)
+    def _refuse(self, connection: Connection, reason: str, why: str) -> None:
+        _log.warning("refused %s: %s", connection.peer, why)
         self.refused += 1
+        if self._tell_refused is not None:
+            self._tell_refused(reason)
         with contextlib.suppress(OSError):
-            connection.sock.send(pack(Type.REFUSE, json.dumps({"reason": reason}).encode()))
+            connection.sock.send(pack(Type.REFUSE, json.dumps({"reason": why}).encode()))
         self._drop(connection)
 
     def _send(self, connection: Connection, message: bytes) -> None:
@@ -237,13 +280,13 @@ class Server:
     def _flush(self, connection: Connection) -> None:
         try:
             sent = connection.sock.send(connection.leftover) if connection.leftover else 0
-        except BlockingIOError:
+        except NOT_YET:
             sent = 0
         except OSError:
             self._drop(connection)
             return
         connection.leftover = connection.leftover[sent:]
-        if len(connection.leftover) > _READ_BYTES:
+        if len(connection.leftover) > READ_BYTES:
             # A worker that reads no acknowledgement for so long is stuck; it resends when it comes back.
             self._drop(connection)
             return
@@ -253,4 +296,5 @@ class Server:
     def _drop(self, connection: Connection) -> None:
         if self._connections.pop(connection.sock.fileno(), None) is not None:
             self._selector.unregister(connection.sock)
+            self._partial_bytes -= connection.reader.waiting
         connection.sock.close()

@@ -22,6 +22,9 @@ _SIGNAL: Final = "OTEL_EXPORTER_OTLP_TRACES_"
 _SECONDS_BELOW: Final = 100
 """The specification counts milliseconds, OpenTelemetry's Python SDK seconds; nobody means so few milliseconds."""
 _LONGEST_MS: Final = 600_000
+_GRPC_PORT: Final = 4317
+_HTTP_PORT: Final = 80
+_SECURE_PORT: Final = 443
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOST_PORT: Final = re.compile(r"[^/\s:]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?")
 
@@ -61,6 +64,17 @@ class Endpoint:
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise RefusedError(f"cannot send traces to {self.url!r}: an http or https URL is right")
+
+    @property
+    def host(self) -> str:
+        """Of the receiver."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Of the receiver; where the URL has none, the protocol's own."""
+        default = _GRPC_PORT if self.protocol is Protocol.GRPC else _SECURE_PORT if self.is_secure else _HTTP_PORT
+        return urlsplit(self.url).port or default
 
     @property
     def is_secure(self) -> bool:

@@ -55,7 +55,7 @@ class Names:
                 for number, shape in data.get("shapes", {}).items()
             }
             strings = {int(number): str(text) for number, text in data.get("strings", {}).items()}
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, OverflowError, TypeError, ValueError) as error:
             raise WireError(f"names are not as a worker writes them: {error}") from error
         return cls(shapes, strings)
 
@@ -164,7 +164,7 @@ def _section(data: bytes, offset: int) -> tuple[int, int, bytes, int]:
 def _json(payload: bytes) -> dict[str, object]:
     try:
         data = json.loads(payload)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise WireError(f"a JSON section is no JSON: {error}") from error
     if not isinstance(data, dict):
         raise WireError("a JSON section is no JSON object")

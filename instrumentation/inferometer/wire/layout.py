@@ -196,5 +196,16 @@ PHASES = Table(
 TABLES = (REQUESTS, OPEN, EXECUTES, CALLS, BATCHES, INTERVALS, GAPS, EXTERNAL_IDS, PHASES)
 BY_SECTION = {table.section: table for table in TABLES}
 
+CLOCKED = {
+    Section.REQUESTS: (*STAMPS, "last_token"),
+    Section.OPEN: ("arrival", "first_chunk"),
+    Section.EXECUTES: ("queued", "start", "end"),
+    Section.CALLS: ("start", "sent", "headers", "end"),
+    Section.BATCHES: ("opened", "start", "end"),
+    Section.INTERVALS: ("start", "end"),
+    Section.PHASES: ("start", "end"),
+}
+"""Columns that are stamps of the worker's CLOCK_MONOTONIC; the others are lengths, numbers and identities."""
+
 SHAPE_FIELDS = ("service", "model", "version", "region", "tenant", "class", "method", "route")
 """Names that a request's row refers to by one number."""

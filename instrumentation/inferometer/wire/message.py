@@ -11,9 +11,14 @@ from inferometer.wire.frame import MAX_FRAME_BYTES, Names
 
 _HEAD = struct.Struct("<4sHHI")
 _MAGIC = b"IFMR"
+_BITS = 8
+_MAJOR_BITS = (1 << _BITS) - 1
 _ACK = struct.Struct("<Q")
-VERSION = 1
-"""Version of the protocol; readers accept later ones as long as the head stays."""
+MAJOR = 1
+"""Of the protocol; who speaks another one is refused. It changes where a reader of before would read wrongly."""
+MINOR = 1
+"""Counts additions: types, sections, columns and fields that a reader of before passes by."""
+VERSION = MINOR << 8 | MAJOR
 
 
 class Type(IntEnum):
@@ -40,6 +45,10 @@ class Hello:
     """CLOCK_MONOTONIC ns at which the process started."""
     names: Names = field(default_factory=Names)
     """All names that the worker gave out so far."""
+    monotonic_ns: int = 0
+    """CLOCK_MONOTONIC ns at which this was made; 0 from a worker of protocol 1.0."""
+    token: str = field(default="", repr=False)
+    """What an Intake behind a TCP port asks for; empty where it asks for nothing."""
 
     def to_bytes(self) -> bytes:
         """The payload of the message."""
@@ -52,7 +61,10 @@ class Hello:
             "host": self.host,
             "start_ns": self.start_ns,
             "names": self.names.to_json(),
+            "monotonic_ns": self.monotonic_ns,
         }
+        if self.token:
+            data["token"] = self.token
         return json.dumps(data, separators=(",", ":")).encode()
 
     @classmethod
@@ -74,8 +86,10 @@ class Hello:
                 host=str(data["host"]),
                 start_ns=int(data["start_ns"]),
                 names=Names.from_json(data["names"]),
+                monotonic_ns=int(data.get("monotonic_ns", 0)),
+                token=str(data.get("token", "")),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
             raise WireError(f"HELLO is not as a worker writes it: {error}") from error
         if len(worker_id) != 16:  # noqa: PLR2004 - layout of the frame header
             raise WireError(f"HELLO names a worker by {len(worker_id)} bytes, 16 are right")
@@ -113,6 +127,11 @@ class Reader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def waiting(self) -> int:
+        """Bytes of a message that is not whole."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Messages completed by *data*, as (type, payload); unknown types are the caller's to ignore.
 
@@ -121,9 +140,13 @@ class Reader:
         """
         self._buffer += data
         while len(self._buffer) >= _HEAD.size:
-            magic, kind, _, length = _HEAD.unpack_from(self._buffer)
+            magic, kind, version, length = _HEAD.unpack_from(self._buffer)
             if magic != _MAGIC:
                 raise WireError(f"a message begins with {bytes(magic)!r}, {_MAGIC!r} is right")
+            if version & _MAJOR_BITS != MAJOR and kind != Type.REFUSE:
+                # A refusal is read whatever the version: it says why.
+                theirs = f"{version & _MAJOR_BITS}.{version >> _BITS}"
+                raise WireError(f"a message of protocol {theirs}, {MAJOR}.x is right: worker and sidecar do not fit")
             if length > MAX_FRAME_BYTES:
                 raise WireError(f"a message claims {length} bytes, at most {MAX_FRAME_BYTES} are taken")
             end = _HEAD.size + length

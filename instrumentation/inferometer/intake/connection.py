@@ -1,0 +1,58 @@
+"""One worker's connection, as the listening side sees it."""
+
+import socket
+import ssl
+from typing import Final
+
+from inferometer.errors import RefusedError
+from inferometer.intake.distant_clock import DistantClock
+from inferometer.intake.pipeline import WorkerInfo
+from inferometer.wire.frame import Names
+from inferometer.wire.message import Reader
+
+READ_BYTES: Final = 1 << 18
+NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a socket raises that has nothing to read or no room to write now."""
+
+
+class RefusalError(RefusedError):
+    """A refusal that is counted by its reason, one of ``catalog.labels.REFUSAL``."""
+
+    def __init__(self, reason: str, why: str) -> None:
+        super().__init__(why)
+        self.reason = reason
+
+
+class Connection:
+    """What is known of it."""
+
+    __slots__ = ("clock", "is_tcp", "leftover", "names", "opened", "partial_since", "peer", "reader", "sock", "worker")
+
+    def __init__(self, sock: socket.socket, peer: str, opened: float, *, is_tcp: bool = False) -> None:
+        self.sock = sock
+        self.peer = peer
+        self.is_tcp = is_tcp
+        self.clock: DistantClock | None = None
+        """Of a worker on another kernel."""
+        self.partial_since: float | None = None
+        """When the message that is not whole began."""
+        self.opened = opened
+        self.reader = Reader()
+        self.worker: WorkerInfo | None = None
+        self.names = Names()
+        self.leftover = b""
+        """Bytes that the peer was too slow to take."""
+
+    def received(self) -> bytes | None:
+        """What is there; None where nothing is yet, empty where the other side is gone."""
+        try:
+            return self.sock.recv(READ_BYTES)
+        except NOT_YET:
+            return None
+        except OSError:
+            return b""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something to read that wakes no selector: TLS has decrypted it already."""
+        return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
