@@ -115,7 +115,7 @@ _NEW: Final[Mapping[str, Field]] = {
     "DCGM_FI_DEV_FB_RESERVED_BYTES": _PART,
     "DCGM_FI_DEV_BOARD_POWER_WATTS": _OLD["DCGM_FI_DEV_POWER_USAGE"],
     "DCGM_FI_DEV_BOARD_POWER_LIMIT_ENFORCED_WATTS": _OLD["DCGM_FI_DEV_ENFORCED_POWER_LIMIT"],
-    "DCGM_FI_DEV_GPU_ENERGY_JOULES_TOTAL": Field(entry=devices.GPU_ENERGY, factor=_JOULE, rank=1, whole=True),
+    "DCGM_FI_DEV_GPU_ENERGY_JOULES_TOTAL": Field(entry=devices.GPU_ENERGY, factor=_JOULE, whole=True),
     "DCGM_FI_DEV_GPU_TEMP_CELSIUS": _OLD["DCGM_FI_DEV_GPU_TEMP"],
     "DCGM_FI_DEV_SM_CLOCK_HERTZ": Field(entry=devices.GPU_SM_CLOCK, whole=True),
     "DCGM_FI_DEV_MEMORY_CLOCK_HERTZ": Field(entry=devices.GPU_MEMORY_CLOCK, whole=True),
@@ -130,8 +130,11 @@ _NEW: Final[Mapping[str, Field]] = {
     "DCGM_FI_DEV_NVLINK_TX_BYTES_TOTAL": _counted(devices.GPU_NVLINK, _TX),
     "DCGM_FI_DEV_XID_ERROR": Field(whole=True),
 }
-FIELDS: Final[Mapping[str, Field]] = {**_OLD, **_NEW}
-"""By name; both schemes may be on one page."""
+FIELDS: Final[Mapping[str, Field]] = {
+    **{name: replace(field, rank=2 * field.rank) for name, field in _OLD.items()},
+    **{name: replace(field, rank=2 * field.rank + 1) for name, field in _NEW.items()},
+}
+"""By name. Both schemes may be on one page: the old ones are believed, they do not add up with the new ones."""
 LAST_XID: Final[Sequence[str]] = ("DCGM_FI_DEV_XID_ERRORS", "DCGM_FI_DEV_XID_ERROR")
 """The newest XID of a device, 0 for none."""
 XID_TOTAL: Final = "DCGM_EXP_XID_ERRORS_TOTAL"
