@@ -21,9 +21,14 @@ _SHORTEST_SHORT_NS: Final = durations.parse("1m")
 DIRECT_NS: Final = durations.parse("1h")
 """Windows up to this are read from the raw counters, longer ones from tiles."""
 
-# Fewest bad events in the long window: in a healthy service with few requests one or two failures are no trend.
-# Three bring false pages at 99.9 % and 60 requests an hour from 18 to 0.2 a month for 3 more minutes to detect.
 MIN_BAD_EVENTS: Final = 3
+"""Fewest bad events in the long window: in a healthy service with few requests one or two failures are no trend."""
+FALSE_PAGES: Final = 0.05
+"""What chance alone may make of a paging leg in 30 days, while a service uses half of its budget.
+
+Three legs stay below 0.2 together; benchmarks/false_pages.py counts them in simulated months at any traffic.
+"""
+_HEALTHY: Final = Decimal("0.5")
 # An outage: this share of requests is bad.
 _OUTAGE_RATIO: Final = Decimal("0.5")
 
@@ -61,6 +66,7 @@ class Leg:
     short_ns: int
     factor: Decimal
     min_bad_events: int = MIN_BAD_EVENTS
+    """Fewest bad events in the long window that are a trend."""
 
     @property
     def long(self) -> str:
@@ -96,9 +102,33 @@ def legs(spec: ObjectiveSpec) -> tuple[Leg, ...]:
         highest = regular[-1].factor if regular else leg.factor
         regular = (*regular, replace(leg, factor=min(leg.factor, highest)))
     outage = _outage(share)
-    if outage.outage_seconds(share) < regular[0].outage_seconds(share):
-        return (outage, *regular)
-    return regular
+    quicker = outage.outage_seconds(share) < regular[0].outage_seconds(share)
+    return tuple(_guarded(leg, share) for leg in ((outage, *regular) if quicker else regular))
+
+
+def _guarded(leg: Leg, share: Decimal) -> Leg:
+    """A leg that pages asks for as many bad events as chance hardly ever brings together."""
+    if leg.severity is not Severity.PAGE:
+        # A ticket at a burn rate of 1 speaks of few events where there are few requests; a false one costs no sleep.
+        return leg
+    windows = _REFERENCE_PERIOD_NS / leg.long_ns
+    fewest = leg.min_bad_events
+    while windows * _chance(fewest, leg.ratio(share), float(share * _HEALTHY)) > FALSE_PAGES:
+        fewest += 1
+    return replace(leg, min_bad_events=fewest)
+
+
+def _chance(bad: int, limit: Decimal, healthy: float) -> float:
+    """Chance of at least so many bad events, in a window with as many requests as make them just reach the limit.
+
+    With fewer requests they are less likely, and with more of them the limit asks for more bad ones.
+    """
+    requests = int(bad / limit)
+    fewer, exactly = 0.0, (1 - healthy) ** requests
+    for number in range(bad):
+        fewer += exactly
+        exactly *= (requests - number) / (number + 1) * healthy / (1 - healthy)
+    return 1 - fewer
 
 
 def _leg(tier: _Tier, period_ns: int, share: Decimal) -> Leg:

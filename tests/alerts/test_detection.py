@@ -96,7 +96,7 @@ def test_a_few_failures_are_no_trend_at_two_requests_an_hour():
 
     assert seconds_until(fast, budget(promise), Decimal(1), 2) is None
     assert worst.page.leg.tier == "medium"
-    assert worst.page.seconds == 3 / 2 * 3_600
+    assert worst.page.seconds == worst.page.leg.min_bad_events / 2 * 3_600
 
 
 def test_outages_are_not_worse_than_total():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from inferometer.fleet import durations
 from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.thresholds import Sli
-from inferometer_alerts.policy import TIERS, budget, legs
+from inferometer_alerts.policy import MIN_BAD_EVENTS, TIERS, budget, legs
 from inferometer_alerts.rule import Severity
 
 DELAY_SECONDS = 15 + 30
@@ -50,6 +50,19 @@ def test_every_leg_fires_well_below_a_total_outage(target, window):
 @given(target=targets, window=windows)
 def test_no_leg_fires_while_the_budget_lasts(target, window):
     assert all(leg.factor >= 1 for leg in legs(spec(target, window)))
+
+
+@given(target=targets, window=windows)
+def test_pages_ask_for_more_bad_events_than_chance_brings_and_a_total_outage_brings_them_soon(target, window):
+    pages = [leg for leg in legs(spec(target, window)) if leg.severity is Severity.PAGE]
+
+    assert all(MIN_BAD_EVENTS <= leg.min_bad_events <= 12 for leg in pages)
+
+
+def test_where_more_requests_fail_in_health_more_of_them_make_a_page():
+    fewest = {target: [leg.min_bad_events for leg in legs(spec(target))] for target in ("90", "99", "99.9")}
+
+    assert fewest == {"90": [6, 5, 6, 3, 3], "99": [3, 4, 4, 3, 3], "99.9": [4, 4, 3, 3]}
 
 
 @given(target=targets, window=windows)
