@@ -28,6 +28,7 @@ from inferometer_exporters.columns.meter import ColumnMeter
 from inferometer_exporters.columns.partition import partition
 from inferometer_exporters.columns.tables import Columns, Ints, empty, length, take
 from inferometer_exporters.device_history import DeviceHistory
+from inferometer_exporters.device_minutes import DeviceMinutes
 from inferometer_exporters.exports import Exports
 from inferometer_exporters.health import Health
 from inferometer_exporters.hold import RAN_FROM, RAN_UNTIL
@@ -37,6 +38,7 @@ from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.opens import Opens
 from inferometer_exporters.receivers.foreign import Foreign
+from inferometer_exporters.recorder.parts import part_rows
 from inferometer_exporters.recorder.store import Recorder
 from inferometer_exporters.recorder.tables import call_rows, external_id_rows, ledger_rows
 from inferometer_exporters.settlement import Settlement
@@ -101,6 +103,7 @@ class SidecarPipeline:
         self._columns = ColumnMeter(aggregator, self._meter, self._naming.labels)
         self._opens = Opens(self._meter, self._naming.labels)
         self._charges = Charges(aggregator, thresholds, self._naming.labels)
+        self._minutes = DeviceMinutes(self._naming.name)
         self._workers = WorkerSeries(aggregator)
         keeping = Keeping(aggregator, self._meter, self._naming.labels, monotonic_ns=monotonic_ns)
         exports = Exports(recorder, self._naming, aggregator, writer, host=host.name)
@@ -192,16 +195,19 @@ class SidecarPipeline:
         """Settle what is past, and show how things are."""
         samples = self._sampler.samples()
         self._history.watch(samples)
+        self._minutes.watch(samples)
         self._settlement.observe(samples)
         changed = self._take_foreign(now_ns)
         changed |= self._settle(now_ns)
         changed |= self._traces.send(now_ns, self._opens.traces, self._unstored.stored)
         self._workers.show()
         changed |= self._health.show()
-        if now_ns - self._entered >= LEDGER_NS:
+        if now_ns - self._entered >= LEDGER_NS or self.closing:
             self._entered = now_ns
             self._unstored.put("ledger", ledger_rows(self.ledger.accounts, self._naming.name, self._wall()))
             changed = True
+        for table, rows in self._minutes.rows(self.ledger.accounts, self._wall(), closing=self.closing).items():
+            self._unstored.put(table, rows)
         changed |= self._tally.settle(self._aggregator)
         return self._aggregator.settle() or changed
 
@@ -227,7 +233,10 @@ class SidecarPipeline:
             self._charges.settled(settled.requests, settled.runs, settled.row, self.ledger.accounts)
             self._unstored.put("kept", self._traces.judge(settled.requests, self._wall()))
             self._unstored.put("requests", settled.requests)
+            self._minutes.ended(settled.requests["device"], self._naming.text)
             self._unstored.put("executes", settled.executes)
+            names = np.array([self._naming.name(account.device.name) for account in self.ledger.accounts], np.int64)
+            self._unstored.put("execute_parts", part_rows(settled.runs, settled.row, names))
         charges.show(self._aggregator, self.ledger.accounts)
         return True
 

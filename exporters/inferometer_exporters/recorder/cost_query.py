@@ -60,6 +60,13 @@ _HOPS: Final = f"""
                tokens_in > 0 or tokens_out > 0 as tokens
         from recorded left join entries using (trace_hi, trace_lo)
     ),
+    runs as (
+        select span_id, pass, device, kind, device_ns, cost, energy, method from execute_parts
+        where pass > $after and pass <= $last
+        union all
+        select span_id, pass, device, kind, device_ns, cost, energy, method from executes
+        anti join execute_parts using (span_id, execute_id, pass) where pass > $after and pass <= $last
+    ),
     used as (
         select span_id, pass, device, sum(device_ns) as ns, coalesce(sum(cost), 0) as cost,
                coalesce(sum(device_ns) filter (cost is null), 0) as unpriced,
@@ -68,7 +75,7 @@ _HOPS: Final = f"""
                coalesce(sum(energy), 0) as energy,
                coalesce(sum(device_ns) filter (energy is null), 0) as unmetered,
                coalesce(bit_or(1 << method::integer), 0) as methods
-        from executes where pass > $after and pass <= $last group by all
+        from runs group by all
     )
 """  # noqa: S608 - constants
 _SHARES: Final = """

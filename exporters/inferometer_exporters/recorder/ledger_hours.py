@@ -113,8 +113,13 @@ def window(cursor: Cursor, since_ns: int | None = None) -> Window | None:
             return Window(after, last, begin_ns, end_ns, whole=True)
     if first > _FIRST_PASS:
         # Older rows were deleted: what the first entry holds was spent before.
-        return Window(first, last, oldest_ns, end_ns, whole=since_ns is None)
-    return Window(0, last, int(opened_ns), end_ns, whole=since_ns is None)
+        return Window(first, last, oldest_ns, end_ns, whole=_whole(since_ns, end_ns - oldest_ns))
+    return Window(0, last, int(opened_ns), end_ns, whole=_whole(since_ns, end_ns - int(opened_ns)))
+
+
+def _whole(asked_ns: int | None, found_ns: int) -> bool:
+    # The recorder deletes what is a day old every few seconds: a day is not to the second.
+    return asked_ns is None or found_ns >= asked_ns - _GAP_NS
 
 
 def hours(cursor: Cursor, window: Window) -> list[DeviceHour]:

@@ -64,6 +64,18 @@ EXECUTES: Final[dict[str, str]] = {
     "energy": "BIGINT",  # as those of `requests`
     "method": "UTINYINT",
 }
+EXECUTE_PARTS: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "span_id": "UBIGINT",
+    "execute_id": "UBIGINT",
+    "device": "UINTEGER",  # as the ledger names it
+    "kind": "UTINYINT",
+    "device_ns": "BIGINT",  # as those of `executes`, of this device alone
+    "cost": "BIGINT",
+    "energy": "BIGINT",
+    "method": "UTINYINT",
+}
+"""Runs whose device in `executes` is a group, or has another name in the ledger: a row for each device."""
 CALLS: Final[dict[str, str]] = {
     "pass": "UBIGINT",
     "span_id": "UBIGINT",
@@ -134,6 +146,31 @@ LEDGER_HOURS: Final[dict[str, str]] = {
     "kind": "VARCHAR",
     "model": "VARCHAR",
 }
+DEVICE_MINUTES: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "wall_ns": "BIGINT",  # begin of the minute; a restart makes two rows of one
+    "device": "UINTEGER",
+    "span_ns": "BIGINT",  # that the ledger entered
+    "used_ns": "BIGINT",  # of it: for requests or by runs for none
+    "requests": "UINTEGER",  # settled requests whose longest run was here
+    "utilization": "FLOAT",  # mean, 0-1; null, each by itself, what nobody read
+    "utilization_peak": "FLOAT",
+    "sm_active": "FLOAT",  # mean, 0-1, as the two that follow
+    "tensor_active": "FLOAT",
+    "dram_active": "FLOAT",
+    "memory_used": "BIGINT",  # highest, bytes
+    "memory_total": "BIGINT",
+    "power": "FLOAT",  # mean, watts
+    "temperature": "FLOAT",  # highest, degrees Celsius
+    "throttled_ns": "BIGINT",  # clocks held down, for whatever reasons
+}
+PROCESS_PEAKS: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "wall_ns": "BIGINT",
+    "device": "UINTEGER",
+    "pid": "UINTEGER",  # as the host counts
+    "memory_used": "BIGINT",  # most that it held since the row before, bytes
+}
 LABELS: Final[dict[str, str]] = {
     "pass": "UBIGINT",
     "id": "UINTEGER",
@@ -160,6 +197,7 @@ PROCESSES: Final[dict[str, str]] = {
 OF_REQUESTS: Final[dict[str, dict[str, str]]] = {
     "requests": REQUESTS,
     "executes": EXECUTES,
+    "execute_parts": EXECUTE_PARTS,
     "calls": CALLS,
     "external_ids": EXTERNAL_IDS,
     "spans": SPANS,
@@ -167,8 +205,13 @@ OF_REQUESTS: Final[dict[str, dict[str, str]]] = {
     "ledger": LEDGER,
 }
 """Tables that grow with traffic; the oldest passes are deleted."""
-HISTORY: Final[dict[str, dict[str, str]]] = {"ledger_hours": LEDGER_HOURS}
-"""What outlives the rest: of each hour the ledger's last entry, kept when `ledger` is trimmed. A bill comes later."""
+HISTORY: Final[dict[str, dict[str, str]]] = {
+    "ledger_hours": LEDGER_HOURS,
+    "device_minutes": DEVICE_MINUTES,
+    "process_peaks": PROCESS_PEAKS,
+}
+"""What outlives the rest: of each hour the ledger's last entry, kept when `ledger` is trimmed, because a bill comes
+later; and how devices were, by minute, because a week says more of the size they need than a day."""
 DIMENSIONS: Final[dict[str, dict[str, str]]] = {"labels": LABELS, "names": NAMES, "processes": PROCESSES}
 """Tables of what rows refer to by number; small, never deleted but by a rollback."""
 

@@ -22,16 +22,23 @@ _log = logging.getLogger(__name__)
 NULLABLE: Final = frozenset(
     {
         *("first_chunk_ns", "first_token_ns", "last_token_ns", "proxy_wait_ns", "cost", "picodollars_per_hour"),
-        *("energy", "sm_clock", "throttle", "throttled_ns"),
+        *("energy", "sm_clock", "throttle", "throttled_ns", "memory_used", "memory_total"),
     }
 )
 """Columns in which -1 stands for unknown on the way in."""
-ATTRIBUTED: Final = frozenset({"requests", "executes"})
+ATTRIBUTED: Final = frozenset({"requests", "executes", "execute_parts"})
 """Tables whose ``method`` is one of attribution, -1 where it is unknown."""
-FRACTIONS: Final = frozenset({"utilization", "temperature"})
+FRACTIONS: Final = frozenset(
+    {
+        *("utilization", "temperature", "utilization_peak"),
+        *("sm_active", "tensor_active", "dram_active", "power"),
+    }
+)
 """Columns of fractions, in which NaN stands for unknown on the way in."""
 SEGMENTS: Final = tuple(f"segment_{index}" for index in range(MAX_SEGMENTS))
 """Columns that carry the coded segments on the way in, with their number in ``segment_count``."""
+MINUTES_KEPT_NS: Final = 35 * 24 * 3_600 * 10**9
+"""Of `device_minutes` and `process_peaks`: a month and its neighbours; 50,000 rows for each device."""
 _NAME: Final = "flight"
 _ROW_GROUP: Final = 16_384
 _TRIMMED: Final = 10
@@ -58,7 +65,7 @@ def _insert(table: str, columns: Mapping[str, str]) -> str:
     return f"insert into {table} select {', '.join(source(column) for column in columns)} from batch"  # noqa: S608 - names of the schema
 
 
-_INSERTS: Final = {table: _insert(table, columns) for table, columns in OF_REQUESTS.items()}
+_INSERTS: Final = {table: _insert(table, columns) for table, columns in (OF_REQUESTS | HISTORY).items()}
 
 
 class Recorder:
@@ -171,6 +178,8 @@ class Recorder:
             last = max(last, share)
         if last:
             ledger_days.keep(self._writer, int(last), wall_ns)
+            self._run(f"delete from device_minutes where wall_ns < {int(wall_ns) - MINUTES_KEPT_NS}")  # noqa: S608 - a number
+            self._run(f"delete from process_peaks where wall_ns < {int(wall_ns) - MINUTES_KEPT_NS}")  # noqa: S608 - a number
             for table in OF_REQUESTS:
                 self._run(f"delete from {table} where pass <= {last}")  # noqa: S608 - names of the schema
             self._run("checkpoint")
