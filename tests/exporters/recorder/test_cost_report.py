@@ -220,6 +220,30 @@ def test_a_request_on_a_priced_and_an_unpriced_device_still_pays_the_priced_one(
     assert asked("model")["total"]["carried_usd"] == 0
 
 
+def test_each_device_of_a_group_has_its_own_part_and_a_host_that_nobody_names_is_the_host(bench, make, asked):
+    worker, now = make.worker(), bench.clock.now
+    frame = worker.arrival(
+        now + make.SECOND,
+        requests=[
+            make.request(5, now, now + 400 * make.MS),
+            make.request(6, now + 500 * make.MS, now + 700 * make.MS, trace=2),
+        ],
+        executes=[
+            make.execute(5, now, now + 400 * make.MS, device=5),
+            make.execute(6, now + 500 * make.MS, now + 700 * make.MS, device=0),
+        ],
+    )
+    frame.names.strings[5] = "GPU-1,box"
+    bench.do_pass(frame, seconds=1)
+    bench.do_pass(worker.arrival(bench.clock.now + make.SECOND), seconds=1)
+    answer = asked("device")
+
+    assert (group(answer, "box")["cost_usd"], group(answer, "box")["device_seconds"]) == (usd(600), 0.6)
+    assert (group(answer, "GPU-1")["cost_usd"], group(answer, "GPU-1")["device_seconds"]) == (None, 0.4)
+    assert answer["total"]["carried_usd"] == 0
+    assert len(answer["groups"]) == 2
+
+
 def test_tokens_read_and_written_have_prices_of_their_own_where_runs_tell_their_phase(spent, asked):
     phases = [(0, 20, {"kind": int(Kind.PREFILL)}), (20, 100, {"kind": int(Kind.DECODE)})]
     spent(
