@@ -5,8 +5,8 @@ a call costs a server's side and a client's. Who calls, and who is asked, is thi
 and its time is nobody's. Each variant is a server in a process of its own; rounds go around all of them. The time is
 that of all threads of the server's process, gRPC's own included, until everything is exported (process_time): ours
 sends its records to a socket, OpenTelemetry's instrumentation sends OTLP over HTTP from its batch processor; further
-processes take both in. Of the rounds the lower quartile counts: whatever else the machine does only ever adds, and to
-threads that wait for one another it adds a lot.
+processes take both in. Servers have one core and everybody else another: where threads wander, two equal processes
+differ by a third. Of the rounds the lower quartile counts: whatever else the machine does only ever adds.
 
     python benchmarks/grpc_calls.py [--rounds 25] [--calls 300] [--json]
 """
@@ -29,6 +29,7 @@ from pathlib import Path
 from overhead import tracer_provider
 
 REACH = 0.15
+CORES = os.sched_getaffinity(0)
 FLAVOURS = ("threaded", "asyncio")
 SETTINGS = ("server", "hop")
 MODES = ("bare", "inferometer", "opentelemetry")
@@ -107,6 +108,7 @@ async def serve_asyncio(setting: str, there: str, drain: Callable[[], object]) -
 
 
 def serve(flavour: str, setting: str, mode: str, there: str) -> None:
+    os.sched_setaffinity(0, {int(os.environ["SERVERS_CORE"])})
     drain = instrument(mode, flavour, setting)
     if flavour == "asyncio":
         asyncio.run(serve_asyncio(setting, there, drain))
@@ -126,6 +128,7 @@ class Variant:
         environ = {
             **os.environ,
             "INFEROMETER_SIDECAR": f"unix://{path}",
+            "SERVERS_CORE": str(min(CORES)),
             "OTLP_SINK": f"http://127.0.0.1:{taker.stdout.readline().strip()}/v1/traces",
         }
         self._process = started(stack, [sys.executable, __file__, "--variant", *name, there], env=environ)
@@ -198,6 +201,7 @@ def main() -> None:
     if arguments.variant:
         serve(*arguments.variant)
         return
+    os.sched_setaffinity(0, {max(CORES)})
     result = measure(arguments.rounds, arguments.calls)
     if arguments.json:
         print(json.dumps({"_".join(name): value for name, value in result.items()}))
