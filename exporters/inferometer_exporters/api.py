@@ -8,8 +8,8 @@
     `SummaryAnswer` of the last N seconds; all that is recorded without it.
 ``/api/slowest?n=N&since_seconds=N``
     ``{"requests": [RequestAnswer, …]}``, slowest first.
-``/api/requests?since_seconds=N&n=N&service=…&model=…&tenant=…&outcome=…&min_seconds=N``
-    ``{"requests": [RequestAnswer, …]}``, newest first.
+``/api/requests?…``, ``/api/stages?…``
+    `request_api`.
 ``/api/trace/{id}``
     `TraceAnswer`; 404 where nothing is recorded of it.
 ``/trace/{id}``
@@ -17,9 +17,10 @@
 ``/api/cost…``
     Money: `inferometer_exporters.cost_api`.
 
-A wrong parameter is answered with 400 and ``{"error": …}``.
+A wrong parameter is answered with 400 and ``{"error": …}``, what takes longer than `QUESTION_SECONDS` with 503.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final
@@ -32,14 +33,18 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inferometer.fleet.thresholds import Thresholds
-from inferometer_exporters import cost_api
+from inferometer_exporters import cost_api, parameters, request_api
 from inferometer_exporters.front_page import front_page
 from inferometer_exporters.html_page import CONTENT_SECURITY_POLICY
 from inferometer_exporters.recorder import queries
+from inferometer_exporters.recorder.deadline import LateError, deadline
 from inferometer_exporters.recorder.traces import trace
 from inferometer_exporters.waterfall import page
 
-MAX_ROWS: Final = 10_000
+QUESTION_SECONDS: Final = 10.0
+"""Longest time for one answer."""
+AT_ONCE: Final = 2
+"""Questions that are answered at the same time; others wait."""
 _SLOWEST: Final = 20
 _SECOND: Final = 10**9
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -53,6 +58,7 @@ class Api:
         thresholds: objectives of fleet.yaml.
         healthy: whether the Intake works.
         wall_ns: time since the epoch.
+        seconds: for one answer; what takes longer is answered with 503.
     """
 
     def __init__(
@@ -62,11 +68,14 @@ class Api:
         *,
         healthy: Callable[[], bool],
         wall_ns: Callable[[], int] = time.time_ns,
+        seconds: float = QUESTION_SECONDS,
     ) -> None:
         self._cursor = cursor
         self._thresholds = thresholds
         self._healthy = healthy
         self._wall_ns = wall_ns
+        self._seconds = seconds
+        self._at_once = asyncio.Semaphore(AT_ONCE)
 
     def app(self) -> Starlette:
         """The application; the live page mounts beside these routes."""
@@ -76,12 +85,12 @@ class Api:
                 Route("/healthz", self._health),
                 Route("/api/summary", self._summary),
                 Route("/api/slowest", self._slowest),
-                Route("/api/requests", self._requests),
                 Route("/api/trace/{trace_id}", self._trace),
                 Route("/trace/{trace_id}", self._page),
                 *cost_api.routes(self._answer),
+                *request_api.routes(self._answer, self._wall_ns),
             ],
-            exception_handlers={ValueError: _refused},
+            exception_handlers={ValueError: _refused, LateError: _late},
         )
 
     async def _health(self, _: Request) -> Response:
@@ -89,17 +98,23 @@ class Api:
         return JSONResponse({"status": "ok" if well else "not ready"}, 200 if well else 503, headers=_HEADERS)
 
     async def _answer(self, question: Callable[[duckdb.DuckDBPyConnection], object]) -> Response:
-        return JSONResponse(await run_in_threadpool(self._ask, question), headers=_HEADERS)
+        return JSONResponse(await self._asked(question), headers=_HEADERS)
+
+    async def _asked(self, question: Callable[[duckdb.DuckDBPyConnection], object]) -> object:
+        # Those who wait hold no memory of the recorder's; together they would need more than there is.
+        async with self._at_once:
+            return await run_in_threadpool(self._ask, question)
 
     def _ask(self, question: Callable[[duckdb.DuckDBPyConnection], object]) -> object:
         cursor = self._cursor()
         try:
-            return question(cursor)
+            with deadline(cursor, self._seconds):
+                return question(cursor)
         finally:
             cursor.close()
 
     def _since(self, request: Request) -> int:
-        seconds = _number(request, "since_seconds", 0.0)
+        seconds = parameters.number(request, "since_seconds")
         return self._wall_ns() - int(seconds * _SECOND) if seconds else 0
 
     async def _summary(self, request: Request) -> Response:
@@ -107,22 +122,12 @@ class Api:
         return await self._answer(lambda cursor: queries.summary(cursor, self._thresholds, since_ns=since))
 
     async def _slowest(self, request: Request) -> Response:
-        since, count = self._since(request), _count(request, 10)
+        since, count = self._since(request), parameters.count(request, 10)
         return await self._answer(lambda cursor: {"requests": queries.slowest(cursor, count, since_ns=since)})
-
-    async def _requests(self, request: Request) -> Response:
-        since, count = self._since(request), _count(request, 100)
-        least = int(_number(request, "min_seconds", 0.0) * _SECOND)
-        named = {name: request.query_params.get(name, "") for name in ("service", "model", "tenant", "outcome")}
-
-        def question(cursor: duckdb.DuckDBPyConnection) -> object:
-            return {"requests": queries.recent(cursor, since_ns=since, count=count, min_duration_ns=least, **named)}
-
-        return await self._answer(question)
 
     async def _trace(self, request: Request) -> Response:
         trace_id: str = request.path_params["trace_id"]
-        found = await run_in_threadpool(self._ask, lambda cursor: trace(cursor, trace_id))
+        found = await self._asked(lambda cursor: trace(cursor, trace_id))
         if found is None:
             return JSONResponse({"error": f"nothing is recorded of trace {trace_id}"}, 404, headers=_HEADERS)
         return JSONResponse(found, headers=_HEADERS)
@@ -133,7 +138,7 @@ class Api:
             return front_page(summary, queries.slowest(cursor, _SLOWEST, since_ns=0))
 
         headers = {**_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
-        return HTMLResponse(str(await run_in_threadpool(self._ask, question)), headers=headers)
+        return HTMLResponse(str(await self._asked(question)), headers=headers)
 
     async def _page(self, request: Request) -> Response:
         trace_id: str = request.path_params["trace_id"]
@@ -143,33 +148,15 @@ class Api:
             found = trace(cursor, trace_id)
             return None if found is None else page(found)
 
-        text = await run_in_threadpool(self._ask, question)
+        text = await self._asked(question)
         if text is None:
             return HTMLResponse("<!doctype html><title>Unknown trace</title>Nothing is recorded of this trace.", 404)
         return HTMLResponse(str(text), headers=headers)
 
 
-def _number(request: Request, name: str, default: float) -> float:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < 1e9:  # noqa: PLR2004 - thirty years
-        raise ValueError(f"{name} is {text!r}, a number of seconds from 0 is right")
-    return number
-
-
-def _count(request: Request, default: int) -> int:
-    text = request.query_params.get("n")
-    if text is None:
-        return default
-    if not text.isdecimal() or not 0 < int(text) <= MAX_ROWS:
-        raise ValueError(f"n is {text!r}, a whole number from 1 to {MAX_ROWS} is right")
-    return int(text)
-
-
 async def _refused(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 400, headers=_HEADERS)
+
+
+async def _late(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 503, headers=_HEADERS)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
+from inferometer_exporters.device_text import cost_text, hop_cost_text, state_text
 from inferometer_exporters.html_page import document, dollars
 from inferometer_exporters.recorder.answers import HopAnswer, SegmentAnswer, TraceAnswer
 from inferometer_exporters.token_text import token_text
@@ -34,8 +35,8 @@ def page(trace: TraceAnswer) -> str:
 
 def _facts(trace: TraceAnswer) -> Iterator[str]:
     yield f"{len(trace['hops'])} hop{'s' if len(trace['hops']) > 1 else ''}"
-    if trace["cost_usd"] is not None:
-        yield f"cost {dollars(trace['cost_usd'])}"
+    if cost := cost_text(trace, dollars):
+        yield f"cost {cost}"
     if trace["kept"]:
         yield f"kept because {trace['kept']}"
 
@@ -47,8 +48,7 @@ def _hop(hop: HopAnswer, total: float) -> Iterator[str]:
     for run in hop["executes"][:1]:
         facts.append(f"on {run['device']}" + (f", batch of {run['batch_size']}" if run["batch_id"] else ""))
     facts.append(token_text(hop, _milliseconds))
-    if hop["cost_usd"] is not None and hop["executes"]:
-        facts.append(dollars(hop["cost_usd"]))
+    facts += [hop_cost_text(hop, dollars), state_text(hop)]
     yield f"<h2>{escape(name)}</h2><p class=facts>{escape(' · '.join(filter(None, facts)))}</p>"
     for segments in _by_stage(hop["segments"]).values():
         yield _row(segments, hop["start_seconds"], total)

@@ -10,7 +10,7 @@ from inferometer_compose.demo.budget import worst_left
 from inferometer_compose.demo.reading import figures_of
 from inferometer_compose.load.counts import Counts
 from inferometer_compose.screens.hops import trace_of
-from inferometer_compose.screens.waterfall import lines
+from inferometer_compose.screens.waterfall import heading, lines
 from inferometer_compose.stack.programs import Program
 
 THRESHOLDS = Thresholds(tenant_header="x-tenant", known_tenants=("acme", "globex"))
@@ -117,8 +117,12 @@ def a_hop(span, parent, service, route, **changes):
         "wall_seconds": 1.0,
         "start_seconds": 0.0,
         "duration_seconds": 0.1,
+        "device": "",
         "device_seconds": 0.0,
         "cost_usd": 0.0,
+        "cost_method": "",
+        "energy_joules": 0.0,
+        "device_state": None,
         "request_class": "",
         "first_chunk_seconds": None,
         "first_token_seconds": None,
@@ -171,10 +175,20 @@ def a_trace():
                 "duration_seconds": 0.05,
                 "device_seconds": 0.00625,
                 "cost_usd": 1e-7,
+                "cost_method": "sweep",
+                "energy_joules": None,
             }
         ],
     )
-    return {"trace_id": "ab" * 16, "kept": "slow", "cost_usd": 1e-7, "hops": [embedder, gateway]}
+    return {
+        "trace_id": "ab" * 16,
+        "kept": "slow",
+        "cost_usd": 1e-7,
+        "device_seconds": 0.00625,
+        "energy_joules": None,
+        "unpriced_devices": [],
+        "hops": [embedder, gateway],
+    }
 
 
 def figures(summary=None, slowest=None):
@@ -218,11 +232,36 @@ def test_the_budget_left_is_that_of_the_worst_objective():
 def test_a_trace_becomes_a_waterfall_with_the_callee_under_the_wait():
     trace = trace_of(a_trace())
 
-    assert (trace.root.service, trace.tenant, trace.outcome, trace.cost_usd) == ("gateway", "globex", "ok", 1e-7)
+    assert (trace.root.service, trace.tenant, trace.outcome, trace.cost) == ("gateway", "globex", "ok", "$0.00000010")
     (embedder,) = trace.root.children
     assert embedder.remark == "minilm v1, server_error 500, network 2.0 ms each way"
     drawn = [line.plain for line in lines(trace, width=140)]
     assert any("execute" in line and line.endswith("batch of 8") for line in drawn)
+
+
+def test_a_trace_on_a_device_without_a_price_is_unpriced_and_never_free():
+    answer = a_trace() | {"cost_usd": None, "unpriced_devices": ["host"]}
+    unused = a_trace() | {"cost_usd": None}
+
+    assert "unpriced: no price of host" in heading(trace_of(answer)).plain
+    assert "$" not in heading(trace_of(answer)).plain
+    assert "$" not in heading(trace_of(unused)).plain
+
+
+def test_a_waterfall_says_how_the_device_was():
+    answer = a_trace()
+    answer["hops"][0]["energy_joules"] = 1.25
+    answer["hops"][0]["device_state"] = {
+        "device": "GPU-1",
+        "utilization_ratio": 0.875,
+        "sm_clock_hertz": 1.41e9,
+        "temperature_celsius": 83.0,
+        "throttle_reasons": ["thermal"],
+        "throttled_seconds": 0.03,
+    }
+    drawn = [line.plain.strip() for line in lines(trace_of(answer), width=140)]
+
+    assert "GPU-1: 88 % used, 1.41 GHz, 83 °C, 1.25 J, throttled 30 ms (thermal)" in drawn
 
 
 def test_hops_whose_caller_is_not_recorded_are_drawn_too():

@@ -18,6 +18,9 @@ ANSWER = {
     "trace_id": TRACE,
     "kept": "",
     "cost_usd": 2.5e-7,
+    "device_seconds": 0.01,
+    "energy_joules": None,
+    "unpriced_devices": [],
     "hops": [
         {
             "trace_id": TRACE,
@@ -34,8 +37,12 @@ ANSWER = {
             "wall_seconds": 1.0,
             "start_seconds": 0.0,
             "duration_seconds": 0.02,
+            "device": "box",
             "device_seconds": 0.01,
             "cost_usd": 2.5e-7,
+            "cost_method": "sweep",
+            "energy_joules": None,
+            "device_state": None,
             "request_class": "",
             "first_chunk_seconds": None,
             "first_token_seconds": None,

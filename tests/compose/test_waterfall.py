@@ -43,7 +43,7 @@ def a_trace():
         ),
         children=(embed,),
     )
-    return Trace(trace_id="4bf92f35" * 4, root=search, tenant="globex", outcome="ok", cost_usd=6.1e-6)
+    return Trace(trace_id="4bf92f35" * 4, root=search, tenant="globex", outcome="ok", cost="$0.0000061")
 
 
 def text(width=100):
@@ -111,10 +111,10 @@ def test_any_segments_can_be_drawn(parts, width):
 def test_what_is_known_of_tokens_stands_below_the_hop():
     trace = a_trace()
     detail = "9 tokens in, 5 tokens out, first token after 52 ms, then 10 ms each"
-    shown = [line.plain for line in lines(replace(trace, root=replace(trace.root, detail=detail)), width=100)]
+    shown = [line.plain for line in lines(replace(trace, root=replace(trace.root, details=(detail,))), width=100)]
 
     assert shown[1] == f"  {detail}"
     assert shown[2:] == text()[1:]
     assert all(
-        len(line.plain) <= 40 for line in lines(replace(trace, root=replace(trace.root, detail=detail)), width=40)
+        len(line.plain) <= 40 for line in lines(replace(trace, root=replace(trace.root, details=(detail,))), width=40)
     )

@@ -47,7 +47,7 @@ def test_the_summary_has_everything_a_report_needs(client):
 def test_slowest_and_requests_list_requests(client):
     assert [row["trace_id"] for row in client.get("/api/slowest?n=1").json()["requests"]] == [TRACE]
     assert len(client.get("/api/requests?service=embedder&outcome=ok&min_seconds=0.05").json()["requests"]) == 1
-    assert client.get("/api/requests?service=nobody").json() == {"requests": []}
+    assert client.get("/api/requests?service=nobody").json() == {"requests": [], "next": None}
 
 
 def test_a_trace_is_answered_and_an_unknown_one_is_not_found(client):
@@ -78,7 +78,7 @@ def test_a_wrong_parameter_is_refused_with_what_would_be_right(client, path, mes
 def test_sql_in_a_parameter_is_only_a_text(client):
     answer = client.get("/api/requests", params={"service": "embedder' or 1=1 --"})
 
-    assert answer.json() == {"requests": []}
+    assert answer.json() == {"requests": [], "next": None}
 
 
 @pytest.mark.parametrize("path", ["/", f"/trace/{TRACE}"])

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from inferometer.catalog.stages import Kind, Stage
-from inferometer_compose.screens.units import duration
+from inferometer_compose.screens.units import dollars, duration
 from inferometer_compose.screens.waterfall import Hop, Segment, Trace
+from inferometer_exporters.device_text import cost_text, state_text
 from inferometer_exporters.recorder.answers import HopAnswer, TraceAnswer
 from inferometer_exporters.token_text import token_text
 
@@ -24,7 +25,7 @@ def trace_of(answer: TraceAnswer) -> Trace:
         root=root,
         tenant=entry["tenant"],
         outcome=entry["outcome"],
-        cost_usd=answer["cost_usd"],
+        cost=cost_text(answer, dollars),
     )
 
 
@@ -53,7 +54,7 @@ def _hop(hop: HopAnswer, hops: Iterable[HopAnswer], others: Iterable[HopAnswer] 
         segments=segments,
         notes=_notes(hop),
         remark=", ".join(filter(None, (_name(hop), _ending(hop), caller))),
-        detail=token_text(hop, duration),
+        details=tuple(filter(None, (token_text(hop, duration), state_text(hop)))),
         children=tuple(_hop(one, hops, caller=network) for one in sorted([*called, *others], key=_start)),
     )
 

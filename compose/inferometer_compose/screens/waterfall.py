@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from inferometer.catalog.stages import Stage
-from inferometer_compose.screens.units import dollars
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _LABEL, _TIME = 26, 8
@@ -51,7 +50,7 @@ class Hop:
         segments: In order; together they are the whole duration.
         notes: Remarks behind a stage's row.
         remark: Remark behind the hop's own row.
-        detail: A row of its own below that.
+        details: Rows of their own below that.
     """
 
     title: str
@@ -62,7 +61,7 @@ class Hop:
     segments: tuple[Segment, ...]
     notes: tuple[tuple[Stage, str], ...] = ()
     remark: str = ""
-    detail: str = ""
+    details: tuple[str, ...] = ()
     children: tuple["Hop", ...] = ()
 
 
@@ -75,7 +74,8 @@ class Trace:
     tenant: str = ""
     version: str = ""
     outcome: str = ""
-    cost_usd: float | None = None
+    cost: str = ""
+    """An amount, or why there is none."""
 
 
 def heading(trace: Trace, title: str = "Request") -> Text:
@@ -83,7 +83,7 @@ def heading(trace: Trace, title: str = "Request") -> Text:
     parts = [f"trace {trace.trace_id}"]
     parts += [f"tenant {trace.tenant}"] if trace.tenant else []
     parts += [trace.outcome] if trace.outcome else []
-    parts += [dollars(trace.cost_usd)] if trace.cost_usd is not None else []
+    parts += [trace.cost] if trace.cost else []
     return Text.assemble((title, "bold"), "   ", ("   ".join(parts), ""))
 
 
@@ -130,8 +130,8 @@ def _hop(hop: Hop, canvas: _Canvas, *, depth: int) -> Iterator[Text]:
     unit = "ms  " if depth == 0 else ""
     label = f"{hop.service} {hop.title}".strip()
     yield canvas.row(label, depth, hop.duration_seconds, cells=cells, style="bold", note=unit + hop.remark)
-    if hop.detail:
-        detail = Text(f"{'  ' * (depth + 1)}{hop.detail}", "dim")
+    for text in hop.details:
+        detail = Text(f"{'  ' * (depth + 1)}{text}", "dim")
         detail.truncate(canvas.width, overflow="ellipsis")
         yield detail
     notes = dict(hop.notes)

@@ -66,6 +66,41 @@ class ObjectiveAnswer(TypedDict):
     bad: int
 
 
+class StageTime(Percentiles):
+    """Time of one stage, or of whole requests, in a bucket."""
+
+    total_seconds: float
+    """Of all requests of the bucket."""
+
+
+class StageBucket(TypedDict):
+    """Requests of one model that began in one stretch of time."""
+
+    start_seconds: float
+    """Seconds since the epoch."""
+    requests: int
+    duration: StageTime
+    stages: dict[str, StageTime]
+    """By stage; without those that no request had. Their totals sum to the duration's."""
+
+
+class ModelStages(TypedDict):
+    """One model's stages by time."""
+
+    service: str
+    model: str
+    version: str
+    buckets: list[StageBucket]
+
+
+class StagesAnswer(TypedDict):
+    """``/api/stages``."""
+
+    bucket_seconds: float | None
+    """Null where no request matches."""
+    models: list[ModelStages]
+
+
 class CostAnswer(TypedDict):
     """What one tenant's requests to a model cost; the tenant is the one that the entry hop names."""
 
@@ -126,8 +161,39 @@ class RequestAnswer(TypedDict):
     wall_seconds: float
     """When it began, seconds since the epoch."""
     duration_seconds: float
+    device: str
+    """Of its longest run; empty without one."""
     device_seconds: float
     cost_usd: float | None
+    """Marginal; null where a device that it used has no price."""
+    cost_method: str
+    """How its device time was found; empty where it used no device, or nobody knows."""
+    energy_joules: float | None
+    """Null where a device that it used tells no energy."""
+
+
+class RequestsAnswer(TypedDict):
+    """``/api/requests``."""
+
+    requests: list[RequestAnswer]
+    """Newest first."""
+    next: str | None
+    """What to ask for as ``after`` for the page that follows; null on the last one."""
+
+
+class DeviceStateAnswer(TypedDict):
+    """How the device of a hop's longest run was while it executed; null where nobody read it."""
+
+    device: str
+    utilization_ratio: float | None
+    """Mean, of the GPU or of the CPU host."""
+    sm_clock_hertz: float | None
+    temperature_celsius: float | None
+    """The highest."""
+    throttle_reasons: list[str] | None
+    """Of a GPU: why its clocks were held down; empty where they were not."""
+    throttled_seconds: float | None
+    """Time of the run in which clocks, or a CPU quota, held the device down."""
 
 
 class SegmentAnswer(TypedDict):
@@ -164,6 +230,8 @@ class ExecuteAnswer(TypedDict):
     duration_seconds: float
     device_seconds: float
     cost_usd: float | None
+    cost_method: str
+    energy_joules: float | None
 
 
 class HopAnswer(RequestAnswer):
@@ -185,6 +253,7 @@ class HopAnswer(RequestAnswer):
     bytes_out: int
     stages: dict[str, float]
     """Seconds by stage, exact; they sum to the duration."""
+    device_state: DeviceStateAnswer | None
     segments: list[SegmentAnswer]
     calls: list[CallAnswer]
     executes: list[ExecuteAnswer]
@@ -197,6 +266,11 @@ class TraceAnswer(TypedDict):
     kept: str
     """Why its trace was kept; empty where it was not."""
     cost_usd: float | None
-    """Of all hops."""
+    """Of all hops, marginal; null where a device has no price, or none was used."""
+    device_seconds: float
+    energy_joules: float | None
+    """Of all hops; null where a device tells none, or none was used."""
+    unpriced_devices: list[str]
+    """Devices that were used and have no price."""
     hops: list[HopAnswer]
     """By start."""

@@ -3,37 +3,28 @@
 Every statement is fetched to its end: a result that stays open blocks its connection.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
 
 import duckdb
 
-from inferometer.catalog.stages import ANSWERED, FAILED, Outcome
+from inferometer.catalog.stages import ANSWERED, FAILED
 from inferometer.errors import StateError
 from inferometer.fleet.thresholds import PICODOLLARS, Objective, Sli, Thresholds
 from inferometer.record.model import Flag
-from inferometer_exporters.recorder.answers import (
-    CostAnswer,
-    ObjectiveAnswer,
-    RequestAnswer,
-    SummaryAnswer,
-)
+from inferometer_exporters.recorder.answers import CostAnswer, ObjectiveAnswer, SummaryAnswer
 from inferometer_exporters.recorder.ledger_query import devices
 from inferometer_exporters.recorder.model_query import models
-from inferometer_exporters.recorder.reading import NAMED, OUTCOMES, SECOND, Cursor, rows
+from inferometer_exporters.recorder.reading import NAMED, SECOND, Cursor, rows
+from inferometer_exporters.recorder.request_query import slowest
 from inferometer_exporters.recorder.schema import VERSION
 
 __all__ = [
     "NAMED",
-    "ROW",
     "costs",
     "devices",
     "models",
     "objectives",
     "opened",
-    "recent",
-    "request_answer",
     "rows",
     "slowest",
     "summary",
@@ -132,72 +123,3 @@ def costs(cursor: Cursor, *, since_ns: int = 0) -> list[CostAnswer]:
         }
         for service, model, tenant, count, device, cost, unpriced in rows(cursor, sql, since=since_ns)
     ]
-
-
-ROW: Final = """
-    trace_hi, trace_lo, span_id, service, model, version, tenant, method, route, outcome, status, wall_ns, duration_ns,
-    device_ns, cost
-"""
-"""Columns of one request; ``request_answer`` reads them."""
-
-
-def request_answer(row: Sequence[Any]) -> RequestAnswer:
-    """An answer of a row of the columns `ROW`."""
-    hi, lo, span, service, model, version, tenant, method, route, outcome, status, wall, duration, device, cost = row
-    return {
-        "trace_id": f"{hi:016x}{lo:016x}",
-        "span_id": f"{span:016x}",
-        "service": service or "",
-        "model": model or "",
-        "version": version or "",
-        "tenant": tenant or "",
-        "method": method or "",
-        "route": route or "",
-        "outcome": OUTCOMES.get(outcome, str(outcome)),
-        "status": status,
-        "wall_seconds": wall / SECOND,
-        "duration_seconds": duration / SECOND,
-        "device_seconds": device / SECOND,
-        "cost_usd": None if cost is None else cost / PICODOLLARS,
-    }
-
-
-def slowest(cursor: Cursor, count: int, *, since_ns: int = 0) -> list[RequestAnswer]:
-    """The slowest requests of the fleet, slowest first."""
-    sql = f"""
-        select {ROW} from ({NAMED}) where (flags & {int(Flag.ENTRY)}) != 0
-        order by duration_ns desc limit {int(count)}
-    """  # noqa: S608 - constants and a number
-    return [request_answer(row) for row in rows(cursor, sql, since=since_ns)]
-
-
-def recent(
-    cursor: Cursor,
-    *,
-    since_ns: int = 0,
-    count: int = 100,
-    min_duration_ns: int = 0,
-    service: str = "",
-    model: str = "",
-    tenant: str = "",
-    outcome: str = "",
-) -> list[RequestAnswer]:
-    """The newest requests that match; an empty text matches all.
-
-    Raises:
-        ValueError: there is no such outcome.
-    """
-    code = Outcome[outcome.upper()] if outcome and outcome.upper() in Outcome.__members__ else None
-    if outcome and code is None:
-        raise ValueError(f"no outcome {outcome!r}; there are {', '.join(OUTCOMES.values())}")
-    sql = f"""
-        select {ROW} from ({NAMED})
-        where duration_ns >= $least and ($service = '' or service = $service) and ($model = '' or model = $model)
-          and ($tenant = '' or tenant = $tenant) and ($outcome < 0 or outcome = $outcome)
-        order by wall_ns desc limit {int(count)}
-    """  # noqa: S608 - constants and a number
-    found = rows(
-        cursor, sql, since=since_ns, least=min_duration_ns, service=service, model=model, tenant=tenant,
-        outcome=-1 if code is None else int(code),
-    )  # fmt: skip
-    return [request_answer(row) for row in found]

@@ -5,32 +5,31 @@ from typing import Any, Final
 
 import duckdb
 
+from inferometer.catalog.labels import METHOD
 from inferometer.catalog.stages import Stage
 from inferometer.fleet.thresholds import PICODOLLARS
 from inferometer.record.model import per_output_token
 from inferometer_exporters.columns.segments import segments
+from inferometer_exporters.device_state import reasons
 from inferometer_exporters.recorder.answers import (
     CallAnswer,
+    DeviceStateAnswer,
     ExecuteAnswer,
     HopAnswer,
     SegmentAnswer,
     TraceAnswer,
 )
-from inferometer_exporters.recorder.queries import ROW, request_answer, rows
+from inferometer_exporters.recorder.reading import rows
+from inferometer_exporters.recorder.request_query import MICROJOULES, NAMES, ROW, WIDTH, request_answer
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 
 _SECOND: Final = 10**9
 _HOPS: Final = f"""
-    select {ROW}, parent_id, start_ns, request_class, first_chunk_ns, first_token_ns,
-           coalesce(last_token_ns, duration_ns), tokens_in, tokens_out, bytes_in, bytes_out, segments,
-           {", ".join(STAGE_COLUMNS)}
-    from (
-        select requests.* exclude (labels, method), requests.method as cost_method, labels.service,
-               coalesce(nullif(labels.model, ''), labels.route) as model, labels.version, labels.tenant, labels.method,
-               labels.route, labels.class as request_class
-        from requests left join labels on labels.id = requests.labels
-        where trace_hi = $hi and trace_lo = $lo
-    ) order by start_ns
+    select {ROW}, r.parent_id, r.start_ns, labels.class, r.first_chunk_ns, r.first_token_ns,
+           coalesce(r.last_token_ns, r.duration_ns), r.tokens_in, r.tokens_out, r.bytes_in, r.bytes_out,
+           [r.utilization, r.sm_clock, r.temperature, r.throttle, r.throttled_ns]::DOUBLE[], r.segments,
+           {", ".join(f"r.{column}" for column in STAGE_COLUMNS)}
+    from requests as r {NAMES} where r.trace_hi = $hi and r.trace_lo = $lo order by r.start_ns
 """  # noqa: S608 - constants
 
 _CALLED: Final = """
@@ -102,7 +101,7 @@ class _Reader:
         )
         runs = self._of_trace(
             "executes",
-            "names.name, batch_id, batch_size, rows, start_ns, end_ns, device_ns, cost",
+            "names.name, batch_id, batch_size, rows, start_ns, end_ns, device_ns, cost, method, energy",
             "left join names on names.id = device",
         )
         callers = {call[0]: span for span, made in calls.items() for call in made}
@@ -111,31 +110,38 @@ class _Reader:
         )
         first = min(hop[_START] for hop in hops)
         answers = [_hop(hop, first, callers, calls, runs) for hop in hops]
-        costs = [answer["cost_usd"] for answer in answers]
-        known = [cost for cost in costs if cost is not None]
+        unpriced = {run["device"] for hop in answers for run in hop["executes"] if run["cost_usd"] is None}
         return {
             "trace_id": f"{trace_id:032x}",
             "kept": kept[0][0] if kept else "",
-            "cost_usd": sum(known) if len(known) == len(costs) else None,
+            "cost_usd": _total(answers, [answer["cost_usd"] for answer in answers]),
+            "device_seconds": sum(answer["device_seconds"] for answer in answers),
+            "energy_joules": _total(answers, [answer["energy_joules"] for answer in answers]),
+            "unpriced_devices": sorted(unpriced),
             "hops": answers,
         }
 
 
-_WIDTH: Final = len(ROW.split(","))
+def _total(hops: list[HopAnswer], parts: list[float | None]) -> float | None:
+    """The sum of what hops used; None where a part is unknown, and where no hop used a device."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) and any(hop["executes"] for hop in hops) else None
+
+
 _SPAN: Final = 2
-_START: Final = _WIDTH + 1
+_START: Final = WIDTH + 1
 _Grouped = dict[int, list[tuple[Any, ...]]]
 
 
 def _hop(hop: tuple[Any, ...], origin: int, callers: dict[int, int], calls: _Grouped, runs: _Grouped) -> HopAnswer:
-    parent, start, request_class, chunk, first, last, tokens_in, tokens_out, *rest = hop[_WIDTH:]
-    bytes_in, bytes_out, coded, *stages = rest
+    parent, start, request_class, chunk, first, last, tokens_in, tokens_out, *rest = hop[WIDTH:]
+    bytes_in, bytes_out, state, coded, *stages = rest
     # Both are times since the start, where 0 is a time like any other.
     each = None if first is None else per_output_token(start + first, start + last, tokens_out)
     span = hop[_SPAN]
     caller = callers.get(parent) if parent else None
     return {
-        **request_answer(hop[:_WIDTH]),
+        **request_answer(hop[:WIDTH]),
         "parent_span_id": "" if caller is None else f"{caller:016x}",
         "request_class": request_class or "",
         "start_seconds": (start - origin) / _SECOND,
@@ -147,9 +153,27 @@ def _hop(hop: tuple[Any, ...], origin: int, callers: dict[int, int], calls: _Gro
         "bytes_in": bytes_in,
         "bytes_out": bytes_out,
         "stages": {stage.label: ns / _SECOND for stage, ns in zip(Stage, stages, strict=True) if ns},
+        "device_state": _state(hop[_DEVICE], state),
         "segments": _segments(coded),
         "calls": [_call(call, start) for call in calls.get(span, ())],
         "executes": [_execute(run, start) for run in runs.get(span, ())],
+    }
+
+
+_DEVICE: Final = WIDTH - 5
+
+
+def _state(device: str | None, state: list[float | None]) -> DeviceStateAnswer | None:
+    if all(value is None for value in state):
+        return None
+    utilization, clock, temperature, throttle, throttled = state
+    return {
+        "device": device or "",
+        "utilization_ratio": utilization,
+        "sm_clock_hertz": clock,
+        "temperature_celsius": temperature,
+        "throttle_reasons": None if throttle is None else list(reasons(int(throttle))),
+        "throttled_seconds": None if throttled is None else throttled / _SECOND,
     }
 
 
@@ -180,7 +204,7 @@ def _call(call: tuple[Any, ...], origin: int) -> CallAnswer:
 
 
 def _execute(run: tuple[Any, ...], origin: int) -> ExecuteAnswer:
-    device, batch, size, amount, start, end, ns, cost = run
+    device, batch, size, amount, start, end, ns, cost, method, energy = run
     return {
         "device": device or "",
         "batch_id": f"{batch:016x}" if batch else "",
@@ -190,4 +214,6 @@ def _execute(run: tuple[Any, ...], origin: int) -> ExecuteAnswer:
         "duration_seconds": (end - start) / _SECOND,
         "device_seconds": ns / _SECOND,
         "cost_usd": None if cost is None else cost / PICODOLLARS,
+        "cost_method": "" if method is None else METHOD.values[method],
+        "energy_joules": None if energy is None else energy / MICROJOULES,
     }
