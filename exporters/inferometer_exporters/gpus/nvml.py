@@ -89,7 +89,7 @@ class Nvml:
         self._missed = 0
         self._searching = False
         """Something is lost, and a look for it is due."""
-        self._event_calls = self._calls(_ERRORS)
+        self._event_calls = Calls(_ERRORS, self._failures)
         self._events: Events | None = None
 
     def read(self) -> list[Reading]:
@@ -179,7 +179,7 @@ class Nvml:
         if self._events is not None:
             self._events.stop(0)
         gpus = self._present or ()
-        self._event_calls = self._calls(_ERRORS)
+        self._event_calls = Calls(_ERRORS, self._failures)
         self._events = Events(gpus, self._event_calls, self._xids, self._uncorrected) if gpus else None
 
     def _uncorrected(self, uuid: str) -> None:

@@ -66,6 +66,8 @@ class FakeDriver:
         self._loaded = ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
         self._loaded.fake_calls.restype = ctypes.c_long
         self._sources: list[Nvml] = []
+        self.ahead = 0.0
+        """Seconds that the sources' clock is ahead of the host's."""
         self.script("")
         self._loaded.fake_script(str(script).encode())
 
@@ -85,13 +87,18 @@ class FakeDriver:
 
     def nvml(self, **more) -> Nvml:
         """A source with short deadlines."""
-        given = {"call_seconds": 0.3, "round_seconds": 1.0, "find_seconds": 1.0} | more
+        given = {"call_seconds": 0.3, "round_seconds": 2.0, "find_seconds": 2.0, "monotonic": self.now} | more
         source = Nvml(**given)
         self._sources.append(source)
         return source
 
+    def now(self) -> float:
+        """The sources' clock, seconds."""
+        return time.monotonic() + self.ahead
+
     def close(self) -> None:
-        self.script("* error nvmlInitWithFlags 9")
+        # A wait for events ends at once when the driver was reloaded.
+        self.script("* error nvmlInitWithFlags 9", "* reload 99")
         for source in self._sources:
             source.close()
 
