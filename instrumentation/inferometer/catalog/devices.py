@@ -6,6 +6,7 @@ from inferometer.catalog.labels import (
     AS_OF,
     COMPUTE_SLICES,
     CONTAINER,
+    DAY,
     DEVICE,
     DEVICE_STATE,
     DRIVER,
@@ -14,6 +15,7 @@ from inferometer.catalog.labels import (
     LINK_DIRECTION,
     MIG_PROFILE,
     NAMESPACE,
+    NODE,
     PARENT,
     POD,
     PRICE_KIND,
@@ -63,6 +65,31 @@ PRICE_INFO: Final = Info(
     unit=Unit.COUNT,
     help="Source, date and kind of the device's price.",
     labels=(DEVICE, PRICE_SOURCE, AS_OF, PRICE_KIND),
+)
+PRICE_AS_OF: Final = Gauge(
+    name="device_price_as_of_timestamp_seconds",
+    unit=Unit.SECONDS,
+    help="Date of the device's price, since the epoch.",
+    labels=(DEVICE,),
+)
+NODE_GPU_COST: Final = Gauge(
+    # OpenCost's name, so that boards made for it work; its unit is US dollars per hour and GPU.
+    name="node_gpu_hourly_cost",
+    unit=Unit.COUNT,
+    help="OpenCost's series: US dollars per hour of one GPU of the host, the mean of its GPUs.",
+    labels=(NODE,),
+)
+BILL_CORRECTION: Final = Gauge(
+    name="device_bill_correction_usd",
+    unit=Unit.USD,
+    help="What the provider billed for the device and day more than `device_bill_usd_total` rose; negative if less.",
+    labels=(DEVICE, DAY),
+)
+BILL_RATIO: Final = Gauge(
+    name="device_bill_correction_ratio",
+    unit=Unit.RATIO,
+    help="What the provider billed for the device by what the ledger says, over the days that have a correction.",
+    labels=(DEVICE,),
 )
 UNPRICED: Final = Counter(
     name="device_unpriced_seconds_total",
