@@ -31,7 +31,6 @@ METHOD: Final = Label(name="method", help="How the share was found.", values=("s
 PRICE_SOURCE: Final = Label(name="source", help="Where a price comes from.", max_values=50)
 AS_OF: Final = Label(name="as_of", help="Date of a price.", max_values=50)
 DAY: Final = Label(name="day", help="Day (UTC) of a bill; the newest 62.", max_values=100)
-NODE: Final = Label(name="node", help="OpenCost's name of a host.", max_values=1000)
 PRICE_KIND: Final = Label(name="price_kind", help="Kind of price.", values=("on_demand", "spot", "reserved", "owned"))
 THROTTLE_REASON: Final = Label(
     name="reason",
