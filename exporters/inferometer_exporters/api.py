@@ -14,6 +14,8 @@
     `TraceAnswer`; 404 where nothing is recorded of it.
 ``/trace/{id}``
     The same as a page.
+``/api/compare?…``
+    `compare_api`.
 ``/api/cost…``
     Money: `inferometer_exporters.cost_api`.
 
@@ -33,7 +35,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inferometer.fleet.thresholds import Thresholds
-from inferometer_exporters import cost_api, parameters, request_api
+from inferometer_exporters import compare_api, cost_api, parameters, request_api
 from inferometer_exporters.front_page import front_page
 from inferometer_exporters.html_page import CONTENT_SECURITY_POLICY
 from inferometer_exporters.recorder import queries
@@ -87,6 +89,7 @@ class Api:
                 Route("/api/slowest", self._slowest),
                 Route("/api/trace/{trace_id}", self._trace),
                 Route("/trace/{trace_id}", self._page),
+                *compare_api.routes(self._answer),
                 *cost_api.routes(self._answer),
                 *request_api.routes(self._answer, self._wall_ns),
             ],

@@ -15,7 +15,7 @@ _STAGES: Final = {int(stage): stage.label for stage in Stage}
 _KINDS: Final = {int(kind): kind.label for kind in Kind}
 
 _LAST_TOKEN: Final = "coalesce(last_token_ns, duration_ns)"
-_PER_OUTPUT_TOKEN: Final = f"""
+PER_OUTPUT_TOKEN: Final = f"""
     case when tokens_out > 1 and {_LAST_TOKEN} > first_token_ns
     then ({_LAST_TOKEN} - first_token_ns) // (tokens_out - 1) end
 """
@@ -29,7 +29,7 @@ def models(cursor: Cursor, *, since_ns: int = 0) -> list[ModelAnswer]:
     sql = f"""
         select service, model, version, count(*), quantile_cont(duration_ns, {quantiles}),
                quantile_cont(first_chunk_ns, {quantiles}), quantile_cont(first_token_ns, {quantiles}),
-               quantile_cont({_PER_OUTPUT_TOKEN}, {quantiles}), sum(tokens_in), sum(tokens_out),
+               quantile_cont({PER_OUTPUT_TOKEN}, {quantiles}), sum(tokens_in), sum(tokens_out),
                sum(duration_ns), sum(device_ns), sum(cost), count(*) filter (cost is null), {stages}
         from ({NAMED}) group by 1, 2, 3 order by quantile_cont(duration_ns, 0.99) desc
     """  # noqa: S608 - constants
