@@ -108,7 +108,8 @@ class Account:
         """The device used that much energy between two readings, in ns; energy of settled time is nobody's."""
         if self.meter is None:
             self.meter = Meter()
-        self.energies[State.UNOBSERVED] += self.meter.add(begin, end, microjoules, self.since)
+        settled = end if self.closed else self.since
+        self.energies[State.UNOBSERVED] += self.meter.add(begin, end, microjoules, settled)
 
     def become(self, device: Device, rate: Rate | None) -> None:
         """It is known better what the device is, or what it costs: from here on."""
@@ -140,18 +141,16 @@ class Account:
 
     def reopen(self, now: int, gap: int) -> None:
         """Go on after a boot of the host, on another clock: *gap* ns of it nobody watched."""
-        self.earlier = self.wall
-        self.opened = self.since = now - gap
-        self.users.clear()
         self._forget_energy()
-        if self.closed:
-            self.skip(now)
-            return
-        self.enter({State.UNOBSERVED: gap})
+        self.users.clear()
+        self.earlier = self.wall
+        self.opened = self.since = now if self.closed else now - gap
+        if not self.closed:
+            self.enter({State.UNOBSERVED: gap})
 
     def _forget_energy(self) -> None:
         if self.meter is not None:
-            self.energies[State.UNOBSERVED] += self.meter.rest()
+            self.energies[State.UNOBSERVED] += self.meter.rest(self.since)
 
     def to_json(self) -> dict[str, Any]:
         """The form in which it stands in the state file; the rate is not part of it."""

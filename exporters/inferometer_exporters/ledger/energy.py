@@ -83,9 +83,13 @@ class Meter:
         used, ns = self._idle
         return min(microjoules, used * quiet // ns) if quiet < span else microjoules
 
-    def rest(self) -> int:
-        """Forget everything that waits; microjoules that nobody will ever ask for."""
-        left = sum(span.microjoules for span in self._spans)
+    def waiting(self, since: int) -> int:
+        """Microjoules of time after *since* in ns, up to which the ledger has settled the device."""
+        return sum(span.microjoules - span.until(since) for span in self._spans)
+
+    def rest(self, since: int) -> int:
+        """Forget what waits; microjoules of time after *since* that nobody will ask for."""
+        left = self.waiting(since)
         self._spans.clear()
         return left
 
