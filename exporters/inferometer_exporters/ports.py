@@ -95,23 +95,38 @@ def open_frames(address: Address, access: Access) -> Listener:
     return listen_tcp(address.host, address.port, tls=context)
 
 
-def open_receivers(ports: Ports, inbox: Inbox, tally: Tally) -> tuple[Receivers | None, list[str]]:
+def open_receivers(
+    ports: Ports, inbox: Inbox, tally: Tally, trace_store: Endpoint | None
+) -> tuple[Receivers | None, list[str]]:
     """Open the ports of OTLP, and say which of them are done without.
 
+    Args:
+        ports: where they are.
+        inbox: where spans wait for a pass.
+        tally: counts what was taken and refused.
+        trace_store: where spans go; it cannot be where they come from.
+
     Raises:
-        RefusedError: an address that somebody asked for is taken, or a certificate cannot be used.
+        RefusedError: an address that somebody asked for is taken or the trace store's, or a certificate cannot be used.
     """
     notes: list[str] = []
-    grpc = _free(ports.otlp_grpc, "OTLP over gRPC", notes)
-    http = _free(ports.otlp_http, "OTLP over HTTP", notes)
+    grpc = _usable(ports.otlp_grpc, "OTLP over gRPC", trace_store, notes)
+    http = _usable(ports.otlp_http, "OTLP over HTTP", trace_store, notes)
     if grpc is None and http is None:
         return None, notes
     where = Where(grpc=grpc, http=http)
     return Receivers(where, inbox, tally, ports.access), notes
 
 
-def _free(address: Address | None, what: str, notes: list[str]) -> tuple[str, int] | None:
+def _usable(
+    address: Address | None, what: str, trace_store: Endpoint | None, notes: list[str]
+) -> tuple[str, int] | None:
     if address is None:
+        return None
+    if trace_store is not None and trace_store.port == address.port and is_loopback(trace_store.host):
+        if not address.is_optional:
+            raise RefusedError(f"{address}: {what} cannot come in where traces go, which is {trace_store.url}")
+        notes.append(f"{address} is where traces go: {what} is not received")
         return None
     if address.is_optional:
         try:
@@ -120,21 +135,6 @@ def _free(address: Address | None, what: str, notes: list[str]) -> tuple[str, in
             notes.append(f"{address} is taken: {what} is not received")
             return None
     return address.host, address.port
-
-
-def check_no_loop(endpoint: Endpoint | None, receivers: Receivers | None) -> None:
-    """See to it that spans are not sent to where they come from.
-
-    Raises:
-        RefusedError: the trace store is this sidecar.
-    """
-    if endpoint is None or receivers is None:
-        return
-    if is_loopback(endpoint.host) and endpoint.port in {receivers.grpc_port, receivers.http_port}:
-        raise RefusedError(
-            f"traces would go to {endpoint.url}, which is this sidecar: name the trace store (--otlp), "
-            "or take spans in elsewhere (--otlp-grpc, --otlp-http)"
-        )
 
 
 class ApiServer:

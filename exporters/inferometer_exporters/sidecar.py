@@ -41,7 +41,6 @@ from inferometer_exporters.ports import (
     Address,
     ApiServer,
     Ports,
-    check_no_loop,
     exposed,
     open_frames,
     open_receivers,
@@ -136,10 +135,9 @@ class Sidecar:
                 listeners.append(open_frames(settings.ports.frames_tcp, access))
                 undo.callback(listeners[1].close)
             self._listeners = listeners
-            self.receivers, self.notes = open_receivers(settings.ports, inbox, tally)
+            self.receivers, self.notes = open_receivers(settings.ports, inbox, tally, settings.otlp)
             if self.receivers is not None:
                 undo.callback(self.receivers.close)
-            check_no_loop(settings.otlp, self.receivers)
             listening = [("--metrics", settings.metrics), ("--api", settings.api), *settings.ports.all()]
             self.notes += exposed(listening, access)
             self.recorder = Recorder(settings.state / FILE_NAME, settings.bounds)

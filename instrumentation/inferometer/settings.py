@@ -63,7 +63,16 @@ class Settings:
     host: str = field(default_factory=socket.gethostname)
     """INFEROMETER_HOST: name of this host, and of its CPU as a billed device; without it the host's own."""
     sidecar: str = ""
-    """INFEROMETER_SIDECAR: ``unix:///path`` or ``tcp://host:port``; empty means: find one, or elect an Intake."""
+    """INFEROMETER_SIDECAR: ``unix:///path``, ``tcp://host:port`` or, with TLS, ``tls://host:port``; empty means: find
+    one, or elect an Intake."""
+    sidecar_token_file: Path | None = None
+    """INFEROMETER_SIDECAR_TOKEN_FILE: file of the token that the sidecar's TCP ports ask for; commands show it, too."""
+    sidecar_certificate: Path | None = None
+    """INFEROMETER_SIDECAR_CERTIFICATE: PEM file of the authority that vouches for the sidecar; else the system's."""
+    sidecar_client_certificate: Path | None = None
+    """INFEROMETER_SIDECAR_CLIENT_CERTIFICATE: PEM file with which this process shows who it is."""
+    sidecar_client_key: Path | None = None
+    """INFEROMETER_SIDECAR_CLIENT_KEY: PEM file of its key, where it is not in the same."""
     metrics: str = "127.0.0.1:9464"
     """INFEROMETER_METRICS: ``host:port`` of ``/metrics`` where there is no sidecar; port 0 is a free one."""
     runtime_dir: Path = field(default_factory=lambda: _runtime_dir(os.environ))
@@ -164,10 +173,10 @@ def _count(low: int, high: int) -> Callable[[str], int]:
 
 
 def _address(text: str) -> str:
-    host_port = re.fullmatch(r"tcp://[^/\s]+:(\d{1,5})", text)
+    host_port = re.fullmatch(r"(?:tcp|tls)://[^/\s]+:(\d{1,5})", text)
     if (host_port and 0 < int(host_port[1]) <= 65535) or re.fullmatch(r"unix:///?\S+", text):  # noqa: PLR2004 - TCP
         return text
-    raise ValueError("unix:///path or tcp://host:port is right")
+    raise ValueError("unix:///path, tcp://host:port or tls://host:port is right")
 
 
 def _host_port(text: str) -> str:
@@ -204,6 +213,10 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "INFEROMETER_REGION": ("region", _text),
     "INFEROMETER_HOST": ("host", _text),
     "INFEROMETER_SIDECAR": ("sidecar", _address),
+    "INFEROMETER_SIDECAR_TOKEN_FILE": ("sidecar_token_file", _absolute),
+    "INFEROMETER_SIDECAR_CERTIFICATE": ("sidecar_certificate", _absolute),
+    "INFEROMETER_SIDECAR_CLIENT_CERTIFICATE": ("sidecar_client_certificate", _absolute),
+    "INFEROMETER_SIDECAR_CLIENT_KEY": ("sidecar_client_key", _absolute),
     "INFEROMETER_METRICS": ("metrics", _host_port),
     "INFEROMETER_RUNTIME_DIR": ("runtime_dir", _absolute),
     "INFEROMETER_TENANT_HEADER": ("tenant_header", _header),

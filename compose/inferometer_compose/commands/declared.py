@@ -132,6 +132,27 @@ def sidecar(
         ),
     ] = None,
     replay: Annotated[Path | None, typer.Option(help="Recorded GPU readings, for hosts without a GPU.")] = None,
+    otlp_grpc: Annotated[
+        str | None, typer.Option(help="Where spans come in over gRPC, or off; else 127.0.0.1:4317, where that is free.")
+    ] = None,
+    otlp_http: Annotated[
+        str | None, typer.Option(help="Where spans come in over HTTP, or off; else 127.0.0.1:4318, where that is free.")
+    ] = None,
+    frames_tcp: Annotated[
+        str | None, typer.Option(help="Where frames come in over TCP, such as 127.0.0.1:9466; not at all without it.")
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="INFEROMETER_SIDECAR_TOKEN_FILE",
+            help="File of the token that every TCP port asks for.",
+        ),
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file: every TCP port speaks TLS with it.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key, where it is another.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="PEM file: only clients with a certificate of this authority are heard.")
+    ] = None,
     instance_type: Annotated[
         str,
         typer.Option(
@@ -158,6 +179,15 @@ def sidecar(
             gpu=gpu,
             gpu_pages=gpu_page or (),
             replay=replay,
+            ports=command.PortOptions(
+                otlp_grpc=otlp_grpc,
+                otlp_http=otlp_http,
+                frames_tcp=frames_tcp,
+                token_file=token_file,
+                tls_cert=tls_cert,
+                tls_key=tls_key,
+                tls_client_ca=tls_client_ca,
+            ),
             with_stdin=with_stdin,
             instance_type=instance_type,
             price_kind=price_kind,

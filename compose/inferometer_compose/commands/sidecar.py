@@ -6,18 +6,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inferometer.access import Access, Certificates, Token
+from inferometer.errors import RefusedError
 from inferometer.fleet.model import PriceKind
 from inferometer.otlp.endpoint import Endpoint
 from inferometer.settings import Settings
 from inferometer_compose.beside.folders import state_folder
 from inferometer_exporters.gpus.choice import GpuChoice
 from inferometer_exporters.pages.fetch import PageUrl
+from inferometer_exporters.ports import LOOPBACK, Address, Ports
 from inferometer_exporters.prices import Placing
-from inferometer_exporters.ports import Address
 from inferometer_exporters.sidecar import SidecarSettings
 from inferometer_exporters.sidecar import run as run_sidecar
 
 SOCKET_NAME = "sidecar.sock"
+_OFF = "off"
+_OTLP_GRPC, _OTLP_HTTP = 4317, 4318
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortOptions:
+    """What the command line said of TCP ports."""
+
+    otlp_grpc: str | None = None
+    otlp_http: str | None = None
+    frames_tcp: str | None = None
+    token_file: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +50,7 @@ class Options:
     gpu: GpuChoice = GpuChoice.AUTO
     gpu_pages: Sequence[str] = ()
     replay: Path | None
+    ports: PortOptions = PortOptions()
     with_stdin: bool = False
     instance_type: str = ""
     price_kind: PriceKind = PriceKind.ON_DEMAND
@@ -68,5 +86,35 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
         gpu=options.gpu,
         gpu_pages=tuple(PageUrl.parse(url) for url in options.gpu_pages),
         replay=options.replay,
+        ports=ports_of(options.ports),
+        region=own.region,
         placing=Placing(region=own.region, instance_type=options.instance_type, kind=options.price_kind),
     )
+
+
+def ports_of(options: PortOptions) -> Ports:
+    """The TCP ports: spans come in on loopback unless told otherwise, frames only where told.
+
+    Raises:
+        RefusedError: an address is none, or a token or a certificate is missing what it needs.
+    """
+    if options.tls_cert is None and (options.tls_key is not None or options.tls_client_ca is not None):
+        raise RefusedError("--tls-key and --tls-client-ca are of no use without --tls-cert")
+    certificates = None
+    if options.tls_cert is not None:
+        certificates = Certificates(
+            certificate=options.tls_cert, key=options.tls_key, client_authority=options.tls_client_ca
+        )
+    token = None if options.token_file is None else Token.read(options.token_file)
+    return Ports(
+        otlp_grpc=_address(options.otlp_grpc, _OTLP_GRPC),
+        otlp_http=_address(options.otlp_http, _OTLP_HTTP),
+        frames_tcp=None if options.frames_tcp in {None, _OFF} else Address.parse(str(options.frames_tcp)),
+        access=Access(token=token, certificates=certificates),
+    )
+
+
+def _address(said: str | None, usual: int) -> Address | None:
+    if said is None:
+        return Address(LOOPBACK, usual, is_optional=True)
+    return None if said == _OFF else Address.parse(said)

@@ -1,14 +1,26 @@
 """Where a process with these settings would send its records, and who listens there now."""
 
 import json
+import os
+import secrets
 import socket
 import stat
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from inferometer.errors import InferometerError
 from inferometer.intake.local import WHERE_NAME
-from inferometer.recorder.destination import INTAKE_SOCKET, SIDECAR_SOCKET, connect
+from inferometer.recorder import process
+from inferometer.recorder.connection import Connection
+from inferometer.recorder.destination import INTAKE_SOCKET, SIDECAR_SOCKET, connect, shown_token
 from inferometer.settings import Settings
+from inferometer.version import VERSION
+from inferometer.wire.message import Hello
+
+_ANSWER_SECONDS: Final = 0.5
+"""A refusal comes at once; so long the doctor waits for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +38,44 @@ class Destination:
 
 def look(settings: Settings) -> Destination:
     """Where records go. Tries to connect, changes nothing."""
-    return _configured(settings.sidecar) if settings.sidecar else _found(settings)
+    return _configured(settings) if settings.sidecar else _found(settings)
 
 
-def _configured(address: str) -> Destination:
+def _configured(settings: Settings) -> Destination:
+    address = settings.sidecar
     says = f"the sidecar at {address}, which listens"
-    problems = []
-    if not _listens(address):
+    try:
+        problems = _refused(settings)
+    except (InferometerError, OSError) as error:
+        problems = [f"{error}: records wait in memory, bounded"]
+    if problems:
         says = f"the sidecar at {address}, as INFEROMETER_SIDECAR says"
-        problems = [f"nobody listens at {address}: records wait in memory, bounded, until a sidecar runs there"]
     return Destination(kind="sidecar", address=address, says=says, problems=problems)
+
+
+def _refused(settings: Settings) -> list[str]:
+    """Why the configured sidecar takes no records; nothing where it hears us."""
+    sock = connect(settings.sidecar, settings)
+    if sock is None:
+        return [f"nobody listens at {settings.sidecar}: records wait in memory, bounded, until a sidecar runs there"]
+    hello = Hello(
+        worker_id=secrets.token_bytes(16),
+        pid=os.getpid(),
+        service=settings.service,
+        sdk_version=VERSION,
+        boot_id=process.boot_id(),
+        host=settings.host,
+        start_ns=time.monotonic_ns(),
+        monotonic_ns=time.monotonic_ns(),
+        token=shown_token(settings),
+    )
+    connection = Connection(sock, hello)
+    try:
+        # Who is not refused hears nothing: an acknowledgement follows a frame.
+        connection.read(_ANSWER_SECONDS)
+    finally:
+        connection.close()
+    return []
 
 
 def _found(settings: Settings) -> Destination:

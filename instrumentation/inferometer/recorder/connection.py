@@ -11,6 +11,9 @@ from inferometer.wire.message import Hello, Reader, Type, acked, pack
 
 SEND_SECONDS: Final = 1.0
 _CHUNK: Final = 65_536
+_TLS_WANTS_MORE: Final = 2
+"""``ssl.SSL_ERROR_WANT_READ``: the module is loaded only where TLS is spoken. As a number of the system it means that
+a file is missing, which reading a socket never says."""
 
 
 class Connection:
@@ -51,7 +54,9 @@ class Connection:
         """
         deadline = time.monotonic() + seconds
         while self._readable(max(deadline - time.monotonic(), 0.0)):
-            data = self._sock.recv(_CHUNK)
+            data = self._received()
+            if data is None:
+                continue
             if not data:
                 raise ConnectionResetError("the Intake closed the connection")
             before = self.acknowledged
@@ -65,7 +70,22 @@ class Connection:
         """Close the socket."""
         self._sock.close()
 
+    def _received(self) -> bytes | None:
+        """What is there; None where TLS had something to say to itself only."""
+        self._sock.settimeout(0.0)
+        try:
+            return self._sock.recv(_CHUNK)
+        except OSError as error:
+            if isinstance(error, BlockingIOError) or error.errno == _TLS_WANTS_MORE:
+                return None
+            raise
+        finally:
+            self._sock.settimeout(SEND_SECONDS)
+
     def _readable(self, seconds: float) -> bool:
+        # What TLS has decrypted already wakes no poll.
+        if getattr(self._sock, "pending", int)():
+            return True
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         return bool(poll.poll(seconds * 1000))

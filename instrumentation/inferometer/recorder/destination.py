@@ -31,13 +31,22 @@ class Elect(Protocol):
         """Hold the Intake from now on; None where another process holds it."""
 
 
-def connect(address: str) -> socket.socket | None:
-    """A connection to ``unix:///path`` or ``tcp://host:port``; None where nobody listens."""
+def connect(address: str, settings: Settings | None = None) -> socket.socket | None:
+    """A connection to ``unix:///path``, ``tcp://host:port`` or ``tls://host:port``; None where nobody listens.
+
+    Args:
+        address: whom to.
+        settings: have the files of TLS.
+
+    Raises:
+        RefusedError: over TLS one of both does not trust the other, or a file of it cannot be used.
+    """
     scheme, _, rest = address.partition("://")
     try:
-        if scheme == "tcp":
+        if scheme in {"tcp", "tls"}:
             host, _, port = rest.rpartition(":")
-            return socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS)
+            sock = socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS)
+            return sock if scheme == "tcp" else _encrypted(sock, host.strip("[]"), settings or Settings())
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     except OSError:
         return None
@@ -48,6 +57,40 @@ def connect(address: str) -> socket.socket | None:
         sock.close()
         return None
     return sock
+
+
+def _encrypted(sock: socket.socket, host: str, settings: Settings) -> socket.socket:
+    import ssl  # noqa: PLC0415  # a process whose sidecar is on its host does without
+
+    from inferometer.access import client_context  # noqa: PLC0415  # the same
+
+    try:
+        context = client_context(
+            settings.sidecar_certificate, settings.sidecar_client_certificate, settings.sidecar_client_key
+        )
+        return context.wrap_socket(sock, server_hostname=host)
+    except RefusedError:
+        sock.close()
+        raise
+    except ssl.SSLError as error:
+        sock.close()
+        why = getattr(error, "verify_message", "") or error.reason or str(error)
+        raise RefusedError(f"no TLS with the sidecar at {host}: {why}") from error
+
+
+def shown_token(settings: Settings) -> str:
+    """The token that the configured sidecar's TCP port asks for; empty where there is none to show.
+
+    It is read each time, so that a new one needs no restart.
+
+    Raises:
+        RefusedError: the file cannot be read.
+    """
+    if settings.sidecar_token_file is None or not settings.sidecar.startswith(("tcp://", "tls://")):
+        return ""
+    from inferometer.access import Token  # noqa: PLC0415  # few processes need one
+
+    return Token.read(settings.sidecar_token_file).text
 
 
 def private_directory(path: Path) -> Path:
@@ -84,11 +127,11 @@ class Destination:
         """A connection to who takes frames now, or None.
 
         Raises:
-            RefusedError: the runtime directory is not ours alone.
+            RefusedError: the runtime directory is not ours alone, or TLS does not come about.
         """
         if self._settings.sidecar:
             self.is_sidecar = True
-            return connect(self._settings.sidecar)
+            return connect(self._settings.sidecar, self._settings)
         directory = private_directory(self._settings.runtime_dir)
         sock = self.sidecar()
         if sock is None:
@@ -98,6 +141,14 @@ class Destination:
             if self._local is not None:
                 sock = connect(f"unix://{directory / INTAKE_SOCKET}")
         return sock
+
+    def token(self) -> str:
+        """What to show the last connection's other side; empty where it asks for nothing.
+
+        Raises:
+            RefusedError: the file of it cannot be read.
+        """
+        return shown_token(self._settings) if self.is_sidecar else ""
 
     def sidecar(self) -> socket.socket | None:
         """A connection to the sidecar of the runtime directory, or None."""

@@ -161,8 +161,13 @@ class Flusher:
     def _adopt(self, sock: socket.socket) -> None:
         """Greet who listens there, and send it everything that nobody acknowledged."""
         try:
-            self._connection = Connection(sock, self._worker.hello())
+            self._connection = Connection(sock, self._worker.hello(self._destination.token()))
         except OSError:
+            return
+        except InferometerError as error:
+            sock.close()
+            self._say(str(error))
+            self._retry_at = time.monotonic() + REFUSED_SECONDS
             return
         for _, frame in self._unacknowledged:
             if self._connection is None:

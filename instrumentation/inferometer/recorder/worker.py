@@ -166,8 +166,8 @@ class Worker:
             self.shapes.service = name
             self.timeout_ns = self._timeout_of(name)
 
-    def hello(self) -> Hello:
-        """The first message on a connection."""
+    def hello(self, token: str = "") -> Hello:
+        """The first message on a connection, with the token that the other side asks for."""
         return Hello(
             worker_id=self.worker_id,
             pid=os.getpid(),
@@ -177,6 +177,8 @@ class Worker:
             host=self.settings.host,
             start_ns=self._start_ns,
             names=self.shapes.all(),
+            monotonic_ns=time.monotonic_ns(),
+            token=token,
         )
 
     def add_queue(self, key: int, depth: Callable[[], tuple[str, int]]) -> None:
