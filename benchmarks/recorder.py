@@ -2,9 +2,9 @@
 
 ``python benchmarks/recorder.py [--requests 1000000] [--rows 4000] [--keep FILE]``
 
-A day of a fleet of six models, a third of them gateways, in passes of ``--rows`` requests, through `Recorder.write` with
-the sidecar's own settings. Questions are asked in a fresh process, as CPU time (user and system, all threads), median
-of five. Targets: 200 MiB resident with 1M requests, 300 ms of CPU for any answer of the API.
+A day of a fleet of six models, a third of them gateways, in passes of ``--rows`` requests, through `Recorder.write`
+with the sidecar's own settings. Questions are asked in a fresh process, as CPU time (user and system, all threads),
+median of five. Targets: 200 MiB resident with 1M requests, 300 ms of CPU for any answer of the API.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import numpy as np
 
 from inferometer.catalog.stages import Stage
 from inferometer.fleet.thresholds import Objective, Sli, Thresholds
+from inferometer_exporters import sidecar  # noqa: F401 - all that a sidecar imports is resident, too
 from inferometer_exporters.columns.segments import DURATION_SHIFT, MERGED_SHIFT, STAGE_SHIFT
 from inferometer_exporters.ledger.account import State
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
@@ -34,8 +35,9 @@ TENANTS = 5
 WALL = 1_790_000_000 * SECOND
 CPU_TARGET_SECONDS = 0.3
 RESIDENT_TARGET_MIB = 200
-PASSES_PER_LEDGER_ENTRY = 1
+PASSES_PER_ENTRY = 4
 MIB = 1 << 20
+OK = 200
 THRESHOLDS = Thresholds(
     objectives=tuple(
         Objective(
@@ -160,6 +162,8 @@ def ledger(wall_ns, spent):
         "price_kind": np.array(["reserved"] * count, object),
         "price_source": np.array(["contract"] * count, object),
         "price_as_of": np.array(["2026-10-01"] * count, object),
+        "kind": np.array(["gpu"] * count, object),
+        "model": np.array(["NVIDIA H100 80GB HBM3"] * count, object),
     }
 
 
@@ -170,9 +174,7 @@ def fill(path, args):
         for tenant in range(TENANTS):
             route = f"/m{model}"
             name = "" if model % 3 == 0 else f"m{model}"
-            recorder.labels.number(
-                ("svc", name, "v1", "", f"t{tenant}", "", "POST", route, f"t{tenant}")
-            )
+            recorder.labels.number(("svc", name, "v1", "", f"t{tenant}", "", "POST", route, f"t{tenant}"))
     for name in ("GPU-1", "GPU-2", "127.0.0.1:8101", "POST"):
         recorder.names.number((name,))
     for pid in range(4):
@@ -185,11 +187,11 @@ def fill(path, args):
         count = min(args.rows, args.requests - stored)
         rows = requests(random, count, (np.arange(stored, stored + count) * step).astype(np.int64))
         at = WALL + (stored + count) * step
-        batches = {
-            "requests": rows, "executes": executes(rows), "calls": calls(rows),
-            "ledger": ledger(at, (stored + count) * step),
-        }  # fmt: skip
+        batches = {"requests": rows, "executes": executes(rows), "calls": calls(rows)}
         passes += 1
+        # Entries are made each second, passes up to four times as often.
+        if not passes % PASSES_PER_ENTRY:
+            batches["ledger"] = ledger(at, (stored + count) * step)
         began = time.process_time_ns()
         recorder.write(passes, batches)
         if not passes % 20:
@@ -215,9 +217,9 @@ def rss():
 
 def questions(path):
     """Every view of the API on a filled recorder: name -> median CPU seconds; resident memory after all of them."""
-    from starlette.testclient import TestClient  # noqa: PLC0415 - not part of what is measured while filling
+    from starlette.testclient import TestClient
 
-    from inferometer_exporters.api import Api  # noqa: PLC0415 - the same
+    from inferometer_exporters.api import Api
 
     recorder = Recorder(path, Bounds())
     end = recorder.cursor().execute("select max(wall_ns) from requests").fetchall()[0][0]
@@ -232,9 +234,7 @@ def questions(path):
                 began = time.process_time()
                 answer = client.get(url.format(trace=f"{hi:016x}{lo:016x}"))
                 took.append(time.process_time() - began)
-                if answer.status_code != 200:
-                    raise SystemExit(f"{url}: {answer.status_code} {answer.text[:300]}")
-            found[url] = statistics.median(took), len(answer.content)
+            found[url] = statistics.median(took), len(answer.content), answer.status_code
     resident, peak = rss()
     recorder.close()
     return {"questions": found, "resident_mib": resident, "peak_mib": peak}
@@ -244,9 +244,14 @@ URLS = (
     "/api/summary",
     "/api/summary?since_seconds=3600",
     "/api/slowest?n=20",
+    "/api/stages",
+    "/api/stages?since_seconds=3600&bucket_seconds=60",
+    "/api/cost?by=model,tenant",
+    "/api/cost?by=model&since_seconds=3600",
     "/api/requests?n=100",
     "/api/requests?n=100&tenant=t1&outcome=server_error",
     "/api/requests?n=100&model=m2&min_seconds=0.05",
+    "/api/requests?n=100&stage=queue&min_share=0.6&min_cost_usd=0.00001",
     "/api/trace/{trace}",
     "/",
     "/trace/{trace}",
@@ -277,16 +282,18 @@ def main():
                 f"  file     {wrote['bytes'] / wrote['rows']:>9,.0f} bytes a request ({wrote['bytes'] / MIB:.0f} MiB)\n"
                 f"  resident {resident:>9,.0f} MiB after, {wrote['peak_mib']:.0f} at most"
             )
-        done = subprocess.run(  # noqa: S603 - this file
+        done = subprocess.run(
             [sys.executable, __file__, "--ask", str(path)], capture_output=True, text=True, check=True
         )
     asked = json.loads(done.stdout)
     print(f"questions: resident {asked['resident_mib']:,.0f} MiB after all of them, {asked['peak_mib']:.0f} at most")
-    for url, (seconds, size) in asked["questions"].items():
-        print(f"  {seconds * 1e3:>7.0f} ms of CPU  {size / 1024:>7.1f} KiB  {url}")
-    slowest = max(seconds for seconds, _ in asked["questions"].values())
+    for url, (seconds, size, status) in asked["questions"].items():
+        refused = "" if status == OK else f"  refused: {status}"
+        print(f"  {seconds * 1e3:>7.0f} ms of CPU  {size / 1024:>7.1f} KiB  {url}{refused}")
+    slowest = max(seconds for seconds, _, _ in asked["questions"].values())
+    answered = all(status == OK for *_, status in asked["questions"].values())
     resident = max(resident, asked["resident_mib"])
-    return 0 if slowest <= CPU_TARGET_SECONDS and resident <= RESIDENT_TARGET_MIB else 1
+    return 0 if answered and slowest <= CPU_TARGET_SECONDS and resident <= RESIDENT_TARGET_MIB else 1
 
 
 if __name__ == "__main__":

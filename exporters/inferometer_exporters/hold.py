@@ -15,7 +15,6 @@ from inferometer_exporters.device_state import unread
 from inferometer_exporters.ledger.runs import mixed
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 from inferometer_exporters.recorder.store import SEGMENTS
-from inferometer_exporters.recorder.tables import told
 
 _HELD: Final = "sidecar.held"
 RAN_FROM: Final = "ran_from"
@@ -118,7 +117,7 @@ class Hold:
         np.add.at(device_ns, of, runs["ns"][known])
         np.add.at(cost, of, runs["picodollars"][known])
         np.add.at(unpriced, of, 1 - priced[known])
-        joules = told(runs, "microjoules")[known]
+        joules = runs["microjoules"][known]
         np.add.at(energy, of, joules)
         np.add.at(unmeasured, of, joules < 0)
         # Of several runs the longest speaks for the request: written last, it stays.
@@ -134,7 +133,7 @@ class Hold:
         rows["cost"] = np.where((unpriced > 0) | untold, -1, cost)
         rows["energy"] = np.where((unmeasured > 0) | untold, -1, energy)
         rows["method"] = np.full(count, -1, np.int64)
-        rows["method"][row[longest]] = told(runs, "method")[longest]
+        rows["method"][row[longest]] = runs["method"][longest]
         rows |= unread(count)
         return rows, row
 

@@ -231,6 +231,17 @@ def test_a_question_that_takes_too_long_is_ended(filled):
     cursor.close()
 
 
+def test_a_question_that_takes_too_much_memory_is_ended(filled):
+    cursor = filled.recorder.cursor()
+    # Lists do not leave memory while they are made.
+    greedy = "select list(a.range) from range(100000000) a"
+    with pytest.raises(LateError, match="takes more memory than there is for it"), deadline(cursor, 60):
+        rows(cursor, greedy)
+
+    assert rows(cursor, "select 1") == [(1,)]
+    cursor.close()
+
+
 def test_an_answer_that_takes_too_long_is_a_503_with_what_to_do(filled, make, monkeypatch):
     monkeypatch.setattr(request_api, "matching", lambda cursor, *_, **__: rows(cursor, FOREVER))
     api = Api(filled.recorder.cursor, make.THRESHOLDS, healthy=lambda: True, seconds=0.1)

@@ -14,7 +14,7 @@ _AGAIN_SECONDS: Final = 0.05
 
 
 class LateError(StateError):
-    """A question to the recorder took longer than it may."""
+    """A question to the recorder took longer, or more memory, than it may."""
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def deadline(cursor: Cursor, seconds: float) -> Iterator[None]:
     """Interrupt what *cursor* does when *seconds* are over.
 
     Raises:
-        LateError: it was interrupted.
+        LateError: it was interrupted, or the memory did not suffice.
     """
     done, late = threading.Event(), threading.Event()
 
@@ -37,6 +37,8 @@ def deadline(cursor: Cursor, seconds: float) -> Iterator[None]:
     thread.start()
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise LateError("the answer takes more memory than there is for it: ask for a shorter time") from error
     except duckdb.Error as error:
         if late.is_set():
             raise LateError(f"the answer takes longer than {seconds:g} s: ask for a shorter time") from error

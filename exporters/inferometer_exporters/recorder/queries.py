@@ -103,21 +103,34 @@ def _verdicts(objective: Objective) -> tuple[str, str]:
 def costs(cursor: Cursor, *, since_ns: int = 0) -> list[CostAnswer]:
     """Cost per model and tenant; the tenant is the one of the trace's entry hop, where that is recorded."""
     sql = f"""
-        with named as ({NAMED}),
+        with counted as (
+            select * from requests where wall_ns >= $since and (flags & {int(Flag.WARMUP)}) = 0
+        ),
+        inner_hops as (select * from counted where (flags & {int(Flag.ENTRY)}) = 0),
         entries as (
-            select trace_hi, trace_lo, any_value(tenant) as tenant from named
-            where (flags & {int(Flag.ENTRY)}) != 0 group by 1, 2
+            select trace_hi, trace_lo, any_value(labels) as entry from counted
+            where (flags & {int(Flag.ENTRY)}) != 0 and trace_lo in (select trace_lo from inner_hops) group by 1, 2
+        ),
+        sums as (
+            select labels, labels as entry, count(*) as hops, sum(device_ns) as ns, sum(cost) as cost,
+                   count(*) filter (cost is null) as unpriced
+            from counted where (flags & {int(Flag.ENTRY)}) != 0 group by all
+            union all
+            select labels, coalesce(entry, labels), count(*), sum(device_ns), sum(cost),
+                   count(*) filter (cost is null)
+            from inner_hops left join entries using (trace_hi, trace_lo) group by all
         )
-        select service, model, coalesce(entries.tenant, named.tenant, ''), count(*), sum(device_ns), sum(cost),
-               count(*) filter (cost is null)
-        from named left join entries using (trace_hi, trace_lo) group by 1, 2, 3 order by sum(cost) desc nulls last
+        select of.service, coalesce(nullif(of.model, ''), of.route), coalesce(by_whom.tenant, ''), sum(hops), sum(ns),
+               sum(sums.cost), sum(unpriced)
+        from sums left join labels as of on of.id = sums.labels left join labels as by_whom on by_whom.id = sums.entry
+        group by 1, 2, 3 order by sum(sums.cost) desc nulls last
     """  # noqa: S608 - constants
     return [
         {
             "service": service or "",
             "model": model or "",
             "tenant": tenant,
-            "requests": count,
+            "requests": int(count),
             "device_seconds": int(device) / SECOND,
             "cost_usd": None if unpriced else int(cost) / PICODOLLARS,
         }

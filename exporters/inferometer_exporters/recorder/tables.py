@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from inferometer_exporters.columns.tables import Columns, Ints, length
+from inferometer_exporters.columns.tables import Columns, Ints
 from inferometer_exporters.ledger.account import Account
 
 
@@ -42,14 +42,9 @@ def execute_rows(runs: Columns, priced: Ints) -> Columns:
         "kind": runs["kind"],
         "device_ns": runs["ns"],
         "cost": np.where(priced > 0, runs["picodollars"], -1),
-        "energy": told(runs, "microjoules"),
-        "method": told(runs, "method"),
+        "energy": runs["microjoules"],
+        "method": runs["method"],
     }
-
-
-def told(runs: Columns, name: str) -> Ints:
-    """A column of the ledger's runs, -1 in all rows where the ledger does not keep it."""
-    return runs[name].astype(np.int64) if name in runs else np.full(length(runs), -1, np.int64)
 
 
 def kept_rows(kept: Sequence[tuple[int, str]], wall_ns: int) -> Columns:

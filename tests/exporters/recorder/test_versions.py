@@ -9,7 +9,7 @@ import pytest
 from inferometer.errors import StateError
 from inferometer_exporters.columns.packed import pack, unpack
 from inferometer_exporters.hold import Hold
-from inferometer_exporters.ledger.runs import none
+from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.recorder import queries
 from inferometer_exporters.recorder.schema import OF_REQUESTS, VERSION
 from inferometer_exporters.recorder.store import Recorder
@@ -112,7 +112,7 @@ def test_requests_that_were_held_by_an_earlier_version_are_released_with_what_th
     del waiting["last_token_ns"]
     hold = Hold()
     hold.load({"sidecar.held": pack(waiting)})
-    rows, _ = hold.released(now + make.SECOND, none(), np.zeros(0, np.int64))
+    rows, _ = hold.released(now + make.SECOND, Ledger(now, lambda _: None).released(), np.zeros(0, np.int64))
 
     assert not set(ADDED) & set(waiting)
     assert rows["span_id"].tolist() == [5]
