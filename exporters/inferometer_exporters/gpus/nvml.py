@@ -135,10 +135,12 @@ class Nvml:
             # A device that was lost is seen again only after the library was initialised anew.
             if self._quiet():
                 look = partial(self._look_anew, now_ns)
-            elif not any(isinstance(trouble, ReloadedError) for trouble in troubles):
+            elif any(isinstance(trouble, ReloadedError) for trouble in troubles):
+                self._inventory.forget()
+            else:
+                # Nothing is shut down under a call that hangs.
                 self._inventory.retry(now_ns)
                 return
-            # Otherwise a call hangs, but there is nothing to shut down: the library says itself that it is not there.
             self._present = None
         self._searching = False
         self._finder.begin(look)

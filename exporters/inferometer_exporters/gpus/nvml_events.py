@@ -89,14 +89,18 @@ class Events:
             _log.exception("waiting for errors of GPUs failed")
 
     def _registered(self, events: Handle) -> bool:
-        some = False
-        for gpu in self._gpus:
+        registered = [self._register(events, gpu) for gpu in self._gpus]
+        return any(registered)
+
+    def _register(self, events: Handle, gpu: Gpu) -> bool:
+        try:
             kinds = (self._calls(nvml.EVENT_KINDS, gpu.handle, key=gpu.uuid) or 0) & (nvml.XID | nvml.UNCORRECTED)
-            if kinds:
-                failed = self._calls.failed
-                self._calls(nvml.EVENT_REGISTER, gpu.handle, kinds, events, key=gpu.uuid)
-                some |= self._calls.failed == failed
-        return some
+            if not kinds:
+                return False
+            return self._calls(nvml.EVENT_REGISTER, gpu.handle, kinds, events, key=gpu.uuid) is True
+        except LostError:
+            # It is looked for; the others may tell of errors all the same.
+            return False
 
     def _wait(self, events: Handle) -> None:
         while not self._stop.is_set():

@@ -57,6 +57,11 @@ class Inventory:
             self._initialised = False
             self._attempt(nvml.SHUTDOWN)
 
+    def forget(self) -> None:
+        """The library says itself that it is not initialised: there is nothing to shut down."""
+        self.gpus = None
+        self._initialised = False
+
     def look(self, now_ns: int) -> None:
         """Initialise the library where it is not, and list the devices where they may be others than before."""
         self._calls.forget()
@@ -90,6 +95,9 @@ class Inventory:
     def _attempt(self, call: Call[T], *arguments: object) -> T | None:
         try:
             return self._calls(call, *arguments)
-        except (LostError, ReloadedError):
+        except LostError:
             # Counted; the others may answer, and the next look asks again.
+            return None
+        except ReloadedError:
+            self._initialised = False
             return None

@@ -225,6 +225,11 @@ def _gpm_metrics(before: Handle, after: Handle, metrics: Sequence[int]) -> dict[
     return {metric: answer.value for answer, metric in answered if answer.nvmlReturn == pynvml.NVML_SUCCESS}
 
 
+def _register(handle: Handle, kinds: int, events: Handle) -> bool:
+    pynvml.nvmlDeviceRegisterEvents(handle, kinds, events)
+    return True
+
+
 def _wait(events: Handle, milliseconds: int) -> Event:
     data = pynvml.nvmlEventSetWait_v2(events, milliseconds)
     return Event(data.device, data.eventType, data.eventData)
@@ -292,6 +297,6 @@ GPM_MIG_SAMPLE: Final[Call[Handle]] = Call("nvmlGpmMigSampleGet", pynvml.nvmlGpm
 GPM_METRICS: Final[Call[dict[int, float]]] = Call("nvmlGpmMetricsGet", _gpm_metrics)
 EVENT_SET: Final[Call[Handle]] = Call("nvmlEventSetCreate", pynvml.nvmlEventSetCreate)
 EVENT_KINDS: Final[Call[int]] = Call("nvmlDeviceGetSupportedEventTypes", pynvml.nvmlDeviceGetSupportedEventTypes)
-EVENT_REGISTER: Final[Call[None]] = Call("nvmlDeviceRegisterEvents", pynvml.nvmlDeviceRegisterEvents)
+EVENT_REGISTER: Final[Call[bool]] = Call("nvmlDeviceRegisterEvents", _register)
 EVENT_WAIT: Final[Call[Event]] = Call("nvmlEventSetWait_v2", _wait)
 EVENT_FREE: Final[Call[None]] = Call("nvmlEventSetFree", pynvml.nvmlEventSetFree)
