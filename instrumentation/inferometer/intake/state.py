@@ -1,8 +1,10 @@
 """The state file: named sections of bytes with a checksum, replaced as a whole. Its rename is the commit point."""
 
+import contextlib
 import hashlib
 import json
 import logging
+import operator
 import os
 import struct
 from collections.abc import Callable, Mapping
@@ -18,6 +20,9 @@ _HEAD: Final = struct.Struct("<8sQI")
 """magic, number of the pass, bytes of the index"""
 _MAGIC: Final = b"IFMSTAT1"
 _DIGEST: Final = 16
+_ROOMY: Final = 4
+_ROOM: Final = 1 << 20
+"""A file with more room than so many times its state, and so many bytes, gives the rest back."""
 
 Step = Callable[[str], None]
 """Called after each step of a pass, with its name; tests end the process there."""
@@ -38,6 +43,9 @@ class State:
 class StateFile:
     """One state in one file of a folder that is ours alone.
 
+    It is written over the file of the state before the last one, whose room on the disk it has already: a disk that is
+    full of other things does not stop it, and counters go on being durable.
+
     Args:
         path: of the file; its folder exists.
     """
@@ -45,6 +53,7 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._next = path.with_suffix(".next")
+        self._before = path.with_suffix(".before")
 
     def write(self, state: State, *, after_step: Step = nothing) -> None:
         """Replace the state; once this returns it survives a kill -9 and a loss of power.
@@ -53,17 +62,30 @@ class StateFile:
             StateError: it cannot be written.
         """
         try:
-            with self._next.open("wb") as file:
-                for piece in _encoded(state):
-                    file.write(piece)
+            with self._next.open("r+b" if self._next.exists() else "wb") as file:
+                length = sum(file.write(piece) for piece in _encoded(state))
                 file.flush()
+                if os.fstat(file.fileno()).st_size > _ROOMY * length + _ROOM:
+                    file.truncate()
                 after_step("written")
                 os.fsync(file.fileno())
             after_step("synced")
-            self._next.replace(self._path)
+            self._swap()
             _sync_folder(self._path.parent)
         except OSError as error:
             raise StateError(f"cannot write {self._path}: {error.strerror}") from error
+
+    def _swap(self) -> None:
+        """Put the next file in place, and keep the one it replaces for the state after."""
+        self._before.unlink(missing_ok=True)
+        kept = False
+        # Where there is none yet, or no second name for a file is possible, the next one is new.
+        with contextlib.suppress(OSError):
+            self._before.hardlink_to(self._path)
+            kept = True
+        self._next.replace(self._path)
+        if kept:
+            self._before.replace(self._next)
 
     def read(self) -> State | None:
         """The last state; None where there is none.
@@ -106,18 +128,25 @@ def _encoded(state: State) -> list[bytes]:
 
 
 def _decoded(data: bytes) -> State:
-    body = data[:-_DIGEST]
-    if len(body) < _HEAD.size:
+    """The state; what may stand behind it is of an older and longer one."""
+    if len(data) < _HEAD.size:
         raise StateError(f"a state of {len(data)} bytes ends early")
-    if hashlib.blake2b(body, digest_size=_DIGEST).digest() != data[-_DIGEST:]:
-        raise StateError("the checksum does not match")
-    magic, number, length = _HEAD.unpack_from(body)
+    magic, number, length = _HEAD.unpack_from(data)
     if magic != _MAGIC:
         raise StateError(f"it begins with {magic!r}, {_MAGIC!r} is right")
     begin = _HEAD.size + length
+    try:
+        sizes = {name: operator.index(size) for name, size in json.loads(data[_HEAD.size : begin]).items()}
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise StateError(f"its index cannot be read: {error}") from error
+    end = begin + sum(sizes.values())
+    if min(sizes.values(), default=0) < 0 or len(data) < end + _DIGEST:
+        raise StateError(f"a state of {len(data)} bytes ends early, {end + _DIGEST} are right")
+    if hashlib.blake2b(data[:end], digest_size=_DIGEST).digest() != data[end : end + _DIGEST]:
+        raise StateError("the checksum does not match")
     sections = {}
-    for name, size in json.loads(body[_HEAD.size : begin]).items():
-        sections[name] = body[begin : begin + size]
+    for name, size in sizes.items():
+        sections[name] = data[begin : begin + size]
         begin += size
     return State(number, sections)
 
