@@ -7,12 +7,14 @@ from inferometer.fleet import summary, thresholds
 from inferometer.fleet.model import Fleet
 from inferometer_alerts import (
     alertmanager,
+    budget_alerts,
     cost_rules,
     device_alerts,
     model_rules,
     prometheus,
     proof,
     rule_file,
+    service_alerts,
     slo_rules,
     traffic_alerts,
 )
@@ -53,6 +55,8 @@ def rule_groups(fleet: Fleet, scale: TimeScale) -> dict[str, tuple[Group, ...]]:
         "cost": (cost_rules.group(scale),),
         "causes": (
             Group(name="traffic", interval="30s", rules=tuple(traffic_alerts.alerts(fleet, scale))),
+            Group(name="budgets", interval="2m", rules=tuple(budget_alerts.alerts(fleet, scale))),
+            Group(name="services", interval="30s", rules=tuple(service_alerts.alerts(scale))),
             Group(name="devices", interval="1m", rules=tuple(device_alerts.alerts(scale))),
         ),
     }

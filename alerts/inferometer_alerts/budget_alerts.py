@@ -1,0 +1,151 @@
+"""Alerts on what is left of a budget: all of it is gone, or will be soon."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from inferometer import promql
+from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO
+from inferometer.catalog.requests import SLO_EVENTS
+from inferometer.fleet import durations
+from inferometer.fleet.model import Fleet, ObjectiveSpec
+from inferometer.fleet.slos import Slo, slos
+from inferometer.promql import Expr
+from inferometer_alerts import recorded
+from inferometer_alerts.policy import budget, legs
+from inferometer_alerts.recorded import OBJECTIVE
+from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.time_scale import TimeScale
+
+SOON: Final = Decimal("0.1")
+"""A tenth of the period, 3 of 30 days: time to slow down what is risky."""
+_FORECAST_TIER: Final = "slow"
+"""The leg whose long window is taken for how things go, a day of a period of 30."""
+_FEWEST: Final = 10
+"""Bad events in the period below which no budget is called gone: a service of yesterday had few requests yet."""
+_MANY: Final = 10_000
+_BEFORE: Final = ("15m",)
+_AFTER: Final = ("45m",)
+"""Moments around those at which the alerts fire, counted from when a tenth of the period is known."""
+
+
+def alerts(fleet: Fleet, scale: TimeScale) -> Iterator[Alert]:
+    """Budgets that are gone, and those that will be before a tenth of the period is over."""
+    first: dict[str, Slo] = {}
+    for slo in slos(fleet):
+        first.setdefault(slo.objective.name, slo)
+    for slo in first.values():
+        yield _exhausted(slo, scale)
+        yield _forecast(slo, scale)
+
+
+def _alert(slo: Slo, name: str, expr: Expr, *, summary: str, description: str, cases: tuple[Case, ...]) -> Alert:
+    return Alert(
+        name=name,
+        expr=expr,
+        severity=Severity.TICKET,
+        # Inherited already; written out, it tells the rules of two objectives apart.
+        labels={OBJECTIVE.name: slo.objective.name},
+        summary=summary,
+        description=description,
+        board=Board.MODEL,
+        variables=(SERVICE, MODEL),
+        hold="30m",
+        cases=cases,
+    )
+
+
+def _exhausted(slo: Slo, scale: TimeScale) -> Alert:
+    spec, share = slo.objective, budget(slo.objective)
+    of = promql.equal(OBJECTIVE, spec.name)
+    left = promql.select(recorded.SLO_BUDGET_LEFT, of)
+    enough = promql.select(recorded.SLO_BAD_PERIOD, of) >= _FEWEST
+    return _alert(
+        slo,
+        "InferenceBudgetExhausted",
+        promql.both(left <= 0, enough, _known(spec, scale)),
+        summary="The error budget of {{ $labels.slo }} is gone.",
+        description=(
+            f"More requests were bad in the last {durations.render(spec.window_ns)} than the objective allows; "
+            "{{ $value | humanizePercentage }} of the budget is left. What changes the service waits until it "
+            "recovers, as its policy says."
+        ),
+        cases=(
+            _case(slo, share * 2, fires=_AFTER, quiet=_BEFORE),
+            _case(slo, share / 2, quiet=_AFTER),
+            _case(slo, share * 2, bad_events=_FEWEST // 2, quiet=_AFTER),
+        ),
+    )
+
+
+def _forecast(slo: Slo, scale: TimeScale) -> Alert:
+    spec, share = slo.objective, budget(slo.objective)
+    leg = next(leg for leg in legs(spec) if leg.tier == _FORECAST_TIER)
+    of = promql.equal(OBJECTIVE, spec.name)
+    soon = durations.render(_soon(spec))
+    left = promql.select(recorded.SLO_BUDGET_LEFT, of)
+    # What is left lasts for this share of the period.
+    lasts = left / (promql.select(recorded.burn_rate(leg.long), of) > 0)
+    enough = promql.select(recorded.bad_events(leg.long), of) >= _FEWEST
+    return _alert(
+        slo,
+        "InferenceBudgetForecast",
+        promql.both(lasts < SOON, left > 0, enough, _known(spec, scale)),
+        summary=f"The error budget of {{{{ $labels.slo }}}} will be gone within {soon}.",
+        description=(
+            f"If it goes on like in the last {leg.long}, what is left of the budget is used up before {soon} are "
+            f"over: after {{{{ $value | humanizePercentage }}}} of the objective's period."
+        ),
+        cases=(
+            # Bad at two thirds of the budget, of which so a third is left; that lasts half of the period.
+            _case(slo, share * 2 / 3, quiet=_AFTER),
+            # At 19 in 20 a twentieth is left: gone after a twentieth of the period.
+            _case(slo, share * 19 / 20, fires=_AFTER, quiet=_BEFORE),
+        ),
+    )
+
+
+def _soon(spec: ObjectiveSpec) -> int:
+    minute = durations.parse("1m")
+    return max(int(SOON * spec.window_ns) // minute * minute, minute)
+
+
+def _known(spec: ObjectiveSpec, scale: TimeScale) -> Expr:
+    """What is watched for a tenth of its period: of a service of yesterday nobody knows how the period will be."""
+    tile = promql.select(recorded.SLO_EVENTS_TILE, promql.equal(OBJECTIVE, spec.name))
+    return promql.offset(tile, durations.render(scale.window(_soon(spec))))
+
+
+def _case(
+    slo: Slo,
+    bad: Decimal,
+    *,
+    bad_events: int = _MANY,
+    fires: tuple[str, ...] = (),
+    quiet: tuple[str, ...] = (),
+) -> Case:
+    """Requests of which the share *bad* is bad from the start, evenly; so many bad ones until it could fire."""
+
+    def series(result: str) -> str:
+        matchers = (
+            promql.equal(SERVICE, slo.service),
+            promql.equal(MODEL, slo.model),
+            promql.equal(SLO, slo.name),
+            promql.equal(RESULT, result),
+        )
+        return promql.select(SLO_EVENTS, *matchers).text
+
+    soon, minute = _soon(slo.objective), durations.parse("1m")
+    samples = soon // minute + 60
+    rise = Decimal(bad_events) / samples
+    return Case(
+        series={
+            series("bad"): f"0+{rise:.9f}x{samples}",
+            series("good"): f"0+{rise / bad * (1 - bad):.9f}x{samples}",
+        },
+        only=(promql.equal(SLO, slo.name),),
+        fires=tuple(durations.render(soon + durations.parse(after)) for after in fires),
+        quiet=tuple(durations.render(soon + durations.parse(after)) for after in quiet),
+        step="1m",
+        evaluation="15m",
+    )

@@ -1,0 +1,154 @@
+"""Alerts on how a service works, whatever it promises: failures of one kind, queues, batches, restarts."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from inferometer import promql
+from inferometer.catalog.labels import MODEL, OUTCOME, SERVICE, STAGE
+from inferometer.catalog.requests import BATCHES, COLD_STARTS, QUEUE_DEPTH, REQUESTS
+from inferometer.catalog.stages import FAILED, Outcome, Stage
+from inferometer.promql import Matcher, Selector
+from inferometer_alerts import recorded
+from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.time_scale import TimeScale
+
+_SPIKE_RATIO: Final = Decimal("0.05")
+_SPIKE_FEWEST: Final = 10
+_QUEUE_SHARE: Final = Decimal("0.5")
+_QUEUE_SECONDS: Final = Decimal("0.05")
+"""A queue that nobody feels is no trouble, whatever its share."""
+_RESTARTS: Final = 3
+_FAILED: Final = tuple(sorted(outcome.label for outcome in Outcome if outcome in FAILED))
+_OF: Final = (promql.equal(SERVICE, "embedder"), promql.equal(MODEL, "minilm"))
+
+
+def alerts(scale: TimeScale) -> Iterator[Alert]:
+    """Failures of one kind, requests that mostly wait, batches that nobody closes, workers that start again."""
+    yield _errors(scale)
+    yield _queue()
+    yield _batch(scale)
+    yield _restarts(scale)
+
+
+def _outcome(value: str, *more: Matcher) -> Selector:
+    return promql.select(REQUESTS, *_OF, promql.equal(OUTCOME, value), *more)
+
+
+def _errors(scale: TimeScale) -> Alert:
+    window = scale.over("10m")
+    failed = promql.increase(promql.select(REQUESTS, promql.one_of(OUTCOME, _FAILED)), window)
+    every = promql.sum_by(promql.increase(promql.select(REQUESTS), window), *OF_MODEL)
+    by_outcome = promql.sum_by(failed, *OF_MODEL, OUTCOME)
+    return Alert(
+        name="InferenceErrorSpike",
+        expr=promql.both(
+            promql.divide(by_outcome, every > 0, on=OF_MODEL) > _SPIKE_RATIO,
+            by_outcome >= _SPIKE_FEWEST,
+        ),
+        severity=Severity.TICKET,
+        summary=(
+            "{{ $value | humanizePercentage }} of requests to {{ $labels.service }} {{ $labels.model }} end as "
+            "{{ $labels.outcome }}."
+        ),
+        description=(
+            "In the last 10m one kind of failure is that frequent. An objective, where there is one, says whether "
+            "that matters today; the kind says where to look."
+        ),
+        board=Board.MODEL,
+        variables=(SERVICE, MODEL),
+        hold="5m",
+        cases=(
+            Case(
+                series={_outcome("ok").text: "0+9x120", _outcome("timeout").text: "0+1x120"},
+                fires=("20m",),
+                quiet=("4m",),
+            ),
+            Case(series={_outcome("ok").text: "0+97x120", _outcome("timeout").text: "0+3x120"}, quiet=("20m",)),
+            Case(series={_outcome("ok").text: "0+0.2x120", _outcome("timeout").text: "0+0.2x120"}, quiet=("20m",)),
+            Case(series={_outcome("ok").text: "0+9x120", _outcome("client_error").text: "0+9x120"}, quiet=("20m",)),
+        ),
+    )
+
+
+def _queue() -> Alert:
+    waited = promql.select(recorded.MODEL_STAGE_MEAN, promql.equal(STAGE, Stage.QUEUE.label))
+    mean = promql.sum_by(promql.select(recorded.MODEL_STAGE_MEAN), *OF_MODEL)
+    waiting = promql.sum_by(waited, *OF_MODEL)
+    return Alert(
+        name="InferenceQueueSaturated",
+        expr=promql.both(waiting / (mean > 0) > _QUEUE_SHARE, waiting > _QUEUE_SECONDS),
+        severity=Severity.TICKET,
+        summary="Requests to {{ $labels.service }} {{ $labels.model }} wait most of their time.",
+        description=(
+            "{{ $value | humanizePercentage }} of a request's time goes by before anybody works on it: more comes than "
+            "the replicas can do, or one of their queues (event loop, threads, connections, batches) is too narrow. "
+            "The trace says which."
+        ),
+        board=Board.MODEL,
+        variables=(SERVICE, MODEL),
+        hold="10m",
+        cases=(
+            Case(series=_stages(wait="0.3", work="0.1"), fires=("15m",), quiet=("8m",)),
+            Case(series=_stages(wait="0.1", work="0.3"), quiet=("15m",)),
+            Case(series=_stages(wait="0.003", work="0.001"), quiet=("15m",)),
+        ),
+    )
+
+
+def _stages(*, wait: str, work: str) -> dict[str, str]:
+    """Mean seconds of two stages, as the rules of models record them."""
+
+    def of(stage: Stage) -> str:
+        return promql.select(recorded.MODEL_STAGE_MEAN, *_OF, promql.equal(STAGE, stage.label)).text
+
+    return {of(Stage.QUEUE): f"{wait}x120", of(Stage.EXECUTE): f"{work}x120"}
+
+
+def _batch(scale: TimeScale) -> Alert:
+    waiting = promql.max_by(promql.select(QUEUE_DEPTH), *OF_MODEL)
+    closed = promql.sum_by(promql.increase(promql.select(BATCHES), scale.over("5m")), *OF_MODEL)
+    depth = promql.select(QUEUE_DEPTH, *_OF).text
+    batches = promql.select(BATCHES, *_OF).text
+    return Alert(
+        name="InferenceBatchStuck",
+        expr=promql.unless(waiting > 0, closed > 0, on=OF_MODEL),
+        severity=Severity.PAGE,
+        summary="{{ $labels.service }} {{ $labels.model }} closes no batch, and {{ $value | humanize }} requests wait.",
+        description=(
+            "Requests stand in the batch queue and no batch was closed in the last 5m: the loop that makes batches, or "
+            "the model behind it, hangs. Every request that waits there runs into its timeout."
+        ),
+        board=Board.MODEL,
+        variables=(SERVICE, MODEL),
+        hold="5m",
+        cases=(
+            Case(series={depth: "3x120", batches: "0+1x40 40x80"}, fires=("22m",), quiet=("9m",)),
+            Case(series={depth: "3x120", batches: "0+1x120"}, quiet=("22m",)),
+            Case(series={depth: "0x120", batches: "40x120"}, quiet=("22m",)),
+        ),
+    )
+
+
+def _restarts(scale: TimeScale) -> Alert:
+    starts = promql.sum_by(promql.increase(promql.select(COLD_STARTS), scale.over("10m")), SERVICE)
+    series = promql.select(COLD_STARTS, promql.equal(SERVICE, "embedder")).text
+    return Alert(
+        name="InferenceColdStartLoop",
+        expr=starts > _RESTARTS,
+        severity=Severity.TICKET,
+        summary="Workers of {{ $labels.service }} start again and again.",
+        description=(
+            "{{ $value | humanize }} workers got ready in the last 10m, and it has gone on for 20m: that is no deploy. "
+            "They crash, are killed for memory, or an autoscaler swings; each start loads its models anew."
+        ),
+        board=Board.FLEET,
+        variables=(SERVICE,),
+        hold="20m",
+        cases=(
+            Case(series={series: "0+0.2x200"}, fires=("35m",), quiet=("15m",)),
+            # A deploy of eight workers.
+            Case(series={series: "0x20 8x180"}, quiet=("12m", "26m")),
+        ),
+    )
