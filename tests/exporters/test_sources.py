@@ -1,11 +1,10 @@
-"""Readings: of this host, of a recording."""
+"""Readings of a recording."""
 
 import pytest
 
 from inferometer.catalog import devices
 from inferometer.errors import StateError
 from inferometer_exporters.gpus.replay import Replay
-from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
 from inferometer_exporters.source import Reading
 
 HEAD = "seconds,device,name,driver,gpu_utilization_ratio,gpu_energy_joules_total,gpu_throttle_seconds_total{thermal}"
@@ -71,30 +70,3 @@ def test_a_recording_that_is_wrong_is_refused_with_its_line(tmp_path, text, mess
 def test_a_recording_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(StateError, match="cannot read the recording"):
         Replay(tmp_path / "none.csv")
-
-
-def test_a_host_reads_its_use_memory_and_what_its_quota_took(tmp_path):
-    stat = tmp_path / "cpu.stat"
-    stat.write_text("usage_usec 5\nthrottled_usec 1500\n")
-    found = by_name(CpuHost("box", cgroup_stat=stat).read())
-
-    assert 0 <= found["host_cpu_utilization_ratio",] <= 1
-    assert 0 < found["host_memory_used_bytes",] < found["host_memory_total_bytes",]
-    assert found["host_cpu_throttled_seconds_total",] == 1_500_000
-
-
-def test_throttling_is_absent_where_the_kernel_does_not_say(tmp_path):
-    empty = tmp_path / "cpu.stat"
-    empty.write_text("usage_usec 5\n")
-    for path in (tmp_path / "none", empty):
-        assert ("host_cpu_throttled_seconds_total",) not in by_name(CpuHost("box", cgroup_stat=path).read())
-
-
-def test_the_model_of_the_cpu_is_named_where_the_kernel_says_it(tmp_path):
-    info = tmp_path / "cpuinfo"
-    info.write_text("processor : 0\nmodel name : Some CPU @ 2 GHz\n")
-
-    assert cpu_model(info) == "Some CPU @ 2 GHz"
-    info.write_text("processor : 0\n")
-    assert cpu_model(info) == ""
-    assert cpu_model(tmp_path / "none") == ""

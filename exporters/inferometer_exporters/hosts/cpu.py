@@ -1,18 +1,22 @@
-"""Health of a CPU host: use, memory, and time that its quota took away."""
+"""Health of a CPU host: use, memory, load, pressure, energy, and what quotas and hypervisors took away."""
 
-from collections.abc import Iterator
-from pathlib import Path
+import os
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import psutil
 
 from inferometer.catalog import devices
+from inferometer_exporters.hosts import cgroup, containers, kernel
+from inferometer_exporters.hosts.cgroup import Usage
+from inferometer_exporters.hosts.energy import Packages
+from inferometer_exporters.hosts.roots import Roots, text
 from inferometer_exporters.source import Reading
 
-_CGROUP_STAT: Final = Path("/sys/fs/cgroup/cpu.stat")
-_MICROSECOND: Final = 1_000
 _PERCENT: Final = 100
-_CPU_INFO: Final = Path("/proc/cpuinfo")
+_SELF: Final = "self"
+MAX_CONTAINERS: Final = 64
+"""Containers of workers that are shown; more are on no host that serves models."""
 
 
 class CpuHost:
@@ -20,46 +24,71 @@ class CpuHost:
 
     Args:
         device: name of the host as a billed device.
-        cgroup_stat: ``cpu.stat`` of our cgroup (version 2); without it throttling is unknown.
+        workers: ids of workers' processes, as this process counts them: their containers are shown, too.
+        roots: where the kernel shows what it knows.
     """
 
     name = "cpu"
 
-    def __init__(self, device: str, *, cgroup_stat: Path = _CGROUP_STAT) -> None:
+    def __init__(
+        self, device: str, *, workers: Callable[[], Collection[int]] = tuple, roots: Roots | None = None
+    ) -> None:
         self._labels = (device,)
-        self._cgroup_stat = cgroup_stat
+        self._workers = workers
+        self._roots = roots or Roots()
+        self._packages = Packages(self._roots)
+        self._ticks = os.sysconf("SC_CLK_TCK")
         # The first call has nothing to compare with and answers 0, which would be a lie.
         psutil.cpu_percent(interval=None)
 
     def read(self) -> Iterator[Reading]:
-        """Use since the last call, memory, throttled time."""
+        """Use since the last call, and everything else as it is now."""
         memory = psutil.virtual_memory()
         yield Reading(devices.HOST_CPU_UTILIZATION, self._labels, psutil.cpu_percent(interval=None) / _PERCENT)
         yield Reading(devices.HOST_MEMORY_TOTAL, self._labels, memory.total)
         yield Reading(devices.HOST_MEMORY_USED, self._labels, memory.total - memory.available)
-        throttled = self._throttled()
-        if throttled is not None:
-            yield Reading(devices.HOST_CPU_THROTTLED, self._labels, throttled)
+        for entry, value in (
+            (devices.HOST_CPU_STEAL, kernel.stolen_ns(self._roots, self._ticks)),
+            (devices.HOST_CPU_CLOCK, kernel.clock_hertz(self._roots)),
+        ):
+            if value is not None:
+                yield Reading(entry, self._labels, value)
+        if (energy := self._packages.microjoules()) is not None:
+            yield Reading(devices.HOST_ENERGY, self._labels, energy, own=True)
+        for window, load in kernel.loads(self._roots):
+            yield Reading(devices.HOST_LOAD, (*self._labels, window), load)
+        for resource, kind, waited in kernel.pressures(self._roots):
+            yield Reading(devices.HOST_PRESSURE, (*self._labels, resource, kind), waited)
+        yield from self._cgroups()
 
-    def _throttled(self) -> int | None:
-        try:
-            lines = self._cgroup_stat.read_text(encoding="ascii").splitlines()
-        except OSError:
-            return None
-        for line in lines:
-            name, _, value = line.partition(" ")
-            if name == "throttled_usec" and value.isdecimal():
-                return int(value) * _MICROSECOND
-        return None
+    def _cgroups(self) -> Iterator[Reading]:
+        own = cgroup.usage(_SELF, self._roots)
+        if own.throttled_ns is not None:
+            yield Reading(devices.HOST_CPU_THROTTLED, self._labels, own.throttled_ns)
+        shown = {containers.place(_SELF, self._roots.proc).container[: containers.SHORT] or _SELF: own}
+        for pid in sorted(self._workers()):
+            container = containers.place(pid, self._roots.proc).container[: containers.SHORT]
+            if container and container not in shown and len(shown) < MAX_CONTAINERS:
+                shown[container] = cgroup.usage(pid, self._roots)
+        for container, usage in shown.items():
+            yield from _readings((*self._labels, container), usage)
 
 
-def cpu_model(cpu_info: Path = _CPU_INFO) -> str:
+def _readings(labels: tuple[str, ...], usage: Usage) -> Iterator[Reading]:
+    for entry, value in (
+        (devices.CONTAINER_CPU_THROTTLED, usage.throttled_ns),
+        (devices.CONTAINER_CPU_LIMIT, usage.cores),
+        (devices.CONTAINER_MEMORY_USED, usage.memory_used),
+        (devices.CONTAINER_MEMORY_LIMIT, usage.memory_limit),
+        (devices.CONTAINER_OOM_KILLS, usage.oom_kills),
+    ):
+        if value is not None:
+            yield Reading(entry, labels, value)
+
+
+def cpu_model(roots: Roots | None = None) -> str:
     """Name of this host's CPU, as the price book matches it; empty where the kernel does not say."""
-    try:
-        text = cpu_info.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    for line in text.splitlines():
+    for line in (text((roots or Roots()).proc / "cpuinfo") or "").splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":
             return value.strip()

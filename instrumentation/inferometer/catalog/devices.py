@@ -13,15 +13,18 @@ from inferometer.catalog.labels import (
     ECC_KIND,
     GPU_NAME,
     LINK_DIRECTION,
+    LOAD_WINDOW,
     MIG_PROFILE,
     NAMESPACE,
     NODE,
     PARENT,
     POD,
+    PRESSURE_KIND,
     PRICE_KIND,
     PRICE_SOURCE,
     PROCESS,
     READING_SOURCE,
+    RESOURCE,
     THROTTLE_REASON,
     XID,
 )
@@ -120,6 +123,60 @@ HOST_ENERGY: Final = Counter(
     unit=Unit.JOULES,
     help="Energy that the host's CPU packages used, by their own counters (RAPL), where they may be read.",
     labels=(DEVICE,),
+)
+HOST_CPU_STEAL: Final = Counter(
+    name="host_cpu_steal_seconds_total",
+    unit=Unit.SECONDS,
+    help="CPU time that a hypervisor gave to others while the host had work for it, all CPUs together.",
+    labels=(DEVICE,),
+)
+HOST_CPU_CLOCK: Final = Gauge(
+    name="host_cpu_clock_hertz",
+    unit=Unit.HERTZ,
+    help="Mean clock of the host's CPUs, where its kernel governs it.",
+    labels=(DEVICE,),
+)
+HOST_LOAD: Final = Gauge(
+    name="host_load_average",
+    unit=Unit.COUNT,
+    help="Threads that ran or waited to, on average.",
+    labels=(DEVICE, LOAD_WINDOW),
+)
+HOST_PRESSURE: Final = Counter(
+    name="host_pressure_seconds_total",
+    unit=Unit.SECONDS,
+    help="Time in which threads waited for a resource (pressure stall information).",
+    labels=(DEVICE, RESOURCE, PRESSURE_KIND),
+)
+CONTAINER_CPU_THROTTLED: Final = Counter(
+    name="container_cpu_throttled_seconds_total",
+    unit=Unit.SECONDS,
+    help="Time in which a worker's or the sidecar's container was held down by its CPU quota.",
+    labels=(DEVICE, CONTAINER),
+)
+CONTAINER_CPU_LIMIT: Final = Gauge(
+    name="container_cpu_limit_cores",
+    unit=Unit.COUNT,
+    help="CPU time per time that the container's quota allows; absent without a quota.",
+    labels=(DEVICE, CONTAINER),
+)
+CONTAINER_MEMORY_USED: Final = Gauge(
+    name="container_memory_used_bytes",
+    unit=Unit.BYTES,
+    help="Memory that the container uses, without file pages that can be dropped at once.",
+    labels=(DEVICE, CONTAINER),
+)
+CONTAINER_MEMORY_LIMIT: Final = Gauge(
+    name="container_memory_limit_bytes",
+    unit=Unit.BYTES,
+    help="Memory that the container may use; absent without a limit.",
+    labels=(DEVICE, CONTAINER),
+)
+CONTAINER_OOM_KILLS: Final = Counter(
+    name="container_oom_kills_total",
+    unit=Unit.COUNT,
+    help="Processes of the container that were killed because there was no memory.",
+    labels=(DEVICE, CONTAINER),
 )
 GPU_UTILIZATION: Final = Gauge(
     name="gpu_utilization_ratio", unit=Unit.RATIO, help="Share of time in which a kernel ran.", labels=(DEVICE,)

@@ -86,8 +86,15 @@ REFUSAL: Final = Label(
     help="Why a port refused a request or a connection.",
     values=("unauthorized", "undecodable", "too_large", "too_slow", "too_many", "busy", "unsupported"),
 )
+RESOURCE: Final = Label(name="resource", help="What threads wait for.", values=("cpu", "memory", "io"))
+PRESSURE_KIND: Final = Label(
+    name="kind", help="`some`: at least one thread waited; `full`: all that had work did.", values=("some", "full")
+)
+LOAD_WINDOW: Final = Label(name="window", help="Time over which the kernel averages.", values=("1m", "5m", "15m"))
 NAMESPACE: Final = Label(name="namespace", help="Kubernetes namespace of a pod.", max_values=500)
 POD: Final = Label(name="pod", help="Name of a Kubernetes pod.", max_values=1000)
-CONTAINER: Final = Label(name="container", help="Name of a container, else its id.", max_values=1000)
+CONTAINER: Final = Label(
+    name="container", help="Name of a container, else the first 12 digits of its id.", max_values=1000
+)
 NODE: Final = Label(name="node", help="Name of a Kubernetes node.", max_values=1000)
 WORKER: Final = Label(name="pid", help="Process id of a worker.", max_values=200)
