@@ -252,12 +252,8 @@ class SidecarPipeline:
         return self._history.during(rows["device"], name, rows[RAN_FROM], rows[RAN_UNTIL])
 
     def commit(self, number: int, *, previous_ns: int | None) -> None:
-        """Store the rows of pass *number*.
-
-        Raises:
-            StateError: the recorder cannot take them; they wait, as far as there is room.
-        """
-        self._unstored.store(number)
+        """Store the rows of pass *number*, and those that waited for the recorder."""
+        self._unstored.store(number, last=self.closing)
         self._unstored.upkeep(self._now(), self._wall())
         if previous_ns is not None:
             self._aggregator.observe(telemetry.PASS_DURATION, (), previous_ns)
@@ -283,6 +279,7 @@ class SidecarPipeline:
             _METER: self._meter.dump(),
             _CLOCK: json.dumps(clock).encode(),
             _WORKERS: self._workers.dump(),
+            **self._unstored.dump(),
             **self._traces.dump(),
             **self._opens.dump(),
             **self._settlement.dump(),
@@ -306,6 +303,7 @@ class SidecarPipeline:
             raise StateError(f"the sidecar's state is not as it writes it: {error}") from error
         same_names = identity == self._recorder.identity
         gap = None if same_boot else max(self._wall() - wall, 0)
+        self._unstored.load(sections, same_names=same_names)
         self._settlement.load(sections, self._now(), gap=gap, same_names=same_names)
         if same_names:
             self._opens.load(sections)

@@ -1,5 +1,12 @@
-"""Rows on their way into the recorder, and the recorder's upkeep."""
+"""Rows on their way into the recorder, and the recorder's upkeep.
 
+Where the recorder takes no rows, for its disk is full, everything else goes on: series, ledger and the state file. Rows
+wait here, with the names that they refer to; what a crash takes of them meanwhile is counted when the state is loaded.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
 from typing import Final
 
 from inferometer.aggregate import Aggregator
@@ -9,9 +16,14 @@ from inferometer.errors import StateError
 from inferometer_exporters.columns.tables import Columns, concatenate, length
 from inferometer_exporters.recorder.store import Recorder
 
+_log = logging.getLogger(__name__)
+
 MAX_REQUESTS: Final = 200_000
 """Requests that wait while the recorder's disk is full."""
 UPKEEP_NS: Final = 10 * 10**9
+PATIENCE: Final = 64
+"""Passes between two attempts while the recorder takes nothing, at most: each costs as much as all rows that wait."""
+_SECTION: Final = "sidecar.unstored"
 _SIDECAR: Final = COMPONENT.values[-1]
 _QUEUE_FULL: Final = DROP_REASON.values[2]
 
@@ -29,6 +41,9 @@ class Unstored:
         self._aggregator = aggregator
         self._rows: dict[str, list[Columns]] = {}
         self._kept_up = 0
+        self._failures = 0
+        self._attempt_at = 0
+        self._names: dict[str, list[list[object]]] = {}
         self.stored = 0
         """The newest pass whose rows the recorder has."""
 
@@ -37,36 +52,77 @@ class Unstored:
         if length(rows):
             self._rows.setdefault(table, []).append(rows)
 
-    def store(self, number: int) -> None:
-        """Store what was collected as rows of pass *number*.
+    def store(self, number: int, *, last: bool) -> None:
+        """Store what was collected as rows of pass *number*; where the recorder cannot take them they wait.
 
-        Raises:
-            StateError: the recorder cannot take them; they wait, as far as there is room.
+        Args:
+            number: of the pass.
+            last: no other pass follows.
         """
+        if number < self._attempt_at and not last:
+            self._bound()
+            return
         try:
             self._recorder.write(number, {table: concatenate(parts) for table, parts in self._rows.items()})
-        except StateError:
+        except StateError as error:
+            if not self._failures:
+                _log.error("%s; requests wait for it, at most %d of them", error, MAX_REQUESTS)
+            self._attempt_at = number + min(1 << self._failures, PATIENCE)
+            self._failures += 1
             self._bound()
-            raise
+            return
+        if self._failures:
+            _log.warning("the flight recorder takes rows again")
+        self._failures = 0
         self._rows.clear()
         self.stored = number
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait."""
+        return sum(length(rows) for rows in self._rows.get("requests", ()))
+
     def _bound(self) -> None:
         """Where nothing can be stored for long, what waits is given up and counted."""
-        waiting = sum(length(rows) for rows in self._rows.get("requests", ()))
-        if waiting > MAX_REQUESTS:
+        if (waiting := self.waiting) > MAX_REQUESTS:
             self._rows.clear()
             self._aggregator.add(telemetry.DROPS, (_SIDECAR, _QUEUE_FULL), waiting)
+
+    def dump(self) -> dict[str, bytes]:
+        """What a crash would take: how many requests wait, and names that the state uses and the recorder lacks."""
+        if not self._failures:
+            return {}
+        return {_SECTION: json.dumps({"requests": self.waiting, "names": self._recorder.fresh_names()}).encode()}
+
+    def load(self, sections: Mapping[str, bytes], *, same_names: bool) -> None:
+        """Count what was lost with the process that wrote this state; `rollback` gives its names their numbers.
+
+        Raises:
+            StateError: it is not what `dump` writes.
+        """
+        if _SECTION not in sections:
+            return
+        try:
+            told = json.loads(sections[_SECTION])
+            lost, names = int(told["requests"]), dict(told["names"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError(f"rows that waited are not as the sidecar writes them: {error}") from error
+        self._names = names if same_names else {}
+        self._aggregator.add(telemetry.DROPS, (_SIDECAR, _QUEUE_FULL), lost)
 
     def rollback(self, number: int | None) -> int:
         """Delete rows of passes after *number*; the newest that remains."""
         self.stored = self._recorder.rollback(number)
+        self._recorder.renew_names(self._names)
         return self.stored
 
     def upkeep(self, now_ns: int, wall_ns: int) -> None:
         """Now and then: delete what is too old, show how large the recorder is."""
         if now_ns - self._kept_up >= UPKEEP_NS:
             self._kept_up = now_ns
-            self._recorder.trim(wall_ns)
+            try:
+                self._recorder.trim(wall_ns)
+            except StateError as error:
+                _log.warning("%s", error)
             self._aggregator.set(telemetry.RECORDER_ROWS, (), self._recorder.rows)
             self._aggregator.set(telemetry.RECORDER_BYTES, (), self._recorder.size)

@@ -9,7 +9,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from inferometer.catalog import devices, requests, telemetry
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.errors import StateError
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
 from inferometer.record.model import Flag
@@ -156,21 +155,6 @@ def test_a_state_goes_on_where_it_ended(new_bench, make):
     assert counter.value == 2
     states = after.pipeline.ledger.accounts[0]
     assert sum(states.states.values()) == states.wall
-
-
-def test_rows_wait_while_the_recorder_takes_none_and_are_stored_once_later(bench, make, monkeypatch):
-    worker, now = make.worker(), bench.clock.now
-
-    def full(number, batches):
-        raise StateError("no space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(bench.recorder, "write", full)
-        with pytest.raises(StateError, match="no space"):
-            bench.do_pass(worker.arrival(now + 10 * make.MS, requests=[make.request(5, now, now + make.MS)]))
-    bench.do_pass(worker.arrival(bench.clock.now))
-
-    assert bench.rows("select span_id from requests") == [(5,)]
 
 
 def test_rows_of_a_pass_that_never_reached_its_commit_point_are_deleted(new_bench, make):

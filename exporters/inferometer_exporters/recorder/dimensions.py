@@ -49,11 +49,15 @@ class Dimension:
         """All names are stored now."""
         self._stored = len(self._keys) - 1
 
-    def restore(self, rows: Iterable[tuple[int, Key]]) -> None:
-        """Take over what is stored."""
+    def renew(self, rows: Iterable[tuple[int, Key]]) -> None:
+        """Give names the numbers that they had, though they are not stored yet."""
         for number, key in rows:
             while len(self._keys) <= number:
                 self._keys.append(None)
             self._keys[number] = key
             self._numbers[key] = number
+
+    def restore(self, rows: Iterable[tuple[int, Key]]) -> None:
+        """Take over what is stored."""
+        self.renew(rows)
         self._stored = len(self._keys) - 1

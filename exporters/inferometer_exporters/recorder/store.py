@@ -153,6 +153,24 @@ class Recorder:
                 rows = [[number, identity, *key] for identity, key in fresh]
                 self._writer.executemany(f"insert into {dimension.table} values ({marks})", rows)  # noqa: S608 - names of the schema
 
+    def fresh_names(self) -> dict[str, list[list[object]]]:
+        """Names that are not stored yet, by table, each with its number first."""
+        fresh = {dimension.table: dimension.fresh() for dimension in self._dimensions}
+        return {table: [[number, *key] for number, key in names] for table, names in fresh.items() if names}
+
+    def renew_names(self, names: Mapping[str, list[list[object]]]) -> None:
+        """Give names the numbers that `fresh_names` told, where the recorder does not have them.
+
+        Raises:
+            StateError: they are not what it told.
+        """
+        for dimension in self._dimensions:
+            try:
+                rows = [(int(str(number)), tuple(key)) for number, *key in names.get(dimension.table, ())]
+            except (TypeError, ValueError) as error:
+                raise StateError(f"names of {dimension.table} are not as the sidecar writes them: {error}") from error
+            dimension.renew(row for row in rows if dimension[row[0]] is None)
+
     def rollback(self, number: int | None) -> int:
         """Delete what passes after *number* brought; the newest pass that remains, 0 without rows.
 
@@ -174,7 +192,17 @@ class Recorder:
         return max(int(rows[0][0]) for rows in newest)
 
     def trim(self, wall_ns: int) -> None:
-        """Delete what is too old at *wall_ns*, and the oldest tenth where the file is too large."""
+        """Delete what is too old at *wall_ns*, and the oldest tenth where the file is too large.
+
+        Raises:
+            StateError: the file does not take that.
+        """
+        try:
+            self._trim(wall_ns)
+        except duckdb.Error as error:
+            raise StateError(f"cannot trim {self.path}: {error}") from error
+
+    def _trim(self, wall_ns: int) -> None:
         oldest = wall_ns - self._bounds.max_age_ns
         # The ledger's entries carry our own clock; what a worker says of its requests' times deletes nothing.
         last = self._run(f"select coalesce(max(pass), 0) from ledger where wall_ns < {int(oldest)}")[0][0]  # noqa: S608 - a number

@@ -1,0 +1,134 @@
+"""A recorder that takes no rows, for its disk is full: everything else goes on, and what is lost is counted."""
+
+import pytest
+
+from inferometer.catalog import requests, telemetry
+from inferometer.errors import StateError
+from inferometer_exporters import unstored
+from inferometer_exporters.recorder.store import Recorder
+
+DROPPED = (telemetry.DROPS, "sidecar", "queue_full")
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """Switches a disk that is full on and off; counts attempts to write to it."""
+    state = {"full": False, "attempts": 0}
+    write = Recorder.write
+
+    def refuse(self, number, batches):
+        state["attempts"] += 1
+        if state["full"]:
+            raise StateError("cannot store: No space left on device")
+        write(self, number, batches)
+
+    monkeypatch.setattr(Recorder, "write", refuse)
+    return state
+
+
+def serve(bench, make, worker, span, *, shape=2):
+    now = bench.clock.now
+    bench.do_pass(worker.arrival(now + make.MS, requests=[make.request(span, now, now + make.MS, shape=shape)]))
+    bench.do_pass(worker.arrival(bench.clock.now), seconds=1)
+    return bench.do_pass(worker.arrival(bench.clock.now), seconds=1)
+
+
+def stored(bench):
+    return [span for (span,) in bench.rows("select span_id from requests order by span_id")]
+
+
+def test_series_and_state_go_on_while_the_recorder_takes_nothing_and_its_rows_follow(bench, make, full, caplog):
+    worker = make.worker()
+    serve(bench, make, worker, 1)
+    full["full"] = True
+    serve(bench, make, worker, 2)
+    serve(bench, make, worker, 3)
+    assert stored(bench) == [1]
+    assert bench.value(telemetry.RECORDS, "gateway") == 3
+
+    full["full"] = False
+    for _ in range(unstored.PATIENCE):
+        bench.do_pass(worker.arrival(bench.clock.now))
+
+    assert stored(bench) == [1, 2, 3]
+    assert bench.value(*DROPPED[:1], *DROPPED[1:]) in {None, 0}
+    assert caplog.text.count("No space left on device") == 1
+    assert "takes rows again" in caplog.text
+
+
+def test_the_longer_it_lasts_the_fewer_attempts_are_made(bench, make, full):
+    worker = make.worker()
+    full["full"] = True
+    for _ in range(400):
+        bench.do_pass(worker.arrival(bench.clock.now))
+
+    assert full["attempts"] < 16
+
+
+def test_the_last_pass_tries_once_more(bench, make, full):
+    worker = make.worker()
+    full["full"] = True
+    serve(bench, make, worker, 1)
+    for _ in range(40):
+        bench.do_pass(worker.arrival(bench.clock.now))
+    full["full"] = False
+    bench.pipeline.closing = True
+
+    bench.do_pass(worker.arrival(bench.clock.now))
+
+    assert stored(bench) == [1]
+
+
+def test_what_a_crash_takes_of_waiting_rows_is_counted_and_names_keep_their_numbers(new_bench, make, full):
+    first, worker = new_bench(), make.worker()
+    serve(first, make, worker, 1)
+    full["full"] = True
+    # A label set and a process that the recorder does not know yet.
+    serve(first, make, worker, 2, shape=3)
+    now = first.clock.now
+    held = make.request(3, now, now + make.MS, shape=3)
+    # Another worker has told nothing since: the ledger waits for it, and this request with the ledger.
+    lagging = make.worker().arrival(now - make.MS)
+    ran = worker.arrival(now + make.MS, requests=[held], executes=[make.execute(3, now, now + make.MS)])
+    sections = first.do_pass(ran, lagging, seconds=0.01)
+    assert stored(first) == [1]
+    full["full"] = False
+
+    second = new_bench(clock=first.clock)
+    second.pipeline.load(sections, same_boot=True)
+    second.pipeline.rollback(first.number)
+    second.number = first.number
+    serve(second, make, make.worker(), 4, shape=1)
+    for _ in range(8):
+        second.do_pass(seconds=1)
+
+    assert stored(second) == [1, 3, 4]
+    assert second.value(*DROPPED) == 1
+    assert second.value(telemetry.RECORDS, "gateway") == 4
+    assert second.rows("""select span_id, route, named_tenant from requests join labels on labels.id = labels
+                          order by span_id""") == [
+        (1, "/embed", ""), (3, "/search", "stranger"), (4, "/search", "acme"),
+    ]  # fmt: skip
+
+
+def test_more_rows_than_there_is_room_for_are_given_up_and_counted(bench, make, full, monkeypatch):
+    monkeypatch.setattr(unstored, "MAX_REQUESTS", 2)
+    worker = make.worker()
+    full["full"] = True
+    for span in range(1, 6):
+        serve(bench, make, worker, span)
+    full["full"] = False
+    for _ in range(unstored.PATIENCE):
+        bench.do_pass(worker.arrival(bench.clock.now))
+
+    assert bench.value(*DROPPED) + len(stored(bench)) == 5
+    assert bench.value(*DROPPED) >= 3
+    assert bench.value(requests.REQUESTS, "gateway", "minilm", "v1", "", "", "", "ok", "true") in {None, 5}
+
+
+@pytest.mark.parametrize("told", [b"x", b"[]", b'{"requests": "x", "names": {}}', b'{"requests": 1, "names": 5}'])
+def test_a_section_that_is_none_is_refused(bench, make, told):
+    sections = bench.do_pass(make.worker().arrival(bench.clock.now))
+
+    with pytest.raises(StateError, match="rows that waited"):
+        bench.pipeline.load({**sections, "sidecar.unstored": told}, same_boot=True)
