@@ -67,6 +67,8 @@ bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the
 	$(BIN)/python benchmarks/encode.py
 	$(BIN)/python benchmarks/render.py
 	$(BIN)/python benchmarks/sidecar.py
+	$(BIN)/python benchmarks/nvml.py
+	$(BIN)/python benchmarks/attribution.py
 
 bench-gpu: $(VENV)/.dev ## Execute times on CUDA against a synchronised truth; says so where there is no CUDA device
 	$(WITH_FRAMEWORKS) benchmarks/gpu_execute.py

@@ -6,6 +6,7 @@ they summed to; ``pytest -s`` prints the same for fewer of them.
 
 import argparse
 import random
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -283,7 +284,7 @@ def test_longer_streams_add_up(seed):
 def test_the_table_of_what_streams_sum_to():
     """Shown with ``pytest -s``."""
     lines = table([played(random.Random(seed)) for seed in range(10)])
-    print("\n".join(["", *lines]))
+    sys.stdout.write("\n".join(["", *lines, ""]))
 
     assert any("residual" in line and line.rstrip().endswith(" 0") for line in lines)
     assert any("attributed" in line for line in lines)
@@ -345,7 +346,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=300)
     streams = parser.parse_args().streams
-    print("\n".join(table([played(random.Random(seed)) for seed in range(streams)])))
+    sys.stdout.write("\n".join(table([played(random.Random(seed)) for seed in range(streams)])) + "\n")
 
 
 if __name__ == "__main__":
