@@ -19,7 +19,9 @@ SLI: Final = Label(name="sli", help="What an objective measures.", max_values=10
 TARGET: Final = Label(name="target", help="Target of an objective in percent.", max_values=50)
 PERIOD: Final = Label(name="period", help="Time over which an objective is kept.", max_values=20)
 QUANTILE: Final = Label(name="quantile", help="Quantile of a distribution.", values=("0.5", "0.95", "0.99", "0.999"))
-SEVERITY: Final = Label(name="severity", help="Whether an alert pages or waits.", values=("page", "ticket"))
+SEVERITY: Final = Label(
+    name="severity", help="Whether an alert pages or waits.", values=("page", "ticket", "heartbeat")
+)
 SLO_TIER: Final = Label(
     name="slo_tier",
     help="How fast the budget burns, or `cause` for what is no SLO itself.",

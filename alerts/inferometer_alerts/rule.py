@@ -11,10 +11,11 @@ from inferometer_alerts.recorded import Recorded
 
 
 class Severity(StrEnum):
-    """Whether somebody is woken; the routes of fleet.yaml have the same names."""
+    """Whether somebody is woken, or told that alerting works; the routes of fleet.yaml have the same names."""
 
     PAGE = "page"
     TICKET = "ticket"
+    HEARTBEAT = "heartbeat"
 
 
 class Board(StrEnum):

@@ -37,6 +37,8 @@ def alerts(fleet: Fleet, scale: TimeScale) -> Iterator[Alert]:
     yield _down()
     yield _no_targets()
     yield _dropping(scale)
+    if fleet.routes.heartbeat is not None:
+        yield _heartbeat()
 
 
 def _traffic_stopped(scale: TimeScale) -> Alert:
@@ -179,4 +181,19 @@ def _dropping(scale: TimeScale) -> Alert:
                 quiet=("10m", "28m"),
             ),
         ),
+    )
+
+
+def _heartbeat() -> Alert:
+    return Alert(
+        name="InferometerHeartbeat",
+        expr=promql.scalar(1),
+        severity=Severity.HEARTBEAT,
+        summary="Alerting works.",
+        description=(
+            "This alert always fires, and its receiver is told every minute. Where it hears nothing, Prometheus, "
+            "Alertmanager or the way to them is broken, and no other alert arrives either."
+        ),
+        board=Board.FLEET,
+        cases=(Case(series={_SIDECAR: "1x40"}, fires=("1m", "9m")),),
     )

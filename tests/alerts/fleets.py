@@ -36,5 +36,9 @@ receivers:
   a: {{webhook: {{url_file: /run/secrets/hook}}}}
   b: {{slack: {{url_file: /run/secrets/slack, channel: "#a b"}}}}
   c: {{pagerduty: {{routing_key_file: /run/secrets/pd}}}}
-routes: {{page: c, ticket: b}}
+  d: {{teams: {{url_file: /run/secrets/teams}}}}
+  e: {{opsgenie: {{api_key_file: /run/secrets/opsgenie, api_url: "https://api.eu.opsgenie.com"}}}}
+  f: {{email: {{to: oncall@example.com, from: alerts@example.com, smarthost: "mail.example.com:587", username: u,
+       password_file: /run/secrets/mail}}}}
+routes: {{page: c, ticket: b, heartbeat: a}}
 """)

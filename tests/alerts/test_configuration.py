@@ -73,15 +73,31 @@ def test_pages_and_tickets_go_where_the_fleet_says():
     route = read("alertmanager/alertmanager.yml", fleets.hostile())["route"]
 
     assert route["receiver"] == "b"
-    assert [(r["receiver"], r["matchers"]) for r in route["routes"]] == [("c", ['severity="page"'])]
+    assert [(r["receiver"], r["matchers"]) for r in route["routes"]] == [
+        ("c", ['severity="page"']),
+        ("a", ['severity="heartbeat"']),
+    ]
+
+
+def test_a_heartbeat_is_repeated_every_minute_and_beats_only_where_somebody_listens():
+    (_, beat) = read("alertmanager/alertmanager.yml", fleets.hostile())["route"]["routes"]
+
+    assert (beat["group_interval"], beat["repeat_interval"]) == ("1m", "1m")
+    assert b"InferometerHeartbeat" in files(fleets.hostile())["prometheus/rules/causes.yml"]
+    assert b"InferometerHeartbeat" not in files(fleets.example())["prometheus/rules/causes.yml"]
 
 
 def test_secrets_are_read_from_files():
-    a, b, c = read("alertmanager/alertmanager.yml", fleets.hostile())["receivers"]
+    a, b, c, d, e, f = read("alertmanager/alertmanager.yml", fleets.hostile())["receivers"]
 
     assert a["webhook_configs"][0]["url_file"] == "/run/secrets/hook"
     assert b["slack_configs"][0]["api_url_file"] == "/run/secrets/slack"
     assert c["pagerduty_configs"][0]["routing_key_file"] == "/run/secrets/pd"
+    assert d["msteamsv2_configs"][0]["webhook_url_file"] == "/run/secrets/teams"
+    assert e["opsgenie_configs"][0]["api_key_file"] == "/run/secrets/opsgenie"
+    assert e["opsgenie_configs"][0]["api_url"] == "https://api.eu.opsgenie.com/"
+    assert f["email_configs"][0]["auth_password_file"] == "/run/secrets/mail"
+    assert (f["email_configs"][0]["to"], f["email_configs"][0]["from"]) == ("oncall@example.com", "alerts@example.com")
 
 
 def test_every_receiver_is_told_when_an_alert_is_over():

@@ -105,7 +105,7 @@ def test_a_template_reads_only_labels_that_the_alert_has(alert):
 
 
 def test_every_alert_has_a_runbook_that_says_how_to_see_decide_and_act():
-    for alert in alerts(FLEETS["example"], SCALES[0]):
+    for alert in alerts(FLEETS["hostile"], SCALES[0]):
         page = (fleets.RUNBOOKS / f"{alert.name}.md").read_text()
 
         assert page.startswith(f"# {alert.name}\n")
@@ -113,13 +113,15 @@ def test_every_alert_has_a_runbook_that_says_how_to_see_decide_and_act():
 
 
 def test_no_runbook_is_left_of_an_alert_that_is_gone():
-    names = {alert.name for alert in alerts(FLEETS["example"], SCALES[0])}
+    names = {alert.name for alert in alerts(FLEETS["hostile"], SCALES[0])}
 
     assert {page.stem for page in fleets.RUNBOOKS.glob("*.md")} == names
 
 
 def test_series_that_runbooks_name_exist():
-    groups = [group for of_file in rule_groups(FLEETS["example"], SCALES[0]).values() for group in of_file]
+    groups = [
+        group for fleet in FLEETS.values() for of_file in rule_groups(fleet, SCALES[0]).values() for group in of_file
+    ]
     known = declared(groups)
 
     for page in fleets.RUNBOOKS.glob("*.md"):

@@ -117,6 +117,24 @@ WRONG = {
         "receivers.oncall.webhook.url: 'alerts' is no address",
         "write http:// or https:// and a host",
     ),
+    "a heartbeat that nobody hears": (
+        "routes: {page: oncall, ticket: team}",
+        "routes: {page: oncall, ticket: team, heartbeat: oncal}",
+        "there is no receiver 'oncal'",
+        "did you mean 'oncall'? known: oncall, team",
+    ),
+    "a mail address that is none": (
+        'webhook: {url: "http://alerts:9099/page"}',
+        'email: {to: "a@b, c@d", from: x@example.com, smarthost: "mail:25"}',
+        "receivers.oncall.email.to: 'a@b, c@d' is no mail address",
+        "write one address: oncall@example.com",
+    ),
+    "a mail server without a port": (
+        'webhook: {url: "http://alerts:9099/page"}',
+        "email: {to: a@example.com, from: x@example.com, smarthost: mail}",
+        "receivers.oncall.email.smarthost: 'mail' is no host with a port",
+        "write smtp.example.com:587, for instance",
+    ),
     "a tenant twice": (
         "known: [acme, globex]",
         "known: [acme, acme]",

@@ -118,8 +118,9 @@ def _check_reach(fleet: Fleet, service: Service, objective: str, place: Value) -
 
 def _check_routes(fleet: Fleet, root: Mapping) -> None:
     receivers: dict[str, Receiver] = {receiver.name: receiver for receiver in fleet.receivers}
-    for severity, name in (("page", fleet.routes.page), ("ticket", fleet.routes.ticket)):
-        if name not in receivers:
+    routes = {"page": fleet.routes.page, "ticket": fleet.routes.ticket, "heartbeat": fleet.routes.heartbeat}
+    for severity, name in routes.items():
+        if name is not None and name not in receivers:
             raise FleetError(
                 f"there is no receiver {name!r}",
                 _at(root, "routes", severity).place,

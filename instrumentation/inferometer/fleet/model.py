@@ -188,14 +188,43 @@ class PagerDuty:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Teams:
+    """A Microsoft Teams channel, by the address of a workflow."""
+
+    url_file: Annotated[str, Key(scalars.FILE, "File that holds the workflow's address.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opsgenie:
+    """An Opsgenie team."""
+
+    api_key_file: Annotated[str, Key(scalars.FILE, "File that holds the API key.")]
+    api_url: Annotated[str | None, Key(scalars.URL, "API of another region: https://api.eu.opsgenie.com.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Email:
+    """A mailbox."""
+
+    to: Annotated[str, Key(scalars.MAIL, "Address that mail goes to.")]
+    sender: Annotated[str, Key(scalars.MAIL, "Address that it comes from.", name="from")]
+    smarthost: Annotated[str, Key(scalars.HOST_PORT, "Mail server: smtp.example.com:587.")]
+    username: Annotated[str | None, Key(scalars.TEXT, "User at the mail server.")] = None
+    password_file: Annotated[str | None, Key(scalars.FILE, "File that holds the user's password.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
     """Somebody who is told; one way to reach them."""
 
-    EXACTLY_ONE: ClassVar = ("webhook", "slack", "pagerduty")
+    EXACTLY_ONE: ClassVar = ("webhook", "slack", "pagerduty", "teams", "opsgenie", "email")
     name: str
     webhook: Annotated[Webhook | None, Key(Nested(Webhook), "By HTTP.")] = None
     slack: Annotated[Slack | None, Key(Nested(Slack), "In Slack.")] = None
     pagerduty: Annotated[PagerDuty | None, Key(Nested(PagerDuty), "By PagerDuty.")] = None
+    teams: Annotated[Teams | None, Key(Nested(Teams), "In Microsoft Teams.")] = None
+    opsgenie: Annotated[Opsgenie | None, Key(Nested(Opsgenie), "By Opsgenie.")] = None
+    email: Annotated[Email | None, Key(Nested(Email), "By mail.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +233,9 @@ class Routes:
 
     page: Annotated[str, Key(scalars.SLUG, "Receiver of what cannot wait.")]
     ticket: Annotated[str, Key(scalars.SLUG, "Receiver of what can wait until tomorrow.")]
+    heartbeat: Annotated[
+        str | None, Key(scalars.SLUG, "Receiver that is told every minute that alerting works; silence is its alarm.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -271,6 +271,40 @@ FILE: Final = Kind(
 )
 
 
+_MAIL = re.compile(r"[^\s@<>,;]+@[A-Za-z0-9.-]+")
+
+
+def _mail(text: str) -> str:
+    if not _MAIL.fullmatch(text) or not text.isprintable():
+        raise WrongValueError(f"{text!r} is no mail address", "write one address: oncall@example.com")
+    return text
+
+
+MAIL: Final = Kind(
+    name="mail address",
+    written_as=("text",),
+    read=_mail,
+    json={"type": "string", "pattern": "^[^\\s@<>,;]+@[A-Za-z0-9.-]+$"},
+    example="oncall@example.com",
+)
+
+
+def _host_port(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", host) or not port.isdecimal() or not 0 < int(port) <= 0xFFFF:  # noqa: PLR2004 - the highest port
+        raise WrongValueError(f"{text!r} is no host with a port", "write smtp.example.com:587, for instance")
+    return text
+
+
+HOST_PORT: Final = Kind(
+    name="host with a port",
+    written_as=("text",),
+    read=_host_port,
+    json={"type": "string", "pattern": "^[A-Za-z0-9.-]+:[0-9]+$"},
+    example="smtp.example.com:587",
+)
+
+
 def _version(text: str) -> int:
     if text != "1":
         raise WrongValueError(f"version {text} of this file is not known", "write `version: 1`")
