@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from inferometer.catalog import devices
-from inferometer.catalog.labels import READING_SOURCE
+from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.ledger.prices import portions
 from inferometer_exporters.source import Reading, Sample
@@ -16,7 +16,6 @@ GPU: Final = "gpu"
 """Kind of these devices, as the price book matches it."""
 SLICES: Final = 7
 """Compute slices of a GPU in MIG mode, where nobody says how many: of A100, H100, H200 and B200."""
-_REPLAY: Final = READING_SOURCE.values[-1]
 _CUDA: Final = "cuda:"
 
 
@@ -59,8 +58,7 @@ class Inventory:
         held = set()
         energies: dict[str, tuple[int, int]] = {}
         for sample in samples:
-            replayed = any(r.entry is devices.GPU_INFO and r.labels[3] == _REPLAY for r in sample.readings)
-            for reading in () if replayed else sample.readings:
+            for reading in () if sample.source == Replay.name else sample.readings:
                 device = reading.labels[0] if reading.labels else ""
                 if reading.entry is devices.GPU_INFO:
                     models.setdefault(device, reading.labels[1])
