@@ -18,6 +18,8 @@
     `compare_api`.
 ``/api/cost…``
     Money: `inferometer_exporters.cost_api`.
+``/api/export/{table}``
+    `export_api`: Parquet.
 
 A wrong parameter is answered with 400 and ``{"error": …}``, what takes longer than `QUESTION_SECONDS` with 503.
 """
@@ -35,7 +37,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inferometer.fleet.thresholds import Thresholds
-from inferometer_exporters import compare_api, cost_api, parameters, request_api
+from inferometer_exporters import compare_api, cost_api, export_api, parameters, request_api
 from inferometer_exporters.front_page import front_page
 from inferometer_exporters.html_page import CONTENT_SECURITY_POLICY
 from inferometer_exporters.recorder import queries
@@ -92,6 +94,7 @@ class Api:
                 *compare_api.routes(self._answer),
                 *cost_api.routes(self._answer),
                 *request_api.routes(self._answer, self._wall_ns),
+                *export_api.routes(self._asked, self._wall_ns),
             ],
             exception_handlers={ValueError: _refused, LateError: _late},
         )
@@ -103,15 +106,17 @@ class Api:
     async def _answer(self, question: Callable[[duckdb.DuckDBPyConnection], object]) -> Response:
         return JSONResponse(await self._asked(question), headers=_HEADERS)
 
-    async def _asked(self, question: Callable[[duckdb.DuckDBPyConnection], object]) -> object:
+    async def _asked(
+        self, question: Callable[[duckdb.DuckDBPyConnection], object], seconds: float | None = None
+    ) -> object:
         # Those who wait hold no memory of the recorder's; together they would need more than there is.
         async with self._at_once:
-            return await run_in_threadpool(self._ask, question)
+            return await run_in_threadpool(self._ask, question, self._seconds if seconds is None else seconds)
 
-    def _ask(self, question: Callable[[duckdb.DuckDBPyConnection], object]) -> object:
+    def _ask(self, question: Callable[[duckdb.DuckDBPyConnection], object], seconds: float) -> object:
         cursor = self._cursor()
         try:
-            with deadline(cursor, self._seconds):
+            with deadline(cursor, seconds):
                 return question(cursor)
         finally:
             cursor.close()

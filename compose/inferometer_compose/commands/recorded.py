@@ -43,15 +43,20 @@ def ask(
         return _from_sidecar(f"{api}{path}?{urlencode(parameters)}")
     file = recorder or last_recorder(Path.cwd())
     if file is None:
-        raise InferometerError(
-            f"no sidecar answers at {api}, and neither a demo in this folder nor `inferometer run` left a recorder: "
-            "name a file with --recorder"
-        )
+        raise no_recorder(api)
     with closing(opened(file)) as cursor:
         try:
             return question(cursor)
         except ValueError as error:
             raise InferometerError(str(error)) from error
+
+
+def no_recorder(api: str) -> InferometerError:
+    """What to say where there is neither a sidecar nor a file."""
+    return InferometerError(
+        f"no sidecar answers at {api}, and neither a demo in this folder nor `inferometer run` left a recorder: "
+        "name a file with --recorder"
+    )
 
 
 def _from_sidecar(url: str) -> Any:
