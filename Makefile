@@ -68,10 +68,13 @@ bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the
 	$(BIN)/python benchmarks/render.py
 	$(BIN)/python benchmarks/sidecar.py
 	$(BIN)/python benchmarks/nvml.py
+	$(BIN)/python benchmarks/nvml.py
 	$(BIN)/python benchmarks/attribution.py
 
-bench-gpu: $(VENV)/.dev ## Execute times on CUDA against a synchronised truth; says so where there is no CUDA device
+bench-gpu: $(VENV)/.dev ## On a GPU: execute times, readings, energy and ledger against the truth; says so where there is none
 	$(WITH_FRAMEWORKS) benchmarks/gpu_execute.py
+	environment=$$($(BIN)/python tools/environments.py frameworks) && \
+	  $(BIN)/python benchmarks/gpu_sidecar.py --torch-python $$environment/bin/python
 
 lock: $(VENV)/.dev ## Renew the locked versions in requirements/
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo -o requirements/demo.txt pyproject.toml

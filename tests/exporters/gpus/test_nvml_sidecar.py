@@ -37,8 +37,11 @@ class Process:
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(folder), choice], stdout=subprocess.PIPE, text=True, env=environment
         )
-        lines = dict(self._process.stdout.readline().split(maxsplit=1) for _ in range(3))
-        self.page = lines["metrics"].strip()
+        lines = {}
+        while "metrics" not in lines:
+            what, where = self._process.stdout.readline().split(maxsplit=1)
+            lines[what] = where.strip()
+        self.page = lines["metrics"]
 
     def shown(self):
         with urllib.request.urlopen(self.page, timeout=5) as answer:
