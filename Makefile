@@ -68,7 +68,6 @@ bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the
 	$(BIN)/python benchmarks/render.py
 	$(BIN)/python benchmarks/sidecar.py
 	$(BIN)/python benchmarks/nvml.py
-	$(BIN)/python benchmarks/nvml.py
 	$(BIN)/python benchmarks/attribution.py
 
 bench-gpu: $(VENV)/.dev ## On a GPU: execute times, readings, energy and ledger against the truth; says so where there is none
