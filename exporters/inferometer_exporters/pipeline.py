@@ -35,6 +35,7 @@ from inferometer_exporters.hold import RAN_FROM, RAN_UNTIL
 from inferometer_exporters.keeping import Keeping
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.ledger.ledger import Ledger
+from inferometer_exporters.ledger.steps import Step
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.opens import Opens
 from inferometer_exporters.receivers.foreign import Foreign
@@ -148,6 +149,10 @@ class SidecarPipeline:
         for duration_ns in loads(frame):
             self.ledger.loaded(0, frame.monotonic_ns - duration_ns, frame.monotonic_ns)
         return changed
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        """Take in steps that an engine told of, by their time, before the requests end that they are of."""
+        self._settlement.steps(steps)
 
     def _finished(self, gathered: Gathered) -> None:
         requests, runs = gathered.requests, gathered.executes

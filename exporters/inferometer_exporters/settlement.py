@@ -156,8 +156,8 @@ class Settlement:
         }
 
     def _reach(self, now_ns: int, *, closing: bool) -> int:
-        metered = [account.device.name for account in self.ledger.accounts if account.meter is not None]
-        known = self._inventory.energy_ns(metered)
+        # Energy is read after it was used: the ledger comes behind its reading, so that a request's is known.
+        known = self._inventory.energy_ns([account.device.name for account in self.ledger.accounts])
         reach = min([now_ns, *self.frames.values(), *([] if known is None else [known])])
         if closing:
             # Whatever is finished is settled, as far as anybody told.

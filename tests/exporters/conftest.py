@@ -184,6 +184,7 @@ class Make:
     """The builders, for tests that cannot import this file."""
 
     SECOND, MS, WALL, THRESHOLDS = SECOND, MS, WALL, THRESHOLDS
+    strings = STRINGS
     worker = FakeWorker
     request = staticmethod(request)
     execute = staticmethod(execute)
