@@ -9,6 +9,7 @@ from inferometer.catalog.labels import COMPONENT, DROP_REASON
 from inferometer.otlp.encode import Kept, Resource
 from inferometer.otlp.writer import Note, TraceWriter
 from inferometer.record.model import Batch, Flag
+from inferometer.wire.pod import Pod
 from inferometer_exporters.kept import Due
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.recorder.hops import Hop, Wanted, hops
@@ -78,8 +79,9 @@ class Exports:
 
     def _resource(self, hop: Hop) -> Resource:
         process = self._recorder.processes[hop.process]
-        _, pid, host, service = process if process is not None else (0, 0, "", hop.record.labels.service)
-        return Resource(service=service, host=host, pid=pid, region=hop.record.labels.region)
+        _, pid, host, service, *pod = process if process is not None else (0, 0, "", hop.record.labels.service)
+        region = hop.record.labels.region
+        return Resource(service=service, host=host, pid=pid, region=region, pod=Pod.of(tuple(pod)))
 
     def settle(self) -> bool:
         """Show exemplars of traces that were accepted, and count; True if anything happened."""

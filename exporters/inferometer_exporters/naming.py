@@ -54,7 +54,8 @@ class Naming:
 
     def _process(self, arrival: Arrival) -> int:
         worker = arrival.worker
-        return self._recorder.processes.number((worker_key(worker.worker_id), worker.pid, worker.host, worker.service))
+        process = worker_key(worker.worker_id), worker.pid, worker.host, worker.service
+        return self._recorder.processes.number((*process, *worker.pod.texts))
 
     def labels(self, number: int) -> Labels:
         """The label set of a number, with the tenant as the request named it."""

@@ -27,12 +27,14 @@ from inferometer.intake.state import StateFile, Step, nothing
 from inferometer.otlp.endpoint import Endpoint
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
+from inferometer.wire.pod import Pod
 from inferometer_exporters.api import Api
 from inferometer_exporters.columns.clocks import translated
 from inferometer_exporters.gpus.choice import GpuChoice, local_gpus
 from inferometer_exporters.gpus.page import GpuPage
 from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
+from inferometer_exporters.hosts.pods import Pods
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.pipeline import SidecarPipeline
@@ -94,6 +96,8 @@ class SidecarSettings:
     bounds: Bounds = field(default_factory=Bounds)
     host: str = field(default_factory=gethostname)
     """This host's name as a billed device."""
+    pod: Pod = field(default_factory=Pod)
+    """What this process's environment says of its pod; see `Pods`."""
     placing: Placing = field(default_factory=Placing)
     """Where the host is, as far as prices depend on it."""
 
@@ -116,7 +120,7 @@ class Sidecar:
         known = priced(known, settings.host, settings.placing)
         self._gpus = local_gpus(settings.gpu)
         pages = (GpuPage(url) for url in settings.gpu_pages)
-        sources: list[Source] = [CpuHost(settings.host), *self._gpus, *pages]
+        sources: list[Source] = [CpuHost(settings.host, workers=lambda: self._server.pids), *self._gpus, *pages]
         if settings.replay is not None:
             sources.append(Replay(settings.replay))
         self._sampler = Sampler(sources)
@@ -162,7 +166,12 @@ class Sidecar:
             )
             boot = boot_id()
             self._server = Server(
-                listeners, boot_id=boot, token=access.token, translate=translated, refused=_frame_refusals(tally)
+                listeners,
+                boot_id=boot,
+                token=access.token,
+                translate=translated,
+                refused=_frame_refusals(tally),
+                pod_of=Pods(settings.pod),
             )
             undo.callback(self._server.close)
             self.intake = Intake(

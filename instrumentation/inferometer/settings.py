@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from inferometer.wire.pod import Pod
+
 log = logging.getLogger("inferometer")
 
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
@@ -62,6 +64,16 @@ class Settings:
     """INFEROMETER_REGION: where this host is; the label ``region`` of every series."""
     host: str = field(default_factory=socket.gethostname)
     """INFEROMETER_HOST: name of this host, and of its CPU as a billed device; without it the host's own."""
+    pod_name: str = ""
+    """POD_NAME: name of the Kubernetes pod that this process runs in, from the downward API as the next ones."""
+    pod_namespace: str = ""
+    """POD_NAMESPACE: namespace of the pod."""
+    pod_uid: str = ""
+    """POD_UID: UID of the pod."""
+    node_name: str = ""
+    """NODE_NAME: node of the pod."""
+    container_name: str = ""
+    """CONTAINER_NAME: name of the container in the pod."""
     sidecar: str = ""
     """INFEROMETER_SIDECAR: ``unix:///path``, ``tcp://host:port`` or, with TLS, ``tls://host:port``; empty means: find
     one, or elect an Intake."""
@@ -101,6 +113,17 @@ class Settings:
     """INFEROMETER_BUFFERED_REQUESTS: finished requests that wait for a frame; more are dropped and counted."""
     frame_bytes: int = 32 * _MIB
     """INFEROMETER_FRAME_BYTES: frames that wait for an acknowledgement, bytes; beyond it no frame is made."""
+
+    @property
+    def pod(self) -> Pod:
+        """The Kubernetes pod that this process runs in, as far as its environment says."""
+        return Pod(
+            namespace=self.pod_namespace,
+            name=self.pod_name,
+            uid=self.pod_uid,
+            node=self.node_name,
+            container=self.container_name,
+        )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -212,6 +235,11 @@ _VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "INFEROMETER_VERSION": ("version", _text),
     "INFEROMETER_REGION": ("region", _text),
     "INFEROMETER_HOST": ("host", _text),
+    "POD_NAME": ("pod_name", _text),
+    "POD_NAMESPACE": ("pod_namespace", _text),
+    "POD_UID": ("pod_uid", _text),
+    "NODE_NAME": ("node_name", _text),
+    "CONTAINER_NAME": ("container_name", _text),
     "INFEROMETER_SIDECAR": ("sidecar", _address),
     "INFEROMETER_SIDECAR_TOKEN_FILE": ("sidecar_token_file", _absolute),
     "INFEROMETER_SIDECAR_CERTIFICATE": ("sidecar_certificate", _absolute),

@@ -53,7 +53,7 @@ _RATES: Final[Mapping[str, str]] = {
     "pcie_throughput_rx_bytes_per_second": _RX,
     "pcie_throughput_tx_bytes_per_second": _TX,
 }
-_INFO: Final = "gpu_info"
+_INFO: Final = "nvidia_smi_gpu_info"
 _XID: Final = "xid_errors_total"
 _PROCESS: Final = "compute_app_used_memory_bytes"
 
@@ -86,7 +86,7 @@ def facts(points: Iterable[Point]) -> Facts:
             found.born.append((devices.GPU_XID_ERRORS, (gpu, _text(point, "xid")), int(point.value)))
         elif name == _PROCESS:
             found.put(devices.GPU_PROCESS_MEMORY, (gpu, _text(point, "pid")), point.value)
-        elif name == _INFO:
+        elif point.name == _INFO:
             found.put(devices.GPU_INFO, (gpu, _text(point, "name"), _text(point, "driver_version"), SOURCE), 1)
     _instances(found, of_gpus)
     return found

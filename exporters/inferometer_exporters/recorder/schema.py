@@ -192,7 +192,14 @@ PROCESSES: Final[dict[str, str]] = {
     "pid": "UINTEGER",
     "host": "VARCHAR",
     "service": "VARCHAR",
+    "namespace": "VARCHAR",
+    "pod": "VARCHAR",
+    "pod_uid": "VARCHAR",
+    "node": "VARCHAR",
+    "container": "VARCHAR",
+    "container_id": "VARCHAR",
 }
+"""Null of a process of version 4, empty where it is not known: `inferometer.wire.pod.Pod`."""
 
 OF_REQUESTS: Final[dict[str, dict[str, str]]] = {
     "requests": REQUESTS,

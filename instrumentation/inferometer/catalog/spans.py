@@ -99,6 +99,12 @@ ERROR_TYPE: Final = Attribute("error.type", "OpenTelemetry: class of the error."
 SERVICE_NAME: Final = Attribute("service.name", "OpenTelemetry: service.")
 HOST_NAME: Final = Attribute("host.name", "OpenTelemetry: host.")
 PROCESS_PID: Final = Attribute("process.pid", "OpenTelemetry: process id.")
+K8S_NAMESPACE: Final = Attribute("k8s.namespace.name", "OpenTelemetry: namespace of the pod.")
+K8S_POD: Final = Attribute("k8s.pod.name", "OpenTelemetry: name of the pod.")
+K8S_POD_UID: Final = Attribute("k8s.pod.uid", "OpenTelemetry: UID of the pod.")
+K8S_NODE: Final = Attribute("k8s.node.name", "OpenTelemetry: node of the pod.")
+K8S_CONTAINER: Final = Attribute("k8s.container.name", "OpenTelemetry: name of the container in its pod.")
+CONTAINER_ID: Final = Attribute("container.id", "OpenTelemetry: id of the container.")
 REGION: Final = Attribute("cloud.region", "OpenTelemetry: region.")
 
 ATTRIBUTES: Final = tuple(value for value in list(globals().values()) if isinstance(value, Attribute))

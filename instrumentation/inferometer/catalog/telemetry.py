@@ -5,6 +5,7 @@ from typing import Final
 from inferometer.catalog.labels import (
     CALL,
     COMPONENT,
+    CONTAINER,
     DEVICE,
     DROP_REASON,
     ERROR_CODE,
@@ -12,6 +13,9 @@ from inferometer.catalog.labels import (
     HOOK,
     HOOK_STATUS,
     KEEP_REASON,
+    NAMESPACE,
+    NODE,
+    POD,
     PORT,
     REFUSAL,
     SERVICE,
@@ -27,6 +31,12 @@ BUILD_INFO: Final = Info(
     unit=Unit.COUNT,
     help="Version and part that serves this page.",
     labels=(VERSION_LABEL, COMPONENT),
+)
+WORKER_INFO: Final = Info(
+    name="inferometer_worker_info",
+    unit=Unit.COUNT,
+    help="Where a worker runs in a Kubernetes cluster, for a join on service and pid; absent outside of one.",
+    labels=(SERVICE, WORKER, NODE, NAMESPACE, POD, CONTAINER),
 )
 RECORDS: Final = Counter(
     name="inferometer_records_total", unit=Unit.COUNT, help="Request records taken in.", labels=(SERVICE,)

@@ -23,7 +23,9 @@ def absorb(arrival: Arrival, aggregator: Aggregator, writer: TraceWriter | None)
     aggregator.add(requests.COLD_STARTS, labels)
     aggregator.observe(requests.COLD_START, labels, start.ready_ns)
     if writer is not None and start.traced:
-        resource = Resource(service=worker.service, host=worker.host, pid=worker.pid, region=start.region)
+        resource = Resource(
+            service=worker.service, host=worker.host, pid=worker.pid, region=start.region, pod=worker.pod
+        )
         data, spans = encode_cold_start(start, resource, frame.wall_ns - frame.monotonic_ns)
         writer.write_encoded(data, spans, 1)
     return True

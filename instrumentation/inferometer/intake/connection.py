@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 from typing import Final
 
 from inferometer.errors import RefusedError
@@ -11,6 +12,7 @@ from inferometer.wire.frame import Names
 from inferometer.wire.message import Reader
 
 READ_BYTES: Final = 1 << 18
+_CREDENTIALS: Final = struct.Struct("3i")
 NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """What a socket raises that has nothing to read or no room to write now."""
 
@@ -26,12 +28,26 @@ class RefusalError(RefusedError):
 class Connection:
     """What is known of it."""
 
-    __slots__ = ("clock", "is_tcp", "leftover", "names", "opened", "partial_since", "peer", "reader", "sock", "worker")
+    __slots__ = (
+        "clock",
+        "is_tcp",
+        "leftover",
+        "names",
+        "opened",
+        "partial_since",
+        "peer",
+        "pid",
+        "reader",
+        "sock",
+        "worker",
+    )
 
     def __init__(self, sock: socket.socket, peer: str, opened: float, *, is_tcp: bool = False) -> None:
         self.sock = sock
         self.peer = peer
         self.is_tcp = is_tcp
+        self.pid = 0 if is_tcp else _pid(sock)
+        """Of the process on the other side of a Unix socket, as this process counts; 0 where it cannot be seen."""
         self.clock: DistantClock | None = None
         """Of a worker on another kernel."""
         self.partial_since: float | None = None
@@ -56,3 +72,11 @@ class Connection:
     def has_more(self) -> bool:
         """Whether there is something to read that wakes no selector: TLS has decrypted it already."""
         return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+
+
+def _pid(sock: socket.socket) -> int:
+    """The kernel's word for it, not the worker's: in a container of its own a worker counts otherwise."""
+    if sock.family != socket.AF_UNIX or not hasattr(socket, "SO_PEERCRED"):
+        return 0
+    pid, _, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(pid)

@@ -3,7 +3,6 @@
 import json
 import struct
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Final
 
 from inferometer.errors import StateError, WireError
@@ -12,6 +11,7 @@ from inferometer.otlp.encode import Resource
 from inferometer.record.model import RequestRecord
 from inferometer.wire.frame import Frame, Names, decode, encode
 from inferometer.wire.layout import CALLS, EXECUTES, EXTERNAL_IDS, INTERVALS, REQUESTS, Section, Table
+from inferometer.wire.pod import Pod
 from inferometer.wire.records import records
 
 MAX_WORKERS: Final = 512
@@ -165,6 +165,8 @@ class HeldFrames:
             encoded = self._encoded_names.get(worker_id)
             if encoded is None or encoded[0] != number:
                 fields = {"id": worker_id.hex(), "pid": info.pid, "service": info.service, "host": info.host}
+                if info.pod:
+                    fields["pod"] = info.pod.to_json()
                 encoded = number, json.dumps({**fields, "names": names.to_json()}).encode()
                 self._encoded_names[worker_id] = encoded
             lines.append(encoded[1])
@@ -178,7 +180,7 @@ class HeldFrames:
         """
         try:
             for line in data.splitlines():
-                row: Mapping[str, str] = json.loads(line)
+                row = json.loads(line)
                 info = WorkerInfo(
                     worker_id=bytes.fromhex(row["id"]),
                     pid=int(row["pid"]),
@@ -186,6 +188,7 @@ class HeldFrames:
                     sdk_version="",
                     host=row["host"],
                     start_ns=0,
+                    pod=Pod.from_json(row.get("pod", {})),
                 )
                 self._know(info, Names.from_json(row["names"]))
         except (KeyError, TypeError, ValueError, WireError) as error:
@@ -194,7 +197,7 @@ class HeldFrames:
 
 def resource_of(info: WorkerInfo, record: RequestRecord) -> Resource:
     """The process that a record's spans come from."""
-    return Resource(service=info.service, host=info.host, pid=info.pid, region=record.labels.region)
+    return Resource(service=info.service, host=info.host, pid=info.pid, region=record.labels.region, pod=info.pod)
 
 
 def _sorted_out(frame: Frame) -> dict[int, dict[Section, bytes]]:

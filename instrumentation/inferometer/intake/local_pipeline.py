@@ -146,7 +146,7 @@ class LocalPipeline:
 
     def _write_passed(self, writer: TraceWriter, info: WorkerInfo, passed: Passed) -> None:
         self._aggregator.add(telemetry.TRACES_KEPT, (BASELINE,), len(passed.spans))
-        resource = Resource(service=info.service, host=info.host, pid=info.pid, region=passed.region)
+        resource = Resource(service=info.service, host=info.host, pid=info.pid, region=passed.region, pod=info.pod)
         for at in range(0, len(passed.spans), _TRACES_PER_UNIT):
             part = slice(at, at + _TRACES_PER_UNIT)
             pieces = passed.spans[part]

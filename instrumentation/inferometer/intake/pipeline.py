@@ -1,10 +1,11 @@
 """The seam between the Intake and what consumes records: the local pipeline and the sidecar's implement it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from inferometer.wire.frame import Frame, Names
+from inferometer.wire.pod import Pod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,8 @@ class WorkerInfo:
     host: str
     start_ns: int
     """CLOCK_MONOTONIC ns at which the process started."""
+    pod: Pod = field(default_factory=Pod)
+    """Where it runs."""
 
 
 @dataclass(frozen=True, slots=True)

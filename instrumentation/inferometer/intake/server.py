@@ -21,6 +21,7 @@ from inferometer.wire import frame as frames
 from inferometer.wire.frame import Frame, Names
 from inferometer.wire.layout import REQUESTS
 from inferometer.wire.message import Hello, Type, ack, pack
+from inferometer.wire.pod import Pod
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Server:
         token: that workers show who come over TCP; None: they show nothing.
         translate: puts frames of another kernel on our clock; None: such workers are refused.
         refused: called with the reason of each refusal, one of ``catalog.labels.REFUSAL``.
+        pod_of: what is known of a process on this host that does not say it; of none that can be seen the id is 0.
         monotonic: seconds.
     """
 
@@ -61,6 +63,7 @@ class Server:
         token: Token | None = None,
         translate: Translate | None = None,
         refused: Callable[[str], None] | None = None,
+        pod_of: Callable[[int], Pod] = lambda _: Pod(),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._boot_id = boot_id
@@ -69,6 +72,7 @@ class Server:
         self._token = token
         self._translate = translate
         self._tell_refused = refused
+        self._pod_of = pod_of
         self._partial_bytes = 0
         self._selector = selectors.DefaultSelector()
         self._listeners = list(listeners)
@@ -129,6 +133,11 @@ class Server:
     def connections(self) -> int:
         """Open connections; from any thread."""
         return len(self._connections)
+
+    @property
+    def pids(self) -> set[int]:
+        """Processes on this host that are connected, as this process counts; from any thread."""
+        return {connection.pid for connection in list(self._connections.values()) if connection.pid}
 
     def acknowledge(self, worker_id: bytes, sequence: int) -> None:
         """Tell a worker that everything up to *sequence* is durable."""
@@ -238,6 +247,7 @@ class Server:
             sdk_version=hello.sdk_version,
             host=hello.host,
             start_ns=start_ns,
+            pod=hello.pod if connection.is_tcp else hello.pod.or_else(self._pod_of(connection.pid)),
         )
         self._learn(connection, hello.names)
 

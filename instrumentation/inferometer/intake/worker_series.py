@@ -13,10 +13,13 @@ from inferometer.errors import StateError, WireError
 from inferometer.intake.pipeline import Arrival
 from inferometer.wire.gauges import Gauges
 from inferometer.wire.layout import REQUESTS, SHAPE_FIELDS
+from inferometer.wire.pod import Pod
 
 _WORKER: Final = COMPONENT.values[0]
 _REASONS: Final = frozenset(DROP_REASON.values)
 _THREADS: Final = (requests.THREADS, requests.THREADS_BUSY, requests.THREADS_WAITED_FOR)
+_SHORT: Final = 12
+"""Digits of a container's id by which tools name it."""
 _REGION: Final = SHAPE_FIELDS.index("region")
 
 
@@ -24,6 +27,7 @@ _REGION: Final = SHAPE_FIELDS.index("region")
 class _Worker:
     service: str
     pid: str
+    pod: Pod
     region: str = ""
     gauges: Gauges = field(default_factory=Gauges)
 
@@ -49,8 +53,10 @@ class WorkerSeries:
         info, frame = arrival.worker, arrival.frame
         worker = self._workers.get(info.worker_id)
         if worker is None:
-            worker = self._workers[info.worker_id] = _Worker(info.service, str(info.pid))
-        worker.service = info.service
+            worker = self._workers[info.worker_id] = _Worker(info.service, str(info.pid), info.pod)
+        if (worker.service, worker.pod) != (info.service, info.pod):
+            self._aggregator.remove(telemetry.WORKER_INFO, _place(worker))
+            worker.service, worker.pod = info.service, info.pod
         shape = next(iter(arrival.names.shapes.values()), None)
         worker.region = shape[_REGION] if shape is not None else ""
         self._frames[info.service] = self._frames.get(info.service, 0) + 1
@@ -103,6 +109,8 @@ class WorkerSeries:
     def _process(self, worker: _Worker) -> None:
         # Absolute, and shown as they are: a worker that comes back after a restart of ours goes on where it was.
         labels, gauges = (worker.service, worker.pid), worker.gauges
+        if worker.pod:
+            self._aggregator.set(telemetry.WORKER_INFO, _place(worker), 1)
         if gauges.cpu_ns:
             self._aggregator.follow(telemetry.PROCESS_CPU, labels, gauges.cpu_ns)
         if gauges.resident_bytes:
@@ -118,6 +126,7 @@ class WorkerSeries:
             if worker is None:
                 continue
             labels = (worker.service, worker.pid)
+            self._aggregator.remove(telemetry.WORKER_INFO, _place(worker))
             self._aggregator.remove(telemetry.PROCESS_CPU, labels)
             self._aggregator.remove(telemetry.PROCESS_MEMORY, labels)
             for generation in GC_GENERATION.values:
@@ -166,3 +175,9 @@ class WorkerSeries:
             self._counted = {str(worker): dict(totals) for worker, totals in state["counted"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StateError(f"workers' counters are not as inferometer writes them: {error}") from error
+
+
+def _place(worker: _Worker) -> tuple[str, ...]:
+    """Labels of a worker's info."""
+    pod = worker.pod
+    return worker.service, worker.pid, pod.node, pod.namespace, pod.name, pod.container or pod.container_id[:_SHORT]

@@ -20,6 +20,7 @@ from inferometer.otlp.fields import attribute, link, pair, texts, times
 from inferometer.otlp.generation import token_fields
 from inferometer.record.model import Batch, Call, Execute, Labels, Moment, RequestRecord
 from inferometer.record.partition import MAX_SEGMENTS, Partition, Segment
+from inferometer.wire.pod import Pod
 from inferometer.wire.varint import part, varint
 
 _INTERNAL: Final = b"\x30\x01"
@@ -56,6 +57,7 @@ class Resource:
     host: str
     pid: int
     region: str = ""
+    pod: Pod = field(default_factory=Pod)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +168,17 @@ def envelope(resource: Resource, encoded: Iterable[bytes]) -> bytes:
     return part(b"\x0a", _resource(resource) + part(b"\x12", _SCOPE + b"".join(encoded)))
 
 
+_OF_POD: Final = (
+    spans.K8S_NAMESPACE,
+    spans.K8S_POD,
+    spans.K8S_POD_UID,
+    spans.K8S_NODE,
+    spans.K8S_CONTAINER,
+    spans.CONTAINER_ID,
+)
+"""Attributes of a pod, in the order of its texts."""
+
+
 @lru_cache(maxsize=256)
 def _resource(resource: Resource) -> bytes:
     pairs = [
@@ -175,6 +188,7 @@ def _resource(resource: Resource) -> bytes:
     ]
     if resource.region:
         pairs.append(pair(spans.REGION, resource.region))
+    pairs += [pair(attribute, text) for attribute, text in zip(_OF_POD, resource.pod.texts, strict=True) if text]
     return part(b"\x0a", b"".join(part(b"\x0a", one) for one in pairs))
 
 

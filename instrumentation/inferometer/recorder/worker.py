@@ -178,6 +178,7 @@ class Worker:
             start_ns=self._start_ns,
             names=self.shapes.all(),
             monotonic_ns=time.monotonic_ns(),
+            pod=self.settings.pod,
             token=token,
         )
 

@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from inferometer.errors import WireError
 from inferometer.wire.frame import MAX_FRAME_BYTES, Names
+from inferometer.wire.pod import Pod
 
 _HEAD = struct.Struct("<4sHHI")
 _MAGIC = b"IFMR"
@@ -47,12 +48,14 @@ class Hello:
     """All names that the worker gave out so far."""
     monotonic_ns: int = 0
     """CLOCK_MONOTONIC ns at which this was made; 0 from a worker of protocol 1.0."""
+    pod: Pod = field(default_factory=Pod)
+    """Where it runs, as far as its environment says."""
     token: str = field(default="", repr=False)
     """What an Intake behind a TCP port asks for; empty where it asks for nothing."""
 
     def to_bytes(self) -> bytes:
         """The payload of the message."""
-        data = {
+        data: dict[str, object] = {
             "worker_id": self.worker_id.hex(),
             "pid": self.pid,
             "service": self.service,
@@ -63,6 +66,8 @@ class Hello:
             "names": self.names.to_json(),
             "monotonic_ns": self.monotonic_ns,
         }
+        if self.pod:
+            data["pod"] = self.pod.to_json()
         if self.token:
             data["token"] = self.token
         return json.dumps(data, separators=(",", ":")).encode()
@@ -87,6 +92,7 @@ class Hello:
                 start_ns=int(data["start_ns"]),
                 names=Names.from_json(data["names"]),
                 monotonic_ns=int(data.get("monotonic_ns", 0)),
+                pod=Pod.from_json(data.get("pod", {})),
                 token=str(data.get("token", "")),
             )
         except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
