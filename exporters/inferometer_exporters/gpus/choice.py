@@ -3,14 +3,20 @@
 import ctypes
 import logging
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 from typing import Final, Protocol
 
+from inferometer_exporters.hosts.containers import place
 from inferometer_exporters.source import Source
 
 _log = logging.getLogger(__name__)
 
 LIBRARY: Final = "libnvidia-ml.so.1"
 """NVIDIA's management library; it comes with the driver, and its container runtime mounts it."""
+
+
+_PROC: Final = Path("/proc")
 
 
 class GpuChoice(StrEnum):
@@ -38,8 +44,10 @@ def local_gpus(choice: GpuChoice) -> list[LocalGpus]:
         return []
     # The bindings are 4 MB that a host without a GPU does without.
     from inferometer_exporters.gpus.nvml import Nvml  # noqa: PLC0415 - see above
+    from inferometer_exporters.gpus.nvml_processes import host_pids, nowhere  # noqa: PLC0415 - the same
 
-    return [Nvml()]
+    # The driver names processes as the host counts them: elsewhere that number is another process.
+    return [Nvml(place_of=partial(place, proc=_PROC) if host_pids(_PROC) else nowhere)]
 
 
 def _loads() -> bool:

@@ -18,6 +18,7 @@ from inferometer_exporters.gpus.nvml_events import WAIT_MS, Events, Xids
 from inferometer_exporters.gpus.nvml_gpu import Gpu, GpuReader
 from inferometer_exporters.gpus.nvml_inventory import Inventory
 from inferometer_exporters.gpus.nvml_lane import CALL_SECONDS, Lane, wait
+from inferometer_exporters.gpus.nvml_processes import PlaceOf, nowhere
 from inferometer_exporters.source import Reading
 
 ROUND_SECONDS: Final = 3.0
@@ -61,6 +62,7 @@ class Nvml:
         call_seconds: longest time of one call; one that takes longer is counted as an error, and its thread left to it.
         round_seconds: longest wait for a round of all GPUs.
         find_seconds: longest time of a call that initialises the library or finds a device.
+        place_of: finds a process's container and pod.
         monotonic: seconds.
     """
 
@@ -72,10 +74,12 @@ class Nvml:
         call_seconds: float = CALL_SECONDS,
         round_seconds: float = ROUND_SECONDS,
         find_seconds: float = FIND_SECONDS,
+        place_of: PlaceOf = nowhere,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._call_seconds = call_seconds
         self._round_seconds = round_seconds
+        self._place_of = place_of
         self._monotonic = monotonic
         self._failures = Failures()
         self._xids = Xids()
@@ -189,7 +193,7 @@ class Nvml:
 
     def _part(self, gpu: Gpu) -> _Part:
         calls = self._calls(gpu.uuid)
-        return _Part(gpu, GpuReader(gpu, calls), Lane(calls, self._bell, deadline=self._call_seconds))
+        return _Part(gpu, GpuReader(gpu, calls, self._place_of), Lane(calls, self._bell, deadline=self._call_seconds))
 
     def _judge(self, present: Sequence[_Part], now_ns: int, *, whole: bool) -> None:
         """What was lost is looked for; readings that are not whole are an error of the source."""

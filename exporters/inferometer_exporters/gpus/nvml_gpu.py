@@ -12,7 +12,7 @@ from inferometer_exporters.gpus.nvml_calls import SOURCE, Calls
 from inferometer_exporters.gpus.nvml_library import FieldId, FieldValue, Handle
 from inferometer_exporters.gpus.nvml_memory import memory_readings
 from inferometer_exporters.gpus.nvml_mig import Mig
-from inferometer_exporters.gpus.nvml_processes import Processes
+from inferometer_exporters.gpus.nvml_processes import PlaceOf, Processes, nowhere
 from inferometer_exporters.gpus.nvml_totals import THROTTLE_FIELDS, Energy, Rising, Throttle
 from inferometer_exporters.source import Reading
 
@@ -54,9 +54,10 @@ class GpuReader:
     Args:
         gpu: which.
         calls: of the thread.
+        place_of: finds a process's container and pod.
     """
 
-    def __init__(self, gpu: Gpu, calls: Calls) -> None:
+    def __init__(self, gpu: Gpu, calls: Calls, place_of: PlaceOf = nowhere) -> None:
         self._calls = calls
         self._gpu = gpu
         self._labels = (gpu.uuid,)
@@ -65,8 +66,8 @@ class GpuReader:
         self._bytes = {field: Rising() for field in (*_PCIE, *_NVLINK, *_NVLINK5)}
         self._ecc = {kind: Rising() for kind in _ECC}
         self._activity = Activity(calls, gpu.uuid)
-        self._processes = Processes(calls, gpu.uuid)
-        self._mig = Mig(calls, gpu.uuid)
+        self._processes = Processes(calls, gpu.uuid, place_of)
+        self._mig = Mig(calls, gpu.uuid, place_of)
         self._slow_ns: int | None = None
         self._held: tuple[Reading, ...] = ()
         self.slow_soon = False
@@ -116,8 +117,6 @@ class GpuReader:
             yield Reading(devices.GPU_TEMPERATURE, labels, celsius)
         if (megahertz := call(nvml.SM_CLOCK, handle, key=devices.GPU_SM_CLOCK)) is not None:
             yield Reading(devices.GPU_SM_CLOCK, labels, megahertz * _MEGA)
-        if (megahertz := call(nvml.MEMORY_CLOCK, handle, key=devices.GPU_MEMORY_CLOCK)) is not None:
-            yield Reading(devices.GPU_MEMORY_CLOCK, labels, megahertz * _MEGA)
 
     def _counters(self, fields: Mapping[FieldId, FieldValue], now_ns: int) -> Iterator[Reading]:
         handle, labels, call = self._gpu.handle, self._labels, self._calls
@@ -158,6 +157,8 @@ class GpuReader:
         handle, labels, call = self._gpu.handle, self._labels, self._calls
         if (milliwatts := call(nvml.POWER_LIMIT, handle)) is not None:
             yield Reading(devices.GPU_POWER_LIMIT, labels, milliwatts / _MILLI)
+        if (megahertz := call(nvml.MEMORY_CLOCK, handle, key=devices.GPU_MEMORY_CLOCK)) is not None:
+            yield Reading(devices.GPU_MEMORY_CLOCK, labels, megahertz * _MEGA)
         for kind, number in _ECC.items():
             if (errors := call(nvml.ECC_ERRORS, handle, number, key=kind)) is not None:
                 self._ecc[kind].advance(errors)

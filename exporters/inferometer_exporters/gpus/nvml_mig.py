@@ -10,7 +10,7 @@ from inferometer_exporters.gpus.nvml_activity import Activity
 from inferometer_exporters.gpus.nvml_calls import Calls
 from inferometer_exporters.gpus.nvml_library import Handle
 from inferometer_exporters.gpus.nvml_memory import memory_readings
-from inferometer_exporters.gpus.nvml_processes import Processes
+from inferometer_exporters.gpus.nvml_processes import PlaceOf, Processes, nowhere
 from inferometer_exporters.source import Reading
 
 _MARK: Final = " MIG "
@@ -35,10 +35,12 @@ class Mig:
     Args:
         calls: of the thread that samples the GPU.
         gpu: UUID of the GPU.
+        place_of: finds a process's container and pod.
     """
 
-    def __init__(self, calls: Calls, gpu: str) -> None:
+    def __init__(self, calls: Calls, gpu: str, place_of: PlaceOf = nowhere) -> None:
         self._calls = calls
+        self._place_of = place_of
         self._gpu = gpu
         self._parts: dict[str, tuple[Instance, Activity, Processes]] = {}
         self._held: dict[str, tuple[Reading, ...]] = {}
@@ -67,7 +69,7 @@ class Mig:
                 if known is not None:
                     known[1].free()
                 activity = Activity(self._calls, uuid, instance=instance.gpu_instance)
-                self._parts[uuid] = (instance, activity, Processes(self._calls, uuid))
+                self._parts[uuid] = (instance, activity, Processes(self._calls, uuid, self._place_of))
             else:
                 self._parts[uuid] = (instance, *known[1:])
         return before != (self.slices, {uuid: part[0].gpu_instance for uuid, part in self._parts.items()})

@@ -19,6 +19,7 @@ from inferometer.catalog.labels import (
     NODE,
     PARENT,
     POD,
+    POD_UID,
     PRESSURE_KIND,
     PRICE_KIND,
     PRICE_SOURCE,
@@ -266,6 +267,12 @@ GPU_PROCESS_SM: Final = Gauge(
     unit=Unit.RATIO,
     help="Share of time in which a process's kernels ran on the SMs.",
     labels=(DEVICE, PROCESS),
+)
+GPU_PROCESS_INFO: Final = Info(
+    name="gpu_process_info",
+    unit=Unit.COUNT,
+    help="Container and pod of a process on a device, by its cgroup.",
+    labels=(DEVICE, PROCESS, CONTAINER, POD_UID),
 )
 GPU_MPS_CLIENTS: Final = Gauge(
     name="gpu_mps_clients",

@@ -96,5 +96,6 @@ POD: Final = Label(name="pod", help="Name of a Kubernetes pod.", max_values=1000
 CONTAINER: Final = Label(
     name="container", help="Name of a container, else the first 12 digits of its id.", max_values=1000
 )
+POD_UID: Final = Label(name="pod_uid", help="UID of a Kubernetes pod; empty outside of one.", max_values=1000)
 NODE: Final = Label(name="node", help="Name of a Kubernetes node.", max_values=1000)
 WORKER: Final = Label(name="pid", help="Process id of a worker.", max_values=200)

@@ -1,8 +1,12 @@
 """What is read of a GPU through NVIDIA's own bindings, in our units; what a chip does not have is absent."""
 
 import math
+from pathlib import Path
 
 import pytest
+
+from inferometer_exporters.gpus.nvml_processes import host_pids
+from inferometer_exporters.hosts.containers import Place
 
 GPU = "GPU-a"
 TICK = 0.2
@@ -221,6 +225,23 @@ def test_processes_have_memory_and_a_share_of_the_sms(driver, shown):
     assert shares == {"100": 0.6, "200": 0.0, "300": 0.0}, "the newest sample; who ran nothing is not told"
     later = shown(read(driver, source, 10.0))
     assert later["gpu_process_sm_utilization_ratio", GPU, "100"] == 0.0, "no newer sample: it ran nothing"
+
+
+def test_a_process_is_of_the_container_and_pod_of_its_cgroup(driver, shown):
+    container, pod = "c" * 64, "0a1b2c3d-0000-4000-8000-123456789abc"
+    driver.script(driver.H100, "0 process 100 5000", "0 process 200 7000")
+    place_of = {100: Place(container, pod), 200: Place()}.get
+    found = shown(driver.nvml(place_of=place_of).read())
+
+    assert [key for key in found if key[0] == "gpu_process_info"] == [("gpu_process_info", GPU, "100", "c" * 12, pod)]
+
+
+def test_processes_are_placed_only_where_they_are_counted_as_the_driver_does(tmp_path):
+    assert host_pids(Path("/proc")) == (Path("/proc/self/ns/pid").stat().st_ino == 4026531836)
+    assert not host_pids(tmp_path)
+    (tmp_path / "self" / "ns").mkdir(parents=True)
+    (tmp_path / "self" / "ns" / "pid").touch()
+    assert not host_pids(tmp_path)
 
 
 def test_of_many_processes_the_largest_are_told_apart(driver, shown):
