@@ -48,6 +48,8 @@ _SPILL: Final = "1GB"
 """What a question that needs more memory may write beside the file, while it is asked."""
 _TRIMMED: Final = 10
 """Per cent of the passes that go when the file is full."""
+_TRIMS: Final = 10
+"""Times that this is done at once: a storm may have brought more than a tenth since the last time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,16 +208,24 @@ class Recorder:
         oldest = wall_ns - self._bounds.max_age_ns
         # The ledger's entries carry our own clock; what a worker says of its requests' times deletes nothing.
         last = self._run(f"select coalesce(max(pass), 0) from ledger where wall_ns < {int(oldest)}")[0][0]  # noqa: S608 - a number
-        if self.size > self._bounds.max_bytes:
-            share = self._run(f"select coalesce(quantile_disc(pass, {_TRIMMED / 100}), 0) from requests")[0][0]  # noqa: S608 - a number
-            last = max(last, share)
         if last:
-            ledger_days.keep(self._writer, int(last), wall_ns)
-            self._run(f"delete from device_minutes where wall_ns < {int(wall_ns) - MINUTES_KEPT_NS}")  # noqa: S608 - a number
-            self._run(f"delete from process_peaks where wall_ns < {int(wall_ns) - MINUTES_KEPT_NS}")  # noqa: S608 - a number
-            for table in OF_REQUESTS:
-                self._run(f"delete from {table} where pass <= {last}")  # noqa: S608 - names of the schema
-            self._run("checkpoint")
+            self._delete(int(last), wall_ns)
+        for _ in range(_TRIMS):
+            if self.size <= self._bounds.max_bytes:
+                return
+            share = self._run(f"select quantile_disc(pass, {_TRIMMED / 100}) from requests")[0][0]  # noqa: S608 - a number
+            if share is None:
+                return
+            self._delete(int(share), wall_ns)
+
+    def _delete(self, last: int, wall_ns: int) -> None:
+        """Delete the passes up to *last*, and give the space that they took free."""
+        ledger_days.keep(self._writer, last, wall_ns)
+        self._run(f"delete from device_minutes where wall_ns < {int(wall_ns) - MINUTES_KEPT_NS}")  # noqa: S608 - a number
+        self._run(f"delete from process_peaks where wall_ns < {int(wall_ns) - MINUTES_KEPT_NS}")  # noqa: S608 - a number
+        for table in OF_REQUESTS:
+            self._run(f"delete from {table} where pass <= {last}")  # noqa: S608 - names of the schema
+        self._run("checkpoint")
 
     @property
     def rows(self) -> int:
