@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Final
 
 import numpy as np
@@ -146,8 +147,9 @@ class SidecarPipeline:
             self._meter.batch(batch)
             self._traces.batch(batch)
             changed = True
-        for duration_ns in loads(frame):
-            self.ledger.loaded(0, frame.monotonic_ns - duration_ns, frame.monotonic_ns)
+        for duration_ns, device in loads(frame):
+            worker, end = worker_key(frame.worker_id), frame.monotonic_ns
+            self._settlement.loaded(worker, device, end - duration_ns, end)
         return changed
 
     def steps(self, steps: Sequence[Step]) -> None:
@@ -220,7 +222,7 @@ class SidecarPipeline:
         """Spans of others: rows of the recorder, and requests where they say so."""
         if self._foreign is None:
             return False
-        released = self._foreign.release(now_ns, everything=self.closing)
+        released = self._foreign.release(now_ns, self.ledger.until, everything=self.closing)
         self._unstored.put("spans", released.rows)
         if length(released.requests):
             self._finished(replace(gather((), self._naming.numbers), requests=released.requests))
@@ -327,10 +329,13 @@ class SidecarPipeline:
         self.snapshot = self._aggregator.snapshot()
 
 
-def loads(frame: Frame) -> list[int]:
-    """Durations of models' loads since the worker's last frame, ns; none where its gauges are not readable."""
+def loads(frame: Frame) -> list[tuple[int, str]]:
+    """(ns, device) of models' loads since the worker's last frame; none where its gauges are not readable."""
     try:
-        return [duration_ns for _, duration_ns in Gauges.from_json(frame.gauges).model_loads]
-    except WireError:
+        gauges = Gauges.from_json(frame.gauges)
+        # Workers of before 2026-11-23 do not say the device.
+        told = zip_longest(gauges.model_loads, gauges.load_devices[: len(gauges.model_loads)], fillvalue="")
+        return [(load[1], str(device)) for load, device in told if isinstance(load[1], int)]
+    except (WireError, IndexError, TypeError):
         # Counted where the gauges become series.
         return []

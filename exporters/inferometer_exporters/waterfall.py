@@ -6,7 +6,7 @@ from typing import Final
 
 from inferometer_exporters.device_text import cost_text, hop_cost_text, state_text
 from inferometer_exporters.html_page import document, dollars
-from inferometer_exporters.recorder.answers import HopAnswer, SegmentAnswer, TraceAnswer
+from inferometer_exporters.recorder.answers import HopAnswer, SegmentAnswer, SpanAnswer, TraceAnswer
 from inferometer_exporters.token_text import token_text
 
 # One colour per stage, readable on white and on black.
@@ -28,9 +28,24 @@ def page(trace: TraceAnswer) -> str:
     """The page of a trace."""
     total = max(hop["start_seconds"] + hop["duration_seconds"] for hop in trace["hops"])
     facts = f"<p class=facts>{escape(' · '.join(_facts(trace)))}</p>"
-    return document(
-        f"Trace {trace['trace_id']}", [facts, *(part for hop in trace["hops"] for part in _hop(hop, total))]
-    )
+    of_hop, loose = placed(trace)
+    parts = [facts]
+    for hop in trace["hops"]:
+        parts += [*_hop(hop, total), *(_span(span, total) for span in of_hop.get(hop["span_id"], ()))]
+    if loose:
+        parts += ["<h2>Spans of others</h2>", *(_span(span, total) for span in loose)]
+    return document(f"Trace {trace['trace_id']}", parts)
+
+
+def placed(trace: TraceAnswer) -> tuple[dict[str, list[SpanAnswer]], list[SpanAnswer]]:
+    """Spans of others by the span id of their hop, and those whose hop is not known."""
+    known = {hop["span_id"] for hop in trace["hops"]}
+    of_hop: dict[str, list[SpanAnswer]] = {}
+    loose: list[SpanAnswer] = []
+    for span in trace["spans"]:
+        hop = span["request_span_id"]
+        (of_hop.setdefault(hop, []) if hop in known else loose).append(span)
+    return of_hop, loose
 
 
 def _facts(trace: TraceAnswer) -> Iterator[str]:
@@ -52,6 +67,21 @@ def _hop(hop: HopAnswer, total: float) -> Iterator[str]:
     yield f"<h2>{escape(name)}</h2><p class=facts>{escape(' · '.join(filter(None, facts)))}</p>"
     for segments in _by_stage(hop["segments"]).values():
         yield _row(segments, hop["start_seconds"], total)
+
+
+def _span(span: SpanAnswer, total: float) -> str:
+    scale = 100 / total if total else 0.0
+    # By another clock it may seem to begin before the trace, or to end after it.
+    start = min(max(span["start_seconds"], 0.0), total)
+    end = min(max(span["start_seconds"] + span["duration_seconds"], start), total)
+    bar = (
+        f"<i style='left:{start * scale:.3f}%;width:{(end - start) * scale:.3f}%;background:{_COLOURS['remote']}'></i>"
+    )
+    name = f"{span['service']} {span['name']}" + (" (failed)" if span["failed"] else "")
+    return (
+        f"<div class=row><span class=name>{escape(name)}</span><span class=bar>{bar}</span>"
+        f"<span class=time>{_milliseconds(span['duration_seconds'])}</span></div>"
+    )
 
 
 def _by_stage(segments: list[SegmentAnswer]) -> dict[str, list[SegmentAnswer]]:

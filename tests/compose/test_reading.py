@@ -188,6 +188,7 @@ def a_trace():
         "energy_joules": None,
         "unpriced_devices": [],
         "hops": [embedder, gateway],
+        "spans": [],
     }
 
 

@@ -57,6 +57,7 @@ ANSWER = {
             "executes": [],
         }
     ],
+    "spans": [],
 }
 
 

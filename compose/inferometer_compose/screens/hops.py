@@ -1,13 +1,15 @@
 """From the recorder's answer about a trace to a waterfall."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from inferometer.catalog.stages import Kind, Stage
 from inferometer_compose.screens.units import dollars, duration
 from inferometer_compose.screens.waterfall import Hop, Segment, Trace
 from inferometer_exporters.device_text import cost_text, state_text
-from inferometer_exporters.recorder.answers import HopAnswer, TraceAnswer
+from inferometer_exporters.recorder.answers import HopAnswer, SpanAnswer, TraceAnswer
 from inferometer_exporters.token_text import token_text
+from inferometer_exporters.waterfall import placed
 
 
 def trace_of(answer: TraceAnswer) -> Trace:
@@ -19,10 +21,11 @@ def trace_of(answer: TraceAnswer) -> Trace:
     hops = answer["hops"]
     known = {hop["span_id"] for hop in hops}
     entry, *others = sorted((hop for hop in hops if hop["parent_span_id"] not in known), key=_start)
-    root = _hop(entry, hops, others)
+    of_hop, loose = placed(answer)
+    root = _hop(entry, hops, of_hop, others=others)
     return Trace(
         trace_id=answer["trace_id"],
-        root=root,
+        root=replace(root, children=(*root.children, *map(_span, loose))),
         tenant=entry["tenant"],
         outcome=entry["outcome"],
         cost=cost_text(answer, dollars),
@@ -33,7 +36,27 @@ def _start(hop: HopAnswer) -> float:
     return hop["start_seconds"]
 
 
-def _hop(hop: HopAnswer, hops: Iterable[HopAnswer], others: Iterable[HopAnswer] = (), caller: str = "") -> Hop:
+def _span(span: SpanAnswer) -> Hop:
+    """A row for a span of somebody else, of which only its time is known."""
+    return Hop(
+        title=span["name"],
+        service=span["service"],
+        model="",
+        start_seconds=span["start_seconds"],
+        duration_seconds=span["duration_seconds"],
+        segments=(),
+        remark="failed" if span["failed"] else "",
+    )
+
+
+def _hop(
+    hop: HopAnswer,
+    hops: Iterable[HopAnswer],
+    spans: Mapping[str, Sequence[SpanAnswer]],
+    *,
+    others: Iterable[HopAnswer] = (),
+    caller: str = "",
+) -> Hop:
     called = [one for one in hops if one["parent_span_id"] == hop["span_id"]]
     segments = tuple(
         Segment(
@@ -55,7 +78,10 @@ def _hop(hop: HopAnswer, hops: Iterable[HopAnswer], others: Iterable[HopAnswer] 
         notes=_notes(hop),
         remark=", ".join(filter(None, (_name(hop), _ending(hop), caller))),
         details=tuple(filter(None, (token_text(hop, duration), state_text(hop)))),
-        children=tuple(_hop(one, hops, caller=network) for one in sorted([*called, *others], key=_start)),
+        children=(
+            *(_hop(one, hops, spans, caller=network) for one in sorted([*called, *others], key=_start)),
+            *map(_span, spans.get(hop["span_id"], ())),
+        ),
     )
 
 

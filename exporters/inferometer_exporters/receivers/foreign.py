@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from inferometer.catalog import telemetry
-from inferometer_exporters.columns.tables import Columns, concatenate, take
+from inferometer_exporters.columns.tables import Columns, Ints, concatenate, take
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.receivers import messages
 from inferometer_exporters.receivers.enrichment import Home, Sender, completed, details
@@ -18,12 +18,14 @@ from inferometer_exporters.receivers.facts import Told as ToldSpan
 from inferometer_exporters.receivers.forward import Count, Forward
 from inferometer_exporters.receivers.inbox import Inbox
 from inferometer_exporters.receivers.incoming import Incoming
-from inferometer_exporters.receivers.owners import SLACK_NS, Owned, owners
+from inferometer_exporters.receivers.owners import SLACK_NS, Owned, adopt, owners
 from inferometer_exporters.receivers.records import Records, Told
 from inferometer_exporters.recorder.store import Recorder
 
-HOLD_NS: Final = 2 * 10**9
-"""Four frames of a worker and a sweep of the ledger: by then the requests of these spans are in the recorder."""
+MARGIN_NS: Final = 5 * 10**8
+"""How far the ledger must be past the arrival of spans: two frames of a worker, which tell of requests that ended."""
+HOLD_NS: Final = 6 * 10**9
+"""Longest wait: the ledger waits five seconds for a worker that says nothing, and a pass stores what it settled."""
 MAX_HELD_BYTES: Final = 16 << 20
 """Of requests that are held, before they were decoded; beyond it the oldest go on at once."""
 _REMEMBERED: Final = 100_000
@@ -84,11 +86,12 @@ class Foreign:
         """The recorder's numbers may mean something else now."""
         self._records.forget()
 
-    def release(self, now_ns: int, *, everything: bool = False) -> Released:
+    def release(self, now_ns: int, settled_ns: int, *, everything: bool = False) -> Released:
         """Take in what came, and let go what has waited long enough.
 
         Args:
             now_ns: CLOCK_MONOTONIC.
+            settled_ns: requests that had ended by then are in the recorder.
             everything: wait for nothing.
         """
         for request in self._inbox.take():
@@ -96,9 +99,8 @@ class Foreign:
             self._held.append(request)
             self._held_bytes += request.size
         due: list[Incoming] = []
-        while self._held and (
-            everything or self._held[0].came_ns <= now_ns - HOLD_NS or self._held_bytes > MAX_HELD_BYTES
-        ):
+        enough = max(settled_ns - MARGIN_NS, now_ns - HOLD_NS)
+        while self._held and (everything or self._held[0].came_ns <= enough or self._held_bytes > MAX_HELD_BYTES):
             due.append(self._held.popleft())
             self._held_bytes -= due[-1].size
         released = self._released(due, now_ns) if due else Released()
@@ -122,24 +124,19 @@ class Foreign:
             cursor.close()
         _enrich(batch, owned, known)
         told = list(self._told(batch, spans, owned))
-        stored = owned.known & ~batch.ours
-        stored[[one.row for one in told]] = True
-        stored &= ~self._is_recorded(spans, owned)
+        if told:
+            adopt(spans, owned, [one.row for one in told])
+        # Of a request its hop says more than its span.
+        stored = owned.known & ~batch.ours & (owned.request != spans["span_id"])
         rows = _rows(batch, spans, owned, np.flatnonzero(stored))
         counts: list[Count] = [(telemetry.SPANS_STORED, (), int(np.count_nonzero(stored)))]
         counts += [(telemetry.RECORDS, (one.sender.service,), 1) for one in told]
         requests = self._records.rows(spans, told, offset) if told else {}
         return Released(rows, requests, [count for count in counts if count[2]])
 
-    @staticmethod
-    def _is_recorded(spans: Columns, owned: Owned) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
-        """Which spans are a request that the recorder has: its hop says more than its span."""
-        recorded: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = owned.request == spans["span_id"]
-        return recorded
-
     def _told(self, batch: "_Batch", spans: Columns, owned: Owned) -> Iterable[Told]:
         """Spans that are requests which nobody recorded."""
-        candidates = (spans["kind"] == messages.SERVER) & ~batch.ours & ~self._is_recorded(spans, owned)
+        candidates = (spans["kind"] == messages.SERVER) & ~batch.ours & (owned.request != spans["span_id"])
         for row in np.flatnonzero(candidates).tolist():
             span = batch.spans[row]
             sender = batch.senders[batch.of[row]]
@@ -197,7 +194,7 @@ def _enrich(batch: _Batch, owned: Owned, known: dict[int, bytes]) -> None:
             batch.spans[row].MergeFromString(fields)
 
 
-def _rows(batch: _Batch, spans: Columns, owned: Owned, at: "np.ndarray[tuple[int, ...], np.dtype[np.intp]]") -> Columns:
+def _rows(batch: _Batch, spans: Columns, owned: Owned, at: Ints) -> Columns:
     if not len(at):
         return {}
     of = [batch.spans[row] for row in at.tolist()]

@@ -68,14 +68,23 @@ def owners(cursor: duckdb.DuckDBPyConnection, spans: Columns, offset_ns: int) ->
     rows = found["row"]
     known[rows] = True
     request[rows] = found["request"]
-    if len(rows):
-        _inherit(spans, known, request)
-    return Owned(known, request)
+    owned = Owned(known, request)
+    inherit(spans, owned)
+    return owned
 
 
-def _inherit(spans: Columns, known: Mask, request: Ids) -> None:
+def adopt(spans: Columns, owned: Owned, made: list[int]) -> None:
+    """Note that the rows *made* became requests themselves: their traces are known now, and they own what is below."""
+    owned.request[made] = spans["span_id"][made]
+    owned.known[np.isin(spans["trace_lo"], spans["trace_lo"][made])] = True
+    inherit(spans, owned)
+
+
+def inherit(spans: Columns, owned: Owned) -> None:
     """Give spans without a request that of their parent, where that is among *spans*."""
-    rows = np.flatnonzero(known)
+    rows, request = np.flatnonzero(owned.known), owned.request
+    if not len(rows):
+        return
     ids, parents = spans["span_id"][rows], spans["parent_id"][rows]
     order = np.argsort(ids, kind="stable")
     at = np.minimum(np.searchsorted(ids[order], parents), len(rows) - 1)

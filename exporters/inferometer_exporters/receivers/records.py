@@ -8,6 +8,7 @@ import numpy as np
 
 from inferometer.record.model import Flag
 from inferometer.wire.layout import REQUESTS
+from inferometer.wire.pod import Pod
 from inferometer_exporters.columns.tables import Columns, empty
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.receivers.enrichment import Sender
@@ -17,6 +18,7 @@ from inferometer_exporters.recorder.store import Recorder
 MAX_KINDS: Final = 1_000
 """Services with their models that spans may name; what comes after is `other`, as in every family of series."""
 _OTHER: Final = "other"
+_NO_WORKER: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Records:
         if found is None:
             if len(self._processes) >= MAX_KINDS:
                 return 0
-            found = self._recorder.processes.number((0, sender.pid, sender.host, sender.service))
+            process = _NO_WORKER, sender.pid, sender.host, sender.service
+            found = self._recorder.processes.number((*process, *Pod().texts))
             self._processes[sender] = found
         return found

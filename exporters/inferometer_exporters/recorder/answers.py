@@ -259,6 +259,24 @@ class HopAnswer(RequestAnswer):
     executes: list[ExecuteAnswer]
 
 
+class SpanAnswer(TypedDict):
+    """A span of somebody else, by its sender's clock."""
+
+    span_id: str
+    parent_span_id: str
+    """Empty where it has none."""
+    request_span_id: str
+    """The hop that it belongs to; empty where none was found."""
+    service: str
+    name: str
+    kind: int
+    """``SpanKind`` of OTLP."""
+    failed: bool
+    start_seconds: float
+    """After the start of the trace's first hop."""
+    duration_seconds: float
+
+
 class TraceAnswer(TypedDict):
     """``/api/trace/{id}``."""
 
@@ -274,3 +292,5 @@ class TraceAnswer(TypedDict):
     """Devices that were used and have no price."""
     hops: list[HopAnswer]
     """By start."""
+    spans: list[SpanAnswer]
+    """The first ones of others, by start."""

@@ -19,6 +19,7 @@ from inferometer_exporters.recorder.answers import (
     SegmentAnswer,
     TraceAnswer,
 )
+from inferometer_exporters.recorder.foreign_spans import foreign_spans
 from inferometer_exporters.recorder.reading import rows
 from inferometer_exporters.recorder.request_query import MICROJOULES, NAMES, ROW, WIDTH, request_answer
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
@@ -119,7 +120,13 @@ class _Reader:
             "energy_joules": _total(answers, [answer["energy_joules"] for answer in answers]),
             "unpriced_devices": sorted(unpriced),
             "hops": answers,
+            "spans": foreign_spans(self._cursor, self._hi, self._lo, _wall_ns(answers)),
         }
+
+
+def _wall_ns(hops: list[HopAnswer]) -> int:
+    """When the first hop began, since the epoch."""
+    return round(min(hops, key=lambda hop: hop["start_seconds"])["wall_seconds"] * _SECOND)
 
 
 def _total(hops: list[HopAnswer], parts: list[float | None]) -> float | None:
