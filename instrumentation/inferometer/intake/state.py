@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from inferometer.errors import StateError
 
@@ -20,9 +20,8 @@ _HEAD: Final = struct.Struct("<8sQI")
 """magic, number of the pass, bytes of the index"""
 _MAGIC: Final = b"IFMSTAT1"
 _DIGEST: Final = 16
-_ROOMY: Final = 4
-_ROOM: Final = 1 << 20
-"""A file with more room than so many times its state, and so many bytes, gives the rest back."""
+_ROOM: Final = 1 << 18
+"""Bytes that a file has beyond twice its state, for states grow while a disk is full; one with four times gives back."""
 
 Step = Callable[[str], None]
 """Called after each step of a pass, with its name; tests end the process there."""
@@ -65,8 +64,7 @@ class StateFile:
             with self._next.open("r+b" if self._next.exists() else "wb") as file:
                 length = sum(file.write(piece) for piece in _encoded(state))
                 file.flush()
-                if os.fstat(file.fileno()).st_size > _ROOMY * length + _ROOM:
-                    file.truncate()
+                _make_room(file, length)
                 after_step("written")
                 os.fsync(file.fileno())
             after_step("synced")
@@ -116,6 +114,16 @@ class StateFile:
                 break
         self._path.replace(aside)
         return aside
+
+
+def _make_room(file: IO[bytes], length: int) -> None:
+    """Take blocks of the disk for a state that is longer than this one, of *length* bytes."""
+    has, wanted = os.fstat(file.fileno()).st_size, 2 * length + _ROOM
+    if has < wanted // 2 or has > 2 * wanted:
+        file.truncate()
+        # On a disk without so much room the state itself is all there is.
+        with contextlib.suppress(OSError):
+            os.posix_fallocate(file.fileno(), 0, wanted)
 
 
 def _encoded(state: State) -> list[bytes]:
