@@ -13,6 +13,7 @@ from inferometer.fleet.thresholds import Objective, Price, Sli, Thresholds
 from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.wire.frame import Frame, Names
 from inferometer.wire.layout import CALLS, EXECUTES, GAPS, INTERVALS, OPEN, REQUESTS, Section
+from inferometer.wire.pod import Pod
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pipeline import SidecarPipeline
 from inferometer_exporters.recorder.store import Recorder
@@ -44,6 +45,7 @@ class FakeWorker:
     pid: int = 7
     worker_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     sequence: int = 0
+    pod: Pod = field(default_factory=Pod)
 
     def arrival(
         self, now, *, requests=(), executes=(), calls=(), intervals=(), gaps=(), opened=(), external_ids=(), gauges=None
@@ -69,7 +71,13 @@ class FakeWorker:
             tables=tables,
         )
         info = WorkerInfo(
-            worker_id=self.worker_id, pid=self.pid, service="gateway", sdk_version="0", host="box", start_ns=0
+            worker_id=self.worker_id,
+            pid=self.pid,
+            service="gateway",
+            sdk_version="0",
+            host="box",
+            start_ns=0,
+            pod=self.pod,
         )
         return Arrival(info, frame, names)
 

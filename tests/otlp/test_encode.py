@@ -14,6 +14,7 @@ from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.otlp import DeviceState, Kept, Outlay, Resource, batch_ids, derived, encode_trace
 from inferometer.otlp.fields import attribute
 from inferometer.record import Batch, Flag, Interval, Labels, Moment, RequestRecord, partition
+from inferometer.wire.pod import Pod
 
 MS = 1_000_000
 BEGIN = 5_000 * MS
@@ -81,6 +82,22 @@ def test_the_resource_is_the_process(kept):
         spans.HOST_NAME.name: "box",
         spans.PROCESS_PID.name: 42,
         spans.REGION.name: "eu",
+    }
+
+
+def test_the_resource_says_the_pod_as_far_as_it_is_known(kept):
+    pod = Pod(namespace="ml", name="llm-0", node="node-1", container_id="4f2a")
+    data, _ = encode_trace(kept(resource=Resource(service="svc", host="box", pid=42, pod=pod)))
+
+    (resource,) = ExportTraceServiceRequest.FromString(data).resource_spans
+    assert attributes(resource.resource) == {
+        spans.SERVICE_NAME.name: "svc",
+        spans.HOST_NAME.name: "box",
+        spans.PROCESS_PID.name: 42,
+        "k8s.namespace.name": "ml",
+        "k8s.pod.name": "llm-0",
+        "k8s.node.name": "node-1",
+        "container.id": "4f2a",
     }
 
 

@@ -42,12 +42,14 @@ class Pod:
         return {one.name: text for one, text in zip(fields(self), self.texts, strict=True) if text}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, object]) -> "Pod":
+    def from_json(cls, data: object) -> "Pod":
         """What a worker says, with names it does not know left out; texts are cut where no name is so long.
 
         Raises:
             TypeError: a name is no text, or the whole no object.
         """
+        if not isinstance(data, Mapping):
+            raise TypeError(f"a pod is {data!r}, an object is right")
         said = {one.name: data[one.name] for one in fields(cls) if one.name in data}
         wrong = next((name for name, text in said.items() if not isinstance(text, str)), None)
         if wrong is not None:
