@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import chain, repeat
 from typing import Final
 
 import numpy as np
@@ -334,8 +334,8 @@ def loads(frame: Frame) -> list[tuple[int, str]]:
     try:
         gauges = Gauges.from_json(frame.gauges)
         # Workers of before 2026-11-23 do not say the device.
-        told = zip_longest(gauges.model_loads, gauges.load_devices[: len(gauges.model_loads)], fillvalue="")
-        return [(load[1], str(device)) for load, device in told if isinstance(load[1], int)]
-    except (WireError, IndexError, TypeError):
+        places = chain(gauges.load_devices, repeat(""))
+        return [(load[1], str(place)) for load, place in zip(gauges.model_loads, places, strict=False)]
+    except WireError:
         # Counted where the gauges become series.
         return []

@@ -100,6 +100,19 @@ class Settlement:
             if index is not None:
                 self.ledger.accounts[index].used(energy.begin, energy.end, energy.microjoules)
 
+    def loaded(self, worker: int, device: str, begin: int, end: int) -> None:
+        """A worker loaded a model.
+
+        Args:
+            worker: as rows name it.
+            device: to which it was loaded; where nobody says it (empty), the one that the worker uses, if there is one.
+            begin: CLOCK_MONOTONIC ns, as the next.
+            end: of the load.
+        """
+        used = [index for index, account in enumerate(self.ledger.accounts) if worker in account.users]
+        for index in self.devices(device) if device or len(used) != 1 else used:
+            self.ledger.loaded(index, begin, end)
+
     def steps(self, steps: Sequence[Step]) -> None:
         """Take in steps that an engine told of, in the order of their time."""
         self.ledger.steps(steps, self.devices)

@@ -35,6 +35,7 @@ from inferometer_exporters.gpus.page import GpuPage
 from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
 from inferometer_exporters.hosts.pods import Pods
+from inferometer_exporters.hosts.rapl import Rapl
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.pipeline import SidecarPipeline
@@ -121,6 +122,9 @@ class Sidecar:
         self._gpus = local_gpus(settings.gpu)
         pages = (GpuPage(url) for url in settings.gpu_pages)
         sources: list[Source] = [CpuHost(settings.host, workers=lambda: self._server.pids), *self._gpus, *pages]
+        rapl = Rapl.found(settings.host)
+        if rapl is not None:
+            sources.append(rapl)
         if settings.replay is not None:
             sources.append(Replay(settings.replay))
         self._sampler = Sampler(sources)

@@ -181,3 +181,25 @@ def test_under_a_burst_the_ledger_waits_for_no_silent_worker(bench, make, monkey
     bench.do_pass(frame, seconds=0.1)
 
     assert bench.rows("select count(*) from requests") == [(8,)]
+
+
+@pytest.mark.parametrize(
+    ("gauges", "loading"),
+    [
+        ({"model_loads": [["minilm", 10**9]], "load_devices": ["GPU-1"]}, {"GPU-1": 10**9}),
+        ({"model_loads": [["minilm", 10**9]]}, {"GPU-1": 10**9}),
+        ({"model_loads": [["minilm", 10**9]], "load_devices": ["box"]}, {"box": 10**9}),
+        ({"model_loads": [["minilm"], ["minilm", "x"]], "load_devices": [7]}, {}),
+    ],
+    ids=["as it says", "the one that it uses", "the host", "nonsense"],
+)
+def test_a_load_of_a_model_is_on_the_device_that_it_is_loaded_to(bench, make, gauges, loading):
+    worker, now = make.worker(), bench.clock.now
+    ran = make.execute(0, now, now + make.MS, device=4)
+    bench.do_pass(worker.arrival(now + 2 * make.MS, executes=[ran]), seconds=0.002)
+    now += 2 * make.SECOND
+    bench.do_pass(worker.arrival(now, gauges=gauges), seconds=2)
+    bench.do_pass(worker.arrival(now + make.SECOND), seconds=1)
+
+    found = {account.device.name: account.states["loading"] for account in bench.pipeline.ledger.accounts}
+    assert {device: ns for device, ns in found.items() if ns} == pytest.approx(loading, abs=3 * make.MS)

@@ -186,7 +186,7 @@ def test_the_outermost_load_is_told_and_one_that_fails_is_none(hooked):
         loading(hooked, "x", lambda *_: "failed")(fails)()
     assert inner() == "part"
 
-    assert [model for model, _ in hooked.take_loads()] == ["part of whole", "inner"]
+    assert [model for model, *_ in hooked.take_loads()] == ["part of whole", "inner"]
 
 
 def test_a_name_that_cannot_be_found_is_counted_and_what_was_loaded_returned(hooked):

@@ -55,15 +55,16 @@ def test_a_run_is_an_execute_on_this_hosts_cpu(worker, session):
 
 
 def test_a_session_is_a_model_load(worker, session):
-    ((model, duration_ns),) = worker.take_loads()
+    ((model, duration_ns, device),) = worker.take_loads()
 
     assert model == model_name(str(SILERO))
     assert duration_ns > 100_000
+    assert device == worker.device
 
 
 def test_a_model_without_a_file_has_the_name_of_its_graph(worker):
     session = onnxruntime.InferenceSession(SILERO.read_bytes(), providers=["CPUExecutionProvider"])
-    ((model, _),) = worker.take_loads()
+    ((model, *_),) = worker.take_loads()
 
     assert model == session.get_modelmeta().graph_name
 

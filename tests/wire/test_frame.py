@@ -141,3 +141,6 @@ def test_gauges_of_another_version_are_read_as_far_as_they_are_known():
     assert Gauges.from_json({}) == Gauges()
     with pytest.raises(WireError, match="gauge in_flight is str, int is right"):
         Gauges.from_json({"in_flight": "3"})
+    for load in ("m", ["m"], ["m", "5"], [5, "m"], ["m", 5, 6]):
+        with pytest.raises(WireError, match="model_loads"):
+            Gauges.from_json({"model_loads": [load]})

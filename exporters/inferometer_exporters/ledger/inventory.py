@@ -17,6 +17,7 @@ GPU: Final = "gpu"
 SLICES: Final = 7
 """Compute slices of a GPU in MIG mode, where nobody says how many: of A100, H100, H200 and B200."""
 _CUDA: Final = "cuda:"
+_UUIDS: Final = ("GPU-", "MIG-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,11 @@ class Inventory:
         if name in self._models or name in self._slices:
             return name
         bare = name.partition("-")[2]
-        if bare:
+        if bare and name.startswith(_UUIDS):
             # CUDA calls a slice by its UUID as if it were a GPU.
-            return next((known for known in (*self._models, *self._slices) if known.partition("-")[2] == bare), name)
+            # CUDA allows the beginning of one, as long as it means one device.
+            known = [one for one in (*self._models, *self._slices) if one.partition("-")[2].startswith(bare)]
+            return known[0] if len(known) == 1 else name
         whole = [device for device in self._present if device in self._models]
         number = name.removeprefix(_CUDA)
         plain = name.startswith(_CUDA) and number.isdecimal() and int(number) < len(whole)

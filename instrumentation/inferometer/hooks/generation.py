@@ -6,7 +6,7 @@ it is done, from what it was given and what it returns.
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from inferometer.catalog.stages import Kind
 from inferometer.hooks.compute import Timer, What
@@ -16,6 +16,7 @@ from inferometer.recorder.request import OpenRequest
 from inferometer.recorder.worker import Worker
 
 now = time.monotonic_ns
+_U32: Final = 0xFFFFFFFF
 
 
 class Generation:
@@ -95,6 +96,7 @@ class Generation:
         if not requests:
             return
         given = _given(args, kwargs)
+        self._computed(sum(given) - _cached(kwargs) * len(given), len(requests))
         came = _came(self._model, args, kwargs, result)
         if len(requests) == 1:
             tokens.counted(requests[0], tokens_in=sum(given), tokens_out=sum(came))
@@ -102,6 +104,12 @@ class Generation:
             # A batch with one sequence for each request, in their order; otherwise whose they are is not known.
             for request, tokens_in, tokens_out in zip(requests, given, came, strict=True):
                 tokens.counted(request, tokens_in=tokens_in, tokens_out=tokens_out)
+
+    def _computed(self, prompt: int, requests: int) -> None:
+        """The prefill computed *prompt* tokens for so many requests; each request's row tells its part."""
+        mark = self._prefill
+        if mark is not None and prompt > 0:
+            mark.tokens = min(prompt // requests, _U32)
 
     def _mark(self) -> ExecuteMark | None:
         begun = self._begun
@@ -122,6 +130,12 @@ def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int]:
     if getattr(inputs, "ndim", 0) == 2:  # noqa: PLR2004 - sequences, tokens
         return [int(inputs.shape[1])] * int(inputs.shape[0])
     return []
+
+
+def _cached(kwargs: dict[str, Any]) -> int:
+    """Tokens of each prompt that were computed before, and are in the cache that was given."""
+    length = getattr(kwargs.get("past_key_values"), "get_seq_length", None)
+    return int(length()) if callable(length) else 0
 
 
 def _came(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> list[int]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from inferometer.hooks.compute import PART, Describe, What, first_array, inside, measured, rows_of
+from inferometer.hooks.cuda_devices import visible
 from inferometer.hooks.loads import loading
 from inferometer.hooks.model_names import of_file
 from inferometer.hooks.patching import override, replace
@@ -86,4 +87,4 @@ def _making_a_graph() -> bool:
 def device(host: str) -> str:
     """The device that TensorFlow computes on by default: its first GPU, else *host*."""
     tensorflow = sys.modules.get("tensorflow")
-    return "cuda:0" if tensorflow is not None and tensorflow.config.list_logical_devices("GPU") else host
+    return visible(0) if tensorflow is not None and tensorflow.config.list_logical_devices("GPU") else host

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from inferometer.catalog.stages import Kind
 from inferometer.hooks.compute import Describe, What, inside, measured
+from inferometer.hooks.cuda_devices import visible
 from inferometer.hooks.loads import loading
 from inferometer.hooks.model_names import of_file
 from inferometer.hooks.patching import replace
@@ -77,7 +78,11 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     replace(worker, hook, session, "run_with_iobinding", measured(worker, hook, _of_binding(sessions)))
     replace(worker, hook, session, "run_async", lambda original: _run_async(worker, hook, sessions, original))
     replace(
-        worker, hook, module.InferenceSession, "__init__", loading(worker, hook, lambda _, args, __: _model(args[0]))
+        worker,
+        hook,
+        module.InferenceSession,
+        "__init__",
+        loading(worker, hook, lambda _, args, __: _model(args[0]), lambda _, args, __: _device(args[0], worker.device)),
     )
     replace(worker, hook, binding, "__init__", lambda original: _bound(worker, hook, sessions, original))
     for name, place, parameter in _INPUTS:
@@ -214,5 +219,5 @@ def _device(session: Any, host: str) -> str:
     options: Mapping[str, Mapping[str, str]] = session.get_provider_options()
     for provider in session.get_providers():
         if provider in _GPU_PROVIDERS:
-            return f"cuda:{options.get(provider, {}).get('device_id', '0')}"
+            return visible(int(options.get(provider, {}).get("device_id", "0")))
     return host

@@ -8,6 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from inferometer.hooks.compute import What
+from inferometer.hooks.cuda_devices import uuid
 from inferometer.hooks.device_clock import Event
 from inferometer.hooks.device_runs import Captures, DeviceRuns, Run
 from inferometer.recorder.worker import Worker
@@ -117,6 +118,8 @@ class CudaRuns:
             if device is None and not self._captures.running:
                 device = DeviceRuns(self._worker.executes, self._runtime, self._captures, number, failed=self._failed)
                 self._devices[number] = device
+                # Its number means something in this process only; what it is called from now on means it everywhere.
+                self._worker.shapes.alias(f"cuda:{number}", uuid(self._torch.cuda, number))
         return device
 
     def _read(self) -> None:

@@ -63,6 +63,7 @@ class FrameMaker:
 
     def _gauges(self) -> Gauges:
         worker = self._worker
+        loads = worker.take_loads()
         return Gauges(
             in_flight=len(worker.open),
             queue_depth=worker.queue_depths(),
@@ -76,7 +77,8 @@ class FrameMaker:
             cpu_ns=process.cpu_ns(),
             resident_bytes=process.resident_bytes(),
             gc_collections=process.collections(),
-            model_loads=worker.take_loads(),
+            model_loads=tuple((model, duration_ns) for model, duration_ns, _ in loads),
+            load_devices=tuple(device for _, _, device in loads),
         )
 
 

@@ -115,6 +115,12 @@ class Shapes:
                 self._fresh.strings[number] = text[:_MAX_TEXT]
             return number
 
+    def alias(self, text: str, stands_for: str) -> None:
+        """From now on *text* has the number of the string that it *stands_for*."""
+        number = self.string(stands_for)
+        with self._lock:
+            self._strings[text] = number
+
     def take_fresh(self) -> Names:
         """Names given out since the last call. Call it after the rows that use them were taken."""
         with self._lock:

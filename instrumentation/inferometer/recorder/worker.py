@@ -78,7 +78,7 @@ class Worker:
         self.executes = Executes(self.shapes, self.buffers, self.bits, current)
         self.worker_id = os.urandom(16)
         self._queues: dict[int, Callable[[], tuple[str, int]]] = {}
-        self._loads: list[tuple[str, int]] = []
+        self._loads: list[tuple[str, int, str]] = []
         self._start_ns = process.start_ns()
         self.cold_start = ColdStart(self._start_ns)
         self._destination = Destination(settings, elect)
@@ -194,15 +194,15 @@ class Worker:
             depths[model] = depths.get(model, 0) + waiting
         return depths
 
-    def loaded(self, model: str, duration_ns: int) -> None:
-        """A model was loaded, just now."""
+    def loaded(self, model: str, duration_ns: int, device: str = "") -> None:
+        """A model was loaded, just now, to *device*; empty where that is not known."""
         now = time.monotonic_ns()
         self.cold_start.loaded(model, now - duration_ns, now)
         if len(self._loads) < _MAX_LOADS:
-            self._loads.append((model, duration_ns))
+            self._loads.append((model, duration_ns, device))
 
-    def take_loads(self) -> tuple[tuple[str, int], ...]:
-        """(model, ns) of the loads since the last call."""
+    def take_loads(self) -> tuple[tuple[str, int, str], ...]:
+        """(model, ns, device) of the loads since the last call."""
         loads = tuple(self._loads)
         del self._loads[: len(loads)]
         return loads

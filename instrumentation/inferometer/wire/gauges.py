@@ -36,6 +36,8 @@ class Gauges:
     """Collections since the start, by generation."""
     model_loads: tuple[tuple[str, int], ...] = ()
     """(model, ns) of loads since the last frame."""
+    load_devices: tuple[str, ...] = ()
+    """Device of each of them; empty where it is not known."""
 
     def to_json(self) -> dict[str, object]:
         """The form in which it travels."""
@@ -58,6 +60,9 @@ class Gauges:
                 given[name] = tuple(tuple(item) if isinstance(item, list) else item for item in value)
             elif not isinstance(value, type(default)):
                 raise WireError(f"gauge {name} is {type(value).__name__}, {type(default).__name__} is right")
+        for load in given.get("model_loads", ()):  # type: ignore[attr-defined]  # a tuple, checked just above
+            if not (isinstance(load, tuple) and [type(part) for part in load] == [str, int]):
+                raise WireError(f"gauge model_loads has {load!r}, a name and nanoseconds are right")
         return cls(**given)  # type: ignore[arg-type]  # checked against the defaults just above
 
 
