@@ -92,7 +92,7 @@ class Api:
                 Route("/api/trace/{trace_id}", self._trace),
                 Route("/trace/{trace_id}", self._page),
                 *compare_api.routes(self._answer),
-                *cost_api.routes(self._answer),
+                *cost_api.routes(self._answer, self._thresholds),
                 *request_api.routes(self._answer, self._wall_ns),
                 *export_api.routes(self._asked, self._wall_ns),
             ],

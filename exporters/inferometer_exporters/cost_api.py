@@ -4,6 +4,10 @@
     `CostReport` of the newest N seconds of the recording; of all of it without.
 ``/api/cost/focus?by=model,tenant&since_seconds=N``
     `FocusAnswer`: the same as rows by hour.
+``/api/cost/idle?since_seconds=N&cold_start_seconds=N``
+    `IdleReport`.
+``/api/cost/rightsize?since_seconds=N&cold_start_seconds=N&anyway=1``
+    `RightsizeReport`, of the newest 30 days without.
 
 Where nothing was entered into the ledger yet, 404 and ``{"error": …}``.
 """
@@ -16,9 +20,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from inferometer.errors import StateError
+from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters.recorder import cost_focus
 from inferometer_exporters.recorder.cost_report import costs, report
+from inferometer_exporters.recorder.idle_query import idle_report
 from inferometer_exporters.recorder.reading import SECOND, Cursor
+from inferometer_exporters.recorder.rightsize_report import SINCE_NS, rightsize_report
 
 NOTHING: Final = "nothing is entered into the ledger yet: it begins with the sidecar's first second"
 BY: Final = "model"
@@ -35,9 +42,7 @@ def cost(by: str, since_seconds: float | None) -> Question:
 
     def question(cursor: Cursor) -> object:
         found = costs(cursor, _names(by), since_ns=_ns(since_seconds))
-        if found is None:
-            raise StateError(NOTHING)
-        return report(found)
+        return _found(found and report(found))
 
     return question
 
@@ -47,11 +52,38 @@ def focus(by: str, since_seconds: float | None) -> Question:
 
     def question(cursor: Cursor) -> object:
         found = costs(cursor, _names(by), since_ns=_ns(since_seconds))
-        if found is None:
-            raise StateError(NOTHING)
-        return cost_focus.rows(found)
+        return _found(found and cost_focus.rows(found))
 
     return question
+
+
+def idle(since_seconds: float | None, cold_start_seconds: float | None) -> Question:
+    """``/api/cost/idle``; raises StateError as `cost` does."""
+
+    def question(cursor: Cursor) -> object:
+        return _found(idle_report(cursor, since_ns=_ns(since_seconds), cold_start_ns=_ns(cold_start_seconds)))
+
+    return question
+
+
+def rightsize(
+    thresholds: Thresholds, since_seconds: float | None, cold_start_seconds: float | None, *, anyway: bool
+) -> Question:
+    """``/api/cost/rightsize``; raises StateError as `cost` does."""
+
+    def question(cursor: Cursor) -> object:
+        since, cold = _ns(since_seconds), _ns(cold_start_seconds)
+        return _found(
+            rightsize_report(cursor, thresholds, since_ns=since or SINCE_NS, cold_start_ns=cold, anyway=anyway)
+        )
+
+    return question
+
+
+def _found(answer: object) -> object:
+    if answer is None:
+        raise StateError(NOTHING)
+    return answer
 
 
 def _names(by: str) -> list[str]:
@@ -62,12 +94,17 @@ def _ns(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds * SECOND)
 
 
-def routes(ask: Ask) -> list[Route]:
-    """The routes of this module, for the sidecar's API."""
+def routes(ask: Ask, thresholds: Thresholds) -> list[Route]:
+    """The routes of this module, for the sidecar's API.
 
-    def route(path: str, make: Callable[[str, float | None], Question]) -> Route:
+    Args:
+        ask: answers a question.
+        thresholds: what fleet.yaml promises.
+    """
+
+    def route(path: str, asked: Callable[[Request], Question]) -> Route:
         async def answer(request: Request) -> Response:
-            question = make(request.query_params.get("by", BY), _seconds(request))
+            question = asked(request)
             try:
                 return await ask(question)
             except StateError as error:
@@ -75,11 +112,35 @@ def routes(ask: Ask) -> list[Route]:
 
         return Route(path, answer)
 
-    return [route("/api/cost", cost), route("/api/cost/focus", focus)]
+    def by(request: Request) -> str:
+        return request.query_params.get("by", BY)
+
+    def since(request: Request) -> float | None:
+        return _seconds(request, "since_seconds")
+
+    def cold(request: Request) -> float | None:
+        return _seconds(request, "cold_start_seconds")
+
+    return [
+        route("/api/cost", lambda request: cost(by(request), since(request))),
+        route("/api/cost/focus", lambda request: focus(by(request), since(request))),
+        route("/api/cost/idle", lambda request: idle(since(request), cold(request))),
+        route(
+            "/api/cost/rightsize",
+            lambda request: rightsize(thresholds, since(request), cold(request), anyway=_anyway(request)),
+        ),
+    ]
 
 
-def _seconds(request: Request) -> float | None:
-    text = request.query_params.get("since_seconds")
+def _anyway(request: Request) -> bool:
+    text = request.query_params.get("anyway", "0")
+    if text not in {"0", "1"}:
+        raise ValueError(f"anyway is {text!r}, 0 or 1 is right")
+    return text == "1"
+
+
+def _seconds(request: Request, name: str) -> float | None:
+    text = request.query_params.get(name)
     if text is None:
         return None
     try:
@@ -87,5 +148,5 @@ def _seconds(request: Request) -> float | None:
     except ValueError:
         number = -1.0
     if not 0 < number < 1e9:  # noqa: PLR2004 - thirty years
-        raise ValueError(f"since_seconds is {text!r}, a number of seconds above 0 is right")
+        raise ValueError(f"{name} is {text!r}, a number of seconds above 0 is right")
     return number

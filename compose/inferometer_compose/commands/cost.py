@@ -1,20 +1,33 @@
-"""``inferometer cost``: what requests cost by model, tenant and more, as a screen, JSON or FOCUS rows."""
+"""``inferometer cost …``: what requests and idle devices cost, and what would cost less: screen, JSON or FOCUS rows."""
 
 import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
 from rich.text import Text
 
+from inferometer.fleet import thresholds as thresholds_file
 from inferometer_compose.commands.console import screen
 from inferometer_compose.commands.recorded import ask
 from inferometer_compose.screens import cost as cost_screen
+from inferometer_compose.screens import cost_idle as idle_screen
+from inferometer_compose.screens import cost_rightsize as rightsize_screen
 from inferometer_exporters import cost_api
 from inferometer_exporters.recorder.cost_answers import CostReport, FocusAnswer
+from inferometer_exporters.recorder.idle_answers import IdleReport
+from inferometer_exporters.recorder.rightsize_answers import AdviceAnswer, RightsizeReport
+
+ADVICE_COLUMNS: Final = (
+    *("ResourceId", "BillingCurrency", "ChargeDescription", "x_Rule", "x_SavingPerMonth", "x_Confidence", "x_Because"),
+    *("x_Formula", "x_Preconditions", "x_Risk"),
+)
+"""Of advice: a saving is no charge, so what FOCUS has no name for begins with ``x_``."""
+_STATUS: Final = "CapacityReservationStatus"
+_UNUSED: Final = "Unused"
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """With what a cell begins that a spreadsheet would compute (OWASP, CSV injection)."""
@@ -37,21 +50,89 @@ def run(by: str, asked: Asked) -> int:
     Raises:
         InferometerError: there is nothing to answer from, or *by* names what cost cannot be grouped by.
     """
-    parameters = {"by": by, "since_seconds": f"{asked.since_seconds:g}"}
+    parameters = {"by": by, **_seconds(since_seconds=asked.since_seconds)}
     if asked.csv:
-        question = cost_api.focus(by, asked.since_seconds)
-        write_csv(
-            cast("FocusAnswer", ask("/api/cost/focus", parameters, question, api=asked.api, recorder=asked.recorder))
-        )
+        rows = cast("FocusAnswer", _ask("/focus", parameters, cost_api.focus(by, asked.since_seconds), asked))
+        write_csv(rows["columns"], rows["rows"])
         return 0
-    question = cost_api.cost(by, asked.since_seconds)
-    report = cast("CostReport", ask("/api/cost", parameters, question, api=asked.api, recorder=asked.recorder))
+    report = cast("CostReport", _ask("", parameters, cost_api.cost(by, asked.since_seconds), asked))
+    _show(report, asked, lambda width: cost_screen.cost(report, width))
+    return 0
+
+
+def run_idle(cold_start_seconds: float | None, asked: Asked) -> int:
+    """Print what idle devices cost; as FOCUS rows those of unused time.
+
+    Raises:
+        InferometerError: there is nothing to answer from.
+    """
+    if asked.csv:
+        parameters = {"by": cost_api.BY, **_seconds(since_seconds=asked.since_seconds)}
+        question = cost_api.focus(cost_api.BY, asked.since_seconds)
+        rows = cast("FocusAnswer", _ask("/focus", parameters, question, asked))
+        status = rows["columns"].index(_STATUS)
+        write_csv(rows["columns"], [row for row in rows["rows"] if row[status] == _UNUSED])
+        return 0
+    question = cost_api.idle(asked.since_seconds, cold_start_seconds)
+    parameters = _seconds(since_seconds=asked.since_seconds, cold_start_seconds=cold_start_seconds)
+    report = cast("IdleReport", _ask("/idle", parameters, question, asked))
+    _show(report, asked, lambda width: idle_screen.idle(report, width))
+    return 0
+
+
+def run_rightsize(cold_start_seconds: float | None, thresholds: Path | None, asked: Asked, *, anyway: bool) -> int:
+    """Print what would cost less.
+
+    Args:
+        cold_start_seconds: how long a device takes until it serves again; None: as the ledger saw.
+        thresholds: what fleet.yaml promises, where no sidecar is asked.
+        asked: where to look.
+        anyway: advise from too little as well.
+
+    Raises:
+        InferometerError: there is nothing to answer from, or the thresholds cannot be read.
+    """
+    known = thresholds_file.NOTHING if thresholds is None else thresholds_file.read(thresholds)
+    question = cost_api.rightsize(known, asked.since_seconds, cold_start_seconds, anyway=anyway)
+    parameters = _seconds(since_seconds=asked.since_seconds, cold_start_seconds=cold_start_seconds)
+    parameters["anyway"] = str(int(anyway))
+    report = cast("RightsizeReport", _ask("/rightsize", parameters, question, asked))
+    if asked.csv:
+        write_csv(ADVICE_COLUMNS, [_advice(one) for one in report["advice"]])
+    else:
+        _show(report, asked, lambda width: rightsize_screen.rightsize(report, width))
+    return 0
+
+
+def _ask(path: str, parameters: Mapping[str, str], question: cost_api.Question, asked: Asked) -> object:
+    return ask(f"/api/cost{path}", parameters, question, api=asked.api, recorder=asked.recorder)
+
+
+def _seconds(**seconds: float | None) -> dict[str, str]:
+    return {name: f"{value:.9g}" for name, value in seconds.items() if value is not None}
+
+
+def _advice(one: AdviceAnswer) -> list[str]:
+    usd = one["usd_per_month"]
+    return [
+        ",".join(one["devices"]),
+        "USD",
+        one["does"],
+        one["rule"],
+        "" if usd is None else f"{usd:.2f}",
+        one["confidence"],
+        one["because"],
+        one["formula"],
+        "; ".join(one["preconditions"]),
+        one["risk"],
+    ]
+
+
+def _show(report: object, asked: Asked, draw_at: Callable[[int], Iterable[Text]]) -> None:
     if asked.json:
         print_json(report)
     else:
-        console = screen()
-        draw(cost_screen.cost(report, console.width))
-    return 0
+        draw(draw_at(screen().width))
 
 
 def print_json(answer: object) -> None:
@@ -66,11 +147,11 @@ def draw(lines: Iterable[Text]) -> None:
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
 
 
-def write_csv(answer: FocusAnswer) -> None:
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows for a spreadsheet or a warehouse; a name that would be a formula there is led by an apostrophe."""
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
-    writer.writerow(answer["columns"])
-    writer.writerows(_harmless(row) for row in answer["rows"])
+    writer.writerow(columns)
+    writer.writerows(_harmless(row) for row in rows)
 
 
 def _harmless(row: Sequence[str]) -> list[str]:

@@ -1,13 +1,16 @@
 """The commands ``inferometer cost …`` with their options, help and examples."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inferometer.errors import InferometerError
 from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR, seconds
+
+if TYPE_CHECKING:
+    from inferometer_compose.commands.cost import Asked
 
 app = typer.Typer(
     help="What requests cost, what idle devices cost, and what would cost less.",
@@ -17,6 +20,9 @@ app = typer.Typer(
 
 SINCE = "How far back; of a file, from its last entry."
 BY = "One or several of service, model, version, tenant, class, region, outcome, device."
+COLD_START = "Until a stopped device serves again; else as long as a model's load took."
+ANYWAY = "Advise from less than a day or a thousand requests, too: of low confidence."
+THRESHOLDS = "thresholds.json, where no sidecar is asked: what fleet.yaml promises."
 CSV = "Print rows by hour, named as FOCUS names them, that sum to the bill."
 
 
@@ -34,12 +40,71 @@ def cost(
     """What requests cost, what idle devices cost, and what would cost less."""
     if context.invoked_subcommand is not None:
         return
-    since_seconds = seconds(since)
+    since_seconds = _positive("--since", since)
     with plain_errors():
-        if json and csv:
-            raise InferometerError("--json or --csv: one of them is right")
+        asked = _asked(since_seconds, api=api, recorder=recorder, json=json, csv=csv)
         from inferometer_compose.commands import cost as command  # noqa: PLC0415  # imports the store
 
-        asked = command.Asked(since_seconds=since_seconds, api=api, recorder=recorder, json=json, csv=csv)
         code = command.run(by, asked)
     raise typer.Exit(code)
+
+
+@app.command(epilog="Example: inferometer cost idle --since 7d --cold-start 90s")
+def idle(
+    *,
+    since: Annotated[str, typer.Option(help=SINCE)] = "24h",
+    cold_start: Annotated[str | None, typer.Option(help=COLD_START)] = None,
+    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
+    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
+    json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
+    csv: Annotated[bool, typer.Option("--csv", help=CSV)] = False,
+) -> None:
+    """What devices cost while they did nothing, when that was, and what stopping them would save."""
+    since_seconds, cold_seconds = _positive("--since", since), _cold(cold_start)
+    with plain_errors():
+        asked = _asked(since_seconds, api=api, recorder=recorder, json=json, csv=csv)
+        from inferometer_compose.commands import cost as command  # noqa: PLC0415  # as above
+
+        code = command.run_idle(cold_seconds, asked)
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example: inferometer cost rightsize --since 7d")
+def rightsize(
+    *,
+    since: Annotated[str, typer.Option(help=SINCE)] = "30d",
+    cold_start: Annotated[str | None, typer.Option(help=COLD_START)] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help=ANYWAY)] = False,
+    thresholds: Annotated[Path | None, typer.Option(envvar="INFEROMETER_THRESHOLDS", help=THRESHOLDS)] = None,
+    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
+    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
+    json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print a row for each piece of advice.")] = False,
+) -> None:
+    """What would serve the same requests for less, and what that rests on."""
+    since_seconds, cold_seconds = _positive("--since", since), _cold(cold_start)
+    with plain_errors():
+        asked = _asked(since_seconds, api=api, recorder=recorder, json=json, csv=csv)
+        from inferometer_compose.commands import cost as command  # noqa: PLC0415  # as above
+
+        code = command.run_rightsize(cold_seconds, thresholds, asked, anyway=anyway)
+    raise typer.Exit(code)
+
+
+def _asked(since_seconds: float, *, api: str, recorder: Path | None, json: bool, csv: bool) -> "Asked":
+    if json and csv:
+        raise InferometerError("--json or --csv: one of them is right")
+    from inferometer_compose.commands.cost import Asked  # noqa: PLC0415  # as above
+
+    return Asked(since_seconds=since_seconds, api=api, recorder=recorder, json=json, csv=csv)
+
+
+def _cold(text: str | None) -> float | None:
+    return None if text is None else _positive("--cold-start", text)
+
+
+def _positive(option: str, text: str) -> float:
+    value = seconds(text)
+    if value <= 0:
+        raise typer.BadParameter(f"{option} is {text}, a duration above 0 is right")
+    return value

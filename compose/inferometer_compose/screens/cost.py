@@ -13,7 +13,7 @@ from inferometer_exporters.recorder.cost_answers import CostReport, DeviceCost, 
 from inferometer_exporters.recorder.cost_report import ENTRIES
 
 _NAMED: Final = 5
-_STATES: Final = {
+IDLE_STATES: Final = {
     "warm_idle": "a server was there, and no request",
     "loading": "a model was loaded",
     "unallocated": "no server was there",
@@ -35,16 +35,16 @@ def heading(title: str, window: WindowAnswer) -> Text:
     seconds = window["end_seconds"] - window["begin_seconds"]
     until = end.strftime("%H:%M:%S" if begin.date() == end.date() else "%Y-%m-%d %H:%M:%S")
     text = Text(title, "bold")
-    text.append(f"   {begin:%Y-%m-%d %H:%M:%S} to {until} UTC ({_long(seconds)})", "not bold")
+    text.append(f"   {begin:%Y-%m-%d %H:%M:%S} to {until} UTC ({span(seconds)})", "not bold")
     if not window["whole"]:
         text.append(", all that is recorded", "not bold")
     return text
 
 
-def _long(seconds: float) -> str:
-    """``61 s``, ``14 min``, ``24.0 h``."""
+def span(seconds: float) -> str:
+    """``8.3 s``, ``14 min``, ``23.5 h``."""
     if seconds < 120:  # noqa: PLR2004 - two minutes
-        return f"{seconds:.0f} s"
+        return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004 - two hours
 
 
@@ -126,13 +126,13 @@ def _bill(report: CostReport, width: int) -> Iterator[Text]:
     if bill is None:
         yield Text("Where the bill went: no device has a price, so there is none", "bold")
         return
-    idle = {state: sum(device["states"][state]["usd"] or 0.0 for device in report["devices"]) for state in _STATES}
+    idle = {state: sum(device["states"][state]["usd"] or 0.0 for device in report["devices"]) for state in IDLE_STATES}
     named = [
         ("requests", total["requests_usd"], ""),
         ("warm-up", total["warmup_usd"], "requests before a model was ready"),
         ("across the edges", total["carried_usd"], "requests that run on, less what those that ended had used before"),
         ("system", total["system_usd"], "runs of a model for no request"),
-        *((f"idle, {state.replace('_', ' ')}", idle[state], text) for state, text in _STATES.items()),
+        *((f"idle, {state.replace('_', ' ')}", idle[state], text) for state, text in IDLE_STATES.items()),
     ]
     decimals = places(total["requests_usd"], bill)
     shown = [(name, usd, text) for name, usd, text in named if round(usd or 0.0, decimals)]

@@ -17,7 +17,7 @@ from inferometer_exporters.recorder.cost_answers import (
 )
 from inferometer_exporters.recorder.cost_query import OF_TRACES, Count, Share, counts, entered, shares
 from inferometer_exporters.recorder.device_bills import DeviceBill, bill, loaded
-from inferometer_exporters.recorder.ledger_hours import DeviceHour, Window, hours, window
+from inferometer_exporters.recorder.ledger_hours import DeviceHour, Window, hours, snapshot, window
 from inferometer_exporters.recorder.reading import SECOND, Cursor
 
 _MICROJOULES: Final = 10**6
@@ -90,16 +90,12 @@ def costs(cursor: Cursor, by: Sequence[str], *, since_ns: int | None = None) -> 
     Raises:
         ValueError: *by* names what cost cannot be grouped by.
     """
-    cursor.execute("begin")
-    try:
-        # One snapshot: the sidecar goes on writing between two questions.
+    with snapshot(cursor):
         found = window(cursor, since_ns)
         if found is None:
             return None
         used, spent = shares(cursor, found, by), hours(cursor, found)
         counted, entries = counts(cursor, found, by), entered(cursor, found)
-    finally:
-        cursor.execute("rollback")
     bills = list(_bills(spent, used))
     return Costs(found, tuple(by), used, _loaded(used, bills), spent, bills, counted, entries)
 

@@ -47,7 +47,7 @@ class ScaleToZero(TypedDict):
 
     cold_start_seconds: float | None
     cold_start_source: str
-    """``said``, or ``the longest load of a model that the ledger saw``; empty where it is unknown."""
+    """``said``, or that it is the longest load of a model that the ledger saw; empty where it is unknown."""
     gaps: int
     """Longer than a cold start."""
     gap_seconds: float

@@ -17,7 +17,7 @@ from inferometer_exporters.recorder.idle_answers import (
     Resident,
     ScaleToZero,
 )
-from inferometer_exporters.recorder.ledger_hours import HOUR_NS, DeviceHour, Window, hours, window
+from inferometer_exporters.recorder.ledger_hours import HOUR_NS, DeviceHour, Window, hours, snapshot, window
 from inferometer_exporters.recorder.reading import SECOND, Cursor, rows
 
 MONTH_HOURS: Final = 730
@@ -26,7 +26,7 @@ DAY_NS: Final = 24 * HOUR_NS
 """A month is not foretold from less."""
 LONGEST: Final = 5
 SAID: Final = "said"
-SEEN: Final = "the longest load of a model that the ledger saw"
+SEEN: Final = "the longest load of a model that the ledger saw; starting the machine comes on top"
 _IDLE: Final = tuple(state for state in State if state not in USED)
 _USED: Final = ", ".join(f"'{state}'" for state in USED)
 # Steps between entries in which nothing ran are one gap as long as they follow each other. An account that is new, or
@@ -104,15 +104,15 @@ def idle_report(cursor: Cursor, *, since_ns: int | None = None, cold_start_ns: i
         since_ns: all of it without.
         cold_start_ns: how long a device takes until it serves again; what the ledger saw of loads without.
     """
-    cursor.execute("begin")
-    try:
+    with snapshot(cursor):
         found = window(cursor, since_ns)
-        if found is None:
-            return None
-        spent = hours(cursor, found)
-        gaps, loads, models = _gaps(cursor, found), _loads(cursor, found), residents(cursor, found)
-    finally:
-        cursor.execute("rollback")
+        return None if found is None else idle_in(cursor, found, cold_start_ns)
+
+
+def idle_in(cursor: Cursor, found: Window, cold_start_ns: int | None) -> IdleReport:
+    """Idle devices of one window, of one snapshot of the recorder."""
+    spent = hours(cursor, found)
+    gaps, loads, models = _gaps(cursor, found), _loads(cursor, found), residents(cursor, found)
     by_device: dict[str, list[DeviceHour]] = defaultdict(list)
     for hour in spent:
         by_device[hour.device].append(hour)

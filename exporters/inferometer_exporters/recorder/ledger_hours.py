@@ -5,6 +5,7 @@ holds and which requests were settled are known for the same moment: a request b
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -100,6 +101,16 @@ class _Entry:
     idle_cost: int
     states: dict[str, int]
     price: Priced | None
+
+
+@contextmanager
+def snapshot(cursor: Cursor) -> Iterator[None]:
+    """All questions inside see the recorder as it is now: the sidecar goes on writing between two of them."""
+    cursor.execute("begin")
+    try:
+        yield
+    finally:
+        cursor.execute("rollback")
 
 
 def window(cursor: Cursor, since_ns: int | None = None) -> Window | None:
