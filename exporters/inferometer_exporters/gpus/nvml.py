@@ -93,6 +93,8 @@ class Nvml:
         self._missed = 0
         self._searching = False
         """Something is lost, and a look for it is due."""
+        self._missing = False
+        """Something was lost or not there since all answered last."""
         self._event_calls = Calls(_ERRORS, self._failures)
         self._events: Events | None = None
 
@@ -166,6 +168,7 @@ class Nvml:
     def _take_over(self) -> None:
         missed, self._missed = self._missed, self._inventory.failures
         if self._missed > missed:
+            self._missing = True
             self._failures.spoiled()
         if self._inventory.gpus is not self._present:
             self._present = self._inventory.gpus
@@ -200,10 +203,12 @@ class Nvml:
         if not whole:
             self._failures.spoiled()
         if any(part.trouble is not None for part in present):
+            self._missing = True
             if not self._searching:
                 self._searching = True
                 self._inventory.retry(now_ns)
         elif whole and present and self._inventory.whole:
             self._inventory.steady()
-            for part in present:
-                self._failures.forget(part.gpu.uuid)
+            if self._missing:
+                self._missing = False
+                self._failures.forget()

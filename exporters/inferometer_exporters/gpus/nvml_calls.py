@@ -59,10 +59,10 @@ class Failures:
         if news:
             _log.warning("%s of %s failed: %s", call, what, code)
 
-    def forget(self, what: str) -> None:
-        """*what* answers again: its next failure is news."""
+    def forget(self) -> None:
+        """Everything answers again: the next failure is news."""
         with self._lock:
-            self._told = {told for told in self._told if told[2] != what}
+            self._told.clear()
 
     def spoiled(self) -> None:
         """A reading of all devices was not whole."""

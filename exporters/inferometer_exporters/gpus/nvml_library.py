@@ -31,7 +31,7 @@ UNSUPPORTED: Final = frozenset(
 """Errors that the same call on the same device would only repeat."""
 FORBIDDEN: Final = "no_permission"
 """Error of a call that this process may not make now, and not later."""
-LOST: Final = frozenset({"gpu_is_lost", "reset_required", "gpu_not_found"})
+LOST: Final = frozenset({"gpu_is_lost", "gpu_not_found"})
 """Errors after which a device answers nothing until it is found anew."""
 RELOADED: Final = frozenset({"uninitialized", "driver_not_loaded", "lib_rm_version_mismatch"})
 """Errors that say the driver is not the one that was initialised."""

@@ -65,6 +65,7 @@ class FakeDriver:
         # Loaded by its path here, it is found by its name when the bindings ask for that.
         self._loaded = ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
         self._loaded.fake_calls.restype = ctypes.c_long
+        self._loaded.fake_size.restype = ctypes.c_ulong
         self._sources: list[Nvml] = []
         self.ahead = 0.0
         """Seconds that the sources' clock is ahead of the host's."""
@@ -84,6 +85,10 @@ class FakeDriver:
     def calls(self, name: str) -> int:
         """How often a function was called."""
         return self._loaded.fake_calls(name.encode())
+
+    def size(self, name: str) -> int:
+        """Size of a struct of the library, by its name in the bindings, bytes."""
+        return self._loaded.fake_size(name.encode())
 
     def nvml(self, **more) -> Nvml:
         """A source with short deadlines."""

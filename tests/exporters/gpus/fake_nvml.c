@@ -560,3 +560,17 @@ nvmlReturn_t nvmlEventSetWait_v2(set_t set, event_t *into, u32 milliseconds)
     } while (clock_ns(CLOCK_MONOTONIC) < until);
     return TIMEOUT;
 }
+
+/* What tests hold against the bindings' own structs. */
+unsigned long fake_size(const char *name)
+{
+    const struct { const char *name; unsigned long size; } sizes[] = {
+        {"c_nvmlUtilization_t", sizeof(utilization_t)}, {"c_nvmlMemory_t", sizeof(memory_t)},
+        {"c_nvmlMemory_v2_t", sizeof(memory_v2_t)}, {"c_nvmlFieldValue_t", sizeof(field_t)},
+        {"c_nvmlProcessInfo_v3_t", sizeof(process_t)}, {"c_nvmlProcessUtilizationSample_t", sizeof(share_t)},
+        {"c_nvmlDeviceAttributes", sizeof(attributes_t)}, {"c_nvmlGpmMetric_t", sizeof(metric_t)},
+        {"c_nvmlGpmSupport_t", sizeof(support_t)}, {"c_nvmlEventData_t", sizeof(event_t)},
+    };
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) if (!strcmp(sizes[i].name, name)) return sizes[i].size;
+    return 0;
+}

@@ -160,6 +160,42 @@ def test_a_call_that_fails_now_and_then_is_counted_and_made_again(driver, shown)
     assert watts(shown(source.read())) == {"GPU-a": 1.0, "GPU-b": 2.0}
 
 
+def test_a_gpu_that_needs_a_reset_is_read_as_far_as_it_answers(driver, shown):
+    driver.script(TWO, "0 error nvmlDeviceGetMigMode 16")
+    found = shown(driver.nvml().read())
+
+    assert watts(found) == {"GPU-a": 1.0, "GPU-b": 2.0}
+    assert found[ERRORS, "nvml", "nvmlDeviceGetMigMode", "reset_required"] == 1
+
+
+def test_a_loss_is_logged_once_and_after_recovery_again(driver, shown, until, caplog):
+    driver.script(TWO)
+    source = driver.nvml()
+    source.read()
+    for _ in range(2):
+        driver.script(TWO, "1 lost")
+        source.read()
+        for _ in range(3):
+            driver.ahead += 60
+            source.read()
+        driver.script(TWO)
+        driver.ahead += 60
+        until(lambda: len(watts(shown(source.read()))) == 2)
+
+    calls = [record.getMessage().partition(" ")[0] for record in caplog.records if "gpu_is_lost" in record.getMessage()]
+    assert len(calls) == 4, "the call that saw it, and the look for it, of each loss"
+    assert calls.count("nvmlDeviceGetHandleByIndex_v2") == 2
+
+
+def test_a_call_that_always_fails_is_logged_once(driver, caplog):
+    driver.script(TWO, "0 error nvmlDeviceGetPowerUsage 999")
+    source = driver.nvml()
+    for _ in range(5):
+        source.read()
+
+    assert len(caplog.records) == 1
+
+
 def test_what_this_process_may_not_ask_is_told_once(driver, shown):
     driver.script(TWO, "0 error nvmlDeviceGetPowerUsage 4")
     source = driver.nvml()

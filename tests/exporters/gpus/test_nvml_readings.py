@@ -1,8 +1,10 @@
 """What is read of a GPU through NVIDIA's own bindings, in our units; what a chip does not have is absent."""
 
+import ctypes
 import math
 from pathlib import Path
 
+import pynvml
 import pytest
 
 from inferometer_exporters.gpus.nvml_processes import host_pids
@@ -277,6 +279,18 @@ def test_activity_after_a_long_pause_begins_with_a_new_window(driver, shown):
 
     assert ("gpu_sm_active_ratio", GPU) not in shown(read(driver, source, 11.0))
     assert ("gpu_sm_active_ratio", GPU) in shown(read(driver, source))
+
+
+STRUCTS = (
+    "c_nvmlUtilization_t", "c_nvmlMemory_t", "c_nvmlMemory_v2_t", "c_nvmlFieldValue_t", "c_nvmlProcessInfo_v3_t",
+    "c_nvmlProcessUtilizationSample_t", "c_nvmlDeviceAttributes", "c_nvmlGpmMetric_t", "c_nvmlGpmSupport_t",
+    "c_nvmlEventData_t",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_the_stand_in_lays_out_its_structs_as_the_bindings_do(driver, name):
+    assert driver.size(name) == ctypes.sizeof(getattr(pynvml, name))
 
 
 def test_each_gpu_of_a_host_is_read(driver, shown):
