@@ -1,0 +1,171 @@
+"""`inferometer slo status` and `slo gate` against a real Prometheus that evaluates the generated rules."""
+
+import json
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from inferometer.aggregate import Aggregator, Exposition, PageServer
+from inferometer.catalog.requests import SLO_EVENTS
+from inferometer.fleet.loader import loads
+from inferometer_alerts.addresses import Addresses
+from inferometer_alerts.generation import files
+from inferometer_compose.commands.declared import app
+from inferometer_compose.slo_budgets import budgets
+from inferometer_compose.web import AnswerError
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(120)]
+
+PROMETHEUS = Path(__file__).parents[2] / ".tools/bin/prometheus"
+FLEET = """
+version: 1
+fleet: budgets
+services:
+  embedder: {engine: fastapi, models: {minilm: {objectives: [available, quick]}}}
+  classifier: {engine: fastapi, models: {magika: {objectives: [available]}}}
+objectives:
+  available: {sli: availability, target: 99, window: 30d}
+  quick: {sli: latency, threshold: 250ms, target: 95, window: 28d}
+receivers: {oncall: {webhook: {url: "http://127.0.0.1:9/"}}}
+routes: {page: oncall, ticket: oncall}
+"""
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def settled(base):
+    """Whether both SLOs with traffic have a budget, and the one that is overdrawn has its slowest alert."""
+    try:
+        found = {one.slo: one for one in budgets(base)}
+    except AnswerError:
+        return False
+    fine, overdrawn = found.get("embedder-minilm-quick"), found.get("embedder-minilm-available")
+    return bool(fine and overdrawn and fine.gone_in_seconds and "long" in overdrawn.firing)
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory):
+    """A Prometheus with rules of time scale 60, and a page on which 4 % of embedder's requests are bad."""
+    if not PROMETHEUS.exists():
+        pytest.fail(f"{PROMETHEUS} is missing; run `make tools`")
+    folder = tmp_path_factory.mktemp("prometheus")
+    aggregator = Aggregator()
+    shown = SimpleNamespace(snapshot=aggregator.snapshot())
+    page = PageServer(Exposition(lambda: shown.snapshot), healthy=lambda: True, port=0)
+    page.start()
+    here = Addresses(sidecars=(f"127.0.0.1:{page.port}",), prometheus="127.0.0.1:9", alertmanager="127.0.0.1:9")
+    for name, content in files(loads(FLEET), time_scale=60, addresses=here).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    port, stop = free_port(), threading.Event()
+
+    def serve():
+        while not stop.wait(0.2):
+            for slo in ("embedder-minilm-available", "embedder-minilm-quick"):
+                for result, number in (("good", 96), ("bad", 4)):
+                    aggregator.add(SLO_EVENTS, ("embedder", "minilm", "", "", "", slo, result), number)
+            aggregator.settle()
+            shown.snapshot = aggregator.snapshot()
+
+    traffic = threading.Thread(target=serve)
+    traffic.start()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [
+                str(PROMETHEUS), f"--config.file={folder}/prometheus/prometheus.yml",
+                f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
+            ],
+            stderr=log, cwd=folder / "prometheus",
+        )  # fmt: skip
+    base = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while not settled(base):
+            assert time.monotonic() < deadline, (folder / "log").read_text()[-2000:]
+            time.sleep(0.5)
+        yield base
+    finally:
+        stop.set()
+        process.terminate()
+        process.wait(20)
+        traffic.join()
+        page.close()
+
+
+def slo(*arguments):
+    return CliRunner().invoke(app, ["slo", *arguments])
+
+
+def test_status_says_what_is_left_of_each_budget_and_what_fires(prometheus):
+    answer = slo("status", "--json", "--prometheus", prometheus)
+
+    assert answer.exit_code == 0, answer.output
+    by_name = {one["slo"]: one for one in json.loads(answer.stdout)["slos"]}
+    overdrawn, fine, silent = (
+        by_name[name] for name in ("embedder-minilm-available", "embedder-minilm-quick", "classifier-magika-available")
+    )
+    # 4 % of the requests are bad: four times what 99 % allows, four fifths of what 95 % allows.
+    assert overdrawn["budget_left_ratio"] == pytest.approx(-3, abs=0.01)
+    assert fine["budget_left_ratio"] == pytest.approx(0.2, abs=0.01)
+    assert fine["burn_rate"] == {window: pytest.approx(0.8, abs=0.05) for window in fine["burn_rate"]}
+    assert "22h24m" in fine["burn_rate"]
+    assert fine["budget_left_seconds"] == pytest.approx(0.2 * 0.05 * 28 * 86_400, rel=0.05)
+    assert fine["gone_in_seconds"] == pytest.approx(0.2 / 0.8 * 28 * 86_400, rel=0.05)
+    assert overdrawn["gone_in_seconds"] is None
+    assert "long" in overdrawn["firing"]
+    assert silent["budget_left_ratio"] is None
+
+
+def test_the_screen_has_the_worst_first_and_fits(prometheus):
+    answer = slo("status", "--prometheus", prometheus)
+
+    lines = answer.stdout.splitlines()
+    assert lines[1].split()[0] == "embedder-minilm-available"
+    assert "gone" in lines[1]
+    assert lines[3].split()[0] == "classifier-magika-available"
+    assert max(map(len, lines)) <= 120
+
+
+def test_the_gate_is_closed_where_a_budget_is_gone(prometheus):
+    answer = slo("gate", "--service", "embedder", "--prometheus", prometheus)
+
+    assert answer.exit_code == 1
+    assert answer.stdout.startswith("closed: embedder-minilm-available has -")
+
+
+def test_the_gate_is_open_where_the_budget_lasts_and_where_nothing_was_asked_yet(prometheus):
+    assert slo("gate", "--service", "quick", "--prometheus", prometheus).exit_code == 0
+    silent = slo("gate", "--service", "classifier", "--prometheus", prometheus)
+    assert silent.exit_code == 0
+    assert "no requests yet" in silent.stderr
+
+
+def test_the_gate_may_ask_for_more_than_nothing(prometheus):
+    answer = slo("gate", "--service", "quick", "--least", "50", "--prometheus", prometheus)
+
+    assert answer.exit_code == 1
+    assert "closed: embedder-minilm-quick has " in answer.stdout
+
+
+def test_a_service_that_nobody_knows_does_not_pass(prometheus):
+    answer = slo("gate", "--service", "embeder", "--prometheus", prometheus)
+
+    assert answer.exit_code == 2
+    assert "no SLO, service or objective 'embeder'; there are the services classifier, embedder" in answer.stderr
+
+
+def test_without_prometheus_nobody_passes():
+    answer = slo("gate", "--service", "embedder", "--prometheus", f"http://127.0.0.1:{free_port()}")
+
+    assert answer.exit_code == 2
+    assert "does not answer" in answer.stderr
