@@ -60,8 +60,8 @@ def test_json_has_the_figures_of_the_screen():
     assert [leg["slo_tier"] for leg in objective["legs"]] == ["fast", "medium", "slow", "long"]
     worst = objective["outages"][0]
     assert worst["bad_ratio"] == 1
-    # Three failures at 60 requests an hour take three minutes.
-    assert worst["page"]["seconds"] == pytest.approx(180)
+    # Four failures at 60 requests an hour take four minutes.
+    assert worst["page"]["seconds"] == pytest.approx(240)
     assert worst["budget_gone_seconds"] == pytest.approx(2_592)
 
 
