@@ -18,6 +18,8 @@
     `compare_api`.
 ``/api/cost…``
     Money: `inferometer_exporters.cost_api`.
+``/api/ledger/days``
+    `inferometer_exporters.ledger_api`.
 ``/api/export/{table}``
     `export_api`: Parquet.
 
@@ -37,7 +39,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inferometer.fleet.thresholds import Thresholds
-from inferometer_exporters import compare_api, cost_api, export_api, parameters, request_api
+from inferometer_exporters import compare_api, cost_api, export_api, ledger_api, parameters, request_api
 from inferometer_exporters.front_page import front_page
 from inferometer_exporters.html_page import CONTENT_SECURITY_POLICY
 from inferometer_exporters.recorder import queries
@@ -93,6 +95,7 @@ class Api:
                 Route("/trace/{trace_id}", self._page),
                 *compare_api.routes(self._answer),
                 *cost_api.routes(self._answer, self._thresholds),
+                *ledger_api.routes(self._answer),
                 *request_api.routes(self._answer, self._wall_ns),
                 *export_api.routes(self._asked, self._wall_ns),
             ],

@@ -102,8 +102,5 @@ def show(aggregator: Aggregator, accounts: list[Account]) -> None:
             aggregator.counter(devices.UNPRICED, (device,)).raise_to(account.unpriced)
         if account.rate is None:
             continue
-        price = account.rate.price
         aggregator.counter(devices.BILL, (device,)).raise_to(account.bill)
         aggregator.counter(devices.IDLE_COST, (device,)).raise_to(account.idle_cost)
-        aggregator.set(devices.PRICE, (device,), account.rate.usd_per_hour)
-        aggregator.set(devices.PRICE_INFO, (device, price.source, price.as_of, price.price_kind), 1)

@@ -27,6 +27,7 @@ from inferometer_exporters.charges import Charges
 from inferometer_exporters.columns.gather import Gathered, gather, worker_key
 from inferometer_exporters.columns.meter import ColumnMeter
 from inferometer_exporters.columns.partition import partition
+from inferometer_exporters.columns.soundness import SLACK_NS
 from inferometer_exporters.columns.tables import Columns, Ints, empty, length, take
 from inferometer_exporters.device_history import DeviceHistory
 from inferometer_exporters.device_minutes import DeviceMinutes
@@ -39,6 +40,7 @@ from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.ledger.steps import Step
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.opens import Opens
+from inferometer_exporters.price_series import PriceSeries
 from inferometer_exporters.receivers.foreign import Foreign
 from inferometer_exporters.recorder.parts import part_rows
 from inferometer_exporters.recorder.store import Recorder
@@ -105,6 +107,7 @@ class SidecarPipeline:
         self._columns = ColumnMeter(aggregator, self._meter, self._naming.labels)
         self._opens = Opens(self._meter, self._naming.labels)
         self._charges = Charges(aggregator, thresholds, self._naming.labels)
+        self._prices = PriceSeries(aggregator)
         self._minutes = DeviceMinutes(self._naming.name)
         self._workers = WorkerSeries(aggregator)
         keeping = Keeping(aggregator, self._meter, self._naming.labels, monotonic_ns=monotonic_ns)
@@ -127,15 +130,20 @@ class SidecarPipeline:
 
     def absorb(self, arrivals: Sequence[Arrival]) -> bool:
         """Take in new frames."""
-        gathered = gather(arrivals, self._naming.numbers)
-        changed = False
+        now = self._now()
+        told = [arrival for arrival in arrivals if arrival.frame.monotonic_ns <= now + SLACK_NS]
+        gathered = gather(told, self._naming.numbers, now_ns=now)
+        undecodable = len(arrivals) - len(told) + gathered.unsound
+        arrivals = told
+        changed = undecodable > 0
         for arrival in arrivals:
             changed |= self._frame(arrival)
         self._finished(gathered)
         changed |= self._open(arrivals, gathered.open)
-        if self._workers.undecodable:
-            number, self._workers.undecodable = self._workers.undecodable, 0
-            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _UNDECODABLE), number)
+        undecodable += self._workers.undecodable
+        self._workers.undecodable = 0
+        if undecodable:
+            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _UNDECODABLE), undecodable)
         return changed or bool(length(gathered.requests) or length(gathered.executes))
 
     def _frame(self, arrival: Arrival) -> bool:
@@ -144,6 +152,8 @@ class SidecarPipeline:
         changed = self._workers.frame(arrival)
         changed |= cold_starts.absorb(arrival, self._aggregator, self._writer)
         for batch in batches(frame, arrival.names):
+            if not 0 < batch.opened <= batch.start <= batch.end <= self._now() + SLACK_NS:
+                continue
             self._meter.batch(batch)
             self._traces.batch(batch)
             changed = True
@@ -245,6 +255,7 @@ class SidecarPipeline:
             names = np.array([self._naming.name(account.device.name) for account in self.ledger.accounts], np.int64)
             self._unstored.put("execute_parts", part_rows(settled.runs, settled.row, names))
         charges.show(self._aggregator, self.ledger.accounts)
+        self._prices.show(self.ledger.accounts)
         return True
 
     def _given_up(self) -> None:

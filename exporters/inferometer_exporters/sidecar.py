@@ -29,6 +29,7 @@ from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
 from inferometer.wire.pod import Pod
 from inferometer_exporters.api import Api
+from inferometer_exporters.bill_corrections import BillCorrections
 from inferometer_exporters.columns.clocks import translated
 from inferometer_exporters.gpus.choice import GpuChoice, local_gpus
 from inferometer_exporters.gpus.page import GpuPage
@@ -121,7 +122,12 @@ class Sidecar:
         known = priced(known, settings.host, settings.placing)
         self._gpus = local_gpus(settings.gpu)
         pages = (GpuPage(url) for url in settings.gpu_pages)
-        sources: list[Source] = [CpuHost(settings.host, workers=lambda: self._server.pids), *self._gpus, *pages]
+        sources: list[Source] = [
+            CpuHost(settings.host, workers=lambda: self._server.pids),
+            *self._gpus,
+            *pages,
+            BillCorrections(settings.state),
+        ]
         rapl = Rapl.found(settings.host)
         if rapl is not None:
             sources.append(rapl)

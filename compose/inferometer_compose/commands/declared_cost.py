@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inferometer.errors import InferometerError
+from inferometer_compose.bill.costs import Cost
 from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR, seconds
 
@@ -88,6 +89,47 @@ def rightsize(
         from inferometer_compose.commands import cost as command  # noqa: PLC0415  # as above
 
         code = command.run_rightsize(cold_seconds, thresholds, asked, anyway=anyway)
+    raise typer.Exit(code)
+
+
+@app.command(name="true-up", epilog="Example: inferometer cost true-up --bill focus.parquet --config fleet.yaml")
+def true_up(
+    *,
+    bill: Annotated[list[Path], typer.Option(help="FOCUS export, CSV (also .gz) or Parquet; may stand several times.")],
+    config: Annotated[Path | None, typer.Option(help="A fleet.yaml that says which charges are whose.")] = None,
+    kind: Annotated[Cost, typer.Option("--cost", help="Which cost of a charge counts.")] = Cost.EFFECTIVE,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(help="US dollars for one of another currency: EUR=1.08; may stand several times."),
+    ] = None,
+    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
+    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="The sidecar's state folder, where it is not the recorder's.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print a row for each day, device and SKU.")] = False,
+) -> None:
+    """Compare the ledger with the provider's bill, and show the difference as a series of its own."""
+    with plain_errors():
+        if json and csv:
+            raise InferometerError("--json or --csv: one of them is right")
+        from inferometer_compose.commands import true_up as command  # noqa: PLC0415  # as above
+
+        options = command.Options(
+            bills=bill,
+            config=config,
+            cost=kind,
+            rates=rate or (),
+            api=api,
+            recorder=recorder,
+            state=state,
+            dry_run=dry_run,
+            json=json,
+            csv=csv,
+        )
+        code = command.run(options)
     raise typer.Exit(code)
 
 

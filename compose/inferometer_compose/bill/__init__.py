@@ -1,0 +1,1 @@
+"""What a provider billed: FOCUS exports, read and compared with the ledger."""
