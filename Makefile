@@ -11,7 +11,7 @@ WITH_FRAMEWORKS = environment=$$($(BIN)/python tools/environments.py frameworks)
 	  PYTHONPATH=$(subst $() ,:,$(PACKAGES:%=$(CURDIR)/%)) $$environment/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-frameworks test-servers check format generate tools bench bench-gpu lock clean
+.PHONY: help setup demo test test-fast test-frameworks test-servers faults check format generate tools bench bench-gpu lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ generate: $(VENV)/.dev ## Write every generated file; changes nothing on a clean
 
 tools: ## Build the real peers into .tools/bin, those that are missing
 	@tools/build.sh --missing
+
+faults: $(VENV)/.dev tools ## Every trial of reliability, and the table of what held
+	$(BIN)/python tests/faults/table.py
 
 bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the same run
 	$(BIN)/python benchmarks/overhead.py

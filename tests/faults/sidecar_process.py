@@ -1,19 +1,50 @@
-"""Runs a sidecar until SIGTERM; with an option it kills itself after the given number of steps of its passes."""
+"""Runs a sidecar until SIGTERM; with an option it kills itself after the given number of steps of its passes.
+
+With ``--clock`` the wall clock that it reads is set an hour ahead by SIGUSR1, an hour back by SIGUSR2.
+"""
 
 import argparse
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
-from inferometer_exporters.sidecar import Address, SidecarSettings, run
+HOUR = 3600 * 10**9
+
+
+def settable_clock() -> None:
+    """Before anything binds the clock: the kernel's cannot be set for one process."""
+    real, offset = time.time_ns, [0]
+
+    def step(number: int, _: object) -> None:
+        offset[0] += HOUR if number == signal.SIGUSR1 else -HOUR
+
+    signal.signal(signal.SIGUSR1, step)
+    signal.signal(signal.SIGUSR2, step)
+    time.time_ns = lambda: real() + offset[0]
+    time.time = lambda: time.time_ns() / 1e9
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--die-after", type=int, default=0, metavar="STEPS")
+    parser.add_argument("--metrics-port", type=int, default=0)
+    parser.add_argument("--state", type=Path)
+    parser.add_argument("--socket", type=Path)
+    parser.add_argument("--otlp", default="")
+    parser.add_argument("--receive", action="store_true", help="on every port there is")
+    parser.add_argument("--clock", action="store_true")
     args = parser.parse_args()
+    if args.clock:
+        settable_clock()
+    from inferometer.errors import InferometerError  # noqa: PLC0415 - after the clock
+    from inferometer.otlp.endpoint import Endpoint  # noqa: PLC0415 - the same
+    from inferometer_exporters.gpus.choice import GpuChoice  # noqa: PLC0415 - the same
+    from inferometer_exporters.ports import Address, Ports  # noqa: PLC0415 - the same
+    from inferometer_exporters.sidecar import SidecarSettings, run  # noqa: PLC0415 - the same
+
     steps = 0
 
     def after_step(_: str) -> None:
@@ -22,16 +53,24 @@ def main() -> None:
         if steps == args.die_after:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    free = Address("127.0.0.1", 0) if args.receive else None
+    thresholds = args.folder / "thresholds.json"
     settings = SidecarSettings(
-        socket=args.folder / "sidecar.sock",
-        state=args.folder / "state",
-        metrics=Address("127.0.0.1", 0),
+        socket=args.socket or args.folder / "sidecar.sock",
+        state=args.state or args.folder / "state",
+        metrics=Address("127.0.0.1", args.metrics_port),
         api=Address("127.0.0.1", 0),
-        thresholds=args.folder / "thresholds.json",
+        thresholds=thresholds if thresholds.exists() else None,
+        otlp=Endpoint(url=args.otlp) if args.otlp else None,
+        ports=Ports(otlp_grpc=free, otlp_http=free, frames_tcp=free),
+        gpu=GpuChoice.OFF,
         host="box",
     )
-    run(settings, after_step=after_step)
+    try:
+        run(settings, after_step=after_step)
+    except InferometerError as error:
+        sys.exit(f"inferometer: {error}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import numpy as np
 
 from inferometer.errors import RefusedError, StateError
 from inferometer.record.partition import MAX_SEGMENTS
@@ -151,9 +152,16 @@ class Recorder:
         for dimension in self._dimensions:
             fresh = dimension.fresh()
             if fresh:
-                marks = ", ".join("?" * len(DIMENSIONS[dimension.table]))
-                rows = [[number, identity, *key] for identity, key in fresh]
-                self._writer.executemany(f"insert into {dimension.table} values ({marks})", rows)  # noqa: S608 - names of the schema
+                # As columns: row by row a label set takes a millisecond, and somebody may name a thousand a second.
+                rows = [(number, identity, *key) for identity, key in fresh]
+                kinds = DIMENSIONS[dimension.table]
+                columns = {
+                    name: np.array(column, object if kind == "VARCHAR" else np.uint64)
+                    for (name, kind), column in zip(kinds.items(), zip(*rows, strict=True), strict=True)
+                }
+                self._writer.register("names_batch", columns)
+                self._run(f"insert into {dimension.table} select {', '.join(kinds)} from names_batch")  # noqa: S608 - names of the schema
+                self._writer.unregister("names_batch")
 
     def fresh_names(self) -> dict[str, list[list[object]]]:
         """Names that are not stored yet, by table, each with its number first."""
