@@ -43,6 +43,17 @@ def test_a_counter_that_goes_round_loses_nothing(powercap):
     assert total(source) == 8_990 + 25
 
 
+def test_the_whole_platform_is_not_counted_beside_its_packages(powercap):
+    for zone, name in (("intel-rapl:0", "package-0"), ("intel-rapl:1", "psys")):
+        (powercap / zone / "name").write_text(f"{name}\n")
+    source = Rapl.found("box", powercap=powercap)
+    total(source)
+    for zone in ("intel-rapl:0", "intel-rapl:1"):
+        (powercap / zone / "energy_uj").write_text("1300\n")
+
+    assert total(source) == 300
+
+
 def test_without_packages_or_without_permission_there_is_no_source(tmp_path, powercap):
     assert Rapl.found("box", powercap=tmp_path / "nothing") is None
     counter = powercap / "intel-rapl:1" / "energy_uj"

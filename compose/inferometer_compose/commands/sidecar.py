@@ -88,6 +88,7 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
         replay=options.replay,
         ports=ports_of(options.ports),
         region=own.region,
+        host=own.host,
         pod=own.pod,
         placing=Placing(region=own.region, instance_type=options.instance_type, kind=options.price_kind),
     )

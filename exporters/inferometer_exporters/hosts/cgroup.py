@@ -10,6 +10,9 @@ from inferometer_exporters.hosts.roots import Roots, fields, number, text
 _MICROSECOND: Final = 1_000
 _UNIFIED: Final = ""
 _CPU, _MEMORY = "cpu", "memory"
+_LEVELS: Final = 4
+"""Kubernetes puts containers three levels down at most, and kind puts a node's own three into one more."""
+_MOST_FOUND: Final = 256
 _UNLIMITED_V1: Final = 1 << 62
 """Version 1 writes the highest page-aligned number of 63 bits for no limit."""
 
@@ -40,35 +43,56 @@ def paths(pid: int | str, proc: Path) -> Mapping[str, str]:
     return found
 
 
-def usage(pid: int | str, roots: Roots) -> Usage:
-    """What is known of the cgroup of a process.
+class Cgroups:
+    """Cgroups of processes.
 
     Args:
-        pid: as this process counts; ``self`` is ours.
         roots: where ``/proc`` and the cgroups are.
     """
-    of = paths(pid, roots.proc)
-    own = pid == "self"
-    cpu, memory = (_folder(of, controller, roots.cgroup, own=own) for controller in (_CPU, _MEMORY))
-    unified = _folder(of, _UNIFIED, roots.cgroup, own=own)
-    return _joined(_version_2(unified), _version_1(cpu, memory))
 
+    def __init__(self, roots: Roots) -> None:
+        self._roots = roots
+        self._found: dict[Path, Path] = {}
 
-def _folder(of: Mapping[str, str], controller: str, root: Path, *, own: bool) -> Path | None:
-    if controller not in of:
+    def usage(self, pid: int | str) -> Usage:
+        """What is known of the cgroup of a process; ``self`` is ours."""
+        of = paths(pid, self._roots.proc)
+        unified, cpu, memory = (self._folder(of, one, own=pid == "self") for one in (_UNIFIED, _CPU, _MEMORY))
+        return _joined(_version_2(unified), _version_1(cpu, memory))
+
+    def _folder(self, of: Mapping[str, str], controller: str, *, own: bool) -> Path | None:
+        if controller not in of:
+            return None
+        root = self._roots.cgroup
+        for mount in (root / controller, root / "cpu,cpuacct") if controller else (root, root / "unified"):
+            if controller == _UNIFIED and not (mount / "cgroup.controllers").exists():
+                continue
+            if (inside := self._inside(mount, of[controller])) is not None:
+                return inside
+            if own and mount.is_dir():
+                # A container sees its own cgroup as the root, and the host's path to it.
+                return mount
         return None
-    mounts = [root / controller, root / "cpu,cpuacct"] if controller else [root, root / "unified"]
-    for mount in mounts:
-        # A path that leads out of the namespace begins with parents; what is mounted begins below them.
-        inside = mount.joinpath(*(part for part in Path(of[controller]).parts if part not in {"/", ".."}))
-        if controller == _UNIFIED and not (mount / "cgroup.controllers").exists():
-            continue
-        if inside.is_dir():
-            return inside
-        if own and mount.is_dir():
-            # A container sees its own cgroup as the root, and the host's path to it.
-            return mount
-    return None
+
+    def _inside(self, mount: Path, path: str) -> Path | None:
+        """The folder of a path.
+
+        In a container another one's path begins at an ancestor of both, which it does not name: ``/../../pod…/…``.
+        Where the whole host's tree is mounted that ancestor is some levels down, and a container's id is there once.
+        """
+        parts = [part for part in Path(path).parts if part not in {"/", ".."}]
+        whole = mount.joinpath(*parts)
+        known = self._found.get(whole, whole)
+        if known.is_dir():
+            return known
+        if parts and path.startswith("/.."):
+            for level in range(1, _LEVELS):
+                if found := next(mount.glob("/".join(["*"] * level + parts)), None):
+                    if len(self._found) >= _MOST_FOUND:
+                        self._found.clear()
+                    self._found[whole] = found
+                    return found
+        return None
 
 
 def _version_2(folder: Path | None) -> Usage:

@@ -1,4 +1,4 @@
-"""Health of a CPU host: use, memory, load, pressure, energy, and what quotas and hypervisors took away."""
+"""Health of a CPU host: use, memory, load, pressure, and what quotas and hypervisors took away."""
 
 import os
 from collections.abc import Callable, Collection, Iterator
@@ -7,9 +7,8 @@ from typing import Final
 import psutil
 
 from inferometer.catalog import devices
-from inferometer_exporters.hosts import cgroup, containers, kernel
-from inferometer_exporters.hosts.cgroup import Usage
-from inferometer_exporters.hosts.energy import Packages
+from inferometer_exporters.hosts import containers, kernel
+from inferometer_exporters.hosts.cgroup import Cgroups, Usage
 from inferometer_exporters.hosts.roots import Roots, text
 from inferometer_exporters.source import Reading
 
@@ -36,7 +35,7 @@ class CpuHost:
         self._labels = (device,)
         self._workers = workers
         self._roots = roots or Roots()
-        self._packages = Packages(self._roots)
+        self._of = Cgroups(self._roots)
         self._ticks = os.sysconf("SC_CLK_TCK")
         # The first call has nothing to compare with and answers 0, which would be a lie.
         psutil.cpu_percent(interval=None)
@@ -53,8 +52,6 @@ class CpuHost:
         ):
             if value is not None:
                 yield Reading(entry, self._labels, value)
-        if (energy := self._packages.microjoules()) is not None:
-            yield Reading(devices.HOST_ENERGY, self._labels, energy, own=True)
         for window, load in kernel.loads(self._roots):
             yield Reading(devices.HOST_LOAD, (*self._labels, window), load)
         for resource, kind, waited in kernel.pressures(self._roots):
@@ -62,14 +59,14 @@ class CpuHost:
         yield from self._cgroups()
 
     def _cgroups(self) -> Iterator[Reading]:
-        own = cgroup.usage(_SELF, self._roots)
+        own = self._of.usage(_SELF)
         if own.throttled_ns is not None:
             yield Reading(devices.HOST_CPU_THROTTLED, self._labels, own.throttled_ns)
         shown = {containers.place(_SELF, self._roots.proc).container[: containers.SHORT] or _SELF: own}
         for pid in sorted(self._workers()):
             container = containers.place(pid, self._roots.proc).container[: containers.SHORT]
             if container and container not in shown and len(shown) < MAX_CONTAINERS:
-                shown[container] = cgroup.usage(pid, self._roots)
+                shown[container] = self._of.usage(pid)
         for container, usage in shown.items():
             yield from _readings((*self._labels, container), usage)
 

@@ -1,6 +1,6 @@
 """Energy of a host's CPU packages, by the counters that Linux shows under ``/sys/class/powercap`` (RAPL).
 
-Since Linux 5.10 only root may read them (CVE-2020-8694). Where they cannot be read nothing is said: the host's energy is
+Since Linux 5.10 only root may read them (CVE-2020-8694). Where they cannot be read nothing is said: the energy is
 unknown then, not 0. It is the packages' alone: memory, disks, fans and the power supply are outside.
 """
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from inferometer.catalog import devices
+from inferometer_exporters.hosts.roots import text
 from inferometer_exporters.source import Reading
 
 POWERCAP: Final = Path("/sys/class/powercap")
@@ -29,7 +30,9 @@ class Rapl:
 
     def __init__(self, device: str, *, powercap: Path = POWERCAP) -> None:
         self._labels = (device,)
-        self._packages = sorted(path for path in powercap.glob(_PACKAGES) if len(path.name.split(":")) == _PARTS)
+        zones = sorted(path for path in powercap.glob(_PACKAGES) if len(path.name.split(":")) == _PARTS)
+        # The zone `psys` is the whole platform, its packages included (linux/Documentation/power/powercap).
+        self._packages = [zone for zone in zones if (text(zone / "name") or "package").startswith("package")]
         self._last: dict[Path, int] = {}
         self._total = 0
 

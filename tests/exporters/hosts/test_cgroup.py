@@ -1,8 +1,10 @@
 """What a cgroup may use, uses and is denied, in version 2, version 1 and both at once."""
 
+import shutil
+
 import pytest
 
-from inferometer_exporters.hosts.cgroup import Usage, usage
+from inferometer_exporters.hosts.cgroup import Cgroups, Usage
 
 MIB = 1 << 20
 V2 = {
@@ -26,6 +28,10 @@ V1 = {
 KNOWN = Usage(throttled_ns=1_500_000, cores=1.5, memory_used=200 * MIB, memory_limit=512 * MIB, oom_kills=2)
 
 
+def usage(pid, roots):
+    return Cgroups(roots).usage(pid)
+
+
 def under(folder, files):
     return {(f"{folder}/{name}" if name != "cgroup.controllers" else name): said for name, said in files.items()}
 
@@ -37,10 +43,34 @@ def test_version_2_is_read_at_the_path_of_the_process(kernel, folder):
     assert usage(7, kernel.roots) == KNOWN
 
 
-def test_a_path_outside_our_namespace_is_found_under_a_root_that_shows_it(kernel):
-    kernel.says(proc={"7/cgroup": "0::/../../kubepods.slice/pod1\n"}, cgroup=under("kubepods.slice/pod1", V2))
+@pytest.mark.parametrize("below", ["", "kubepods.slice/", "kubelet.slice/kubelet-kubepods.slice/"])
+def test_a_path_outside_our_namespace_is_found_where_the_host_s_tree_is_mounted(kernel, below):
+    kernel.says(
+        proc={"7/cgroup": "0::/../../pod1.slice/cri-1.scope\n", "8/cgroup": "0::/../../pod1.slice/cri-2.scope\n"},
+        cgroup=under(f"{below}pod1.slice/cri-1.scope", V2),
+    )
+    cgroups = Cgroups(kernel.roots)
 
-    assert usage(7, kernel.roots) == KNOWN
+    for _ in range(2):
+        assert cgroups.usage(7) == KNOWN
+        assert cgroups.usage(8) == Usage()
+
+
+def test_a_container_that_comes_back_elsewhere_is_found_again(kernel):
+    kernel.says(proc={"7/cgroup": "0::/../../pod1.slice/cri-1.scope\n"}, cgroup=under("a/pod1.slice/cri-1.scope", V2))
+    cgroups = Cgroups(kernel.roots)
+    assert cgroups.usage(7) == KNOWN
+    shutil.rmtree(kernel.roots.cgroup / "a")
+    assert cgroups.usage(7) == Usage()
+    kernel.says(cgroup=under("b/c/pod1.slice/cri-1.scope", V2))
+
+    assert cgroups.usage(7) == KNOWN
+
+
+def test_a_path_of_our_own_namespace_is_not_looked_for_elsewhere(kernel):
+    kernel.says(proc={"7/cgroup": "0::/app\n"}, cgroup=under("other/app", V2))
+
+    assert usage(7, kernel.roots) == Usage()
 
 
 def test_our_own_is_the_root_where_a_container_sees_no_more(kernel):

@@ -57,33 +57,6 @@ def test_load_steal_clock_and_pressure_are_as_the_kernel_says_them(kernel):
     }
 
 
-def test_energy_is_that_of_all_packages_and_goes_on_where_a_counter_reaches_its_end(kernel):
-    def packages(first, second):
-        zones = {"0": first, "0:0": 10**9, "1": second}
-        names = {"0": "package-0", "0:0": "core", "1": "package-1"}
-        return {f"class/powercap/intel-rapl:{zone}/name": f"{names[zone]}\n" for zone in zones} | {
-            f"class/powercap/intel-rapl:{zone}/{name}": f"{value}\n"
-            for zone, energy in zones.items()
-            for name, value in (("energy_uj", energy), ("max_energy_range_uj", 999))
-        }
-
-    kernel.says(sys=packages(100, 990))
-    host = CpuHost("box", roots=kernel.roots)
-    seen = []
-    for energies in ((100, 990), (150, 995), (150, 5)):
-        kernel.says(sys=packages(*energies))
-        seen.append(read(host)["host_energy_joules_total",])
-
-    assert seen == [0, 55, 65]
-
-
-def test_energy_of_a_part_of_the_packages_is_unknown(kernel):
-    zone = "class/powercap/intel-rapl:"
-    kernel.says(sys={f"{zone}0/name": "package-0\n", f"{zone}0/energy_uj": "5\n", f"{zone}1/name": "package-1\n"})
-
-    assert ("host_energy_joules_total",) not in read(CpuHost("box", roots=kernel.roots))
-
-
 def test_our_cgroup_and_those_of_workers_in_containers_are_shown_once_each(kernel):
     kernel.says(
         proc={
