@@ -1,6 +1,6 @@
 """What a CUDA device is called outside of the process: there its number means nothing.
 
-A process sees the GPUs of ``CUDA_VISIBLE_DEVICES`` only, and counts them from 0: two workers of one host may both run on
+A process sees the GPUs of ``CUDA_VISIBLE_DEVICES`` only, and counts them from 0: two workers of a host may both run on
 their ``cuda:0``, and mean two GPUs. The ledger needs one name for one device.
 """
 
