@@ -9,7 +9,7 @@ from rich.text import Text
 from inferometer_compose.screens.columns import Column, plain, table
 from inferometer_compose.screens.money import amount, parts, places
 from inferometer_compose.screens.units import UNKNOWN, dollars, percent
-from inferometer_exporters.recorder.cost_answers import CostReport, DeviceCost, GroupCost, WindowAnswer
+from inferometer_exporters.recorder.cost_answers import CostReport, DeviceCost, GroupCost, TotalCost, WindowAnswer
 from inferometer_exporters.recorder.cost_report import ENTRIES
 
 _NAMED: Final = 5
@@ -84,7 +84,7 @@ def _groups(report: CostReport, used: Sequence[GroupCost], width: int) -> Iterat
         each("loaded per 1k", 5, lambda g: dollars(g["loaded_per_1k_usd"]), dollars(total["loaded_per_1k_usd"])),
         *(each(title, 4, show, "") for title, show in _PER_TOKENS.items() if any(show(g) != UNKNOWN for g in used)),
         each("wasted", 2, lambda group: percent(group["wasted_ratio"]), percent(total["wasted_ratio"])),
-        each("idle", 3, lambda group: percent(group["idle_ratio"]), percent(total["idle_ratio"])),
+        each("idle", 3, lambda group: percent(group["idle_ratio"]), percent(_unused(total))),
         each("device s", 6, lambda group: f"{group['device_seconds']:,.2f}", f"{seconds:,.2f}"),
     ]
     if any(group["joules"] is not None for group in used):
@@ -96,6 +96,12 @@ def _groups(report: CostReport, used: Sequence[GroupCost], width: int) -> Iterat
     yield from lines
     if left_out:
         yield Text(f"  no room for {', '.join(reversed(left_out))}: a wider terminal and --json have them", "dim")
+
+
+def _unused(total: TotalCost) -> float | None:
+    """Part of the bill that is not marginal cost, as in the rows above it."""
+    bill, requests = total["bill_usd"], total["requests_usd"]
+    return 1 - requests / bill if bill and requests is not None else None
 
 
 _PER_TOKENS: Final[dict[str, Callable[[GroupCost], str]]] = {
@@ -135,14 +141,16 @@ def _bill(report: CostReport, width: int) -> Iterator[Text]:
         *((f"idle, {state.replace('_', ' ')}", idle[state], text) for state, text in IDLE_STATES.items()),
     ]
     decimals = places(total["requests_usd"], bill)
-    shown = [(name, usd, text) for name, usd, text in named if round(usd or 0.0, decimals)]
+    first, *rest = named
+    shown = [(name, usd, text) for name, usd, text in rest if round(usd or 0.0, decimals)]
+    # What requests cost stands in the table above as well: the same figure, so the other parts take the rounding.
+    spent = round(first[1] or 0.0, decimals)
+    others = parts([usd for _, usd, _ in shown], round(bill, decimals) - spent, decimals)
     columns = [
-        Column("Where the bill went", [*(name for name, _, _ in shown), "the bill"], figure=False),
-        Column(
-            "", [*parts([usd for _, usd, _ in shown], total["bill_usd"], decimals), amount(total["bill_usd"], decimals)]
-        ),
-        Column("", [*(percent((usd or 0.0) / bill if bill else None) for _, usd, _ in shown), ""]),
-        Column("", [*(text for _, _, text in shown), _proof(report)], rank=1, figure=False),
+        Column("Where the bill went", [first[0], *(name for name, _, _ in shown), "the bill"], figure=False),
+        Column("", [amount(spent, decimals), *others, amount(bill, decimals)]),
+        Column("", [*(percent((usd or 0.0) / bill if bill else None) for _, usd, _ in [first, *shown]), ""]),
+        Column("", ["", *(text for _, _, text in shown), _proof(report)], rank=1, figure=False),
     ]
     lines, _ = table(columns, width, indent="")
     lines[-1].stylize("bold")

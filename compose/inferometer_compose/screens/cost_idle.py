@@ -89,9 +89,10 @@ def _saving(stop: ScaleToZero, device: DeviceIdle) -> Text:
         return Text("  stopping it meanwhile: say how long a cold start takes, with --cold-start 60s", "dim")
     source = "as said" if stop["cold_start_source"] == "said" else stop["cold_start_source"]
     if not stop["gaps"]:
-        return Text(f"  stopping it meanwhile: no gap is longer than a cold start of {cold:.1f} s ({source})")
+        return Text(f"  stopping it meanwhile: no gap is longer than a cold start of {cold:.3g} s ({source})")
     gaps, verb = stop["gaps"], "saves" if stop["saved_seconds"] > 0 else "costs"
-    sum_ = f"{span(stop['gap_seconds'])} in {gaps} gaps - 2 * {gaps} * {cold:.1f} s = {stop['saved_seconds']:,.1f} s"
+    found = f"{span(stop['gap_seconds'])} in {gaps} gap{'s' if gaps > 1 else ''}"
+    sum_ = f"{found} - 2 * {gaps} * {cold:.3g} s = {stop['saved_seconds']:,.1f} s"
     text = f"  stopping it meanwhile {verb} "
     if stop["saved_usd"] is None:
         text += f"{span(abs(stop['saved_seconds']))}: {sum_}"
@@ -99,4 +100,4 @@ def _saving(stop: ScaleToZero, device: DeviceIdle) -> Text:
         text += f"{dollars(abs(stop['saved_usd']))}: {sum_}, at ${device['usd_per_hour']:.2f}/h"
     if stop["per_month_usd"] is not None:
         text += f"; {amount(stop['per_month_usd'], 2)} a month"
-    return Text(f"{text}; a cold start takes {cold:.1f} s ({source})", "green" if verb == "saves" else "")
+    return Text(f"{text}; a cold start takes {cold:.3g} s ({source})", "green" if verb == "saves" else "")

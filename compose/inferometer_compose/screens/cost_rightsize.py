@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from inferometer_compose.screens.columns import Column, plain, table
-from inferometer_compose.screens.cost import heading
+from inferometer_compose.screens.cost import heading, span
 from inferometer_compose.screens.money import amount
 from inferometer_compose.screens.units import UNKNOWN, duration, percent
 from inferometer_compose.screens.wrapped import wrapped
@@ -60,7 +60,7 @@ def _device(device: DeviceSize) -> Text:
     facts = [
         *([hardware] if hardware else []),
         f"{price}",
-        f"{device['observed_seconds'] / 3600:.1f} h, {device['requests']:,} requests",
+        f"{span(device['observed_seconds'])}, {device['requests']:,} requests",
         f"busy {percent(device['busy_ratio'])} (p95 of 5 min {percent(device['busy_p95'])})",
         f"utilization p95 {percent(device['utilization_p95'])}",
         f"memory peak {_memory(device)}",

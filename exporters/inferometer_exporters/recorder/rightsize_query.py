@@ -45,13 +45,6 @@ _ACCOUNTS: Final = f"""
     select names.name, kind, model, picodollars_per_hour, price_kind, price_source
     from ledger join names on names.id = ledger.device where ledger.pass = $last and state = '{State.ATTRIBUTED}'
 """  # noqa: S608 - constants
-_PEAKS: Final = """
-    select names.name, processes.service, max(memory_used)::bigint
-    from (select device, wall_ns, pid, max(memory_used) as memory_used from process_peaks where wall_ns >= $since
-          group by all) as peaks
-    join names on names.id = peaks.device join (select distinct pid, service from processes) as processes
-    using (pid) group by all
-"""
 _RUNS: Final = f"""
     with parts as (
         select span_id, execute_id, pass, device, device_ns from execute_parts where pass > $after and pass <= $last
@@ -61,7 +54,7 @@ _RUNS: Final = f"""
     ),
     runs as (
         select parts.device, parts.device_ns, e.execute_id, e.batch_size, e.kind, e.end_ns - e.start_ns as took,
-               r.span_id, r.duration_ns, r.queue_ns, r.execute_ns, r.deserialize_ns, r.serialize_ns,
+               r.process, r.span_id, r.duration_ns, r.queue_ns, r.execute_ns, r.deserialize_ns, r.serialize_ns,
                coalesce(l.service, '') as service, coalesce(nullif(l.model, ''), l.route, '') as model,
                coalesce(l.version, '') as version, r.flags & {int(Flag.WARMUP)} != 0 as warm
         from parts join executes e using (span_id, execute_id, pass)
@@ -78,6 +71,22 @@ _MODELS: Final = f"""
     select names.name, service, model, version, sum(device_ns)::bigint, count(*),
            quantile_disc(took, 0.95), sum(queued)::bigint, sum(executed)::bigint, sum(coded)::bigint, sum(took)::bigint
     from hops join names on names.id = hops.device group by all order by 5 desc
+"""  # noqa: S608 - constants
+# A process that served several models on a device tells nothing of any of them.
+_PEAKS: Final = f"""
+    {_RUNS}, served as (
+        select runs.device, pid, any_value(runs.service) as service, any_value(model) as model,
+               any_value(version) as version
+        from runs join processes on processes.id = runs.process group by runs.device, pid
+        having count(distinct [runs.service, model, version]) = 1
+    ),
+    held as (
+        select served.device, service, model, version, wall_ns, sum(memory_used) as used
+        from served join process_peaks as peaks on peaks.device = served.device and peaks.pid = served.pid
+        where wall_ns >= $since group by all
+    )
+    select names.name, service, model, version, max(used)::bigint
+    from held join names on names.id = held.device group by all
 """  # noqa: S608 - constants
 _FITS: Final = f"""
     {_RUNS}, whole as (
@@ -169,13 +178,20 @@ def _models(
     cursor: Cursor, recent: Window, since: int, promise: Promise, peaks: dict[str, int | None]
 ) -> dict[str, Sequence[ModelEvidence]]:
     fits = {(device, *names): fit for device, *names, fit in _fits(cursor, recent)}
-    held = {(device, service): peak for device, service, peak in rows(cursor, _PEAKS, since=since)}
+    held = {tuple(named): peak for *named, peak in rows(cursor, _PEAKS, since=since, **_passes(recent))}
     found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for device, *row in rows(cursor, _MODELS, **_passes(recent)):
         found[device].append(tuple(row))
     return {
         device: [
-            _model(row, fits.get((device, *row[:3])), _peak(device, row[0], mine, held, peaks), promise) for row in mine
+            # Where a model is alone on a device, all that is held there is its own.
+            _model(
+                row,
+                fits.get((device, *row[:3])),
+                held.get((device, *row[:3])) or (peaks.get(device) if len(mine) == 1 else None),
+                promise,
+            )
+            for row in mine
         ]
         for device, mine in found.items()
     }
@@ -194,20 +210,6 @@ def _fits(cursor: Cursor, recent: Window) -> Iterator[tuple[Any, ...]]:
                 largest=largest,
             )
             yield device, service, model, version, fit
-
-
-def _peak(
-    device: str,
-    service: str,
-    models: Sequence[tuple[Any, ...]],
-    held: dict[tuple[str, str], int],
-    peaks: dict[str, int | None],
-) -> int | None:
-    """Memory of a model: of its service's processes where they serve no other, of the device where it is alone."""
-    if len({row[:3] for row in models}) == 1:
-        return held.get((device, service)) or peaks.get(device)
-    alone = len({row[:3] for row in models if row[0] == service}) == 1
-    return held.get((device, service)) if alone else None
 
 
 def _model(row: tuple[Any, ...], fit: Fit | None, peak: int | None, promise: Promise) -> ModelEvidence:

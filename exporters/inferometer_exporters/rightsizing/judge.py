@@ -50,7 +50,9 @@ def judge(devices: Sequence[DeviceEvidence], market: Market, *, anyway: bool = F
 def _lacking(device: DeviceEvidence) -> str:
     """What evidence a device lacks; empty where it is enough."""
     if device.observed_ns < LEAST_NS - SLACK_NS:
-        return f"{device.observed_ns / HOUR_NS:.1f} h are recorded, 24 h are needed"
+        hours = device.observed_ns / HOUR_NS
+        known = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
+        return f"{known} are recorded, 24 h are needed"
     # Of a device on which nothing ever ran no request can tell more.
     if device.requests < LEAST_REQUESTS and device.used_ns:
         return f"{device.requests:,} requests are recorded, {LEAST_REQUESTS:,} are needed"
