@@ -25,7 +25,7 @@ from inferometer.fleet.thresholds import Objective, Sli, Thresholds
 from inferometer_exporters import sidecar  # noqa: F401 - all that a sidecar imports is resident, too
 from inferometer_exporters.columns.segments import DURATION_SHIFT, MERGED_SHIFT, STAGE_SHIFT
 from inferometer_exporters.ledger.account import State
-from inferometer_exporters.recorder.schema import STAGE_COLUMNS
+from inferometer_exporters.recorder.schema import DIMENSIONS, STAGE_COLUMNS
 from inferometer_exporters.recorder.store import SEGMENTS, Bounds, Recorder
 
 SECOND = 10**9
@@ -38,6 +38,7 @@ RESIDENT_TARGET_MIB = 200
 PASSES_PER_ENTRY = 4
 MIB = 1 << 20
 OK = 200
+_KNOWN = ("pass", "id", "worker", "pid", "host", "service")
 THRESHOLDS = Thresholds(
     objectives=tuple(
         Objective(
@@ -178,7 +179,8 @@ def fill(path, args):
     for name in ("GPU-1", "GPU-2", "127.0.0.1:8101", "POST"):
         recorder.names.number((name,))
     for pid in range(4):
-        recorder.processes.number((pid + 1, pid, "host", "svc"))
+        # Behind the service stands where in a cluster it runs; outside of one all of that is empty.
+        recorder.processes.number((pid + 1, pid, "host", "svc", *[""] * (len(DIMENSIONS["processes"]) - len(_KNOWN))))
     random = np.random.default_rng(7)
     step = DAY * SECOND // args.requests
     spent = stored = passes = 0

@@ -44,6 +44,7 @@ from inferometer_exporters.front_page import front_page
 from inferometer_exporters.html_page import CONTENT_SECURITY_POLICY
 from inferometer_exporters.recorder import queries
 from inferometer_exporters.recorder.deadline import LateError, deadline
+from inferometer_exporters.recorder.room import Room
 from inferometer_exporters.recorder.traces import trace
 from inferometer_exporters.waterfall import page
 
@@ -82,6 +83,7 @@ class Api:
         self._wall_ns = wall_ns
         self._seconds = seconds
         self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._room = Room()
 
     def app(self) -> Starlette:
         """The application; the live page mounts beside these routes."""
@@ -120,7 +122,7 @@ class Api:
         cursor = self._cursor()
         try:
             with deadline(cursor, seconds):
-                return question(cursor)
+                return self._room.ask(cursor, question)
         finally:
             cursor.close()
 

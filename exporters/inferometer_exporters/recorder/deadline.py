@@ -7,13 +7,13 @@ from typing import Final
 
 import duckdb
 
-from inferometer.errors import StateError
+from inferometer.errors import InferometerError
 from inferometer_exporters.recorder.reading import Cursor
 
 _AGAIN_SECONDS: Final = 0.05
 
 
-class LateError(StateError):
+class LateError(InferometerError):
     """A question to the recorder took longer, or more memory, than it may."""
 
 

@@ -42,9 +42,10 @@ MINUTES_KEPT_NS: Final = 35 * 24 * 3_600 * 10**9
 """Of `device_minutes` and `process_peaks`: a month and its neighbours; 50,000 rows for each device."""
 _NAME: Final = "flight"
 _ROW_GROUP: Final = 16_384
-_SETTINGS: Final[dict[str, str | int]] = {"threads": 1, "memory_limit": "96MB"}
-"""One thread: of two the second spins, and a row costs 5.7 µs instead of 4.0. The memory of a million requests and of
-every question to them: 200 MiB with all that a sidecar holds besides (benchmarks/recorder.py has both figures)."""
+MEMORY: Final = "96MB"
+"""Of the store: with a million requests and all that a sidecar holds besides, 200 MiB (benchmarks/recorder.py)."""
+_SETTINGS: Final[dict[str, str | int]] = {"threads": 1, "memory_limit": MEMORY}
+"""One thread: of two the second spins, and a row costs 5.7 µs instead of 4.0."""
 _SPILL: Final = "1GB"
 """What a question that needs more memory may write beside the file, while it is asked."""
 _TRIMMED: Final = 10
