@@ -45,6 +45,7 @@ from inferometer_exporters.receivers.foreign import Foreign
 from inferometer_exporters.recorder.parts import part_rows
 from inferometer_exporters.recorder.store import Recorder
 from inferometer_exporters.recorder.tables import call_rows, external_id_rows, ledger_rows
+from inferometer_exporters.retries import Retries
 from inferometer_exporters.settlement import Settlement
 from inferometer_exporters.source import Sampler
 from inferometer_exporters.tally import Tally
@@ -109,6 +110,7 @@ class SidecarPipeline:
         self._charges = Charges(aggregator, thresholds, self._naming.labels)
         self._prices = PriceSeries(aggregator)
         self._minutes = DeviceMinutes(self._naming.name)
+        self._retries = Retries(aggregator, thresholds, self._naming.labels)
         self._workers = WorkerSeries(aggregator)
         keeping = Keeping(aggregator, self._meter, self._naming.labels, monotonic_ns=monotonic_ns)
         exports = Exports(recorder, self._naming, aggregator, writer, host=host.name)
@@ -177,6 +179,7 @@ class SidecarPipeline:
         if length(requests):
             self._columns.finished(requests, partitions, self._opens.crossed, gathered.gaps)
         self._settlement.take(requests, partitions, runs, self._runs)
+        self._retries.attempts(gathered.calls)
         self._unstored.put("calls", call_rows(gathered.calls))
         self._unstored.put("external_ids", external_id_rows(gathered.external_ids))
 
@@ -248,6 +251,7 @@ class SidecarPipeline:
         if length(settled.requests):
             settled.requests.update(self._device_state(settled.requests))
             self._charges.settled(settled.requests, settled.runs, settled.row, self.ledger.accounts)
+            self._retries.settled(settled.requests)
             self._unstored.put("kept", self._traces.judge(settled.requests, self._wall()))
             self._unstored.put("requests", settled.requests)
             self._minutes.ended(settled.requests["device"], self._naming.text)
@@ -346,7 +350,7 @@ def loads(frame: Frame) -> list[tuple[int, str]]:
         gauges = Gauges.from_json(frame.gauges)
         # Workers of before 2026-11-23 do not say the device.
         places = chain(gauges.load_devices, repeat(""))
-        return [(load[1], str(place)) for load, place in zip(gauges.model_loads, places, strict=False)]
+        return [(load[1], place) for load, place in zip(gauges.model_loads, places, strict=False)]
     except WireError:
         # Counted where the gauges become series.
         return []

@@ -203,3 +203,50 @@ def test_a_load_of_a_model_is_on_the_device_that_it_is_loaded_to(bench, make, ga
 
     found = {account.device.name: account.states["loading"] for account in bench.pipeline.ledger.accounts}
     assert {device: ns for device, ns in found.items() if ns} == pytest.approx(loading, abs=3 * make.MS)
+
+
+def tried_again(make, worker, now):
+    """A caller's request that called the embedder twice: its first attempt came to nothing."""
+    ms = make.MS
+    calls = [
+        make.call(1, 77, now + 10 * ms, now + 40 * ms, attempt=1, status=0),
+        make.call(1, 78, now + 50 * ms, now + 90 * ms, attempt=2),
+        make.call(1, 79, now + 91 * ms, now + 95 * ms, attempt=1),
+    ]
+    return worker.arrival(now + 100 * ms, requests=[make.request(1, now, now + 99 * ms, shape=1)], calls=calls)
+
+
+def callees(make, worker, now):
+    """What came of the three calls: all of them were answered, the first too late."""
+    ms = make.MS
+    spans = ((5, 77, 11), (6, 78, 60), (7, 79, 92))
+    return worker.arrival(
+        now + 100 * ms,
+        requests=[make.request(s, now + b * ms, now + (b + 3) * ms, parent_id=call) for s, call, b in spans],
+        executes=[make.execute(s, now + b * ms, now + (b + 2) * ms) for s, _, b in spans],
+    )
+
+
+@pytest.mark.parametrize("caller_first", [True, False])
+def test_an_answer_to_an_attempt_that_was_given_up_is_counted_once_whoever_tells_first(bench, make, caller_first):
+    caller, callee, now = make.worker(pid=1), make.worker(pid=2), bench.clock.now
+    bench.do_pass(caller.arrival(now), callee.arrival(now), seconds=0)
+    frames = [tried_again(make, caller, now), callees(make, callee, now)]
+    for frame in frames if caller_first else reversed(frames):
+        bench.do_pass(frame, seconds=0.1)
+    bench.do_pass(seconds=6)
+
+    assert bench.value(requests.RETRIED_COST, *TENANT) == 2 * make.MS
+    assert bench.value(requests.COST, *TENANT, "execute", "ok", "exclusive") == 6 * make.MS
+
+
+def test_what_waits_for_a_caller_or_a_callee_is_bounded(bench, make, monkeypatch):
+    monkeypatch.setattr("inferometer_exporters.retries.MAX_ANSWERS", 2)
+    monkeypatch.setattr("inferometer_exporters.retries.MAX_ATTEMPTS", 0)
+    caller, callee, now = make.worker(pid=1), make.worker(pid=2), bench.clock.now
+    bench.do_pass(tried_again(make, caller, now), callees(make, callee, now), seconds=0.1)
+    bench.do_pass(seconds=6)
+
+    assert bench.value(requests.RETRIED_COST, *TENANT) is None
+    assert len(bench.pipeline._retries._answers["parent_id"]) == 2
+    assert not bench.pipeline._retries._given_up

@@ -152,6 +152,12 @@ COST: Final = Counter(
     help="Marginal cost of requests: their device time at the device's price, without idle time.",
     labels=(*OF_TENANT, PHASE, OUTCOME, METHOD),
 )
+RETRIED_COST: Final = Counter(
+    name="inference_retried_cost_usd_total",
+    unit=Unit.USD,
+    help="Marginal cost of good answers to attempts that their caller had given up and tried again: for nothing.",
+    labels=OF_TENANT,
+)
 REQUEST_COST: Final = Histogram(
     name="inference_request_cost_usd", unit=Unit.USD, help="Marginal cost of one request.", labels=OF_MODEL
 )
