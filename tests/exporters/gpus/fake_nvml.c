@@ -503,8 +503,13 @@ static int sampled(nvmlDevice_t d, int gpu_instance, sample_t into)
 nvmlReturn_t nvmlGpmSampleGet(nvmlDevice_t d, sample_t into) { ENTER(d); return sampled(d, -1, into); }
 nvmlReturn_t nvmlGpmMigSampleGet(nvmlDevice_t d, u32 gpu_instance, sample_t into)
 {
+    script_t *from = now_script();
+    const char *rest;
+    u32 found;
     ENTER(d);
-    return sampled(d, gpu_instance, into);
+    for (int at = -1; (rest = next(from, &at, d->index, "instance"));)
+        if (sscanf(rest, "%*s %*s %u", &found) == 1 && found == gpu_instance) return sampled(d, gpu_instance, into);
+    return INVALID;
 }
 nvmlReturn_t nvmlGpmMetricsGet(metrics_t *asked)
 {

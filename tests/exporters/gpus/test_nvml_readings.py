@@ -260,6 +260,34 @@ def test_clients_of_mps_are_counted(driver, shown):
     assert shown(driver.nvml().read())["gpu_mps_clients", GPU] == 2
 
 
+def test_a_field_that_the_driver_does_not_know_is_no_error(driver, shown):
+    driver.script(driver.H100.replace("0 field 197 3 0", "0 field 197 error 2"))
+    source = driver.nvml()
+    for _ in range(2):
+        found = shown(source.read())
+
+    assert ("gpu_pcie_bytes_total", GPU, "tx") not in found
+    assert found["gpu_pcie_bytes_total", GPU, "rx"] == 0
+    assert not [key for key in found if key[0] == "inferometer_source_call_errors_total"]
+
+
+def test_a_share_that_is_more_than_all_is_absent(driver, shown):
+    driver.script(driver.H100, "0 process 100 5000", "0 share 100 10 250")
+
+    assert ("gpu_process_sm_utilization_ratio", GPU, "100") not in shown(driver.nvml().read())
+
+
+def test_activity_is_not_asked_for_over_less_than_a_tenth_of_a_second(driver, shown):
+    driver.script(driver.H100)
+    stopped = driver.now()
+    source = driver.nvml(monotonic=lambda: stopped)
+    source.read()
+    found = shown(source.read())
+
+    assert ("gpu_sm_active_ratio", GPU) not in found
+    assert driver.calls("nvmlGpmMetricsGet") == 0
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "error 999"])
 def test_activity_that_is_no_share_is_absent(driver, shown, value):
     driver.script(driver.H100.replace("0 metric 5 31.25", f"0 metric 5 {value}"))
