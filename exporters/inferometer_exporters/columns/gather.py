@@ -7,8 +7,10 @@ from typing import Final
 import numpy as np
 
 from inferometer.intake.pipeline import Arrival
+from inferometer.wire.frame import LATEST_NS
 from inferometer.wire.layout import BATCHES, CALLS, EXECUTES, EXTERNAL_IDS, GAPS, INTERVALS, OPEN, REQUESTS, Table
-from inferometer_exporters.columns.tables import Column, Columns, Ints, read
+from inferometer_exporters.columns.soundness import SLACK_NS, sound
+from inferometer_exporters.columns.tables import Column, Columns, Ints, read, take
 
 _DENSE: Final = 1 << 16
 """Numbers of a worker up to here are looked up in an array."""
@@ -31,6 +33,8 @@ class Gathered:
     """With ``wall_offset``."""
     external_ids: Columns
     """With ``frame_ns``."""
+    unsound: int = 0
+    """Rows that were left out: no worker of ours writes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +52,14 @@ def worker_key(worker_id: bytes) -> int:
     return int.from_bytes(worker_id[:8], "little")
 
 
-def gather(arrivals: Sequence[Arrival], numbers: Numbers) -> Gathered:
-    """All rows of *arrivals*, in order."""
+def gather(arrivals: Sequence[Arrival], numbers: Numbers, *, now_ns: int = LATEST_NS - SLACK_NS - 1) -> Gathered:
+    """All rows of *arrivals* that can be true, in order.
+
+    Args:
+        arrivals: of one pass.
+        numbers: give the recorder's numbers.
+        now_ns: CLOCK_MONOTONIC; rows from later than that are none.
+    """
     labels = _Translation(arrivals, lambda arrival, n: numbers.labels(arrival.names.shapes.get(n, ())))
     names = _Translation(arrivals, lambda arrival, n: numbers.name(arrival.names.strings.get(n, "")))
     workers = np.array([worker_key(arrival.worker.worker_id) for arrival in arrivals], np.uint64)
@@ -57,10 +67,19 @@ def gather(arrivals: Sequence[Arrival], numbers: Numbers) -> Gathered:
     times = np.array([arrival.frame.monotonic_ns for arrival in arrivals], np.int64)
     processes = np.array([numbers.process(arrival) for arrival in arrivals], np.int64)
 
+    latest = np.minimum(times, now_ns) + SLACK_NS
+    unsound = 0
+
     def rows(table: Table) -> tuple[Columns, Ints]:
+        nonlocal unsound
         parts = [arrival.frame.tables.get(table.section, b"") for arrival in arrivals]
         counts = [len(part) // table.size for part in parts]
-        return read(table, parts), np.repeat(np.arange(len(parts)), counts)
+        read_rows, of = read(table, parts), np.repeat(np.arange(len(parts)), counts)
+        good = sound(table, read_rows, latest[of])
+        if good.all():
+            return read_rows, of
+        unsound += int(np.count_nonzero(~good))
+        return take(read_rows, good), of[good]
 
     requests, of = rows(REQUESTS)
     requests |= {
@@ -85,7 +104,8 @@ def gather(arrivals: Sequence[Arrival], numbers: Numbers) -> Gathered:
     batches |= {"labels": labels(batches["shape"], of), "wall_offset": offsets[of]}
     named, of = rows(EXTERNAL_IDS)
     named |= {"frame_ns": times[of]}
-    return Gathered(requests, opened, executes, calls, rows(INTERVALS)[0], rows(GAPS)[0], batches, named)
+    intervals, gaps = rows(INTERVALS)[0], rows(GAPS)[0]
+    return Gathered(requests, opened, executes, calls, intervals, gaps, batches, named, unsound)
 
 
 class _Translation:

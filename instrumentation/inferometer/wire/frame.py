@@ -16,6 +16,11 @@ _SECTION = struct.Struct("<HHI")
 MAX_FRAME_BYTES = 64 << 20
 """No sane worker sends more in a quarter of a second; what claims to be larger is not ours."""
 
+LATEST_NS = 1 << 63
+"""Beyond it a number of 64 bits has a sign: no clock says so."""
+MAX_TEXT = 1_000
+"""Characters of a name; what is longer is cut."""
+
 Shape = tuple[str, ...]
 """Values of ``layout.SHAPE_FIELDS``, in that order."""
 
@@ -51,13 +56,18 @@ class Names:
                 raise TypeError("not an object")  # noqa: TRY301 - one place turns all of these into WireError
             width = len(SHAPE_FIELDS)
             shapes = {
-                int(number): tuple(str(value) for value in [*shape, *[""] * width][:width])
+                int(number): tuple(plain(value) for value in [*shape, *[""] * width][:width])
                 for number, shape in data.get("shapes", {}).items()
             }
-            strings = {int(number): str(text) for number, text in data.get("strings", {}).items()}
+            strings = {int(number): plain(text) for number, text in data.get("strings", {}).items()}
         except (AttributeError, OverflowError, TypeError, ValueError) as error:
             raise WireError(f"names are not as a worker writes them: {error}") from error
         return cls(shapes, strings)
+
+
+def plain(value: object) -> str:
+    """A name as a text that every page can hold: not too long, and no half of a character."""
+    return str(value)[:MAX_TEXT].encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +124,8 @@ def decode(data: bytes) -> Frame:
     if len(data) < _HEADER.size:
         raise WireError(f"a frame of {len(data)} bytes is shorter than its header of {_HEADER.size}")
     worker_id, sequence, monotonic_ns, wall_ns = _HEADER.unpack_from(data)
+    if not (monotonic_ns < LATEST_NS and wall_ns < LATEST_NS):
+        raise WireError(f"a frame of {monotonic_ns} ns and {wall_ns} ns: these are no times")
     names, gauges, tables = Names(), {}, {}
     offset = _HEADER.size
     while offset < len(data):

@@ -3,10 +3,11 @@
 Counters here are absolute since the worker's start; the Intake adds differences, so a frame that is dropped loses none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 
 from inferometer.errors import WireError
+from inferometer.wire.frame import LATEST_NS, plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,19 +52,45 @@ class Gauges:
             WireError: a field has another type than this version writes.
         """
         known = {entry.name for entry in fields(cls)}
-        given = {name: value for name, value in data.items() if name in known}
-        for name, value in given.items():
-            default = _DEFAULTS[name]
-            if isinstance(default, tuple):
-                if not isinstance(value, list | tuple):
-                    raise WireError(f"gauge {name} is {type(value).__name__}, a list is right")
-                given[name] = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-            elif not isinstance(value, type(default)):
-                raise WireError(f"gauge {name} is {type(value).__name__}, {type(default).__name__} is right")
-        for load in given.get("model_loads", ()):  # type: ignore[attr-defined]  # a tuple, checked just above
-            if not (isinstance(load, tuple) and [type(part) for part in load] == [str, int]):
-                raise WireError(f"gauge model_loads has {load!r}, a name and nanoseconds are right")
-        return cls(**given)  # type: ignore[arg-type]  # checked against the defaults just above
+        given = {name: _checked(name, value) for name, value in data.items() if name in known}
+        return cls(**given)  # type: ignore[arg-type]  # checked against the defaults
 
 
+def _checked(name: str, value: object) -> object:
+    default = _DEFAULTS[name]
+    if isinstance(default, tuple):
+        if not isinstance(value, list | tuple):
+            raise WireError(f"gauge {name} is {type(value).__name__}, a list is right")
+        one = _OF_ITEMS.get(name, _number)
+        return tuple(one(name, item) for item in value)
+    if isinstance(default, Mapping):
+        if not isinstance(value, Mapping):
+            raise WireError(f"gauge {name} is {type(value).__name__}, dict is right")
+        held = _text if name in _OF_TEXTS else _number
+        return {plain(key): held(name, item) for key, item in value.items()}
+    return _number(name, value)
+
+
+def _number(name: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise WireError(f"gauge {name} is {type(value).__name__}, int is right")
+    if not 0 <= value < LATEST_NS:
+        raise WireError(f"gauge {name} is {str(value)[:30]}, a number from 0 is right")
+    return value
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise WireError(f"gauge {name} holds {type(value).__name__}, str is right")
+    return plain(value)
+
+
+def _pair(name: str, value: object) -> tuple[str, int]:
+    if not isinstance(value, list | tuple) or len(value) != 2:  # noqa: PLR2004 - a pair
+        raise WireError(f"gauge {name} holds {str(value)[:100]}, [text, number] is right")
+    return _text(name, value[0]), _number(name, value[1])
+
+
+_OF_TEXTS = frozenset({"hooks", "load_devices"})
+_OF_ITEMS: dict[str, Callable[[str, object], object]] = {"model_loads": _pair, "load_devices": _text}
 _DEFAULTS = {entry.name: getattr(Gauges(), entry.name) for entry in fields(Gauges)}

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from inferometer.errors import WireError
-from inferometer.wire.frame import MAX_FRAME_BYTES, Names
+from inferometer.wire.frame import LATEST_NS, MAX_FRAME_BYTES, Names, plain
 from inferometer.wire.pod import Pod
 
 _HEAD = struct.Struct("<4sHHI")
 _MAGIC = b"IFMR"
 _BITS = 8
 _MAJOR_BITS = (1 << _BITS) - 1
+_MAX_PID = 0xFFFF_FFFF
 _ACK = struct.Struct("<Q")
 MAJOR = 1
 """Of the protocol; who speaks another one is refused. It changes where a reader of before would read wrongly."""
@@ -84,14 +85,14 @@ class Hello:
             worker_id = bytes.fromhex(data["worker_id"])
             hello = cls(
                 worker_id=worker_id,
-                pid=int(data["pid"]),
-                service=str(data["service"]),
-                sdk_version=str(data["sdk_version"]),
-                boot_id=str(data["boot_id"]),
-                host=str(data["host"]),
-                start_ns=int(data["start_ns"]),
+                pid=_number(data["pid"], _MAX_PID),
+                service=plain(data["service"]),
+                sdk_version=plain(data["sdk_version"]),
+                boot_id=plain(data["boot_id"]),
+                host=plain(data["host"]),
+                start_ns=_number(data["start_ns"], LATEST_NS),
                 names=Names.from_json(data["names"]),
-                monotonic_ns=int(data.get("monotonic_ns", 0)),
+                monotonic_ns=_number(data.get("monotonic_ns", 0), LATEST_NS),
                 pod=Pod.from_json(data.get("pod", {})),
                 token=str(data.get("token", "")),
             )
@@ -100,6 +101,12 @@ class Hello:
         if len(worker_id) != 16:  # noqa: PLR2004 - layout of the frame header
             raise WireError(f"HELLO names a worker by {len(worker_id)} bytes, 16 are right")
         return hello
+
+
+def _number(value: object, most: int) -> int:
+    if not isinstance(value, int) or not 0 <= value <= most:
+        raise ValueError(f"{str(value)[:100]} is no number from 0 to {most}")
+    return int(value)
 
 
 def pack(kind: Type, payload: bytes = b"") -> bytes:
