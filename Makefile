@@ -45,6 +45,7 @@ check: $(VENV)/.dev ## Style, types, layers, generated files
 	$(BIN)/inferometer generate --config examples/fleet.yaml --out compose/config --check
 	$(BIN)/python -m inferometer.catalog --check README.md docs/series.md
 	$(BIN)/python -m inferometer.settings_table --check docs/settings.md
+	$(BIN)/python -m inferometer.fleet.price_table --check docs/prices.md
 
 format: $(VENV)/.dev ## Let ruff format and mend what it can
 	$(BIN)/ruff check --fix $(CODE)
@@ -53,6 +54,7 @@ format: $(VENV)/.dev ## Let ruff format and mend what it can
 generate: $(VENV)/.dev ## Write every generated file; changes nothing on a clean checkout
 	$(BIN)/inferometer generate --config examples/fleet.yaml --out compose/config
 	$(BIN)/python -m inferometer.settings_table docs/settings.md
+	$(BIN)/python -m inferometer.fleet.price_table docs/prices.md
 	$(BIN)/python -m inferometer.catalog README.md docs/series.md
 
 tools: ## Build the real peers into .tools/bin, those that are missing

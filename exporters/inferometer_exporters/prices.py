@@ -4,19 +4,23 @@ The order, first to last, of which the first that matches a device counts:
 
 1. ``devices`` of fleet.yaml, in the order of the file;
 2. the instance type that somebody named: its price divided by its GPUs, which carry the whole node;
-3. the price book's default for the model of GPU, whose source begins with ``builtin``;
-4. none: the device is unpriced, and its seconds are counted.
+3. what OpenCost says of the node, where its page is named; read once, at the start;
+4. the price book's default for the model of GPU, whose source begins with ``builtin``;
+5. none: the device is unpriced, and its seconds are counted.
 """
 
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from inferometer.errors import SourceError
 from inferometer.fleet import price_book
 from inferometer.fleet.model import DeviceKind, PriceKind
 from inferometer.fleet.price_book import PriceBook
 from inferometer.fleet.scalars import WrongValueError
 from inferometer.fleet.thresholds import Price, Thresholds
+from inferometer_exporters.opencost import gpu_price
+from inferometer_exporters.pages.fetch import PageUrl
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +35,8 @@ class Placing:
     """As the provider calls it; empty where nobody says it."""
     kind: PriceKind = PriceKind.ON_DEMAND
     """Kind of price of the instance."""
+    opencost: PageUrl | None = None
+    """OpenCost's page of metrics."""
 
 
 def priced(known: Thresholds, host: str, placing: Placing, book: PriceBook | None = None) -> Thresholds:
@@ -43,7 +49,9 @@ def priced(known: Thresholds, host: str, placing: Placing, book: PriceBook | Non
         book: list prices; inferometer's own unless another is given.
     """
     book = price_book.load() if book is None else book
-    return known.at(host, placing.region, *_of_instance(book, placing), *book.defaults())
+    return known.at(
+        host, placing.region, *_of_instance(book, placing), *_of_opencost(host, placing.opencost), *book.defaults()
+    )
 
 
 def _of_instance(book: PriceBook, placing: Placing) -> Iterator[Price]:
@@ -57,3 +65,12 @@ def _of_instance(book: PriceBook, placing: Placing) -> Iterator[Price]:
     yield gpu
     # The GPUs carry the whole node (OpenCost's ratio would leave a third of a p5.48xlarge on them): the rest is paid.
     yield replace(gpu, kind=DeviceKind.CPU.value, picodollars_per_hour=0)
+
+
+def _of_opencost(host: str, url: PageUrl | None) -> Iterator[Price]:
+    if url is None:
+        return
+    try:
+        yield gpu_price(url, host)
+    except SourceError as error:
+        _log.warning("OpenCost's price is not used, defaults are: %s", error)

@@ -165,6 +165,10 @@ def sidecar(
     price_kind: Annotated[
         PriceKind, typer.Option(envvar="INFEROMETER_PRICE_KIND", help="Kind of that price.")
     ] = PriceKind.ON_DEMAND,
+    opencost: Annotated[
+        str | None,
+        typer.Option(envvar="INFEROMETER_OPENCOST", help="OpenCost's page, for its price of this node's GPUs."),
+    ] = None,
     with_stdin: Annotated[bool, typer.Option("--with-stdin", help="End when standard input does.")] = False,
 ) -> None:
     """Take in the records of this host: metrics, cost ledger, flight recorder, traces."""
@@ -193,6 +197,7 @@ def sidecar(
             with_stdin=with_stdin,
             instance_type=instance_type,
             price_kind=price_kind,
+            opencost=opencost,
         )
         code = command.run(options)
     raise typer.Exit(code)

@@ -1,8 +1,11 @@
 """``inferometer generate``."""
 
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
+from inferometer.fleet import device_prices
+from inferometer.fleet.loader import load
 from inferometer_compose.commands.console import screen
 from inferometer_compose.commands.errors import FOUND_SOMETHING, say
 from inferometer_dashboards import generation
@@ -16,6 +19,8 @@ def run(config: Path, out: Path, *, check: bool, time_scale: int) -> int:
         StateError: a file cannot be read or written.
     """
     changed = generation.write(config, out, check=check, time_scale=time_scale)
+    for sentence in device_prices.stale(load(config), datetime.now(UTC).date()):
+        say(sentence)
     console = screen()
     for name in changed:
         console.print(str(out / name), markup=False)

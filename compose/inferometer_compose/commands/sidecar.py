@@ -54,6 +54,7 @@ class Options:
     with_stdin: bool = False
     instance_type: str = ""
     price_kind: PriceKind = PriceKind.ON_DEMAND
+    opencost: str | None = None
 
 
 def run(options: Options) -> int:
@@ -90,7 +91,12 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
         region=own.region,
         host=own.host,
         pod=own.pod,
-        placing=Placing(region=own.region, instance_type=options.instance_type, kind=options.price_kind),
+        placing=Placing(
+            region=own.region,
+            instance_type=options.instance_type,
+            kind=options.price_kind,
+            opencost=PageUrl.parse(options.opencost) if options.opencost else None,
+        ),
     )
 
 

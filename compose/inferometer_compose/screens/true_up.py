@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from inferometer.catalog.devices import BILL_CORRECTION
 from inferometer.fleet.thresholds import PICODOLLARS
 from inferometer_compose.bill.comparison import Comparison, Day
 from inferometer_compose.bill.costs import Cost
@@ -52,7 +53,7 @@ def lines(compared: Comparison, written: Path | None) -> Iterator[Text]:
     if len(rest) > _MOST_SERVICES:
         yield Text(f"  and {len(rest) - _MOST_SERVICES} more services")
     if written is not None:
-        yield Text(f"  written to {written}: the sidecar shows it as device_bill_correction_usd")
+        yield Text(f"  written to {written}: the sidecar shows it as {BILL_CORRECTION.name}")
 
 
 def _days(days: Sequence[Day]) -> Iterator[Text]:

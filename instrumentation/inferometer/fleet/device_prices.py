@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from fractions import Fraction
+from typing import Final
 
 from inferometer.fleet import ownership, price_book, thresholds
 from inferometer.fleet.document import Mapping, Sequence, Value, wrong
 from inferometer.fleet.model import Device, DeviceKind, Fleet, Instance, PriceKind
 from inferometer.fleet.scalars import WrongValueError
 from inferometer.fleet.thresholds import PICODOLLARS
+
+STALE_DAYS: Final = 180
+"""A list price lives about that long: p5.48xlarge fell by 44 % in June 2025."""
 
 
 def check(fleet: Fleet, root: Mapping) -> None:
@@ -84,3 +89,12 @@ def _price(device: Device) -> thresholds.Price:
             as_of=str(price.as_of or ""),
         )
     return replace(made, model=match.model, name=match.name, host=match.host, region=match.region)
+
+
+def stale(fleet: Fleet, today: date) -> Iterator[str]:
+    """A sentence for each price of fleet.yaml that is older than `STALE_DAYS`, which entry and of which day."""
+    for number, (device, price) in enumerate(zip(fleet.devices, prices(fleet), strict=True)):
+        age = (today - date.fromisoformat(price.as_of)).days
+        if age > STALE_DAYS:
+            which = f"devices[{number}] ({device.match.kind} {device.match.model})"
+            yield f"{which}: its price of {price.as_of} is {age} days old; look whether it still holds"
