@@ -152,6 +152,15 @@ def test_failures_make_pauses_longer_up_to_a_bound_and_never_shorter_than_the_pe
         assert pauses[0] == max(period - took, 0.0)
 
 
+def test_a_source_that_goes_on_failing_is_asked_less_and_less_often():
+    (sampled,) = Sampler([Stepped()], period=1.0)._sampled
+    pauses = []
+    for sampled._in_a_row in range(6):
+        pauses.append(sampled._pause(0.25))
+
+    assert pauses == [0.75, 2.0, 4.0, 8.0, 10.0, 10.0]
+
+
 def test_a_source_has_times_of_its_own_where_it_is_scheduled():
     quick, slow = Stepped("quick"), Stepped("slow")
     sampler = Sampler([quick, Scheduled(source=slow, period=10.0, deadline=30.0)], period=0.0)
