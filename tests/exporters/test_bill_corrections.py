@@ -1,6 +1,9 @@
 """The corrections of bills: written in one step, read by the sidecar, never in the way of the rest."""
 
 import json
+import threading
+import urllib.request
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from inferometer.errors import StateError
 from inferometer_exporters import bill_corrections
 from inferometer_exporters.bill_corrections import FILE_NAME, KEPT_DAYS, SHOWN_DAYS, BillCorrections, Correction
 from inferometer_exporters.ledger_api import date
+from inferometer_exporters.sidecar import Address, Sidecar, SidecarSettings
 from inferometer_exporters.source import Sampler
 
 TODAY = 20_000
@@ -121,3 +125,43 @@ def test_the_file_is_plain_json_that_people_can_read(tmp_path):
     bill_corrections.write(tmp_path / FILE_NAME, [correction()])
 
     assert json.loads((tmp_path / FILE_NAME).read_text())["corrections"][0]["day"] == "2024-10-04"
+
+
+def settings(folder):
+    return SidecarSettings(
+        socket=folder / "s.sock",
+        state=folder / "state",
+        metrics=Address("127.0.0.1", 0),
+        api=Address("127.0.0.1", 0),
+        host="box",
+    )
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return answer.read().decode()
+
+
+def test_a_sidecar_tells_the_days_of_its_ledger_and_shows_what_a_bill_corrects(tmp_path, until):
+    sidecar = Sidecar(settings(tmp_path))
+    thread = threading.Thread(target=sidecar.run)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{sidecar.api_port}"
+        until(lambda: json.loads(get(f"{url}/api/ledger/days"))["days"])
+        answer = json.loads(get(f"{url}/api/ledger/days"))
+        (day,) = {one["day"] for one in answer["days"][-1:]}
+        folder = Path(answer["recorder"]).parent
+        bill_corrections.write(folder / FILE_NAME, [correction(device="box", ledger=10**13, billed=7 * 10**12)])
+        page = f"http://127.0.0.1:{sidecar.page.port}/metrics"
+        until(lambda: devices.BILL_CORRECTION.name in get(page))
+        shown = get(page)
+    finally:
+        sidecar.stop()
+        thread.join(10)
+
+    assert (folder, answer["host"]) == (tmp_path / "state", "box")
+    assert all(one["kind"] == "cpu" and one["span_ns"] > 0 for one in answer["days"] if one["device"] == "box")
+    assert day >= "2026"
+    assert 'device_bill_correction_usd{device="box",day="2024-10-04"} -3.0' in shown
+    assert 'device_bill_correction_ratio{device="box"} 0.7' in shown
