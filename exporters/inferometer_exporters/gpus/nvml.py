@@ -141,10 +141,8 @@ class Nvml:
             # A device that was lost is seen again only after the library was initialised anew.
             if self._quiet():
                 look = partial(self._look_anew, now_ns)
-            elif any(isinstance(trouble, ReloadedError) for trouble in troubles):
-                self._inventory.forget()
-            else:
-                # Nothing is shut down under a call that hangs.
+            elif not any(isinstance(trouble, ReloadedError) for trouble in troubles):
+                # Nothing is shut down under a call that hangs; after a reload there is nothing to shut down.
                 self._inventory.retry(now_ns)
                 return
             self._present = None

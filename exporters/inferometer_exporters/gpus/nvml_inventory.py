@@ -57,11 +57,6 @@ class Inventory:
             self._initialised = False
             self._attempt(nvml.SHUTDOWN)
 
-    def forget(self) -> None:
-        """The library says itself that it is not initialised: there is nothing to shut down."""
-        self.gpus = None
-        self._initialised = False
-
     def look(self, now_ns: int) -> None:
         """Initialise the library where it is not, and list the devices where they may be others than before."""
         self._calls.forget()
