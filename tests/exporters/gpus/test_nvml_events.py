@@ -48,12 +48,23 @@ def test_events_are_waited_for_anew_after_the_driver_was_reloaded(driver, shown,
     source = driver.nvml()
     until(lambda: source.read() and driver.calls("nvmlEventSetWait_v2"))
     driver.script("0 uuid GPU-a", "* reload 1")
+    # Nothing else is asked of this device: the look at how many there are sees it.
+    driver.ahead += 11
     source.read()
     driver.ahead += 2
     sets = driver.calls("nvmlEventSetCreate")
     until(lambda: source.read() and driver.calls("nvmlEventSetCreate") > sets)
     driver.script("0 uuid GPU-a", "* reload 1", "0 event 1 8 79")
     until(lambda: shown(source.read()).get((XID, "GPU-a", "79")) == 1)
+
+
+def test_a_gpu_that_is_lost_when_it_is_asked_keeps_no_other_from_telling(driver, shown, until):
+    two = "* devices 2\n0 uuid GPU-a\n0 error nvmlDeviceGetSupportedEventTypes 15\n1 uuid GPU-b"
+    driver.script(two)
+    source = driver.nvml()
+    until(lambda: source.read() and driver.calls("nvmlEventSetWait_v2"))
+    driver.script(two, "1 event 1 8 79")
+    until(lambda: shown(source.read()).get((XID, "GPU-b", "79")) == 1)
 
 
 def test_a_wait_that_hangs_is_counted_and_costs_no_reading(driver, shown, until):
