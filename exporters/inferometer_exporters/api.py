@@ -48,7 +48,7 @@ from inferometer_exporters.recorder.room import Room
 from inferometer_exporters.recorder.traces import trace
 from inferometer_exporters.waterfall import page
 
-QUESTION_SECONDS: Final = 10.0
+QUESTION_SECONDS: Final = 30.0
 """Longest time for one answer."""
 AT_ONCE: Final = 2
 """Questions that are answered at the same time; others wait."""

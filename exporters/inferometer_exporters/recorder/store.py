@@ -42,7 +42,7 @@ MINUTES_KEPT_NS: Final = 35 * 24 * 3_600 * 10**9
 """Of `device_minutes` and `process_peaks`: a month and its neighbours; 50,000 rows for each device."""
 _NAME: Final = "flight"
 _ROW_GROUP: Final = 16_384
-MEMORY: Final = "96MB"
+MEMORY: Final = "64MB"
 """Of the store: with a million requests and all that a sidecar holds besides, 200 MiB (benchmarks/recorder.py)."""
 _SETTINGS: Final[dict[str, str | int]] = {"threads": 1, "memory_limit": MEMORY}
 """One thread: of two the second spins, and a row costs 5.7 µs instead of 4.0."""

@@ -41,7 +41,7 @@ def test_what_does_not_fit_gets_more_and_gives_it_back(cursor):
     assert len(seen) == 2
     assert seen[0] == usual != seen[1]
     assert limit(cursor) == usual
-    assert (MEMORY, MORE) == ("96MB", "192MB")
+    assert (MEMORY, MORE) == ("64MB", "192MB")
 
 
 def test_what_does_not_fit_at_all_is_an_error_and_gives_the_memory_back(cursor):
