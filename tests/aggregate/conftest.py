@@ -13,14 +13,24 @@ VALUES = (0, 1, 1_000_000, 20_000_000, 250_000_000, 250_000_001, 10**12)
 AWKWARD = ('s"v\\c', "100 %\nof it", "", "")
 
 
-@pytest.fixture(scope="session")
-def metrics_proto() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("metrics_proto", Path(__file__).with_name("metrics_proto.py"))
+def beside(name: str) -> ModuleType:
+    """A module of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def metrics_proto() -> ModuleType:
+    return beside("metrics_proto")
+
+
+@pytest.fixture(scope="session")
+def shapes() -> ModuleType:
+    return beside("shapes")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import subprocess
 import time
 import urllib.error
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -44,6 +45,8 @@ class Prometheus:
             with urlopen(url, timeout=30) as answer:
                 found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                return None
             raise AssertionError(error.read().decode()) from error
         except OSError:
             return None

@@ -19,7 +19,7 @@ KILLS = 20
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_sidecar_that_is_killed_twenty_times_loses_nothing_and_counts_nothing_twice(tmp_path):
     chance = random.Random(secrets.randbits(32))
     (tmp_path / "thresholds.json").write_text(dumps(THRESHOLDS))

@@ -1,17 +1,20 @@
 """The pages as a real Prometheus 3.9 reads them: native and classic histograms, exemplars, no `increase` at birth."""
 
+import importlib.util
 import json
 import socket
 import subprocess
 import time
 import urllib.error
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
 
 from inferometer.aggregate import Aggregator, Exemplar, Exposition, PageServer
@@ -55,7 +58,19 @@ def eventually(what: str, ask: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def scraped(tmp_path_factory) -> Iterator[SimpleNamespace]:
+def shapes() -> ModuleType:
+    """Six shapes of latencies, those of tests/aggregate."""
+    path = Path(__file__).parents[1] / "aggregate/shapes.py"
+    spec = importlib.util.spec_from_file_location("shapes", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def scraped(tmp_path_factory, shapes) -> Iterator[SimpleNamespace]:
     """An aggregator with 1,000 durations of 1 to 1,000 ms, scraped in three formats each second."""
     if not PROMETHEUS.exists():
         pytest.fail(f"{PROMETHEUS} is missing; run `make tools`")
@@ -81,6 +96,9 @@ def scraped(tmp_path_factory) -> Iterator[SimpleNamespace]:
             with urlopen(f"{base}/{path}?{urlencode(parameters)}", timeout=5) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                # It is not ready yet.
+                return None
             pytest.fail(error.read().decode())
         except OSError:
             return None
@@ -95,6 +113,10 @@ def scraped(tmp_path_factory) -> Iterator[SimpleNamespace]:
 
     try:
         eventually("Prometheus scrapes all three", lambda: value("sum(up)") == 3)
+        for shape in shapes.SHAPES:
+            cell = aggregator.histogram(DURATION, ("svc", shape, "", ""))
+            for value in shapes.values(shape).tolist():
+                cell.observe(value)
         for milliseconds in range(1, 1001):
             aggregator.observe(DURATION, MODEL, milliseconds * 1_000_000)
         aggregator.add(requests.REQUESTS, COUNTED, 1000)
@@ -123,13 +145,29 @@ def test_every_scrape_is_accepted(scraped):
 
 @pytest.mark.parametrize("quantile", [0.5, 0.9, 0.99])
 def test_quantiles_of_the_native_histogram_are_within_the_promised_error(scraped, quantile):
-    found = scraped.value(f'histogram_quantile({quantile}, {DURATION.name}{{job="native"}})')
+    found = scraped.value(f'histogram_quantile({quantile}, {DURATION.name}{{job="native",model="m"}})')
 
     assert found == pytest.approx(quantile, rel=0.044)
 
 
+@pytest.mark.parametrize(
+    "shape", ["lognormal", "bimodal", "pareto", "exponential", "uniform", "constant with outliers"]
+)
+def test_prometheus_computes_percentiles_of_six_shapes_within_two_per_cent(scraped, shapes, shape):
+    exact = np.quantile(shapes.values(shape), shapes.QUANTILES) / 1e9
+    series = f'{{job="native",model="{shape}"}}'
+    native, classic = [], []
+    for level, true in zip(shapes.QUANTILES, exact, strict=True):
+        native.append(scraped.value(f"histogram_quantile({level}, {DURATION.name}{series})") / true - 1)
+        buckets = f"{DURATION.name}_bucket{series}"
+        classic.append(scraped.value(f"histogram_quantile({level}, sum by (le) ({buckets}))") / true - 1)
+
+    figures = [" ".join(f"{error:+.2%}" for error in errors) for errors in (native, classic)]
+    assert max(map(abs, native)) <= 0.02, f"native {figures[0]}; classic {figures[1]}"
+
+
 def test_the_native_histogram_has_the_exact_count_and_sum(scraped):
-    series = f'{DURATION.name}{{job="native"}}'
+    series = f'{DURATION.name}{{job="native",model="m"}}'
 
     assert scraped.value(f"histogram_count({series})") == 1000
     assert scraped.value(f"histogram_sum({series})") == pytest.approx(500.5)
@@ -137,9 +175,9 @@ def test_the_native_histogram_has_the_exact_count_and_sum(scraped):
 
 @pytest.mark.parametrize("job", ["native", "openmetrics", "text"])
 def test_the_classic_bucket_at_the_threshold_is_exact_in_every_format(scraped, job):
-    assert scraped.value(f'{DURATION.name}_bucket{{job="{job}",le="0.25"}}') == 250
-    assert scraped.value(f'{DURATION.name}_count{{job="{job}"}}') == 1000
-    assert scraped.value(f'{DURATION.name}_sum{{job="{job}"}}') == pytest.approx(500.5)
+    assert scraped.value(f'{DURATION.name}_bucket{{job="{job}",model="m",le="0.25"}}') == 250
+    assert scraped.value(f'{DURATION.name}_count{{job="{job}",model="m"}}') == 1000
+    assert scraped.value(f'{DURATION.name}_sum{{job="{job}",model="m"}}') == pytest.approx(500.5)
 
 
 @pytest.mark.parametrize("job", ["native", "openmetrics"])
