@@ -125,6 +125,7 @@ def test_a_request_has_its_tokens_and_their_times(recorder, model):
     totals = stage_totals(record)
 
     assert (record.tokens_in, record.tokens_out) == (7 + 3, 18)
+    assert (prefill.tokens, decode.tokens) == (7 + 3, 0)
     assert prefill.end <= record.stamps[Moment.FIRST_TOKEN] + 10**6 <= decode.start + 10**6
     assert decode.start < record.last_token <= decode.end
     assert sum(number for _, number in record.gaps) == 8
@@ -206,6 +207,23 @@ def test_each_request_of_a_batch_has_its_own_tokens(recorder, model, monkeypatch
     for record in records:
         assert [(run.kind, run.batch_size) for run in record.executes] == [(Kind.PREFILL, 2), (Kind.DECODE, 2)]
         assert record.stamps[Moment.FIRST_TOKEN]
+        # The members of a batch share its run, so each has the mean.
+        assert record.executes[0].tokens == (3 + 7) // 2
+
+
+def test_tokens_that_a_cache_has_are_not_computed_again(recorder, model):
+    app = FastAPI()
+
+    @app.post("/generate")
+    def generate(prompts: list[str]) -> int:
+        inputs = tokens(prompts)
+        known = model(**{name: part[:, :4] for name, part in inputs.items()}, use_cache=True).past_key_values
+        return len(model.generate(**inputs, past_key_values=known, max_new_tokens=2, min_new_tokens=2))
+
+    record = recorder.serve(app).record("/generate", [PROMPTS[0]])
+    (prefill,) = [run for run in record.executes if run.kind is Kind.PREFILL]
+
+    assert (record.tokens_in, prefill.tokens) == (7, 3)
 
 
 def test_requests_generate_side_by_side(recorder, model):

@@ -33,8 +33,12 @@ def test_pytorch_says_the_uuid_where_it_knows_it():
     new = SimpleNamespace(get_device_properties=lambda _: SimpleNamespace(uuid=UUID.removeprefix("GPU-")))
     old = SimpleNamespace(get_device_properties=lambda _: SimpleNamespace())
 
+    def nobody(_):
+        raise RuntimeError("Found no NVIDIA driver on your system")
+
     assert uuid(new, 0, {"CUDA_VISIBLE_DEVICES": "5"}) == UUID
     assert uuid(old, 0, {"CUDA_VISIBLE_DEVICES": "5"}) == "cuda:5"
+    assert uuid(SimpleNamespace(get_device_properties=nobody), 0, {}) == "cuda:0"
 
 
 def test_a_string_that_stands_for_another_travels_as_that_one():

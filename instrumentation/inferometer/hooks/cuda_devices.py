@@ -26,5 +26,9 @@ def visible(number: int, environ: Mapping[str, str] = os.environ) -> str:
 
 def uuid(cuda: Any, number: int, environ: Mapping[str, str] = os.environ) -> str:
     """The name of a device of ``torch.cuda``: its UUID where PyTorch tells it, which it does since 2.4."""
-    found = getattr(cuda.get_device_properties(number), "uuid", None)
+    try:
+        found = getattr(cuda.get_device_properties(number), "uuid", None)
+    except RuntimeError:
+        # A driver that does not answer: what runs there is told all the same.
+        found = None
     return visible(number, environ) if found is None else f"GPU-{found}"

@@ -22,7 +22,9 @@ _U32: Final = 0xFFFFFFFF
 class Generation:
     """What the runs of one ``generate`` are inside of."""
 
-    def __init__(self, worker: Worker, hook: str, model: Any, name: str, requests: Sequence[OpenRequest]) -> None:
+    def __init__(
+        self, worker: Worker, hook: str, model: Any, name: str, requests: Sequence[OpenRequest], *, cached: int = 0
+    ) -> None:
         """Wait for the first run.
 
         Args:
@@ -31,6 +33,7 @@ class Generation:
             model: whose ``generate`` it is.
             name: of the model.
             requests: that the tokens are for.
+            cached: tokens of each prompt that were computed before.
         """
         self._worker = worker
         self._hook = hook
@@ -38,6 +41,7 @@ class Generation:
         self._is_module = callable(getattr(model, "_call_impl", None))
         self._name = name
         self._requests = requests
+        self._cached = cached
         self._timer: Timer | None = None
         self._begun: Any = None
         self._prefill: ExecuteMark | None = None
@@ -96,7 +100,7 @@ class Generation:
         if not requests:
             return
         given = _given(args, kwargs)
-        self._computed(sum(given) - _cached(kwargs) * len(given), len(requests))
+        self._computed(sum(given) - self._cached * len(given), len(requests))
         came = _came(self._model, args, kwargs, result)
         if len(requests) == 1:
             tokens.counted(requests[0], tokens_in=sum(given), tokens_out=sum(came))
@@ -132,8 +136,8 @@ def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int]:
     return []
 
 
-def _cached(kwargs: dict[str, Any]) -> int:
-    """Tokens of each prompt that were computed before, and are in the cache that was given."""
+def cached(kwargs: dict[str, Any]) -> int:
+    """Tokens of each prompt that were computed before, and are in the cache that ``generate`` is given."""
     length = getattr(kwargs.get("past_key_values"), "get_seq_length", None)
     return int(length()) if callable(length) else 0
 

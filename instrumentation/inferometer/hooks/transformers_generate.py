@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from inferometer.hooks.compute import inside
-from inferometer.hooks.generation import Generation
+from inferometer.hooks.generation import Generation, cached
 from inferometer.hooks.patching import replace
 from inferometer.hooks.torch import checkpoint_of
 from inferometer.hooks.transformers_streamers import request_of
@@ -31,7 +31,7 @@ def _generate(worker: Worker, hook: str, original: Callable[..., Any]) -> Callab
             if streamed is not None and requests == (streamed,):
                 token = current_request.set(streamed)
             name = checkpoint_of(self) or type(self).__name__
-            generation = Generation(worker, hook, self, name, requests)
+            generation = Generation(worker, hook, self, name, requests, cached=cached(kwargs))
         except Exception as error:  # noqa: BLE001 - the edge: it generates without us
             worker.hooks.failed(hook, error)
             return original(self, *args, **kwargs)

@@ -109,6 +109,8 @@ class Execute:
     rows: int = 0
     """Leading dimension of the input; 0 where unknown."""
     kind: Kind = Kind.NONE
+    tokens: int = 0
+    """Of a prefill: what this request has computed, without what a cache had; 0 where unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,8 @@ class LabelSets:
 
 def executes(frame: Frame, names: Names) -> Iterator[tuple[int, int, int, Execute]]:
     """(span id, shape, final, execute) of every row of the frame."""
-    for span, execute_id, batch, queued, start, end, shape, device, size, rows, kind, final, *_ in frame.rows(EXECUTES):
+    for row in frame.rows(EXECUTES):
+        span, execute_id, batch, queued, start, end, shape, device, size, rows, kind, final, _, tokens = row
         yield (
             span,
             shape,
@@ -61,6 +62,7 @@ def executes(frame: Frame, names: Names) -> Iterator[tuple[int, int, int, Execut
                 batch_size=max(size, 1),
                 rows=rows,
                 kind=_KINDS.get(kind, Kind.NONE),
+                tokens=tokens,
             ),
         )
 
