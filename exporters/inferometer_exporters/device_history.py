@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from inferometer.catalog import devices
 from inferometer_exporters.columns.tables import Columns, Ints
 from inferometer_exporters.device_state import COUNTERS, GAUGES, Floats, Window, gauges, throttled, unread
 from inferometer_exporters.source import Reading, Sample, SeriesKey
@@ -58,6 +59,7 @@ class DeviceHistory:
 
     def __init__(self) -> None:
         self._tracks: dict[str, dict[tuple[str, ...], _Track]] = {}
+        self._parents: dict[str, str] = {}
         self._seen: dict[int, int] = {}
         self._forgotten_ns = 0
 
@@ -73,21 +75,33 @@ class DeviceHistory:
                 self._take(sample.read_ns, believed)
 
     def _take(self, at_ns: int, readings: Iterable[Reading]) -> None:
+        if at_ns - self._forgotten_ns > FORGET_NS:
+            self._forget(at_ns - FORGET_NS)
+            self._forgotten_ns = at_ns
         for reading in readings:
+            if reading.entry is devices.GPU_MIG_INFO:
+                instance, parent, *_ = reading.labels
+                self._parents[instance] = parent
             if reading.entry.name in GAUGES or reading.entry.name in COUNTERS:
                 device, *rest = reading.labels
                 tracks = self._tracks.setdefault(device, {})
                 track = tracks.setdefault((reading.entry.name, *rest), _Track())
                 track.add(at_ns, float(reading.value), rises=reading.entry.kind == "counter")
-        if at_ns - self._forgotten_ns > FORGET_NS:
-            self._forget(at_ns - FORGET_NS)
-            self._forgotten_ns = at_ns
 
     def _forget(self, before_ns: int) -> None:
         """Drop devices of which nothing was read since: MIG slices come and go."""
         for device, tracks in list(self._tracks.items()):
             if all(track.newest < before_ns for track in tracks.values()):
                 del self._tracks[device]
+        # Those that are still there are told again with the next reading.
+        self._parents.clear()
+
+    def _tracks_of(self, device: str) -> dict[tuple[str, ...], _Track]:
+        """What is read of a device; a MIG instance has the clock, the temperature and the throttling of its GPU."""
+        own = self._tracks.get(device, {})
+        parent = self._tracks.get(self._parents.get(device, ""), {})
+        shared = {key: track for key, track in parent.items() if key[0] != devices.GPU_UTILIZATION.name}
+        return shared | own
 
     def during(self, device: Ints, text: Callable[[int], str], begin: Ints, end: Ints) -> Columns:
         """The state of each run's device while it executed, as the recorder takes it.
@@ -100,7 +114,7 @@ class DeviceHistory:
         """
         found = {name: column.copy() for name, column in unread(len(device)).items()}
         for number in np.unique(device).tolist():
-            tracks = self._tracks.get(text(number))
+            tracks = self._tracks_of(text(number))
             mine = np.flatnonzero((device == number) & (end > 0))
             if tracks and len(mine):
                 for name, values in _state(tracks, begin[mine], np.maximum(end[mine], begin[mine] + 1)).items():

@@ -123,6 +123,31 @@ def test_a_reading_that_is_shown_twice_is_heard_once_and_the_first_source_is_bel
     assert state["sm_clock"] == [5]
 
 
+def test_a_mig_instance_has_clock_temperature_and_throttling_of_its_gpu_and_a_utilization_of_its_own():
+    history = DeviceHistory()
+    for at in (10, 11):
+        history.watch(
+            [
+                sample(
+                    at * SECOND,
+                    Reading(devices.GPU_MIG_INFO, ("box", "GPU-1", "1g.10gb", "1"), 1),
+                    Reading(devices.GPU_SM_CLOCK, GPU, 1_410_000_000),
+                    Reading(devices.GPU_TEMPERATURE, GPU, 64),
+                    Reading(devices.GPU_UTILIZATION, GPU, 0.9),
+                    Reading(devices.GPU_THROTTLE, (*GPU, THERMAL), at * SECOND),
+                )
+            ]
+        )
+    unread_use = during(history, (10 * SECOND, 11 * SECOND), device=2)
+    history.watch([sample(12 * SECOND, Reading(devices.GPU_UTILIZATION, ("box",), 0.25), number=1)])
+    state = during(history, (11 * SECOND, 12 * SECOND), device=2)
+
+    assert (state["sm_clock"], state["temperature"]) == ([1_410_000_000], [64])
+    assert [reasons(mask) for mask in state["throttle"]] == [(THERMAL,)]
+    assert np.isnan(unread_use["utilization"]).all()
+    assert state["utilization"] == [0.25]
+
+
 def test_nobody_read_is_unknown():
     history = DeviceHistory()
     history.watch([gpu(10 * SECOND, utilization=0.1)])
