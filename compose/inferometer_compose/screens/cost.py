@@ -150,18 +150,20 @@ def _bill(report: CostReport, width: int) -> Iterator[Text]:
         Column("Where the bill went", [first[0], *(name for name, _, _ in shown), "the bill"], figure=False),
         Column("", [amount(spent, decimals), *others, amount(bill, decimals)]),
         Column("", [*(percent((usd or 0.0) / bill if bill else None) for _, usd, _ in [first, *shown]), ""]),
-        Column("", ["", *(text for _, _, text in shown), _proof(report)], rank=1, figure=False),
+        Column("", ["", *(text for _, _, text in shown), ""], rank=1, figure=False),
     ]
     lines, _ = table(columns, width, indent="")
     lines[-1].stylize("bold")
     yield from lines
+    yield _proof(report)
     if total["unpriced_devices"]:
         names = ", ".join(plain(device) for device in total["unpriced_devices"])
         yield Text(f"not in it: {total['unpriced_seconds']:,.0f} s of {names}, which have no price", "yellow")
 
 
-def _proof(report: CostReport) -> str:
+def _proof(report: CostReport) -> Text:
     residual = sum(device["residual_seconds"] for device in report["devices"])
     if residual or report["total"]["residual_usd"]:
-        return f"DOES NOT ADD UP: {residual:g} s and ${report['total']['residual_usd']:g} are missing"
-    return "adds up: nothing is missing, nothing is counted twice"
+        missing = f"{residual:g} s and ${report['total']['residual_usd']:g}"
+        return Text(f"it does not add up: {missing} are missing", "bold red")
+    return Text("it adds up: nothing is missing, nothing is counted twice", "green")
