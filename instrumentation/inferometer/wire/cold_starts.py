@@ -5,6 +5,8 @@ from inferometer.record.cold_start import ColdStart, PhaseRun
 from inferometer.wire.frame import Frame, Names
 from inferometer.wire.layout import PHASES
 
+_SLACK_NS = 60 * 10**9
+"""A phase that ends so long after its frame was made is none: the process may have been stopped between the two."""
 _PHASES = {int(phase): phase for phase in Phase}
 
 
@@ -19,7 +21,7 @@ def cold_start(frame: Frame, names: Names) -> ColdStart | None:
     regions: list[str] = []
     exported = False
     for start, end, hi, lo, span, model, region, phase, traced, _, _ in frame.rows(PHASES):
-        if phase not in _PHASES or not 0 < start <= end:
+        if phase not in _PHASES or not 0 < start <= end <= frame.monotonic_ns + _SLACK_NS:
             continue
         regions.append(names.strings.get(region, ""))
         exported |= bool(traced)
