@@ -69,6 +69,14 @@ def shapes() -> ModuleType:
     return module
 
 
+def observe_shapes(aggregator: Aggregator, shapes: ModuleType) -> None:
+    """Each shape as a model of its own."""
+    for shape in shapes.SHAPES:
+        cell = aggregator.histogram(DURATION, ("svc", shape, "", ""))
+        for value in shapes.values(shape).tolist():
+            cell.observe(value)
+
+
 @pytest.fixture(scope="module")
 def scraped(tmp_path_factory, shapes) -> Iterator[SimpleNamespace]:
     """An aggregator with 1,000 durations of 1 to 1,000 ms, scraped in three formats each second."""
@@ -113,10 +121,7 @@ def scraped(tmp_path_factory, shapes) -> Iterator[SimpleNamespace]:
 
     try:
         eventually("Prometheus scrapes all three", lambda: value("sum(up)") == 3)
-        for shape in shapes.SHAPES:
-            cell = aggregator.histogram(DURATION, ("svc", shape, "", ""))
-            for value in shapes.values(shape).tolist():
-                cell.observe(value)
+        observe_shapes(aggregator, shapes)
         for milliseconds in range(1, 1001):
             aggregator.observe(DURATION, MODEL, milliseconds * 1_000_000)
         aggregator.add(requests.REQUESTS, COUNTED, 1000)
