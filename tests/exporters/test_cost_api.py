@@ -44,6 +44,30 @@ def test_focus_rows_have_a_cell_for_every_column(client, used):
     assert {len(row) for row in answer["rows"]} == {len(answer["columns"])}
 
 
+def test_idle_devices_and_advice_are_answered(client, used):
+    idle = client.get("/api/cost/idle?cold_start_seconds=0.5").json()["devices"][0]
+    advice = client.get("/api/cost/rightsize?anyway=1&since_seconds=3600").json()
+
+    assert (idle["device"], idle["scale_to_zero"]["cold_start_source"]) == ("box", "said")
+    assert (advice["anyway"], advice["withheld"]) == (True, [])
+    assert client.get("/api/cost/rightsize").json()["anyway"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/api/cost/idle?cold_start_seconds=-1", "cold_start_seconds is '-1', a number of seconds above 0 is right"),
+        ("/api/cost/rightsize?since_seconds=x", "since_seconds is 'x'"),
+        ("/api/cost/rightsize?anyway=yes", "anyway is 'yes', 0 or 1 is right"),
+    ],
+)
+def test_wrong_parameters_of_idle_time_and_advice_are_refused(client, used, path, says):
+    answer = client.get(path)
+
+    assert answer.status_code == 400
+    assert says in answer.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -62,7 +86,7 @@ def test_a_wrong_parameter_is_refused(client, used, path, query, says):
     assert says in answer.json()["error"]
 
 
-@pytest.mark.parametrize("path", ["/api/cost", "/api/cost/focus"])
+@pytest.mark.parametrize("path", ["/api/cost", "/api/cost/focus", "/api/cost/idle", "/api/cost/rightsize"])
 def test_before_the_first_entry_there_is_nothing_to_answer(client, path):
     answer = client.get(path)
 

@@ -9,15 +9,16 @@ from rich.text import Text
 from inferometer_compose.screens.columns import Column, plain, table
 from inferometer_compose.screens.money import amount, parts, places
 from inferometer_compose.screens.units import UNKNOWN, dollars, percent
+from inferometer_exporters.ledger.account import State
 from inferometer_exporters.recorder.cost_answers import CostReport, DeviceCost, GroupCost, TotalCost, WindowAnswer
 from inferometer_exporters.recorder.cost_report import ENTRIES
 
 _NAMED: Final = 5
 IDLE_STATES: Final = {
-    "warm_idle": "a server was there, and no request",
-    "loading": "a model was loaded",
-    "unallocated": "no server was there",
-    "unobserved": "nobody watched: the sidecar was down",
+    State.WARM_IDLE: "a server was there, and no request",
+    State.LOADING: "a model was loaded",
+    State.UNALLOCATED: "no server was there",
+    State.UNOBSERVED: "nobody watched: the sidecar was down",
 }
 
 
