@@ -75,8 +75,8 @@ def trial(folder: Path) -> Row:
             "it was scraped between the kills": samples > KILLS / 2,
             "it ended well": status == 0,
         },
-        seen=f"{sent} requests; {series:.0f} series of {len(metrics)} metrics; {samples:.0f} samples of each; last values {last}; "
-        f"fell: {fell}",
+        seen=f"{sent} requests; {series:.0f} series of {len(metrics)} metrics; {samples:.0f} samples of each; "
+        f"last values {last}; fell: {fell}",
     )
 
 
