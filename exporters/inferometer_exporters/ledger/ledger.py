@@ -10,9 +10,9 @@ from inferometer.errors import StateError
 from inferometer_exporters.columns.packed import pack, unpack
 from inferometer_exporters.columns.tables import Column, Columns, Ints, take
 from inferometer_exporters.ledger.account import Account, Device, State
+from inferometer_exporters.ledger.entries import Owed, enter
 from inferometer_exporters.ledger.loads import Loads
-from inferometer_exporters.ledger.methods import UNMETERED, UNPRICED, Method
-from inferometer_exporters.ledger.prices import Rate, portions
+from inferometer_exporters.ledger.prices import Rate
 from inferometer_exporters.ledger.runs import energy, merged, method, none, restored
 from inferometer_exporters.ledger.steps import Step, StepModel
 from inferometer_exporters.ledger.sweep import MAX_WINDOW_NS, sweep
@@ -26,7 +26,6 @@ MAX_UNFINISHED: Final = 100_000
 _ACCOUNTS: Final = "ledger.accounts"
 _RUNS: Final = "ledger.runs"
 _STEPS: Final = "ledger.steps"
-_QUIET: Final = (State.WARM_IDLE, State.UNALLOCATED, State.UNOBSERVED)
 
 
 class Ledger:
@@ -157,7 +156,7 @@ class Ledger:
             self.announce(rows)
 
     def _named(self, name: str) -> list[int]:
-        """Indices of the accounts of a group by its devices' names; opened as GPUs where they are new."""
+        """Indices of the accounts of a group by its devices' names, of those that have one."""
         found = (self._index.get(part) for part in name.split(","))
         return [index for index in found if index is not None]
 
@@ -267,10 +266,7 @@ class Ledger:
             State.LOADING: loading,
             idle: spare - loading,
         }
-        self._found(mine, owed, work)
-        self._charge(account, mine, owed)
-        self._energy(account, mine, owed, states, until)
-        runs["ns"][mine] += owed
+        enter(runs, Owed(mine, owed, work), account, states, until)
         account.enter(states)
 
     def _active(self, index: int, rows: Columns, since: int, until: int) -> Active:
@@ -280,51 +276,6 @@ class Ledger:
         runs = active(take(rows, free), since, until, self._phases).among(free)
         steps = self._steps.active(index, rows, since, until)
         return runs if steps is None else beside(runs, steps)
-
-    def _found(self, mine: Ints, owed: Ints, work: Active) -> None:
-        """Note how the time was found that is owed now."""
-        runs = self._runs
-        span = np.zeros(len(mine), np.int64)
-        owned = work.row >= 0
-        np.add.at(span, work.row[owned], (work.end - work.begin)[owned])
-        # A nanosecond of rounding is no company.
-        alone = (owed >= span - 1) & (runs["size"][mine] == 1)
-        stepped = runs["stepped"][mine]
-        shared = np.where(stepped, 1 << Method.STEPS, 1 << Method.SWEEP)
-        bits = np.where(owed > 0, np.where(alone, 1 << Method.EXCLUSIVE, shared), 0)
-        runs["found"][mine] |= bits.astype(np.uint8)
-
-    def _charge(self, account: Account, mine: Ints, owed: Ints) -> None:
-        if not len(mine):
-            return
-        if account.rate is None:
-            self._runs["found"][mine] |= np.where(owed > 0, UNPRICED, 0).astype(np.uint8)
-            return
-        money, account.cost_carried = account.rate.charges(owed, account.cost_carried)
-        self._runs["picodollars"][mine] += money
-
-    def _energy(self, account: Account, mine: Ints, owed: Ints, states: Mapping[State, int], until: int) -> None:
-        """Divide a window's energy like its time, but for what the device draws without work."""
-        used = None if account.meter is None else account.meter.take(account.since, until)
-        if account.meter is None or used is None:
-            self._runs["found"][mine] |= np.where(owed > 0, UNMETERED, 0).astype(np.uint8)
-            return
-        span = until - account.since
-        quiet = {state: ns for state, ns in states.items() if state in _QUIET}
-        still = sum(quiet.values())
-        if still == span:
-            account.meter.learn(used, span)
-        idle = account.meter.idle(used, still, span)
-        for state, ns in quiet.items():
-            # There is one of them in a window.
-            account.energies[state] += idle if ns else 0
-        busy = np.array([states[State.SYSTEM], states[State.LOADING], *owed.tolist()], np.int64)
-        if still < span:
-            system, loading, *each = portions(used - idle, busy).tolist()
-            account.energies[State.SYSTEM] += system
-            account.energies[State.LOADING] += loading
-            account.energies[State.ATTRIBUTED] += sum(each)
-            self._runs["microjoules"][mine] += np.array(each, np.int64)
 
     def dump(self) -> dict[str, bytes]:
         """The ledger as sections of the state file."""
