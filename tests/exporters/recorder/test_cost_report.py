@@ -127,12 +127,15 @@ def test_a_hop_whose_caller_tried_again_is_waste_however_it_ended(spent, asked, 
         make.call(1, 71, now, now + 100 * make.MS, status=0),
         make.call(1, 72, now + 100 * make.MS, now + 300 * make.MS, attempt=2),
         make.call(1, 73, now, now + 100 * make.MS, target=4),
+        # Beside the one that failed, and still under way when that was tried again.
+        make.call(1, 74, now, now + 200 * make.MS),
     ]
     spent(
         {"span": 1, "ms": 400, "shape": 1, "runs": []},
         {"span": 2, "ms": 100, "flags": INNER, "parent_id": 71},
         {"span": 3, "ms": 100, "at": 120, "flags": INNER, "parent_id": 72},
         {"span": 4, "ms": 100, "at": 240, "flags": INNER, "parent_id": 73},
+        {"span": 5, "ms": 100, "at": 360, "flags": INNER, "parent_id": 74},
         calls=calls,
     )
     spent()
