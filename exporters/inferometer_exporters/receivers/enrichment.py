@@ -1,6 +1,6 @@
 """What spans of others are told on their way through: their host, and what their request cost where."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from inferometer.otlp.encode import outlay_fields
 from inferometer.otlp.fields import attribute, pair
 from inferometer.otlp.read import Value
 from inferometer.wire.varint import part
-from inferometer_exporters.receivers.messages import Resource, attributes
+from inferometer_exporters.receivers.messages import Attributes, Resource
 from inferometer_exporters.recorder.hops import outlay_of
 
 UNKNOWN_SERVICE: Final = "unknown_service"
@@ -51,7 +51,7 @@ def completed(resource: Resource, home: Home | None) -> Sender:
         resource: of spans; modified.
         home: where they come from; None where that is not known.
     """
-    said = attributes(resource)
+    said = Attributes(resource)
     service = _text(said, spans.SERVICE_NAME.name)
     host, region = _text(said, spans.HOST_NAME.name), _text(said, spans.REGION.name)
     missing = []
@@ -71,7 +71,7 @@ def completed(resource: Resource, home: Home | None) -> Sender:
     return Sender(service[:_MAX_NAME], host[:_MAX_NAME], region[:_MAX_NAME], int(str(pid)) if known_pid else 0)
 
 
-def _text(said: dict[str, Value], name: str) -> str:
+def _text(said: Mapping[str, Value], name: str) -> str:
     value = said.get(name)
     return value if isinstance(value, str) else ""
 

@@ -4,9 +4,8 @@ A `Normalizer` looks at one SERVER span and says what a record needs, or that it
 They are asked in order; the last is `of_generation`, OpenTelemetry's own conventions.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
 
 from inferometer.catalog import spans
 from inferometer.catalog.stages import Outcome
@@ -29,8 +28,7 @@ _MOST_TOKENS: Final = 0xFFFF_FFFF
 _STATUSES: Final = range(100, 600)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(NamedTuple):
     """A SERVER span as normalizers see it."""
 
     service: str
@@ -38,15 +36,15 @@ class Told:
     failed: bool
     """Whether its status is ``ERROR``."""
     attributes: Mapping[str, Value]
+    """Those that a normalizer wants."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """What a record needs besides ids and times; empty or 0 where the span does not say."""
 
+    outcome: Outcome
     model: str = ""
     route: str = ""
-    outcome: Outcome
     status: int = 0
     """HTTP status."""
     tokens_in: int = 0
@@ -56,8 +54,23 @@ class Facts:
 class Normalizer(Protocol):
     """Knows the spans of one engine, or of one convention."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Attributes that it looks at; others are not decoded."""
+
     def __call__(self, span: Told) -> Facts | None:
         """What *span* says of a request; None where it is not about one, or somebody else's."""
+
+
+class Convention(NamedTuple):
+    """A normalizer made of a function."""
+
+    names: frozenset[str]
+    ask: Callable[[Told], Facts | None]
+
+    def __call__(self, span: Told) -> Facts | None:
+        """What *span* says of a request; None where it is not about one."""
+        return self.ask(span)
 
 
 def of_generation(span: Told) -> Facts | None:
@@ -101,5 +114,5 @@ def _text(said: Mapping[str, Value], names: Sequence[str]) -> str:
     return ""
 
 
-NORMALIZERS: Final[tuple[Normalizer, ...]] = (of_generation,)
+NORMALIZERS: Final[tuple[Normalizer, ...]] = (Convention(_GENERATION | {spans.HTTP_STATUS.name}, of_generation),)
 """In the order in which they are asked."""

@@ -1,7 +1,7 @@
 """Spans of others in the pipeline: held until their requests are settled, then stored, recorded, sent on."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -76,6 +76,7 @@ class Foreign:
         self._forward = forward
         self._home = home
         self._normalizers = tuple(normalizers)
+        self._wanted = frozenset(name for one in self._normalizers for name in one.names)
         self._wall = wall_ns
         self._held: deque[Incoming] = deque()
         self._held_bytes = 0
@@ -130,7 +131,8 @@ class Foreign:
         stored = owned.known & ~batch.ours & (owned.request != spans["span_id"])
         rows = _rows(batch, spans, owned, np.flatnonzero(stored))
         counts: list[Count] = [(telemetry.SPANS_STORED, (), int(np.count_nonzero(stored)))]
-        counts += [(telemetry.RECORDS, (one.sender.service,), 1) for one in told]
+        by_service = Counter(one.sender.service for one in told)
+        counts += [(telemetry.RECORDS, (service,), number) for service, number in by_service.items()]
         requests = self._records.rows(spans, told, offset) if told else {}
         return Released(rows, requests, [count for count in counts if count[2]])
 
@@ -140,8 +142,11 @@ class Foreign:
         for row in np.flatnonzero(candidates).tolist():
             span = batch.spans[row]
             sender = batch.senders[batch.of[row]]
+            if (own := int(spans["span_id"][row])) in self._made:
+                continue
             facts = self._facts(span, sender)
-            if facts is not None and self._is_new(int(spans["span_id"][row])):
+            if facts is not None:
+                self._remember(own)
                 yield Told(row, facts, sender, entry=not owned.request[row])
 
     def _facts(self, span: messages.Span, sender: Sender) -> Facts | None:
@@ -149,17 +154,14 @@ class Foreign:
             service=sender.service,
             name=span.name,
             failed=messages.failed(span),
-            attributes=messages.attributes(span),
+            attributes=messages.wanted(span, self._wanted),
         )
         return next((facts for ask in self._normalizers if (facts := ask(told)) is not None), None)
 
-    def _is_new(self, span_id: int) -> bool:
-        if span_id in self._made:
-            return False
+    def _remember(self, span_id: int) -> None:
         self._made[span_id] = None
         if len(self._made) > _REMEMBERED:
             del self._made[next(iter(self._made))]
-        return True
 
 
 class _Batch:

@@ -5,7 +5,7 @@ The one module that imports `opentelemetry.proto` and protobuf: a decoder in C t
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from google.protobuf import json_format
@@ -24,6 +24,7 @@ from inferometer.otlp.read import Value
 from inferometer.wire.varint import part
 
 __all__ = [
+    "Attributes",
     "ExportTraceServiceRequest",
     "KeyValue",
     "Resource",
@@ -32,12 +33,12 @@ __all__ = [
     "Span",
     "answer_json",
     "answer_protobuf",
-    "attributes",
     "failed",
     "from_json",
     "from_protobuf",
     "refusal_json",
     "refusal_protobuf",
+    "wanted",
 ]
 
 SERVER: Final = int(Span.SPAN_KIND_SERVER)
@@ -134,13 +135,42 @@ def failed(span: Span) -> bool:
     return span.status.code == Status.STATUS_CODE_ERROR
 
 
-def attributes(pairs: "Span | Resource") -> dict[str, Value]:
-    """Attributes of a span or a resource by name; what is no plain value is left out."""
+class Attributes(Mapping[str, Value]):
+    """Attributes of a span or a resource by name, each decoded when it is asked for: most are never."""
+
+    def __init__(self, pairs: "Span | Resource") -> None:
+        self._pairs: dict[str, KeyValue] = {pair.key: pair for pair in pairs.attributes}
+
+    def __getitem__(self, name: str) -> Value:
+        """The value of an attribute; a KeyError where it is not there, or no plain value."""
+        value = self.plain(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def plain(self, name: str) -> Value | None:
+        """The value of an attribute; None where it is not there, or no plain value."""
+        pair = self._pairs.get(name)
+        return None if pair is None else _plain(pair.value)
+
+    def __iter__(self) -> Iterator[str]:
+        """All names."""
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._pairs)
+
+
+def wanted(span: Span, names: frozenset[str]) -> dict[str, Value]:
+    """Those attributes of a span that have one of *names*; the others are not decoded."""
     found: dict[str, Value] = {}
-    for pair in pairs.attributes:
-        value = _plain(pair.value)
-        if value is not None:
-            found[pair.key] = value
+    for pair in span.attributes:
+        name = pair.key
+        if name in names:
+            value = _plain(pair.value)
+            if value is not None:
+                found[name] = value
     return found
 
 

@@ -1,8 +1,7 @@
 """Requests as a frame would bring them, made of spans that say what a record needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ _OTHER: Final = "other"
 _NO_WORKER: Final = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """A span that became a request."""
 
     row: int
@@ -78,15 +76,28 @@ class Records:
             ("tokens_out", [one.facts.tokens_out for one in told]),
         ):
             rows[name] = np.array(values, rows[name].dtype)
+        senders = {id(one.sender): one.sender for one in told}
+        processes = {identity: self._process(sender) for identity, sender in senders.items()}
         return rows | {
             "worker": np.zeros(count, np.uint64),
-            "process": np.array([self._process(one.sender) for one in told], np.int64),
+            "process": np.array([processes[id(one.sender)] for one in told], np.int64),
             "wall_offset": np.full(count, offset_ns),
-            "labels": np.array([self._label(one) for one in told], np.int64),
+            "labels": np.array(self._labels_of(told), np.int64),
         }
 
-    def _label(self, told: Told) -> int:
-        facts, sender = told.facts, told.sender
+    def _labels_of(self, told: Sequence[Told]) -> list[int]:
+        known: dict[tuple[int, str, str], int] = {}
+        found = []
+        for one in told:
+            # Senders are compared by identity: to hash their texts for each span would cost more than all the rest.
+            key = id(one.sender), one.facts.model, one.facts.route
+            label = known.get(key)
+            if label is None:
+                label = known[key] = self._label(one.facts, one.sender)
+            found.append(label)
+        return found
+
+    def _label(self, facts: Facts, sender: Sender) -> int:
         shape = (sender.service, facts.model, "", sender.region, "", "", "", facts.route)
         found = self._labels.get(shape)
         if found is None:
