@@ -63,7 +63,7 @@ tools: ## Build the real peers into .tools/bin, those that are missing
 faults: $(VENV)/.dev tools ## Every trial of reliability, and the table of what held
 	$(BIN)/python tests/faults/table.py
 
-bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the same run
+bench: $(VENV)/.dev tools ## Every benchmark; each prints ratios against a peer in the same run
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/pauses.py
 	$(BIN)/python benchmarks/footprint.py
@@ -74,6 +74,9 @@ bench: $(VENV)/.dev ## Every benchmark; each prints ratios against a peer in the
 	$(BIN)/python benchmarks/sidecar.py
 	$(BIN)/python benchmarks/nvml.py
 	$(BIN)/python benchmarks/attribution.py
+	$(BIN)/python benchmarks/recorder.py
+	$(BIN)/python benchmarks/false_pages.py
+	$(BIN)/python benchmarks/slo_detection.py
 
 bench-gpu: $(VENV)/.dev ## On a GPU: execute times, readings, energy and ledger against the truth; says so where there is none
 	$(WITH_FRAMEWORKS) benchmarks/gpu_execute.py
