@@ -2,11 +2,15 @@
 
 import http.client
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from inferometer.access import Token, client_context
 from inferometer.errors import InferometerError
+from inferometer.settings import Settings
 
 
 class AnswerError(InferometerError):
@@ -21,20 +25,38 @@ class Answer:
     body: bytes
 
 
-def fetch(url: str, *, body: object = None, timeout_seconds: float = 5.0) -> Answer:
+def fetch(
+    url: str, *, body: object = None, timeout_seconds: float = 5.0, environment: Mapping[str, str] = os.environ
+) -> Answer:
     """The answer to a GET, or to a POST of JSON where there is a body.
+
+    The sidecar's API (``/api/…``) is shown the token of ``INFEROMETER_SIDECAR_TOKEN_FILE``; over https the other
+    ``INFEROMETER_SIDECAR_…`` files say whom to trust and who asks.
 
     Raises:
         AnswerError: nobody answered in time.
+        RefusedError: a file of these cannot be used.
     """
     parts = urlsplit(url)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_seconds)
+    settings, _ = Settings.read(environment)
+    headers: dict[str, str] = {}
+    if settings.sidecar_token_file is not None and parts.path.startswith("/api/"):
+        headers["authorization"] = Token.read(settings.sidecar_token_file).header
+    if parts.scheme == "https":
+        context = client_context(
+            settings.sidecar_certificate, settings.sidecar_client_certificate, settings.sidecar_client_key
+        )
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            parts.netloc, timeout=timeout_seconds, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_seconds)
     try:
         if body is None:
-            connection.request("GET", target)
+            connection.request("GET", target, headers=headers)
         else:
-            connection.request("POST", target, json.dumps(body), {"content-type": "application/json"})
+            connection.request("POST", target, json.dumps(body), headers | {"content-type": "application/json"})
         response = connection.getresponse()
         return Answer(response.status, response.read())
     except (OSError, http.client.HTTPException) as error:

@@ -19,6 +19,7 @@ from inferometer.recorder.destination import connect, shown_token
 from inferometer.settings import Settings
 from inferometer.wire.frame import Frame, encode
 from inferometer.wire.message import Hello
+from inferometer_compose import web
 from inferometer_exporters.ports import Address, exposed
 
 SECRET = "correct-horse-battery-staple"
@@ -196,3 +197,18 @@ def test_an_address_that_others_reach_is_warned_of_unless_it_asks_who_they_are(f
 def test_json_of_the_api_is_for_who_shows_the_token(locked):
     _, body = locked.get("api", "/api/summary", {"Authorization": f"Bearer {SECRET}"})
     assert "models" in json.loads(body)
+
+
+def test_commands_show_the_token_and_speak_tls_as_their_environment_says(locked, secure, files):
+    api = f"http://127.0.0.1:{locked.ports['api']}/api/summary"
+    assert web.fetch(api, environment={}).status == 401
+    token = {"INFEROMETER_SIDECAR_TOKEN_FILE": str(files / "token")}
+    assert web.fetch(api, environment=token).status == 200
+    both = token | {
+        "INFEROMETER_SIDECAR_CERTIFICATE": str(files / "ca.pem"),
+        "INFEROMETER_SIDECAR_CLIENT_CERTIFICATE": str(files / "client.pem"),
+        "INFEROMETER_SIDECAR_CLIENT_KEY": str(files / "client.key"),
+    }
+    assert web.fetch(f"https://127.0.0.1:{secure.ports['api']}/api/summary", environment=both).status == 200
+    with pytest.raises(web.AnswerError, match="does not answer"):
+        web.fetch(f"https://127.0.0.1:{secure.ports['api']}/api/summary", environment=token)
