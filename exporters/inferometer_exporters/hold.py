@@ -13,8 +13,8 @@ from inferometer_exporters.columns.partition import Finder, Partitions
 from inferometer_exporters.columns.tables import Columns, Ints, concatenate, length, take
 from inferometer_exporters.device_state import unread
 from inferometer_exporters.ledger.runs import mixed
+from inferometer_exporters.recorder.insertion import SEGMENTS
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
-from inferometer_exporters.recorder.store import SEGMENTS
 
 _HELD: Final = "sidecar.held"
 RAN_FROM: Final = "ran_from"

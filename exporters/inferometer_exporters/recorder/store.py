@@ -12,32 +12,14 @@ import duckdb
 import numpy as np
 
 from inferometer.errors import RefusedError, StateError
-from inferometer.record.partition import MAX_SEGMENTS
 from inferometer_exporters.columns.tables import Columns, length
 from inferometer_exporters.recorder import ledger_days
 from inferometer_exporters.recorder.dimensions import Dimension
+from inferometer_exporters.recorder.insertion import insertion
 from inferometer_exporters.recorder.schema import DIMENSIONS, HISTORY, OF_REQUESTS, VERSION, additions, statements
 
 _log = logging.getLogger(__name__)
 
-NULLABLE: Final = frozenset(
-    {
-        *("first_chunk_ns", "first_token_ns", "last_token_ns", "proxy_wait_ns", "cost", "picodollars_per_hour"),
-        *("energy", "sm_clock", "throttle", "throttled_ns", "memory_used", "memory_total"),
-    }
-)
-"""Columns in which -1 stands for unknown on the way in."""
-ATTRIBUTED: Final = frozenset({"requests", "executes", "execute_parts"})
-"""Tables whose ``method`` is one of attribution, -1 where it is unknown."""
-FRACTIONS: Final = frozenset(
-    {
-        *("utilization", "temperature", "utilization_peak"),
-        *("sm_active", "tensor_active", "dram_active", "power"),
-    }
-)
-"""Columns of fractions, in which NaN stands for unknown on the way in."""
-SEGMENTS: Final = tuple(f"segment_{index}" for index in range(MAX_SEGMENTS))
-"""Columns that carry the coded segments on the way in, with their number in ``segment_count``."""
 MINUTES_KEPT_NS: Final = 35 * 24 * 3_600 * 10**9
 """Of `device_minutes` and `process_peaks`: a month and its neighbours; 50,000 rows for each device."""
 _NAME: Final = "flight"
@@ -60,21 +42,6 @@ class Bounds:
 
     max_bytes: int = 2 << 30
     max_age_ns: int = 24 * 3_600 * 10**9
-
-
-def _insert(table: str, columns: Mapping[str, str]) -> str:
-    def source(column: str) -> str:
-        if column == "segments":
-            return f"list_slice([{', '.join(SEGMENTS)}], 1, segment_count)"
-        if column in FRACTIONS:
-            return f"nullif({column}, 'NaN')"
-        nullable = column in NULLABLE or (column == "method" and table in ATTRIBUTED)
-        return f"nullif({column}, -1)" if nullable else column
-
-    return f"insert into {table} select {', '.join(source(column) for column in columns)} from batch"  # noqa: S608 - names of the schema
-
-
-_INSERTS: Final = {table: _insert(table, columns) for table, columns in (OF_REQUESTS | HISTORY).items()}
 
 
 class Recorder:
@@ -138,7 +105,7 @@ class Recorder:
             for table, columns in batches.items():
                 if length(columns):
                     self._writer.register("batch", columns)
-                    self._run(_INSERTS[table].replace("select pass,", f"select {number},", 1))
+                    self._run(insertion(table, number, columns))
                     self._writer.unregister("batch")
             self._run("commit")
         except duckdb.Error as error:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
-from inferometer_exporters.recorder.store import SEGMENTS, Bounds, Recorder
+from inferometer_exporters.recorder.insertion import SEGMENTS
+from inferometer_exporters.recorder.store import Bounds, Recorder
 
 SECOND = 10**9
 HOUR = 3_600 * SECOND
