@@ -1,5 +1,6 @@
 """What requests used and cost in a window, by any of their labels and by hour and device."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -31,7 +32,8 @@ OF_TRACES: Final = frozenset({TENANT.name, CLASS.name})
 _HOPS: Final = f"""
     with marks as (
         select pass, any_value(wall_ns // {HOUR_NS}) as hour from ledger
-        where state = '{State.ATTRIBUTED}' and pass > $after and pass <= $last group by pass
+        where state = '{State.ATTRIBUTED}' and pass > $after
+          and pass <= $mark group by pass
     ),
     recorded as (
         select r.span_id, r.pass, r.parent_id, r.trace_hi, r.trace_lo, r.outcome, r.flags, r.tokens_in, r.tokens_out,
@@ -42,14 +44,17 @@ _HOPS: Final = f"""
         where r.pass > $after and r.pass <= $last
     ),
     entries as (
-        select trace_hi, trace_lo, any_value(own_tenant) as tenant, any_value(own_class) as class
-        from recorded where flags & {int(Flag.ENTRY)} != 0 group by all
+        select trace_hi, trace_lo, any_value(coalesce(l.tenant, '')) as tenant,
+               any_value(coalesce(l.class, '')) as class
+        from requests r left join labels l on l.id = r.labels
+        where r.pass > $since and r.pass <= $until and flags & {int(Flag.ENTRY)} != 0 group by all
     ),
     tried_again as (
         select distinct failed.call_id from calls as next join calls as failed
             on failed.span_id = next.span_id and failed.target = next.target and failed.attempt + 1 = next.attempt
                and failed.end_ns <= next.start_ns
-        where next.attempt > 1 and next.pass > $after and failed.pass > $after
+        where next.attempt > 1 and next.pass > $since and next.pass <= $until
+          and failed.pass > $since and failed.pass <= $until
     ),
     hops as (
         select recorded.*, coalesce(nullif(entries.tenant, ''), own_tenant) as tenant,
@@ -90,6 +95,21 @@ _COUNTS: Final = """
     select count(*), count(*) filter (entry), sum(tokens_in), sum(tokens_out), {keys}
     from hops {join} where not warm group by all order by all
 """
+PIECE: Final = 50_000
+"""Requests that are joined at once: a sidecar's store has 61 MiB for all questions."""
+_PIECES: Final = f"""
+    with summed as (
+        select pass, sum(count(*)) over (order by pass) as so_far from requests
+        where pass > $after and pass <= $last group by pass
+    )
+    select max(pass) from summed group by (so_far - 1) // {PIECE} order by 1
+"""  # noqa: S608 - a number
+_MARKS: Final = f"""
+    select distinct pass from ledger where state = '{State.ATTRIBUTED}' and pass > $after and pass <= $last order by 1
+"""  # noqa: S608 - constants
+Piece = dict[str, int]
+"""Parameters: requests between the passes ``after`` and ``last``; ``mark`` is the ledger's first entry that has them all.
+What belongs to their traces may lie in the neighbours, which reach from ``since`` to ``until``."""
 _ENTERED: Final = "select count(*) from hops where entry and not warm"
 _BY_DEVICE: Final = "join used using (span_id, pass) left join names on names.id = used.device"
 
@@ -133,35 +153,63 @@ class Count:
     tokens_out: int
 
 
-def shares(cursor: Cursor, window: Window, by: Sequence[str]) -> list[Share]:
+def shares(cursor: Cursor, cut: Sequence[Piece], by: Sequence[str]) -> list[Share]:
     """What was used in a window by each group.
 
     Args:
         cursor: of the recorder.
-        window: of the ledger.
+        cut: the window, in pieces.
         by: some of `DIMENSIONS`.
 
     Raises:
         ValueError: there is no such dimension.
     """
-    found = rows(cursor, _HOPS + _SHARES.format(keys=_keys(by)), after=window.after, last=window.last)
-    return [_share(row) for row in found]
+    sql = _HOPS + _SHARES.format(keys=_keys(by))
+    found: dict[tuple[object, ...], Share] = {}
+    for piece in cut:
+        for row in rows(cursor, sql, **piece):
+            share = _share(row)
+            key = (share.keys, share.hour, share.device, share.warm)
+            found[key] = share if key not in found else _sum(found[key], share)
+    return list(found.values())
 
 
-def counts(cursor: Cursor, window: Window, by: Sequence[str]) -> list[Count]:
+def counts(cursor: Cursor, cut: Sequence[Piece], by: Sequence[str]) -> list[Count]:
     """Requests of a window by group; one that ran on several devices is counted for each, where they are told apart.
 
     Raises:
         ValueError: there is no such dimension.
     """
     sql = _HOPS + _COUNTS.format(keys=_keys(by), join=_BY_DEVICE if DEVICE.name in by else "")
-    found = rows(cursor, sql, after=window.after, last=window.last)
-    return [Count(tuple(row[4:]), row[0], row[1], int(row[2]), int(row[3])) for row in found]
+    found: dict[tuple[str, ...], list[int]] = {}
+    for piece in cut:
+        for hops, entries, read, written, *keys in rows(cursor, sql, **piece):
+            summed = found.setdefault(tuple(keys), [0, 0, 0, 0])
+            for place, figure in enumerate((hops, entries, read, written)):
+                summed[place] += int(figure)
+    return [Count(keys, *figures) for keys, figures in found.items()]
 
 
-def entered(cursor: Cursor, window: Window) -> int:
+def entered(cursor: Cursor, cut: Sequence[Piece]) -> int:
     """Requests of a window that entered the fleet, without warm-up."""
-    return int(rows(cursor, _HOPS + _ENTERED, after=window.after, last=window.last)[0][0])
+    return sum(rows(cursor, _HOPS + _ENTERED, **piece)[0][0] for piece in cut)
+
+
+def pieces(cursor: Cursor, window: Window) -> list[Piece]:
+    """A window in pieces of about `PIECE` requests: sums over a million of them take little memory."""
+    found = rows(cursor, _PIECES, after=window.after, last=window.last)
+    marks = [row[0] for row in rows(cursor, _MARKS, after=window.after, last=window.last)]
+    ends = [window.after, *(int(row[0]) for row in found[:-1]), window.last]
+    return [
+        {
+            "since": ends[max(number - 2, 0)],
+            "after": ends[number - 1],
+            "last": ends[number],
+            "until": ends[min(number + 1, len(ends) - 1)],
+            "mark": marks[bisect_left(marks, ends[number])],
+        }
+        for number in range(1, len(ends))
+    ]
 
 
 def _keys(by: Sequence[str]) -> str:
@@ -170,6 +218,26 @@ def _keys(by: Sequence[str]) -> str:
         wrong = repr(unknown[0]) if unknown else repr(",".join(by))
         raise ValueError(f"cost cannot be grouped by {wrong}: each of {', '.join(DIMENSIONS)} at most once is right")
     return ", ".join(f'{_KEYS[name]} as "key_{name}"' for name in by)
+
+
+def _sum(one: Share, other: Share) -> Share:
+    return Share(
+        keys=one.keys,
+        hour=one.hour,
+        device=one.device,
+        warm=one.warm,
+        device_ns=one.device_ns + other.device_ns,
+        cost=one.cost + other.cost,
+        unpriced_ns=one.unpriced_ns + other.unpriced_ns,
+        wasted=one.wasted + other.wasted,
+        wasted_ns=one.wasted_ns + other.wasted_ns,
+        token_cost=one.token_cost + other.token_cost,
+        prefill=one.prefill + other.prefill,
+        decode=one.decode + other.decode,
+        energy=one.energy + other.energy,
+        unmetered_ns=one.unmetered_ns + other.unmetered_ns,
+        methods=one.methods | other.methods,
+    )
 
 
 def _share(row: tuple[object, ...]) -> Share:

@@ -15,7 +15,7 @@ from inferometer_exporters.recorder.cost_answers import (
     TotalCost,
     WindowAnswer,
 )
-from inferometer_exporters.recorder.cost_query import OF_TRACES, Count, Share, counts, entered, shares
+from inferometer_exporters.recorder.cost_query import OF_TRACES, Count, Share, counts, entered, pieces, shares
 from inferometer_exporters.recorder.device_bills import DeviceBill, bill, loaded
 from inferometer_exporters.recorder.ledger_hours import DeviceHour, Window, hours, snapshot, window
 from inferometer_exporters.recorder.reading import SECOND, Cursor
@@ -94,8 +94,9 @@ def costs(cursor: Cursor, by: Sequence[str], *, since_ns: int | None = None) -> 
         found = window(cursor, since_ns)
         if found is None:
             return None
-        used, spent = shares(cursor, found, by), hours(cursor, found)
-        counted, entries = counts(cursor, found, by), entered(cursor, found)
+        cut = pieces(cursor, found)
+        used, spent = shares(cursor, cut, by), hours(cursor, found)
+        counted, entries = counts(cursor, cut, by), entered(cursor, cut)
     bills = list(_bills(spent, used))
     return Costs(found, tuple(by), used, _loaded(used, bills), spent, bills, counted, entries)
 

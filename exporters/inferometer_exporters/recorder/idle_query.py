@@ -7,6 +7,7 @@ from typing import Final
 
 from inferometer.fleet.thresholds import PICODOLLARS
 from inferometer_exporters.ledger.account import State
+from inferometer_exporters.recorder.cost_query import pieces
 from inferometer_exporters.recorder.cost_report import device_cost, window_answer
 from inferometer_exporters.recorder.device_bills import USED, DeviceBill, bill, state_costs
 from inferometer_exporters.recorder.idle_answers import (
@@ -145,8 +146,13 @@ def _loads(cursor: Cursor, window: Window) -> dict[str, int]:
 
 def residents(cursor: Cursor, window: Window) -> dict[str, list[Resident]]:
     """The models that ran on each device, the busiest first."""
+    summed: dict[tuple[str, ...], tuple[int, int]] = {}
+    for piece in pieces(cursor, window):
+        for *named, ns, last in rows(cursor, _MODELS, after=piece["after"], last=piece["last"]):
+            before = summed.get(tuple(named), (0, 0))
+            summed[tuple(named)] = (before[0] + ns, max(before[1], last))
     found: dict[str, list[Resident]] = defaultdict(list)
-    for device, service, model, version, ns, last in rows(cursor, _MODELS, after=window.after, last=window.last):
+    for (device, service, model, version), (ns, last) in sorted(summed.items(), key=lambda item: -item[1][0]):
         found[device].append(
             {
                 "service": service,

@@ -1,15 +1,17 @@
 """The evidence that right-sizing is judged by, from the recorder.
 
-Minutes of devices reach back a month, requests a day: what is said of models is of the requests that are recorded.
+Minutes of devices reach back a month, requests a day: what is said of models is of the newest requests.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from inferometer.catalog.stages import Kind
 from inferometer.record.model import Flag
 from inferometer_exporters.ledger.account import State
+from inferometer_exporters.recorder.cost_query import pieces
 from inferometer_exporters.recorder.idle_query import SAID, idle_in
 from inferometer_exporters.recorder.ledger_hours import Window, window
 from inferometer_exporters.recorder.reading import SECOND, Cursor, rows
@@ -120,6 +122,7 @@ def evidence(
     found = rows(cursor, _MINUTES, since=since)
     recent = window(cursor, since_ns) or whole
     gaps = {device["device"]: device for device in idle_in(cursor, recent, cold_start_ns)["devices"]}
+    recent = _newest(cursor, recent)
     stretches: dict[str, dict[int, Stretch]] = defaultdict(dict)
     for device, number, busy, rate in rows(cursor, _STRETCHES, since=since):
         stretches[device][number] = Stretch(busy=busy, requests_per_second=rate)
@@ -163,6 +166,11 @@ def evidence(
         )
     begin = min((row[-1] for row in found), default=whole.end_ns)
     return max(begin, since), whole.end_ns, devices
+
+
+def _newest(cursor: Cursor, window: Window) -> Window:
+    """The part of a window that has its newest requests, about `PIECE` of them: enough to know models by."""
+    return replace(window, after=pieces(cursor, window)[-1]["since"])
 
 
 def _passes(window: Window) -> dict[str, int]:
