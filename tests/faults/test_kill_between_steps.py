@@ -37,12 +37,16 @@ def trial(folder: Path) -> Row:
     prometheus = Prometheus(folder / "prometheus", CONFIGURATION.format(port=port))
     worker = Worker(folder / "sidecar.sock", per_frame=5)
     died: Counter[str] = Counter()
+    otherwise: list[int] = []
     try:
         worker.thread.start()
         for number in range(KILLS):
             after = 1 + number % len(STEPS) + len(STEPS) * (number // len(STEPS) % PASSES)
             sidecar.start(die_after=after)
-            died[STEPS[number % len(STEPS)]] += sidecar.reap() == -signal.SIGKILL
+            if (ended := sidecar.reap()) == -signal.SIGKILL:
+                died[STEPS[number % len(STEPS)]] += 1
+            else:
+                otherwise.append(ended)
         sidecar.start()
         worker.finish()
         sent = len(worker.spans)
@@ -76,7 +80,8 @@ def trial(folder: Path) -> Row:
             "it ended well": status == 0,
         },
         seen=f"{sent} requests; {series:.0f} series of {len(metrics)} metrics; {samples:.0f} samples of each; "
-        f"last values {last}; fell: {fell}",
+        f"last values {last}; fell: {fell}"
+        + (f"; ended otherwise: {otherwise}, saying {sidecar.log[-500:]!r}" if otherwise else ""),
     )
 
 
