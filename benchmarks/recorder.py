@@ -25,8 +25,8 @@ from inferometer.fleet.thresholds import Objective, Sli, Thresholds
 from inferometer_exporters import sidecar  # noqa: F401 - all that a sidecar imports is resident, too
 from inferometer_exporters.columns.segments import DURATION_SHIFT, MERGED_SHIFT, STAGE_SHIFT
 from inferometer_exporters.ledger.account import State
-from inferometer_exporters.recorder.schema import DIMENSIONS, STAGE_COLUMNS
 from inferometer_exporters.recorder.insertion import SEGMENTS
+from inferometer_exporters.recorder.schema import DIMENSIONS, STAGE_COLUMNS
 from inferometer_exporters.recorder.store import Bounds, Recorder
 
 SECOND = 10**9

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 from inferometer_exporters.recorder.insertion import SEGMENTS
+from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 from inferometer_exporters.recorder.store import Bounds, Recorder
 
 SECOND = 10**9
