@@ -21,7 +21,7 @@ _HEAD: Final = struct.Struct("<8sQI")
 _MAGIC: Final = b"IFMSTAT1"
 _DIGEST: Final = 16
 _ROOM: Final = 1 << 18
-"""Bytes that a file has beyond twice its state, for states grow while a disk is full; one with four times gives back."""
+"""Bytes that a file has beyond twice its state, for states grow while a disk is full; one of four times gives back."""
 
 Step = Callable[[str], None]
 """Called after each step of a pass, with its name; tests end the process there."""
