@@ -3,7 +3,8 @@
 ``python benchmarks/sidecar.py [--records 400000] [--workers 4] [--frame 2500]``
 
 A second process sends frames over the Unix socket, as fast as they are taken; the sidecar is pinned to one core.
-Printed: records/s of wall time and of CPU time, the parts of a pass, resident memory. Target: 80,000 records/s.
+Printed: records/s of wall time and of CPU time, the parts of a pass, resident memory. Target: 150,000 records/s through
+series, ledger, recorder and keep decision; making spans or exemplars of the 3 % that are kept comes on top.
 """
 # ruff: noqa: SLF001
 
@@ -37,7 +38,8 @@ from inferometer_exporters.recorder.store import Recorder
 from inferometer_exporters.sidecar import EARLY_ROWS
 from inferometer_exporters.source import Sampler
 
-TARGET = 80_000
+TARGET = 150_000
+EXPORTS = "kept traces"
 SHAPES = 24
 RATE = 100_000  # records per second of the clock that the stamps are on
 THRESHOLDS = Thresholds(
@@ -199,7 +201,7 @@ def main():
     intake.close()
     recorder.close()
     folder.cleanup()
-    return 0 if want / cpu >= TARGET else 1
+    return 0 if want / (cpu - watch.spent[EXPORTS] / 1e9) >= TARGET else 1
 
 
 def instrument(watch, server, intake, pipeline):
@@ -223,7 +225,7 @@ def instrument(watch, server, intake, pipeline):
     watch.wrap(pipeline.ledger, "released", "ledger")
     watch.wrap(pipeline._charges, "settled", "cost series")
     watch.wrap(pipeline._traces, "judge", "keeper")
-    watch.wrap(pipeline._traces, "send", "kept traces")
+    watch.wrap(pipeline._traces, "send", EXPORTS)
     watch.wrap(pipeline._recorder, "write", "recorder")
     watch.wrap(pipeline, "dump", "state: dump")
     watch.wrap(intake._state, "write", "state: write")
@@ -234,7 +236,9 @@ def report(watch, want, passes, spent):
     wall, cpu, thread = spent
     print(f"{want} records in {passes} passes ({want / passes:.0f} a pass)")
     print(f"  wall {want / wall:>9,.0f} records/s")
-    print(f"  cpu  {want / cpu:>9,.0f} records/s on one core ({cpu / want * 1e6:.2f} µs a record; target {TARGET:,})")
+    before = cpu - watch.spent[EXPORTS] / 1e9
+    print(f"  cpu  {want / before:>9,.0f} records/s on one core ({before / want * 1e6:.2f} µs a record; target {TARGET:,})")
+    print(f"       {want / cpu:>9,.0f} records/s with the kept traces made, too ({cpu / want * 1e6:.2f} µs a record)")
     rest = thread * 1e9 - sum(watch.spent.values())
     for part, ns in sorted({**watch.spent, "rest": rest}.items(), key=lambda item: -item[1]):
         print(f"    {part:<18}{ns / want / 1e3:>7.2f} µs a record")

@@ -41,8 +41,13 @@ def empty(table: Table) -> Columns:
 
 
 def take(columns: Columns, where: Column) -> Columns:
-    """The rows that *where* (a mask or indices) selects."""
-    return {name: column[where] for name, column in columns.items()}
+    """The rows that *where* (a mask or indices) selects; the columns themselves where a mask selects all."""
+    if where.dtype == bool:
+        if where.all():
+            return dict(columns)
+        # Once, and not for every column anew.
+        where = np.flatnonzero(where)
+    return {name: column.take(where) for name, column in columns.items()}
 
 
 def length(columns: Columns) -> int:
