@@ -237,9 +237,7 @@ def report(watch, want, passes, spent):
     print(f"{want} records in {passes} passes ({want / passes:.0f} a pass)")
     print(f"  wall {want / wall:>9,.0f} records/s")
     before = cpu - watch.spent[EXPORTS] / 1e9
-    print(
-        f"  cpu  {want / before:>9,.0f} records/s on one core ({before / want * 1e6:.2f} µs a record; target {TARGET:,})"
-    )
+    print(f"  cpu  {want / before:>9,.0f} records/s on one core ({before / want * 1e6:.2f} µs each; target {TARGET:,})")
     print(f"       {want / cpu:>9,.0f} records/s with the kept traces made, too ({cpu / want * 1e6:.2f} µs a record)")
     rest = thread * 1e9 - sum(watch.spent.values())
     for part, ns in sorted({**watch.spent, "rest": rest}.items(), key=lambda item: -item[1]):
