@@ -108,7 +108,7 @@ _MARKS: Final = f"""
     select distinct pass from ledger where state = '{State.ATTRIBUTED}' and pass > $after and pass <= $last order by 1
 """  # noqa: S608 - constants
 Piece = dict[str, int]
-"""Parameters: requests between the passes ``after`` and ``last``; ``mark`` is the ledger's first entry that has them all.
+"""Parameters: requests between the passes ``after`` and ``last``; ``mark`` is the ledger's first entry of all of them.
 What belongs to their traces may lie in the neighbours, which reach from ``since`` to ``until``."""
 _ENTERED: Final = "select count(*) from hops where entry and not warm"
 _BY_DEVICE: Final = "join used using (span_id, pass) left join names on names.id = used.device"

@@ -22,29 +22,36 @@ _ENDS: Final = """
     from ledger
 """
 _BEGIN: Final = "select max(pass), arg_max(wall_ns, pass) from ledger where wall_ns <= $begin"
-_ENTRIES: Final = f"""
-    with stamped as (
-        select device, pass, wall_ns, wall_ns // {HOUR_NS} as hour,
-               wall_ns - lag(wall_ns) over account > {_GAP_NS} as late,
-               lead(wall_ns) over account - wall_ns > {_GAP_NS} as last,
-               coalesce(span_ns < lag(span_ns) over account, false) as fell
-        from ledger where state = '{State.ATTRIBUTED}' and pass between $begin and $end
-        window account as (partition by device order by pass)
+# The last entry of each hour; both ends of a gap; the first entry of an account that began anew, and the one before.
+_CHOSEN: Final = f"""
+    with accounts as (
+        select device, pass, wall_ns, span_ns from ledger
+        where state = '{State.ATTRIBUTED}' and pass between $begin and $end
     ),
-    lives as (
-        select *, sum(fell::integer) over (partition by device order by pass) as life from stamped
+    compared as (
+        select device, pass, lag(pass) over account as before, wall_ns - lag(wall_ns) over account > {_GAP_NS} as late,
+               span_ns < lag(span_ns) over account as fell
+        from accounts window account as (partition by device order by pass)
     ),
+    breaks as (select * from compared where late or fell),
     chosen as (
-        select * from lives
-        qualify pass = $begin or late or last
-            or row_number() over (partition by device, life, hour order by pass desc) = 1
+        select device, pass, bool_or(late) as late, bool_or(fell) as fell from (
+            select device, pass, late, fell from breaks
+            union all select device, before, false, false from breaks
+            union all select device, max(pass), false, false from accounts group by device, wall_ns // {HOUR_NS}
+            union all select device, pass, false, false from accounts where pass = $begin
+        ) group by all
     )
-    select names.name, chosen.pass, chosen.life, chosen.late, chosen.wall_ns, any_value(span_ns), any_value(bill),
+    select device, pass, fell, late from chosen
+"""  # noqa: S608 - constants
+# By pass alone: the table is stored by it, so that a few hundred entries are found without reading millions.
+_TOTALS: Final = """
+    select names.name, ledger.pass, device, any_value(wall_ns), any_value(span_ns), any_value(bill),
            any_value(idle_cost), any_value(picodollars_per_hour), any_value(price_kind), any_value(price_source),
            any_value(price_as_of), map_from_entries(list((state, ns)))
-    from chosen join ledger using (device, pass) join names on names.id = device
-    group by all order by names.name, chosen.pass
-"""  # noqa: S608 - constants
+    from ledger join names on names.id = device where ledger.pass in ({passes})
+    group by all order by names.name, ledger.pass
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,8 @@ class DeviceHour:
 class _Entry:
     """An account's totals at an entry."""
 
-    life: int
+    anew: bool
+    """The account began anew since the entry before."""
     late: bool
     """Nobody watched between the entry before and this one."""
     wall_ns: int
@@ -135,10 +143,17 @@ def _whole(asked_ns: int | None, found_ns: int) -> bool:
 
 def hours(cursor: Cursor, window: Window) -> list[DeviceHour]:
     """What every device did, by device and hour; an account that began anew begins at 0."""
-    found = rows(cursor, _ENTRIES, begin=window.after, end=window.last)
+    chosen = {
+        (device, number): (bool(fell), bool(late))
+        for device, number, fell, late in rows(cursor, _CHOSEN, begin=window.after, end=window.last)
+    }
+    passes = sorted({int(number) for _, number in chosen})
+    if not passes:
+        return []
     by_device: dict[str, list[tuple[int, _Entry]]] = {}
-    for device, number, *values in found:
-        by_device.setdefault(device, []).append((number, _entry(values)))
+    for name, number, device, *values in rows(cursor, _TOTALS.format(passes=", ".join(map(str, passes)))):
+        if (how := chosen.get((device, number))) is not None:
+            by_device.setdefault(name, []).append((number, _entry(how, values)))
     return [
         hour
         for device, entries in by_device.items()
@@ -146,23 +161,23 @@ def hours(cursor: Cursor, window: Window) -> list[DeviceHour]:
     ]
 
 
-def _entry(values: Sequence[Any]) -> _Entry:
-    life, late, wall_ns, span, bill, idle, per_hour, kind, source, as_of, states = values
+def _entry(how: tuple[bool, bool], values: Sequence[Any]) -> _Entry:
+    wall_ns, span, bill, idle, per_hour, kind, source, as_of, states = values
     price = None
     if per_hour is not None:
         price = Priced(picodollars_per_hour=per_hour, kind=kind, source=source, as_of=as_of)
     totals = {state: int(ns) for state, ns in states.items()}
-    return _Entry(life, bool(late), wall_ns, int(span), int(bill), int(idle), totals, price)
+    return _Entry(*how, wall_ns, int(span), int(bill), int(idle), totals, price)
 
 
-_NOTHING: Final = _Entry(-1, False, 0, 0, 0, 0, {}, None)  # noqa: FBT003 - a record by position
+_NOTHING: Final = _Entry(False, False, 0, 0, 0, 0, {}, None)  # noqa: FBT003 - a record by position
 
 
 def _steps(entries: Sequence[_Entry], *, known: bool) -> Iterator[tuple[_Entry, _Entry]]:
     """Each entry with the one that it is compared with; of the first, *known* says whether it is that one itself."""
     before = entries[0] if known else _NOTHING
     for entry in entries[1:] if known else entries:
-        yield (before if entry.life == before.life else _NOTHING), entry
+        yield (_NOTHING if entry.anew else before), entry
         before = entry
 
 
