@@ -87,6 +87,8 @@ def _saving(stop: ScaleToZero, device: DeviceIdle) -> Text:
     cold = stop["cold_start_seconds"]
     if cold is None or stop["saved_seconds"] is None:
         return Text("  stopping it meanwhile: say how long a cold start takes, with --cold-start 60s", "dim")
+    if not device["longest"]:
+        return Text("  stopping it meanwhile: there is no gap to stop it in", "dim")
     source = "as said" if stop["cold_start_source"] == "said" else stop["cold_start_source"]
     if not stop["gaps"]:
         return Text(f"  stopping it meanwhile: no gap is longer than a cold start of {cold:.3g} s ({source})")
