@@ -11,6 +11,7 @@ from inferometer.catalog import requests as request_series
 from inferometer_alerts import recorded
 from inferometer_exporters.recorder import queries
 from inferometer_exporters.recorder.loaded import loaded_factor
+from inferometer_exporters.recorder.schema import HISTORY, OF_REQUESTS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "cost.md"
 PICODOLLARS = 10**12
@@ -108,7 +109,7 @@ def test_what_tenants_owe_in_the_document_is_what_the_recorder_has(hour, make):
 
 def test_the_document_names_series_and_attributes_that_exist(hour):
     text = DOCUMENT.read_text(encoding="utf-8")
-    named = re.findall(r"`((?:inference|device)_\w+)`", text)
+    named = set(re.findall(r"`((?:inference|device)_\w+)`", text)) - (OF_REQUESTS | HISTORY).keys()
     attributes = {attribute.name for attribute in spans.ATTRIBUTES}
 
     assert {request_series.COST, request_series.REQUEST_COST, devices.UNPRICED} == {series(name) for name in named}
