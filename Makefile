@@ -11,7 +11,7 @@ WITH_FRAMEWORKS = environment=$$($(BIN)/python tools/environments.py frameworks)
 	  PYTHONPATH=$(subst $() ,:,$(PACKAGES:%=$(CURDIR)/%)) $$environment/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-frameworks test-servers faults check format generate tools bench bench-gpu lock clean
+.PHONY: help setup demo test test-fast coverage test-frameworks test-servers faults check format generate tools bench bench-gpu lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -22,9 +22,12 @@ demo: $(VENV)/.demo ## Real requests through real models; ends with where their 
 	@$(BIN)/inferometer demo --for 60s --fault errors
 
 test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Prometheus, Alertmanager and Jaeger
+	$(BIN)/python -m pytest -n 2 -m "not slow and not peers"
+	$(BIN)/python -m pytest -m "slow or peers"
+
+coverage: $(VENV)/.dev ## Which lines the fast tests run
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -m "not slow and not peers"
-	$(BIN)/coverage run -m pytest -m "slow or peers"
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
