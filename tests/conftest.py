@@ -15,10 +15,16 @@ settings.load_profile("inferometer")
 
 _HERE: Final = Path(__file__).parent
 _OF_PROCESSES: Final = (
+    "compose/bill",
     "compose/test_cli.py",
+    "compose/test_compare_command.py",
+    "compose/test_cost_command.py",
     "compose/test_load.py",
     "compose/test_trace_command.py",
     "doctor",
+    "exporters/gpus",
+    "exporters/receivers",
+    "exporters/test_sidecar.py",
     "host/test_idle_child.py",
     "host/test_pickled_app.py",
     "hooks/test_examples_wsgi.py",
