@@ -170,9 +170,9 @@ def single_calls(handle: Handle) -> Iterator[tuple[Call[object], tuple[object, .
         library.UTILIZATION, library.MEMORY, library.POWER, library.TEMPERATURE, library.SM_CLOCK, library.REASONS,
         library.POWER_LIMIT, library.PROCESSES, library.MPS_CLIENTS, library.MIG_MODE,
     ):  # fmt: skip
-        yield call, (handle,)  # type: ignore[misc]
-    yield library.ECC_ERRORS, (handle, library.ECC_UNCORRECTED)  # type: ignore[misc]
-    yield library.PROCESS_SHARES, (handle, 0)  # type: ignore[misc]
+        yield call, (handle,)
+    yield library.ECC_ERRORS, (handle, library.ECC_UNCORRECTED)
+    yield library.PROCESS_SHARES, (handle, 0)
     for name in ("POWER_NOW", "ENERGY", "POWER_CAP_NS", "PCIE_TX", "NVLINK_TX"):
         field = getattr(library, name)
         yield Call(f"nvmlDeviceGetFieldValues({name})", library.FIELDS.run), (handle, [field])
@@ -184,7 +184,7 @@ def single_calls(handle: Handle) -> Iterator[tuple[Call[object], tuple[object, .
     except library.NvmlError:
         return
     yield library.GPM_SAMPLE, (handle, library.GPM_ALLOC.run())
-    yield library.GPM_METRICS, (*samples, tuple(METRICS))  # type: ignore[misc]
+    yield library.GPM_METRICS, (*samples, tuple(METRICS))
 
 
 def energy_period(handle: Handle, seconds: float = 2.0) -> Row:
@@ -339,7 +339,7 @@ def ledger_row(charged: float, known: float) -> Row:
 
 def gpus_of(readings: Sequence[Reading]) -> list[tuple[str, str, str]]:
     """UUID, name and driver of each GPU."""
-    return [(*reading.labels[:3],) for reading in readings if reading.entry is devices.GPU_INFO]  # type: ignore[misc]
+    return [(*reading.labels[:3],) for reading in readings if reading.entry is devices.GPU_INFO]
 
 
 def main() -> int:

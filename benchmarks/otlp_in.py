@@ -83,7 +83,7 @@ def recorded(recorder):
         },
     )
     cursor.execute(
-        f"insert into requests (pass, trace_hi, trace_lo, span_id, wall_ns, start_ns, "  # noqa: S608
+        f"insert into requests (pass, trace_hi, trace_lo, span_id, wall_ns, start_ns, "  # noqa: S608 - numbers
         f"duration_ns, labels, device, device_ns, method) "
         f"select 1, hi, lo, span, {wall}, {time.monotonic_ns()}, 1000000, 0, 0, 500000, 0 from made"
     ).fetchall()

@@ -72,7 +72,7 @@ def read(new_bench, told, make):
 
 
 def test_a_request_is_stored_with_the_state_of_the_device_of_its_longest_run(read, make):
-    found = {span: state for span, *state in read.rows(f"select span_id, {STATE} from requests")}  # noqa: S608
+    found = {span: state for span, *state in read.rows(f"select span_id, {STATE} from requests")}  # noqa: S608 - a constant
 
     assert found[5] == [0.5, 1_980_000_000, 1, make.SECOND, 63]
     assert found[6] == [0.75, None, None, 100 * make.MS, None]

@@ -1,6 +1,6 @@
 """An application with the one line, under the load of a trial."""
 
-import inferometer.auto  # isort: skip  # noqa: F401
+import inferometer.auto  # isort: skip  # noqa: F401 - the one line
 from fastapi import FastAPI
 
 app = FastAPI()

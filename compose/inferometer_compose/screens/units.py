@@ -21,7 +21,7 @@ def duration(seconds: float | None) -> str:
     if seconds < 1e-3:  # noqa: PLR2004  # a millisecond
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 1:
-        return f"{seconds * 1e3:.0f} ms" if seconds >= 9.95e-3 else f"{seconds * 1e3:.1f} ms"  # noqa: PLR2004
+        return f"{seconds * 1e3:.0f} ms" if seconds >= 9.95e-3 else f"{seconds * 1e3:.1f} ms"  # noqa: PLR2004 - as above
     return f"{seconds:.2f} s"
 
 

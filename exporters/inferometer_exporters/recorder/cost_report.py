@@ -178,7 +178,7 @@ def _group(keys: dict[str, str], used: _Sum, count: Count | None, billed: int, *
     }
 
 
-def _tokens(used: _Sum, count: Count | None, known: bool) -> TokenCost:  # noqa: FBT001
+def _tokens(used: _Sum, count: Count | None, known: bool) -> TokenCost:  # noqa: FBT001 - private
     read, written = (0, 0) if count is None else (count.tokens_in, count.tokens_out)
     known = known and not used.unpriced_ns
     phases = used.prefill + used.decode
@@ -244,9 +244,9 @@ def device_cost(one: DeviceBill) -> DeviceCost:
     }
 
 
-def _usd(picodollars: int, known: bool) -> float | None:  # noqa: FBT001
+def _usd(picodollars: int, known: bool) -> float | None:  # noqa: FBT001 - private
     return picodollars / PICODOLLARS if known else None
 
 
-def _per(many: int, picodollars: int, count: int, known: bool) -> float | None:  # noqa: FBT001
+def _per(many: int, picodollars: int, count: int, known: bool) -> float | None:  # noqa: FBT001 - private
     return many * picodollars / PICODOLLARS / count if known and count else None

@@ -46,7 +46,7 @@ def test_each_providers_export_is_read_to_the_last_decimal(name, effective, bill
 def as_parquet(path, columns="*"):
     with duckdb.connect() as connection:
         connection.execute(
-            f"copy (select {columns} from read_csv('{DATA / 'google-1.0.csv'}', all_varchar=true)) "  # noqa: S608
+            f"copy (select {columns} from read_csv('{DATA / 'google-1.0.csv'}', all_varchar=true)) "  # noqa: S608 - ours
             f"to '{path}' (format parquet)"
         )
     return path

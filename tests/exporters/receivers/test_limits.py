@@ -34,9 +34,11 @@ def talk(port, *parts, pause=0.0):
     """Send *parts* over a connection of its own, and whatever comes back within two seconds."""
     with socket.create_connection(("127.0.0.1", port), 5) as sock, contextlib.suppress(OSError):
         sock.settimeout(2)
-        for part in parts:
-            sock.sendall(part)
-            time.sleep(pause)
+        # Who was refused while it sent still reads why.
+        with contextlib.suppress(OSError):
+            for part in parts:
+                sock.sendall(part)
+                time.sleep(pause)
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_WR)
         return sock.recv(65_536)
