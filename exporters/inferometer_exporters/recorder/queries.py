@@ -7,9 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from inferometer.catalog.stages import ANSWERED, FAILED
 from inferometer.errors import StateError
-from inferometer.fleet.thresholds import PICODOLLARS, Objective, Sli, Thresholds
+from inferometer.fleet.thresholds import PICODOLLARS, Thresholds
 from inferometer.record.model import Flag
 from inferometer_exporters.recorder.answers import CostAnswer, ObjectiveAnswer, SummaryAnswer
 from inferometer_exporters.recorder.ledger_query import devices
@@ -17,6 +16,7 @@ from inferometer_exporters.recorder.model_query import models
 from inferometer_exporters.recorder.reading import NAMED, SECOND, Cursor, rows
 from inferometer_exporters.recorder.request_query import slowest
 from inferometer_exporters.recorder.schema import VERSION
+from inferometer_exporters.recorder.verdicts import verdicts
 
 __all__ = [
     "NAMED",
@@ -69,12 +69,11 @@ def objectives(cursor: Cursor, thresholds: Thresholds, *, since_ns: int = 0) -> 
     """Good and bad events of every objective of fleet.yaml, judged as `Objective.judge` does."""
     answers: list[ObjectiveAnswer] = []
     for objective in thresholds.objectives:
-        good, bad = _verdicts(objective)
+        asked = verdicts(objective)
         sql = f"""
-            select count(*) filter ({good}), count(*) filter ({bad}) from ({NAMED})
-            where service = $service and model = $model
+            select count(*) filter ({asked.good}), count(*) filter ({asked.bad}) from ({NAMED}) where {asked.about}
         """  # noqa: S608 - made of numbers
-        found = rows(cursor, sql, since=since_ns, service=objective.service, model=objective.model)[0]
+        found = rows(cursor, sql, since=since_ns, **asked.values)[0]
         threshold = objective.threshold_ns
         answers.append(
             {
@@ -90,14 +89,6 @@ def objectives(cursor: Cursor, thresholds: Thresholds, *, since_ns: int = 0) -> 
             }
         )
     return answers
-
-
-def _verdicts(objective: Objective) -> tuple[str, str]:
-    answered = f"outcome in ({', '.join(str(int(outcome)) for outcome in sorted(ANSWERED))})"
-    if objective.threshold_ns is None:
-        return answered, f"outcome in ({', '.join(str(int(outcome)) for outcome in sorted(FAILED))})"
-    value = "coalesce(first_chunk_ns, duration_ns)" if objective.sli is Sli.TIME_TO_FIRST_CHUNK else "duration_ns"
-    return f"{answered} and {value} <= {objective.threshold_ns}", f"{value} > {objective.threshold_ns}"
 
 
 def costs(cursor: Cursor, *, since_ns: int = 0) -> list[CostAnswer]:
