@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from inferometer.catalog import devices, requests, spans, telemetry
+from inferometer.catalog import devices, engines, requests, spans, telemetry
 from inferometer.catalog.model import Series
 from inferometer.catalog.phases import PHASES
 from inferometer.catalog.stages import STAGES
@@ -37,7 +37,7 @@ def _stage_table() -> str:
 def _label_table() -> str:
     labels = {
         (label.name, label.help): label
-        for module in (requests, devices, telemetry)
+        for module in (requests, engines, devices, telemetry)
         for entry in vars(module).values()
         if isinstance(entry, Series)
         for label in entry.labels
@@ -66,6 +66,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "phases": _phase_table,
     "labels": _label_table,
     "request-series": lambda: _series_table(requests),
+    "engine-series": lambda: _series_table(engines),
     "device-series": lambda: _series_table(devices),
     "own-series": lambda: _series_table(telemetry),
     "attributes": _attribute_table,

@@ -99,3 +99,24 @@ CONTAINER: Final = Label(
 POD_UID: Final = Label(name="pod_uid", help="UID of a Kubernetes pod; empty outside of one.", max_values=1000)
 NODE: Final = Label(name="node", help="Name of a Kubernetes node.", max_values=1000)
 WORKER: Final = Label(name="pid", help="Process id of a worker.", max_values=200)
+REPLICA: Final = Label(
+    name="replica",
+    help="Address of an engine's page; behind a slash which of the engines, where one page has several.",
+    max_values=2_000,
+)
+ENGINE: Final = Label(name="engine", help="Model server, as fleet.yaml names it.", max_values=40)
+ENGINE_VERSION: Final = Label(
+    name="engine_version",
+    help="Version of the model server, or the range that the names on its page allow.",
+    max_values=200,
+)
+VERSION_FROM: Final = Label(
+    name="version_from", help="Who says the version.", values=("page", "fleet", "names", "unknown")
+)
+LOOKUP: Final = Label(name="result", help="Whether the cache had it.", values=("hit", "miss"))
+LOAD_PHASE: Final = Label(name="phase", help="Part of a model's load; empty: all of it.", max_values=20)
+SCRAPE_FAILURE: Final = Label(
+    name="reason",
+    help="Why an engine's page could not be read.",
+    values=("unreachable", "timeout", "too_large", "unreadable", "other_engine"),
+)

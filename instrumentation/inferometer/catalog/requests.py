@@ -95,7 +95,7 @@ IN_FLIGHT: Final = Gauge(
 QUEUE_DEPTH: Final = Gauge(
     name="inference_queue_depth",
     unit=Unit.COUNT,
-    help="Requests that wait in a batch queue now.",
+    help="Requests that wait in a queue now: a batch queue, or the engine's.",
     labels=(SERVICE, MODEL, REGION),
 )
 BATCH_SIZE: Final = Histogram(
