@@ -67,6 +67,15 @@ def wrong(value: Value, message: str, hint: str = "") -> FleetError:
     return FleetError(message, value.place, hint=hint, width=value.width)
 
 
+def at(root: Value, *path: str) -> Value:
+    """The value at a path of keys; where a key is missing, the last one that is there."""
+    value = root
+    for name in path:
+        found = value.get(name) if isinstance(value, Mapping) else None
+        value = value if found is None else found
+    return value
+
+
 def read(path: Path) -> Mapping:
     """The mapping that a YAML file holds.
 

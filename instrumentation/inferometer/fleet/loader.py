@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-from inferometer.errors import FleetError
-from inferometer.fleet import device_prices, document, durations
+from inferometer.fleet import budgets, device_prices, document, durations, maintenance, routing
 from inferometer.fleet.document import Mapping, Scalar, Sequence, Value, wrong
-from inferometer.fleet.model import Fleet, Receiver, Service
+from inferometer.fleet.model import Fleet, Service
 from inferometer.fleet.reader import read_object
 from inferometer.fleet.scalars import nearest
 from inferometer.fleet.slos import slo_name
@@ -44,7 +43,9 @@ def check(root: Mapping) -> Fleet:
     _check_objectives(fleet, root)
     _check_services(fleet, root)
     device_prices.check(fleet, root)
-    _check_routes(fleet, root)
+    routing.check(fleet, root)
+    maintenance.check(fleet, root)
+    budgets.check(fleet, root)
     return fleet
 
 
@@ -114,16 +115,3 @@ def _check_reach(fleet: Fleet, service: Service, objective: str, place: Value) -
             f"{durations.render(service.timeout_ns)}",
             "lower the threshold or raise the service's timeout",
         )
-
-
-def _check_routes(fleet: Fleet, root: Mapping) -> None:
-    receivers: dict[str, Receiver] = {receiver.name: receiver for receiver in fleet.receivers}
-    routes = {"page": fleet.routes.page, "ticket": fleet.routes.ticket, "heartbeat": fleet.routes.heartbeat}
-    for severity, name in routes.items():
-        if name is not None and name not in receivers:
-            raise FleetError(
-                f"there is no receiver {name!r}",
-                _at(root, "routes", severity).place,
-                hint=nearest(name, tuple(receivers)),
-                width=len(name),
-            )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar
 
 from inferometer.fleet import scalars
 from inferometer.fleet.schema import Key, Listing, Nested, Table
@@ -35,7 +35,16 @@ class PriceKind(StrEnum):
     OWNED = "owned"
 
 
-DEFAULT_RUNBOOKS: Final = "https://github.com/inferometer/inferometer/blob/main/alerts/runbooks"
+class Weekday(StrEnum):
+    """Days of the week, as Alertmanager names them."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +71,7 @@ class Service:
             name="timeout",
         ),
     ] = DEFAULT_TIMEOUT_NS
+    team: Annotated[str | None, Key(scalars.SLUG, "Who is told of its alerts; the fleet's team unless said.")] = None
     models: Annotated[tuple[Model, ...], Key(Table(Model, scalars.TEXT), "Models by name.")]
 
 
@@ -228,6 +238,15 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRoute:
+    """Receivers of one team or tenant; what is not said goes where everything goes."""
+
+    name: str
+    page: Annotated[str | None, Key(scalars.SLUG, "Receiver of what cannot wait.")] = None
+    ticket: Annotated[str | None, Key(scalars.SLUG, "Receiver of what can wait until tomorrow.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
     """Who is told of what."""
 
@@ -236,6 +255,46 @@ class Routes:
     heartbeat: Annotated[
         str | None, Key(scalars.SLUG, "Receiver that is told every minute that alerting works; silence is its alarm.")
     ] = None
+    teams: Annotated[
+        tuple[OwnRoute, ...], Key(Table(OwnRoute, scalars.SLUG), "Teams that are told instead, by their name.")
+    ] = ()
+    tenants: Annotated[
+        tuple[OwnRoute, ...],
+        Key(Table(OwnRoute, scalars.TEXT), "Who is told besides, where an alert is about one tenant."),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance:
+    """A time in which nobody is told; what still fires when it ends is told then."""
+
+    name: str
+    weekdays: Annotated[
+        tuple[Weekday, ...],
+        Key(Listing(scalars.choice(Weekday, "day of the week"), unique=True), "Days on which it begins; else each."),
+    ] = ()
+    dates: Annotated[
+        tuple[date, ...], Key(Listing(scalars.DATE, unique=True), "Dates on which it begins, instead of weekdays.")
+    ] = ()
+    start: Annotated[int, Key(scalars.TIME, "When it begins: 22:00.", name="from")]
+    end: Annotated[int, Key(scalars.TIME, "When it ends: 02:00 is the next day, where it began at 22:00.", name="to")]
+    timezone: Annotated[str, Key(scalars.TIMEZONE, "Zone of these times; UTC unless said otherwise.")] = "UTC"
+    services: Annotated[
+        tuple[str, ...], Key(Listing(scalars.TEXT, unique=True), "Services that are worked on; all unless said.")
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostBudget:
+    """What may be spent: by the whole fleet, or by one service, team or tenant with its share of the bill."""
+
+    EXACTLY_ONE: ClassVar = ("usd_per_day", "usd_per_month")
+    name: str
+    usd_per_day: Annotated[Decimal | None, Key(scalars.BUDGET_USD, "US dollars in 24 hours.")] = None
+    usd_per_month: Annotated[Decimal | None, Key(scalars.BUDGET_USD, "US dollars in 730 hours.")] = None
+    service: Annotated[str | None, Key(scalars.TEXT, "A service of this file.")] = None
+    team: Annotated[str | None, Key(scalars.SLUG, "A team of this file: all of its services.")] = None
+    tenant: Annotated[str | None, Key(scalars.TEXT, "A known tenant.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +303,15 @@ class Links:
 
     grafana: Annotated[str, Key(scalars.URL, "Grafana.")] = "http://127.0.0.1:3000"
     jaeger: Annotated[str, Key(scalars.URL, "Jaeger's UI.")] = "http://127.0.0.1:16686"
-    runbooks: Annotated[str, Key(scalars.URL, "Folder of the runbooks.")] = DEFAULT_RUNBOOKS
+    live: Annotated[str, Key(scalars.URL, "The sidecar's own pages.")] = "http://127.0.0.1:9465"
+    runbooks: Annotated[
+        str | None, Key(scalars.URL, "Folder of the runbooks, NAME.md each; those that the sidecar shows unless said.")
+    ] = None
+
+    @property
+    def runbook_folder(self) -> str:
+        """Where runbooks are read."""
+        return f"{self.live}/runbooks" if self.runbooks is None else self.runbooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,10 +320,15 @@ class Fleet:
 
     version: Annotated[int, Key(scalars.VERSION, "Version of this file's format.")]
     name: Annotated[str, Key(scalars.SLUG, "Name of the fleet.", name="fleet")]
+    team: Annotated[str | None, Key(scalars.SLUG, "Who is told of everything that no service's team owns.")] = None
     services: Annotated[tuple[Service, ...], Key(Table(Service, scalars.TEXT), "Services by OTEL_SERVICE_NAME.")]
     objectives: Annotated[tuple[ObjectiveSpec, ...], Key(Table(ObjectiveSpec, scalars.SLUG), "Objectives by name.")]
     tenants: Annotated[Tenants | None, Key(Nested(Tenants), "Tenants.")] = None
     devices: Annotated[tuple[Device, ...], Key(Listing(Nested(Device)), "Prices of devices.")] = ()
     receivers: Annotated[tuple[Receiver, ...], Key(Table(Receiver, scalars.SLUG), "Receivers of alerts by name.")]
     routes: Annotated[Routes, Key(Nested(Routes), "Routes from severities to receivers.")]
+    maintenance: Annotated[
+        tuple[Maintenance, ...], Key(Table(Maintenance, scalars.SLUG), "Times in which nobody is told, by name.")
+    ] = ()
+    budgets: Annotated[tuple[CostBudget, ...], Key(Table(CostBudget, scalars.SLUG), "What may be spent, by name.")] = ()
     links: Annotated[Links, Key(Nested(Links), "Addresses for people.")] = Links()

@@ -8,6 +8,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
+from zoneinfo import available_timezones
 
 from inferometer.fleet import durations
 
@@ -133,6 +134,22 @@ USD: Final = Kind(
 )
 
 
+def _budget_usd(text: str) -> Decimal:
+    amount = _usd(text)
+    if not amount:
+        raise WrongValueError("a budget of nothing is always spent", "write US dollars as a plain number: 250")
+    return amount
+
+
+BUDGET_USD: Final = Kind(
+    name="amount of US dollars",
+    written_as=("number", "text"),
+    read=_budget_usd,
+    json={"type": "number", "exclusiveMinimum": 0, "maximum": MOST_USD},
+    example="250",
+)
+
+
 def between(low: str, high: str, *, name: str, example: str) -> Kind[Decimal]:
     """A plain number from *low* to *high*, both included."""
     lowest, highest = Decimal(low), Decimal(high)
@@ -183,6 +200,50 @@ DATE: Final = Kind(
     read=_date,
     json={"type": "string", "format": "date"},
     example="2026-10-01",
+)
+
+_TIME = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])", re.ASCII)
+_MINUTES_PER_HOUR = 60
+MINUTES_PER_DAY: Final = 24 * _MINUTES_PER_HOUR
+
+
+def _time(text: str) -> int:
+    found = _TIME.fullmatch(text)
+    minutes = int(found[1]) * _MINUTES_PER_HOUR + int(found[2]) if found else MINUTES_PER_DAY + 1
+    if minutes > MINUTES_PER_DAY:
+        raise WrongValueError(f"{text!r} is no time of day", "write hours and minutes, 00:00 to 24:00: 22:30")
+    return minutes
+
+
+TIME: Final = Kind(
+    name="time of day",
+    # Minutes since midnight. YAML readers of another version take 22:30 for a number: quoted it is text for all.
+    written_as=("text", "number"),
+    read=_time,
+    json={"type": "string", "pattern": f"^{_TIME.pattern}$"},
+    example='"22:30"',
+)
+
+
+def _timezone(text: str) -> str:
+    known = available_timezones()
+    # Without a data base of zones on this host, Alertmanager's own has the last word.
+    if (known and text not in known) or not re.fullmatch(r"[A-Za-z0-9_+/-]+", text):
+        raise WrongValueError(f"{text!r} is no time zone", _nearest_zone(text, tuple(sorted(known))))
+    return text
+
+
+def _nearest_zone(text: str, known: tuple[str, ...]) -> str:
+    close = get_close_matches(text, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else "write a name of the IANA data base: Europe/Berlin"
+
+
+TIMEZONE: Final = Kind(
+    name="time zone",
+    written_as=("text",),
+    read=_timezone,
+    json={"type": "string", "pattern": "^[A-Za-z0-9_+/-]+$"},
+    example="Europe/Berlin",
 )
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
