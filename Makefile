@@ -32,7 +32,7 @@ coverage: $(VENV)/.dev ## Which lines the fast tests run
 	$(BIN)/coverage report
 
 test-fast: $(VENV)/.dev ## The inner loop: under a minute, no peers, no processes
-	$(BIN)/python -m pytest -q -n 4 -m "not slow and not peers and not processes"
+	$(BIN)/python -m pytest -q -n 2 --hypothesis-profile=inner -m "not slow and not peers and not processes"
 
 test-frameworks: $(VENV)/.dev ## Hooks of the heavy frameworks, for real, in a cached environment of their own
 	$(WITH_FRAMEWORKS) -m pytest tests/frameworks
@@ -60,8 +60,9 @@ generate: $(VENV)/.dev ## Write every generated file; changes nothing on a clean
 	$(BIN)/python -m inferometer.fleet.price_table docs/prices.md
 	$(BIN)/python -m inferometer.catalog README.md docs/series.md
 
-tools: ## Build the real peers into .tools/bin, those that are missing
+tools: $(VENV)/.dev ## Build the real peers into .tools/bin, those that are missing
 	@tools/build.sh --missing
+	@$(BIN)/python tools/schemas.py
 
 faults: $(VENV)/.dev tools ## Every trial of reliability, and the table of what held
 	$(BIN)/python tests/faults/table.py

@@ -3,7 +3,7 @@
 #
 #   tools/build.sh              build what is missing or whose pin changed
 #   tools/build.sh --missing    the same
-#   tools/build.sh NAME...      only these (prometheus promtool alertmanager amtool jaeger otelcol k6 ghz)
+#   tools/build.sh NAME...      only these (prometheus promtool alertmanager amtool jaeger otelcol k6 ghz kubeconform kustomize)
 #   tools/build.sh --list       name, version and state of each; builds nothing
 #
 # Versions are in tools/versions.json, module sums in tools/<program>/go.sum.
@@ -32,7 +32,8 @@ done
 
 command -v python3 > /dev/null || die "python3 is needed to read tools/versions.json, and is not on PATH"
 
-# One line per binary: name, version, directory, package, -X flags, hash of all that decides the result.
+# One line per binary: name, version, directory, package, -X flags, what asks for its version, hash of all that decides
+# the result.
 plan=$(python3 "$here/plan.py" "$wanted") || exit 1
 
 state() { # NAME HASH
@@ -45,14 +46,14 @@ state() { # NAME HASH
 say() { printf '%-13s %-9s %s\n' "$1" "$2" "$3"; }
 
 if [ "$mode" = list ]; then
-  while IFS=$'\t' read -r name version _ _ _ hash; do
+  while IFS=$'\t' read -r name version _ _ _ _ hash; do
     say "$name" "$version" "$(state "$name" "$hash")"
   done <<< "$plan"
   exit 0
 fi
 
 needed=
-while IFS=$'\t' read -r name _ _ _ _ hash; do
+while IFS=$'\t' read -r name _ _ _ _ _ hash; do
   [ "$(state "$name" "$hash")" = ready ] || needed="$needed $name"
 done <<< "$plan"
 
@@ -83,7 +84,7 @@ build() { # NAME DIRECTORY PACKAGE FLAGS
   (cd "$folder" && nice -n 10 go build -mod=readonly -buildvcs=false -trimpath -ldflags "$flags" -o "$temporary" "$3")
 }
 
-while IFS=$'\t' read -r name version directory package flags hash; do
+while IFS=$'\t' read -r name version directory package flags ask hash; do
   if [ "$(state "$name" "$hash")" = ready ]; then
     say "$name" "$version" "up to date"
     continue
@@ -95,7 +96,7 @@ while IFS=$'\t' read -r name version directory package flags hash; do
     tail -n 20 "$log" >&2
     die "building $name $version failed after $((SECONDS - started)) s; the whole output is in .tools/log/$name.log"
   fi
-  reported=$("$temporary" --version 2>&1 < /dev/null) || die "$name was built, but \`$name --version\` fails: $reported"
+  reported=$("$temporary" "$ask" 2>&1 < /dev/null) || die "$name was built, but \`$name $ask\` fails: $reported"
   case $reported in
     *"$version"*) ;;
     *) die "$name was built, but reports \"$(head -n 1 <<< "$reported")\" and not $version" ;;

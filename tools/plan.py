@@ -44,7 +44,7 @@ def check(program: str, version: str, build: dict[str, Any], texts: list[bytes])
 
 
 def lines_of(program: str, entry: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return name, version, folder, package, -X flags and hash for each binary of a program."""
+    """Return name, version, folder, package, -X flags, how it says its version, and hash for each binary."""
     build, version = entry["build"], entry["version"]
     texts = inputs_of(program, HERE / build["dir"])
     check(program, version, build, texts)
@@ -55,7 +55,7 @@ def lines_of(program: str, entry: dict[str, Any]) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = []
     for binary, path in build["binaries"].items():
         package = "." if program == "collector" else "/".join(part for part in (build["module"], path) if part)
-        lines.append((binary, version, build["dir"], package, flags, digest.hexdigest()))
+        lines.append((binary, version, build["dir"], package, flags, build.get("ask", "--version"), digest.hexdigest()))
     return lines
 
 
