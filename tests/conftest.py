@@ -10,7 +10,9 @@ from hypothesis import settings
 collect_ignore = ["frameworks", "servers"]
 
 # Machines are noisy: an example that took long says nothing about the code. Speed is measured by benchmarks/.
-settings.register_profile("inferometer", deadline=None)
+# The inner loop (`make test-fast`) tries fewer examples of what does not say itself how many it needs.
+settings.register_profile("inferometer", deadline=None, max_examples=150)
+settings.register_profile("inner", deadline=None, max_examples=15)
 settings.load_profile("inferometer")
 
 _HERE: Final = Path(__file__).parent
@@ -35,12 +37,15 @@ _OF_PROCESSES: Final = (
     "policies",
     "startup",
 )
-"""Tests that start servers or commands as processes: a second each, most of it waiting for an interpreter."""
+"""Tests that start servers or commands as processes, as those do that ask for the fixture `serve`: a second each,
+most of it waiting for an interpreter."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of processes, which the inner loop leaves out."""
     folders = [_HERE / name for name in _OF_PROCESSES]
     for item in items:
-        if any(item.path == folder or folder in item.path.parents for folder in folders):
+        if "serve" in getattr(item, "fixturenames", ()) or any(
+            item.path == folder or folder in item.path.parents for folder in folders
+        ):
             item.add_marker(pytest.mark.processes)

@@ -200,7 +200,7 @@ names = st.sampled_from(sorted(request_api._OF_REQUESTS | request_api._OF_STAGES
 
 
 @given(route=routes, parameters=st.dictionaries(names | hostile, hostile, max_size=4))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_stands_in_a_parameter_is_answered_or_refused_and_changes_nothing(client, filled, route, parameters):
     encoded = {name.encode("utf-8", "ignore"): value.encode("utf-8", "ignore") for name, value in parameters.items()}
     answer = client.get(route, params=encoded)
@@ -211,7 +211,7 @@ def test_whatever_stands_in_a_parameter_is_answered_or_refused_and_changes_nothi
 
 
 @given(text=st.text(max_size=80))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_stands_in_the_place_of_a_trace_is_answered_or_refused(client, text):
     for route in ("/api/trace/", "/trace/"):
         answer = client.get(route + quote(text, safe="", errors="replace"))

@@ -253,7 +253,6 @@ FRAGMENTS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(FRAGMENTS, min_size=1, max_size=40).map(b"".join), st.data(), st.booleans(), st.booleans())
 def test_fragments_of_events_in_any_order_are_cut_like_any_others(whole, data, lines, every):
     cuts = data.draw(st.lists(st.integers(0, len(whole)), max_size=30))

@@ -1,6 +1,6 @@
 """The sidecar's columns count exactly what `RequestMeter` counts of the same frames."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.aggregate import Aggregator, RequestMeter
@@ -76,7 +76,6 @@ def shown(aggregator):
     return found
 
 
-@settings(max_examples=200, deadline=None)
 @given(rows, st.data())
 def test_columns_and_records_make_the_same_series(given_rows, data):
     packed = b"".join(REQUESTS.row.pack(*(row.get(name, 0) for name in REQUESTS.names)) for row in given_rows)

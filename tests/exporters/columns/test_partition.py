@@ -72,7 +72,6 @@ def kept(segment: Segment) -> tuple[int, int, Stage, Kind, int]:
     return segment.start, segment.end, segment.stage, segment.kind, min(segment.merged, 255)
 
 
-@settings(max_examples=300, deadline=None)
 @given(request_rows, execute_rows, call_rows, interval_rows)
 def test_totals_and_segments_of_columns_equal_those_of_each_record(requests, executes, calls, intervals):
     frame = Frame(

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer_exporters.columns.packed import pack, unpack
@@ -89,7 +89,6 @@ def test_energy_of_time_that_is_settled_is_unobserved(made):
     assert one.gpu.energies[State.UNOBSERVED] == one.gpu.energies[State.WARM_IDLE] == 50 * WATT
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 3 * SECOND), st.integers(0, 10**10)), min_size=1, max_size=8),
     st.lists(st.integers(1, 2 * SECOND), max_size=8),

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.errors import StateError
@@ -64,7 +64,6 @@ def shares_by_hand(given, until):
     return shares, busy
 
 
-@settings(max_examples=200, deadline=None)
 @given(runs, st.lists(st.integers(1, 300), min_size=1, max_size=8))
 def test_states_sum_to_wall_time_and_shares_to_what_is_attributed(given, steps):
     made = ledger()
@@ -100,7 +99,6 @@ def test_states_sum_to_wall_time_and_shares_to_what_is_attributed(given, steps):
     assert account.bill * 18 <= 3_000 < (account.bill + 1) * 18
 
 
-@settings(max_examples=200, deadline=None)
 @given(runs.filter(lambda given: all(size == 1 for _, _, size, _ in given)))
 def test_concurrent_runs_own_equal_parts_of_the_time(given):
     made = ledger()
@@ -121,7 +119,6 @@ def test_concurrent_runs_own_equal_parts_of_the_time(given):
         assert abs(found[index + 1] - share) <= 2
 
 
-@settings(max_examples=100, deadline=None)
 @given(runs, st.lists(st.integers(1, 300), max_size=8))
 def test_shares_do_not_depend_on_when_the_sweep_pauses(given, steps):
     results = []

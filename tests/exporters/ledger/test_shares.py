@@ -5,7 +5,7 @@ from math import factorial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.catalog.stages import Kind
@@ -47,7 +47,6 @@ def test_the_share_of_every_run_is_its_shapley_value_of_the_time_that_the_device
         assert [found[span] for span in range(1, count + 1)] == pytest.approx(shapley(count, busy), abs=2)
 
 
-@settings(max_examples=100, deadline=None)
 @given(some_runs, st.integers(1, 300), st.integers(0, 200))
 def test_equal_runs_owe_the_same(made, others, begin, length):
     one = made()
@@ -59,7 +58,6 @@ def test_equal_runs_owe_the_same(made, others, begin, length):
     assert abs(found[90] - found[91]) <= 2
 
 
-@settings(max_examples=100, deadline=None)
 @given(some_runs, st.integers(1, 300))
 def test_a_run_that_takes_no_time_owes_nothing_and_changes_nothing(made, others, at):
     results = []
@@ -74,7 +72,6 @@ def test_a_run_that_takes_no_time_owes_nothing_and_changes_nothing(made, others,
     assert sum(results[0].values()) == sum(results[1].values())
 
 
-@settings(max_examples=100, deadline=None)
 @given(some_runs, st.integers(1, 300), st.integers(0, 200), st.integers(1, 100))
 def test_who_runs_longer_does_not_owe_less(made, others, begin, length, more):
     owed = []

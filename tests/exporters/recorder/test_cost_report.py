@@ -391,7 +391,9 @@ HOPS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=min(40, settings.default.max_examples), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     passes=st.lists(st.lists(HOPS, max_size=5), min_size=1, max_size=6),
     by=st.lists(st.sampled_from(DIMENSIONS), min_size=1, unique=True),
