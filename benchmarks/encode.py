@@ -21,7 +21,8 @@ from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 
 from inferometer.catalog.stages import Outcome
 from inferometer.otlp import Kept, Resource, encode_trace
-from inferometer.otlp.encode import GAP_NS, envelope, root_names, segment_fields, sizes
+from inferometer.otlp.span_fields import root_names, segment_fields, sizes
+from inferometer.otlp.span_layout import GAP_NS, envelope
 from inferometer.otlp.template import TraceTemplate
 from inferometer.record import Flag, Labels, Moment, RequestRecord, partition
 

@@ -6,7 +6,7 @@ from typing import Final
 from inferometer.aggregate import Aggregator, Exemplar, of_model, points
 from inferometer.catalog import requests, series, telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
-from inferometer.otlp.encode import Kept, Resource
+from inferometer.otlp.kept import Kept, Resource
 from inferometer.otlp.writer import Note, TraceWriter
 from inferometer.record.model import Batch, Flag
 from inferometer.wire.pod import Pod

@@ -8,7 +8,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from inferometer.errors import WireError
 from inferometer.otlp import encode_trace
-from inferometer.otlp.encode import DeviceState, Outlay
+from inferometer.otlp.kept import DeviceState, Outlay
 from inferometer.otlp.read import fields, read_spans
 
 OUTLAY = Outlay(

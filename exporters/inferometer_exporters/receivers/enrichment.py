@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 
 from inferometer.catalog import spans
-from inferometer.otlp.encode import outlay_fields
+from inferometer.otlp.span_fields import outlay_fields
 from inferometer.otlp.fields import attribute, pair
 from inferometer.otlp.read import Value
 from inferometer.wire.varint import part

@@ -10,7 +10,7 @@ import numpy as np
 
 from inferometer.catalog.labels import METHOD
 from inferometer.catalog.stages import Kind, Outcome
-from inferometer.otlp.encode import DeviceState, Outlay
+from inferometer.otlp.kept import DeviceState, Outlay
 from inferometer.record.model import Call, Execute, Flag, Labels, Moment, RequestRecord
 from inferometer.record.partition import Partition
 from inferometer_exporters.columns.segments import segments

@@ -4,7 +4,7 @@ from inferometer.aggregate import Aggregator
 from inferometer.catalog import requests
 from inferometer.intake.pipeline import Arrival
 from inferometer.otlp.cold_start import encode_cold_start
-from inferometer.otlp.encode import Resource
+from inferometer.otlp.kept import Resource
 from inferometer.otlp.writer import TraceWriter
 from inferometer.wire.cold_starts import cold_start
 

@@ -8,8 +8,8 @@ from inferometer.aggregate.requests import RequestCells
 from inferometer.catalog import requests, spans
 from inferometer.catalog.stages import Outcome, Stage
 from inferometer.intake.keep import BASELINE
-from inferometer.otlp.encode import root_names, segment_fields
 from inferometer.otlp.fields import attribute
+from inferometer.otlp.span_fields import root_names, segment_fields
 from inferometer.otlp.template import TraceTemplate
 from inferometer.record.claims import RANKS, rank_of
 from inferometer.record.model import Labels, Moment

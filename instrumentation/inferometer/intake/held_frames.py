@@ -7,7 +7,7 @@ from typing import Final
 
 from inferometer.errors import StateError, WireError
 from inferometer.intake.pipeline import Arrival, WorkerInfo
-from inferometer.otlp.encode import Resource
+from inferometer.otlp.kept import Resource
 from inferometer.record.model import RequestRecord
 from inferometer.wire.frame import Frame, Names, decode, encode
 from inferometer.wire.layout import CALLS, EXECUTES, EXTERNAL_IDS, INTERVALS, REQUESTS, Section, Table

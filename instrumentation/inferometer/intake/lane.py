@@ -19,7 +19,8 @@ from inferometer.intake.courses import Course, Kind, Known, Parts, parts
 from inferometer.intake.hold import TraceHold
 from inferometer.intake.keep import BASELINE, KeepPolicy
 from inferometer.intake.pipeline import Arrival
-from inferometer.otlp.encode import GAP_NS, sizes
+from inferometer.otlp.span_fields import sizes
+from inferometer.otlp.span_layout import GAP_NS
 from inferometer.record.model import Flag, Moment
 from inferometer.wire.layout import REQUESTS
 from inferometer.wire.records import LabelSets

@@ -19,7 +19,8 @@ from inferometer.intake.lane import Lane, Passed
 from inferometer.intake.open_requests import OpenRequests
 from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.intake.worker_series import WorkerSeries
-from inferometer.otlp.encode import Kept, Resource, envelope
+from inferometer.otlp.kept import Kept, Resource
+from inferometer.otlp.span_layout import envelope
 from inferometer.otlp.writer import Note, TraceWriter
 from inferometer.record.model import Batch, Flag, Labels, RequestRecord
 from inferometer.record.partition import Partition, partition, stage_totals

@@ -7,8 +7,10 @@ writer = TraceWriter(sender); writer.write(kept) ; writer.settle() -> Settled(ac
 writer.dump() -> bytes; writer.load(bytes)
 """
 
-from inferometer.otlp.encode import DeviceState, Kept, Outlay, Resource, batch_ids, derived, encode_trace
+from inferometer.otlp.encode import encode_trace
+from inferometer.otlp.kept import DeviceState, Kept, Outlay, Resource
 from inferometer.otlp.sender import Sender, Settled, Unit
+from inferometer.otlp.span_ids import batch_ids, derived
 from inferometer.otlp.writer import Note, Outcomes, TraceWriter
 
 __all__ = [

@@ -5,8 +5,10 @@ from typing import Final
 
 from inferometer.catalog import spans
 from inferometer.catalog.phases import Phase
-from inferometer.otlp.encode import GAP_NS, Resource, derived, envelope, span_bytes, trace_bytes
 from inferometer.otlp.fields import attribute, link, times
+from inferometer.otlp.kept import Resource
+from inferometer.otlp.span_ids import derived, span_bytes, trace_bytes
+from inferometer.otlp.span_layout import GAP_NS, envelope
 from inferometer.record.cold_start import ColdStart, PhaseRun
 from inferometer.wire.varint import part
 

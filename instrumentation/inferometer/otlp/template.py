@@ -4,7 +4,8 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from inferometer.otlp.encode import CHILD, CHILD_SIZE, LAST_BYTES, prefixed
+from inferometer.otlp.span_ids import LAST_BYTES
+from inferometer.otlp.span_layout import CHILD, CHILD_SIZE, prefixed
 
 _IDS: Final = struct.Struct(">2sQQ2sQ")
 """trace id and the span's own"""

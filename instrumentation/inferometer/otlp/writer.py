@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from inferometer.errors import StateError
-from inferometer.otlp.encode import Kept, encode_trace
+from inferometer.otlp.encode import encode_trace
+from inferometer.otlp.kept import Kept
 from inferometer.otlp.sender import Sender, Unit
 
 _HEAD: Final = struct.Struct("<QIII")

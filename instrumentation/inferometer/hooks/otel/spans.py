@@ -14,7 +14,8 @@ from inferometer.catalog import spans
 from inferometer.catalog.labels import KEEP_REASON
 from inferometer.catalog.stages import FAILED
 from inferometer.hooks.otel.joined import Joined
-from inferometer.otlp.encode import Kept, Resource, encode_trace
+from inferometer.otlp.encode import encode_trace
+from inferometer.otlp.kept import Kept, Resource
 from inferometer.otlp.read import ReadSpan, read_spans
 from inferometer.record.model import Batch, RequestRecord
 from inferometer.record.partition import partition
