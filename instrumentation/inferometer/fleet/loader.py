@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from inferometer.fleet import budgets, device_prices, document, durations, maintenance, routing
+from inferometer.fleet import autoscaling_checks, budgets, device_prices, document, durations, maintenance, routing
 from inferometer.fleet.document import Mapping, Scalar, Sequence, Value, wrong
 from inferometer.fleet.model import Fleet, Service
 from inferometer.fleet.reader import read_object
@@ -46,6 +46,7 @@ def check(root: Mapping) -> Fleet:
     routing.check(fleet, root)
     maintenance.check(fleet, root)
     budgets.check(fleet, root)
+    autoscaling_checks.check(fleet, root)
     return fleet
 
 

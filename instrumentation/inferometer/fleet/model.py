@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from inferometer.fleet import scalars
+from inferometer.fleet.autoscaling import Autoscaling
+from inferometer.fleet.kubernetes import Cluster, Workload
 from inferometer.fleet.schema import Key, Listing, Nested, Table
 from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS, Sli
 
@@ -55,6 +57,7 @@ class Model:
     objectives: Annotated[
         tuple[str, ...], Key(Listing(scalars.SLUG, unique=True), "Objectives of this model, by name.")
     ] = ()
+    autoscaling: Annotated[Autoscaling | None, Key(Nested(Autoscaling), "How many replicas there are.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ class Service:
         ),
     ] = DEFAULT_TIMEOUT_NS
     team: Annotated[str | None, Key(scalars.SLUG, "Who is told of its alerts; the fleet's team unless said.")] = None
+    kubernetes: Annotated[Workload, Key(Nested(Workload), "Its Deployment.")] = Workload()
     models: Annotated[tuple[Model, ...], Key(Table(Model, scalars.TEXT), "Models by name.")]
 
 
@@ -332,3 +336,4 @@ class Fleet:
     ] = ()
     budgets: Annotated[tuple[CostBudget, ...], Key(Table(CostBudget, scalars.SLUG), "What may be spent, by name.")] = ()
     links: Annotated[Links, Key(Nested(Links), "Addresses for people.")] = Links()
+    kubernetes: Annotated[Cluster, Key(Nested(Cluster), "The cluster it runs in.")] = Cluster()
