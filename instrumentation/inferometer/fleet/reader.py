@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from inferometer.fleet.document import Mapping, Scalar, Sequence, Value, wrong
 from inferometer.fleet.scalars import Kind, WrongValueError, nearest
-from inferometer.fleet.schema import Entry, Listing, Nested, Shape, Table, exactly_one, keys
+from inferometer.fleet.schema import Dictionary, Entry, Listing, Nested, Shape, Table, exactly_one, keys
 
 T = TypeVar("T")
 
@@ -16,6 +16,8 @@ def _read(shape: Shape, value: Value, what: str) -> Any:
         return read_object(shape.of, value, what)
     if isinstance(shape, Table):
         return _table(shape, value, what)
+    if isinstance(shape, Dictionary):
+        return _pairs(shape, value, what)
     return _listing(shape, value, what)
 
 
@@ -86,6 +88,13 @@ def _table(shape: Table, value: Value, what: str) -> tuple[Any, ...]:
     return tuple(
         read_object(shape.of, entry, f"{what}.{name.text}", name=_scalar(shape.key, name, f"a name in {what}"))
         for name, entry in mapping.items
+    )
+
+
+def _pairs(shape: Dictionary, value: Value, what: str) -> tuple[tuple[str, Any], ...]:
+    return tuple(
+        (_scalar(shape.key, name, f"a name in {what}"), _read(shape.of, entry, f"{what}.{name.text}"))
+        for name, entry in _mapping(value, what).items
     )
 
 

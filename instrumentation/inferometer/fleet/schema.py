@@ -34,7 +34,15 @@ class Listing:
     unique: bool = False
 
 
-Shape = Kind[Any] | Nested | Table | Listing
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """A mapping from texts to values of one shape, read as pairs in the order of the file."""
+
+    key: Kind[str]
+    of: "Shape"
+
+
+Shape = Kind[Any] | Nested | Table | Listing | Dictionary
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,8 @@ def _json(shape: Shape) -> Json:
             "propertyNames": dict(shape.key.json),
             "additionalProperties": _json(Nested(shape.of)),
         }
+    if isinstance(shape, Dictionary):
+        return {"type": "object", "propertyNames": dict(shape.key.json), "additionalProperties": _json(shape.of)}
     if isinstance(shape, Listing):
         listing: Json = {"type": "array", "items": _json(shape.of)}
         return {**listing, "uniqueItems": True} if shape.unique else listing
