@@ -11,8 +11,10 @@ from inferometer.catalog.stages import FAILED, Outcome
 from inferometer.intake.hold import HOLD_NS
 from inferometer.intake.keep import BASELINE_RATIO, Finished, KeepPolicy, quantile
 from inferometer.record.model import Flag, Labels
-from inferometer_exporters.columns.tables import Column, Columns, Ids, Mask
+from inferometer_exporters.columns.tables import Column, Columns, Ids, Ints, Mask
+from inferometer_exporters.columns.verdicts import ABSENT, ColumnTimes, late
 from inferometer_exporters.kept import Due, KeptTraces
+from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 
 MAX_JUDGED: Final = 1_000
 """Requests of one pass that are judged; of a storm of errors a part is kept, the recorder has all of it."""
@@ -84,6 +86,7 @@ class Keeping:
         found |= np.isin(rows["trace_lo"], self._kept.low())
         measurable = (rows["flags"] & int(Flag.WARMUP)) == 0
         group = rows["labels"].astype(np.int64) << 8 | rows["outcome"]
+        times = _times(rows)
         for key in np.unique(group).tolist():
             mine = group == key
             number, outcome = key >> 8, key & 0xFF
@@ -95,6 +98,8 @@ class Keeping:
             measured = mine & measurable
             if measured.any():
                 found |= measured & (rows["duration_ns"] > self._slow(number))
+                for slo in self._meter.cells(self._labels(number)).slos:
+                    found |= measured & late(slo.objective, times)
             paid = measured & (rows["cost"] > 0)
             if paid.any():
                 found |= paid & (rows["cost"] > self._dear(number))
@@ -108,14 +113,12 @@ class Keeping:
             self._judged.clear()
 
     def _slow(self, number: int) -> int:
-        """Duration above which a request of a label set may be slow, ns."""
+        """Duration above which a request of a label set is one of the slowest, ns."""
         limit = self._limits.get(number)
         if limit is None:
             labels = self._labels(number)
-            thresholds = [slo.objective.threshold_ns for slo in self._meter.cells(labels).slos]
             tail = quantile(self._aggregator.histogram(requests.REQUEST_DURATION, of_model(labels)), _TAIL)
-            known = [value for value in (*thresholds, tail) if value is not None]
-            limit = self._limits[number] = min(known, default=_NEVER)
+            limit = self._limits[number] = _NEVER if tail is None else tail
         return limit
 
     def _dear(self, number: int) -> int:
@@ -124,15 +127,14 @@ class Keeping:
         return _DEAR * costs.total // costs.count if costs.count >= _KNOWN else _NEVER
 
     def _reason(self, rows: Columns, row: int) -> str | None:
-        chunk, cost = int(rows["first_chunk_ns"][row]), int(rows["cost"][row])
+        cost = int(rows["cost"][row])
         return self._policy.reason(
             Finished(
                 labels=self._labels(int(rows["labels"][row])),
                 trace_id=int(rows["trace_lo"][row]),
                 outcome=Outcome(int(rows["outcome"][row])),
                 flags=int(rows["flags"][row]),
-                duration_ns=int(rows["duration_ns"][row]),
-                first_chunk_ns=chunk if chunk >= 0 else None,
+                times=_times({name: column[row : row + 1] for name, column in rows.items()}).of(0),
                 cost_picodollars=cost if cost > 0 else None,
             )
         )
@@ -163,6 +165,25 @@ class Keeping:
             StateError: it is not what `dump` writes.
         """
         self._kept.load(sections)
+
+
+def _times(rows: Columns) -> ColumnTimes:
+    """What objectives are judged by, of rows as the recorder takes them; -1 stands there for what is not known."""
+    duration, token = rows["duration_ns"], _known(rows["first_token_ns"])
+    last = np.where(rows["last_token_ns"] >= 0, rows["last_token_ns"], duration)
+    output = rows["tokens_out"].astype(np.int64)
+    several = (token != ABSENT) & (output > 1) & (last > token)
+    return ColumnTimes(
+        duration=duration,
+        first_chunk=_known(rows["first_chunk_ns"]),
+        first_token=token,
+        per_token=np.where(several, (last - token) // np.maximum(output - 1, 1), ABSENT),
+        stages=np.stack([np.zeros_like(duration), *(rows[name] for name in STAGE_COLUMNS)]),
+    )
+
+
+def _known(column: Ints) -> Ints:
+    return np.where(column >= 0, column, ABSENT)
 
 
 def baseline(trace_lo: Column) -> Mask:

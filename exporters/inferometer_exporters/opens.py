@@ -9,11 +9,11 @@ import numpy as np
 from inferometer.aggregate.requests import RequestMeter
 from inferometer.catalog.stages import Outcome
 from inferometer.errors import StateError
-from inferometer.fleet.thresholds import Sli
+from inferometer.fleet.objective import Objective, Sli
 from inferometer.record.model import Flag, Labels
 from inferometer.wire.layout import REQUESTS
 from inferometer_exporters.columns.packed import pack, unpack
-from inferometer_exporters.columns.tables import Column, Columns, Mask, concatenate, empty, length, take
+from inferometer_exporters.columns.tables import Column, Columns, Ints, Mask, concatenate, empty, length, take
 
 _OPEN: Final = "sidecar.open"
 _KNOWN: Final = "sidecar.open.counted"
@@ -67,27 +67,26 @@ class Opens:
             return False
         waited = rows["frame_ns"] - rows["arrival"]
         chunk = np.where(rows["first_chunk"] != 0, rows["first_chunk"] - rows["arrival"], -1)
+        token = np.where(rows["first_token"] != 0, np.maximum(rows["first_token"] - rows["arrival"], 0), -1)
         late = np.zeros(len(waited), bool)
         for number in np.unique(rows["labels"]).tolist():
             mine = rows["labels"] == number
             for slo in self._meter.cells(self._labels(number)).slos:
-                threshold, sli = slo.objective.threshold_ns, slo.objective.sli
-                if threshold is not None:
-                    value = np.where(chunk >= 0, chunk, waited) if sli is Sli.TIME_TO_FIRST_CHUNK else waited
-                    late |= mine & (value > threshold)
+                late |= mine & _crossed(slo.objective, waited, chunk, token)
         fresh = 0
         for row in np.flatnonzero(late).tolist():
-            fresh += self._count(rows, row, int(waited[row]), int(chunk[row]))
+            fresh += self._count(rows, row, int(waited[row]), (int(chunk[row]), int(token[row])))
         return fresh > 0
 
-    def _count(self, rows: Columns, row: int, open_ns: int, chunk: int) -> bool:
+    def _count(self, rows: Columns, row: int, open_ns: int, first: tuple[int, int]) -> bool:
         span = int(rows["span_id"][row])
         counted = self._meter.still_open(
             self._labels(int(rows["labels"][row])),
             span,
             int(rows["flags"][row]),
             open_ns=open_ns,
-            first_chunk_ns=chunk if chunk >= 0 else None,
+            first_chunk_ns=first[0] if first[0] >= 0 else None,
+            first_token_ns=first[1] if first[1] >= 0 else None,
         )
         if counted:
             self._counted.add(span)
@@ -101,7 +100,7 @@ class Opens:
         rows = concatenate(parts)
         count = length(rows)
         ended: Columns = {name: np.zeros(count, column.dtype) for name, column in empty(REQUESTS).items()}
-        for name in ("trace_hi", "trace_lo", "span_id", "parent_id", "first_chunk"):
+        for name in ("trace_hi", "trace_lo", "span_id", "parent_id", "first_chunk", "first_token"):
             ended[name] = rows[name]
         # Where its time went nobody knows: as seen from its entry, all of it was the handler's.
         ended["entry"] = rows["arrival"]
@@ -143,5 +142,22 @@ class Opens:
             raise StateError(f"counted requests are not as the sidecar writes them: {error}") from error
         if _OPEN in sections:
             rows = unpack(sections[_OPEN])
+            # An older sidecar wrote none.
+            rows.setdefault("first_token", np.zeros(length(rows), np.int64))
             for worker in np.unique(rows["worker"]).tolist():
                 self._open[worker] = take(rows, rows["worker"] == np.uint64(worker))
+
+
+def _crossed(objective: Objective, waited: Ints, chunk: Ints, token: Ints) -> Mask:
+    """`Objective.crossed` of many requests; -1 where a time is not known."""
+    found = np.zeros(len(waited), bool)
+    for limit in objective.limits:
+        if limit.stage is not None or limit.sli is Sli.TIME_PER_OUTPUT_TOKEN:
+            continue
+        value = waited
+        if limit.sli is not Sli.LATENCY:
+            value = np.where(chunk >= 0, chunk, waited)
+        if limit.sli is Sli.TIME_TO_FIRST_TOKEN:
+            value = np.where(token >= 0, token, value)
+        found |= value > limit.ns
+    return found

@@ -19,7 +19,7 @@ THRESHOLDS = Thresholds(
             slo=f"svc-m-{sli.value}", service="svc", model="m", name=sli.value, sli=sli,
             threshold_ns=None if sli is Sli.AVAILABILITY else 250 * MS, target="99", window_ns=1,
         )
-        for sli in Sli
+        for sli in (Sli.AVAILABILITY, Sli.LATENCY, Sli.TIME_TO_FIRST_CHUNK)
     ),
 )  # fmt: skip
 
@@ -242,3 +242,52 @@ def test_batches_and_loads_are_counted():
 def test_bytes_that_are_no_counted_requests_are_refused():
     with pytest.raises(StateError, match="counted requests"):
         Meter().meter.load(b"[]")
+
+
+def asked(sli: Sli, **more: object) -> Thresholds:
+    objective = Objective(slo="svc-m-o", service="svc", model="m", name="o", sli=sli, target="99", window_ns=1, **more)
+    return Thresholds(known_tenants=("acme",), objectives=(objective,))
+
+
+@pytest.mark.parametrize(
+    ("scope", "counted"),
+    [
+        ({"tenant": "acme"}, 1),
+        ({"tenant": "other"}, 1),
+        ({"version": "v2"}, 1),
+        ({"request_class": "interactive"}, 2),
+        ({"tenant": "acme", "request_class": "batch"}, 0),
+    ],
+)
+def test_an_objective_of_some_requests_has_events_of_those_alone(scope, counted):
+    meter = Meter(asked(Sli.AVAILABILITY, threshold_ns=None, **scope))
+    meter.finish()
+    meter.finish(labels=Labels(service="svc", model="m", version="v2", tenant="x", request_class="interactive"))
+
+    good = [value for labels, value in meter.values(requests.SLO_EVENTS).items() if labels[6] == "good"]
+    assert sum(good) == counted
+    assert bool(meter.slo("bad")) is bool(counted), "nor is there a series of those that it is not about"
+
+
+def test_an_open_request_without_a_token_is_late_for_its_first_one_only_once():
+    meter = Meter(asked(Sli.TIME_TO_FIRST_TOKEN, threshold_ns=250 * MS))
+
+    def look(open_ns: int, token_ns: int | None) -> bool:
+        return meter.meter.still_open(LABELS, 2, 0, open_ns=open_ns, first_chunk_ns=None, first_token_ns=token_ns)
+
+    assert not look(300 * MS, 100 * MS), "the token came in time, the answer is sent in one piece"
+    assert look(300 * MS, None)
+    meter.finish(duration=600 * MS)
+
+    assert meter.slo("bad") == {"o": 1}
+
+
+def test_a_limit_is_a_boundary_of_the_histogram_of_its_own_time():
+    stage = exact_bounds(asked(Sli.LATENCY, threshold_ns=7 * MS, stage=Stage.QUEUE))
+    within = ((Sli.TIME_TO_FIRST_TOKEN, 8 * MS), (Sli.TIME_PER_OUTPUT_TOKEN, 9 * MS))
+    goodput = exact_bounds(asked(Sli.GOODPUT, threshold_ns=None, within=within))
+
+    assert stage[requests.STAGE_DURATION.name] == (7 * MS,)
+    assert 7 * MS not in stage[requests.REQUEST_DURATION.name]
+    assert goodput[requests.TIME_TO_FIRST_TOKEN.name] == (8 * MS,)
+    assert goodput[requests.TIME_PER_OUTPUT_TOKEN.name] == (9 * MS,)

@@ -97,7 +97,10 @@ WRONG = {
         "sli: latency",
         "sli: latncy",
         "objectives.interactive.sli: 'latncy' is no SLI",
-        "did you mean 'latency'? known: availability, latency, time_to_first_chunk",
+        (
+            "did you mean 'latency'? known: availability, latency, time_to_first_chunk, time_to_first_token, "
+            "time_per_output_token, goodput, freshness, cost_per_1k, gpu_availability"
+        ),
     ),
     "a negative price": (
         "usd_per_hour: 0.20",

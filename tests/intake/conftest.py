@@ -153,9 +153,11 @@ class Rows:
     def called(self, span: int, text: bytes) -> "Rows":
         return self._add(EXTERNAL_IDS, EXTERNAL_IDS.row.pack(span, text))
 
-    def open(self, span: int, *, trace: int = 1, begun: int = BEGIN, chunk: int = 0, flags: int = 0) -> "Rows":
+    def open(
+        self, span: int, *, trace: int = 1, begun: int = BEGIN, chunk: int = 0, flags: int = 0, token: int = 0
+    ) -> "Rows":
         return self._add(
-            OPEN, OPEN.row.pack(trace >> 64, trace & (2**64 - 1), span, 0, begun, chunk, 1, flags | Flag.OPEN)
+            OPEN, OPEN.row.pack(trace >> 64, trace & (2**64 - 1), span, 0, begun, chunk, 1, flags | Flag.OPEN, token)
         )
 
     def batch(self, number: int, reason: int = 1) -> "Rows":

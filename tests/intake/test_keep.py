@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from inferometer.aggregate import Aggregator, RequestMeter
 from inferometer.catalog import requests
 from inferometer.catalog.stages import Outcome
+from inferometer.fleet.objective import Times
 from inferometer.fleet.thresholds import Objective, Sli, Thresholds
 from inferometer.intake.keep import Finished, KeepPolicy, in_baseline
 from inferometer.record import Flag, Labels
@@ -36,9 +37,10 @@ class Policy:
 
     def why(self, **changes: object) -> str | None:
         given: dict[str, object] = {
-            "labels": LABELS, "trace_id": ODD, "outcome": Outcome.OK, "flags": 0, "duration_ns": MS, **changes,
+            "labels": LABELS, "trace_id": ODD, "outcome": Outcome.OK, "flags": 0, **changes,
         }  # fmt: skip
-        return self._policy.reason(Finished(**given))
+        times = Times(given.pop("duration_ns", MS), given.pop("first_chunk_ns", None))
+        return self._policy.reason(Finished(**given, times=times))
 
 
 @pytest.fixture

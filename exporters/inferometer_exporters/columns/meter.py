@@ -13,16 +13,14 @@ from inferometer.aggregate.requests import RequestCells, RequestMeter, of_model
 from inferometer.catalog import requests
 from inferometer.catalog.labels import DIRECTION
 from inferometer.catalog.model import Series
-from inferometer.catalog.stages import ANSWERED, FAILED, Outcome, Stage
-from inferometer.fleet.thresholds import Objective, Sli
+from inferometer.catalog.stages import Outcome, Stage
 from inferometer.record.model import Flag, Labels
 from inferometer_exporters.columns.bins import Bins
 from inferometer_exporters.columns.partition import Finder, Partitions
 from inferometer_exporters.columns.tables import Column, Columns, Ints, Mask, length
+from inferometer_exporters.columns.verdicts import ABSENT, ColumnTimes, verdicts
 
 _INPUT, _OUTPUT = DIRECTION.values
-ABSENT: Final = np.iinfo(np.int64).min
-"""Stands for a time that is unknown, in a column of times."""
 _LAST_OUTCOME: Final = int(Outcome.SERVER_ERROR)
 _OUTCOMES: Final = np.array([code if code in set(Outcome) else _LAST_OUTCOME for code in range(256)], np.int64)
 """Codes of another version count as server_error, as the record reads them."""
@@ -35,8 +33,6 @@ _USED: Final = frozenset(
 _BUCKET_BITS: Final = 16
 _LAST_BUCKET: Final = (1 << _BUCKET_BITS) - 1
 """More than there are; what is beyond counts as the last one that there is."""
-_IS_ANSWERED: Final = np.array([code in ANSWERED for code in Outcome])
-_HAS_FAILED: Final = np.array([code in FAILED for code in Outcome])
 
 
 def outcomes(columns: Columns) -> Ints:
@@ -48,6 +44,26 @@ def first_chunks(columns: Columns, start: Ints) -> Ints:
     """Time to the first chunk of a streamed answer, ns; `ABSENT` where the answer was no stream."""
     streamed = (columns["first_chunk"] != 0) & ((columns["flags"] & int(Flag.STREAM)) != 0)
     return np.where(streamed, columns["first_chunk"] - start, ABSENT)
+
+
+def per_token(columns: Columns, end: Ints) -> Ints:
+    """Mean time per output token after the first, ns; `ABSENT` where it is not known."""
+    token, output = columns["first_token"], columns["tokens_out"].astype(np.int64)
+    spread = np.where(columns["last_token"] != 0, columns["last_token"], end) - token
+    several = (token != 0) & (output > 1) & (spread > 0)
+    return np.where(several, spread // np.maximum(output - 1, 1), ABSENT)
+
+
+def times(columns: Columns, start: Ints, end: Ints, totals: Ints) -> ColumnTimes:
+    """What objectives are judged by; *totals* are ns by stage code and request."""
+    token = columns["first_token"]
+    return ColumnTimes(
+        duration=end - start,
+        first_chunk=first_chunks(columns, start),
+        first_token=np.where(token != 0, np.maximum(token - start, 0), ABSENT),
+        per_token=per_token(columns, end),
+        stages=totals,
+    )
 
 
 class ColumnMeter:
@@ -125,14 +141,14 @@ class ColumnMeter:
             total = partitions.totals[stage][rows]
             occurred = np.flatnonzero(total)
             self._observe(requests.STAGE_DURATION, models[occurred], total[occurred], stage.label)
-        self._judge(mine, end - start, first_chunks(mine, start), counted[rows])
+        self._judge(mine, times(mine, start, end, partitions.totals[:, rows]), counted[rows])
 
     def _warmups(self, columns: Columns, labels: Ints, warm: Mask, counted: Mask) -> None:
         for number, amount in _totals(labels[warm != 0]):
             self._cells(number).warmup(amount)
         for row in np.flatnonzero(warm & counted).tolist():
-            # Forget it: nothing of a warm-up is judged.
-            self._meter.judge(self._cells(int(labels[row])), int(columns["span_id"][row]), Outcome.CANCELLED, 0, None)
+            # Nothing of a warm-up is judged.
+            self._meter.forget(int(columns["span_id"][row]))
 
     def _count(self, columns: Columns, labels: Ints) -> None:
         entry = (columns["flags"] & int(Flag.ENTRY)).astype(np.int64)
@@ -149,15 +165,13 @@ class ColumnMeter:
         self._observe(requests.REQUEST_DURATION, models, end - start)
         token = columns["first_token"]
         has_token = token != 0
-        output = columns["tokens_out"].astype(np.int64)
         chunk = first_chunks(columns, start)
+        each = per_token(columns, end)
         streamed = (columns["first_chunk"] != 0) & ((columns["flags"] & int(Flag.STREAM)) != 0) & ~has_token
-        spread = np.where(columns["last_token"] != 0, columns["last_token"], end) - token
-        several = has_token & (output > 1) & (spread > 0)
         measured = (
             (requests.PROXY_WAIT, columns["proxy_wait"] != 0, columns["proxy_wait"]),
             (requests.TIME_TO_FIRST_TOKEN, has_token, np.maximum(token - start, 0)),
-            (requests.TIME_PER_OUTPUT_TOKEN, several, spread // np.maximum(output - 1, 1)),
+            (requests.TIME_PER_OUTPUT_TOKEN, each != ABSENT, each),
             (requests.TIME_TO_FIRST_CHUNK, streamed, np.maximum(chunk, 0)),
             (requests.REQUEST_BYTES, columns["bytes_in"] != 0, columns["bytes_in"]),
             (requests.RESPONSE_BYTES, columns["bytes_out"] != 0, columns["bytes_out"]),
@@ -181,38 +195,21 @@ class ColumnMeter:
             cell = self._aggregator.histogram(requests.INTER_TOKEN, of_model(self._labels(model)))
             observe_gaps(cell, numbers, spreads[model])
 
-    def _judge(self, columns: Columns, duration: Ints, chunk: Ints, counted: Mask) -> None:
+    def _judge(self, columns: Columns, taken: ColumnTimes, counted: Mask) -> None:
         labels, codes = columns["labels"], outcomes(columns)
         for row in np.flatnonzero(counted).tolist():
-            first = int(chunk[row])
-            self._meter.judge(
-                self._cells(int(labels[row])),
-                int(columns["span_id"][row]),
-                Outcome(int(codes[row])),
-                int(duration[row]),
-                first if first != ABSENT else None,
-            )
+            cells = self._cells(int(labels[row]))
+            self._meter.judge(cells, int(columns["span_id"][row]), Outcome(int(codes[row])), taken.of(row))
         fresh = ~counted
         for number in np.unique(labels).tolist():
             slos = self._cells(number).slos
             if slos:
                 rows = np.flatnonzero(fresh & (labels == number))
+                mine = taken.take(rows)
                 for slo in slos:
-                    good, bad = verdicts(slo.objective, codes[rows], duration[rows], chunk[rows])
+                    good, bad = verdicts(slo.objective, codes[rows], mine)
                     slo.good.add(int(np.count_nonzero(good)))
                     slo.bad.add(int(np.count_nonzero(bad)))
-
-
-def verdicts(objective: Objective, codes: Ints, duration: Ints, chunk: Ints) -> tuple[Mask, Mask]:
-    """`Objective.judge` of many requests: masks of good and of bad ones."""
-    answered = _IS_ANSWERED[codes]
-    if objective.threshold_ns is None:
-        return answered, _HAS_FAILED[codes]
-    value = duration
-    if objective.sli is Sli.TIME_TO_FIRST_CHUNK:
-        value = np.where(chunk != ABSENT, chunk, duration)
-    crossed = value > objective.threshold_ns
-    return answered & ~crossed, crossed
 
 
 def _totals(keys: Ints, weights: Ints | None = None) -> list[tuple[int, int]]:

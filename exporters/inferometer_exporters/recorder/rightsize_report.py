@@ -3,7 +3,8 @@
 from typing import Final
 
 from inferometer.errors import InferometerError
-from inferometer.fleet.thresholds import Sli, Thresholds
+from inferometer.fleet.objective import Sli
+from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters.recorder.ledger_hours import snapshot
 from inferometer_exporters.recorder.reading import SECOND, Cursor
 from inferometer_exporters.recorder.rightsize_answers import AdviceAnswer, DeviceSize, ModelSize, RightsizeReport
@@ -57,9 +58,10 @@ def promise(thresholds: Thresholds) -> Promise:
 
     def of(service: str, model: str) -> float | None:
         promised = [
-            objective.threshold_ns / SECOND
+            limit.ns / SECOND
             for objective in thresholds.objectives_of(service, model)
-            if objective.sli is Sli.LATENCY and objective.threshold_ns is not None
+            for limit in objective.limits
+            if limit.sli is Sli.LATENCY and limit.stage is None
         ]
         return min(promised, default=None)
 

@@ -13,7 +13,8 @@ from inferometer.catalog.labels import DIRECTION, ENTRY, RESULT
 from inferometer.catalog.model import Series
 from inferometer.catalog.stages import Outcome, Stage
 from inferometer.errors import StateError
-from inferometer.fleet.thresholds import Objective, Thresholds
+from inferometer.fleet.objective import Limit, Objective, Sli, Times
+from inferometer.fleet.thresholds import Thresholds
 from inferometer.record.model import Batch, Flag, Labels, Moment, RequestRecord
 from inferometer.record.partition import Partition
 
@@ -63,6 +64,17 @@ def measured(record: RequestRecord) -> Iterator[tuple[Series, int]]:
         yield requests.RESPONSE_BYTES, record.bytes_out
 
 
+def times(record: RequestRecord, partition: Partition) -> Times:
+    """What objectives are judged by."""
+    return Times(
+        duration=record.duration_ns,
+        first_chunk=record.first_chunk_ns,
+        first_token=record.first_token_ns,
+        per_token=record.time_per_output_token_ns,
+        stages=partition.totals,
+    )
+
+
 def points(record: RequestRecord, partition: Partition) -> Iterator[Point]:
     """Every observation of a finished request; a stage that did not occur is not observed."""
     labels = of_model(record.labels)
@@ -95,7 +107,8 @@ class RequestCells:
     def __init__(self, aggregator: Aggregator, thresholds: Thresholds, labels: Labels) -> None:
         self._aggregator = aggregator
         self.model = of_model(labels)
-        self._tenant = (*self.model, thresholds.tenant(labels.tenant), labels.request_class)
+        tenant = thresholds.tenant(labels.tenant)
+        self._tenant = (*self.model, tenant, labels.request_class)
         self._histograms: dict[str, HistogramCell] = {}
         self._outcomes: dict[bool, tuple[CounterCell, ...]] = {}
         self.stages: dict[int, HistogramCell] = {}
@@ -105,6 +118,7 @@ class RequestCells:
         self.slos = tuple(
             Slo(objective, self._slo(objective, _GOOD), self._slo(objective, _BAD))
             for objective in thresholds.objectives_of(labels.service, self.model[1])
+            if objective.covers(tenant=tenant, version=labels.version, request_class=labels.request_class)
         )
 
     def _slo(self, objective: Objective, result: str) -> CounterCell:
@@ -192,7 +206,7 @@ class RequestMeter:
         flags = int(record.flags)
         if flags & _WARMUP:
             cells.warmup()
-            self._counted.pop(record.span_id, None)
+            self.forget(record.span_id)
             return
         cells.outcomes(entry=bool(flags & _ENTRY))[record.outcome].add()
         for entry, value in measured(record):
@@ -207,19 +221,26 @@ class RequestMeter:
         cells.tokens(_INPUT, record.tokens_in)
         cells.tokens(_OUTPUT, record.tokens_out)
         if cells.slos:
-            self.judge(cells, record.span_id, record.outcome, record.duration_ns, record.first_chunk_ns)
+            self.judge(cells, record.span_id, record.outcome, times(record, partition))
 
-    def judge(
-        self, cells: RequestCells, span_id: int, outcome: Outcome, duration_ns: int, first_chunk_ns: int | None
-    ) -> None:
+    def judge(self, cells: RequestCells, span_id: int, outcome: Outcome, taken: Times) -> None:
         """Count a finished request for its objectives, less those that counted it while it was open."""
         already = self._counted.pop(span_id, ())
         for slo in cells.slos:
-            verdict = slo.objective.judge(outcome, duration_ns, first_chunk_ns)
+            verdict = slo.objective.judge(outcome, taken)
             if verdict is not None and slo.objective.slo not in already:
                 (slo.good if verdict else slo.bad).add()
 
-    def still_open(self, labels: Labels, span_id: int, flags: int, *, open_ns: int, first_chunk_ns: int | None) -> bool:
+    def still_open(
+        self,
+        labels: Labels,
+        span_id: int,
+        flags: int,
+        *,
+        open_ns: int,
+        first_chunk_ns: int | None,
+        first_token_ns: int | None = None,
+    ) -> bool:
         """Count an open request as slow, once per objective, when it crosses its threshold.
 
         Args:
@@ -228,6 +249,7 @@ class RequestMeter:
             flags: `Flag` of the request.
             open_ns: time since it arrived.
             first_chunk_ns: from its arrival to its first chunk, where that has come.
+            first_token_ns: the same of its first token.
 
         Returns:
             Whether it was counted now.
@@ -236,13 +258,17 @@ class RequestMeter:
             return False
         counted = False
         for slo in self.cells(labels).slos:
-            if slo.objective.crossed(open_ns, first_chunk_ns):
+            if slo.objective.crossed(open_ns, first_chunk_ns, first_token_ns):
                 already = self._counted.setdefault(span_id, set())
                 if slo.objective.slo not in already:
                     already.add(slo.objective.slo)
                     slo.bad.add()
                     counted = True
         return counted
+
+    def forget(self, span_id: int) -> None:
+        """A request that was open has ended, and is judged by nothing."""
+        self._counted.pop(span_id, None)
 
     def counted(self, span_id: int) -> frozenset[str]:
         """Objectives that counted this request while it was open."""
@@ -277,7 +303,20 @@ class RequestMeter:
 
 def exact_bounds(thresholds: Thresholds) -> dict[str, tuple[int, ...]]:
     """Boundaries that classic histograms hold exactly: thresholds and timeouts, by family name, ns."""
-    limits = {o.threshold_ns for o in thresholds.objectives if o.threshold_ns is not None}
-    timeouts = {thresholds.timeout_ns(""), *thresholds.timeouts_ns.values()}
-    bounds = tuple(sorted(limits | timeouts))
-    return {entry.name: bounds for entry in (requests.REQUEST_DURATION, requests.TIME_TO_FIRST_CHUNK)}
+    timeouts = (thresholds.timeout_ns(""), *thresholds.timeouts_ns.values())
+    bounds = {entry.name: set(timeouts) for entry in (requests.REQUEST_DURATION, requests.TIME_TO_FIRST_CHUNK)}
+    for limit in (limit for objective in thresholds.objectives for limit in objective.limits):
+        bounds.setdefault(_histogram(limit).name, set()).add(limit.ns)
+    return {name: tuple(sorted(ns)) for name, ns in bounds.items()}
+
+
+def _histogram(limit: Limit) -> Series:
+    return _HISTOGRAMS[limit.sli] if limit.stage is None else requests.STAGE_DURATION
+
+
+_HISTOGRAMS: Final[dict[Sli, Series]] = {
+    Sli.LATENCY: requests.REQUEST_DURATION,
+    Sli.TIME_TO_FIRST_CHUNK: requests.TIME_TO_FIRST_CHUNK,
+    Sli.TIME_TO_FIRST_TOKEN: requests.TIME_TO_FIRST_TOKEN,
+    Sli.TIME_PER_OUTPUT_TOKEN: requests.TIME_PER_OUTPUT_TOKEN,
+}

@@ -3,74 +3,38 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from inferometer.catalog.stages import ANSWERED, FAILED, Outcome
+from inferometer.catalog.stages import Stage
 from inferometer.errors import StateError
+from inferometer.fleet.objective import Objective, Sli
 
-FORMAT: Final = 2
-"""2: a price says which devices, hosts and regions it is for."""
-_READABLE: Final = (1, FORMAT)
+__all__ = [
+    "DEFAULT_TIMEOUT_NS",
+    "FORMAT",
+    "NOTHING",
+    "OTHER_TENANT",
+    "PICODOLLARS",
+    "Objective",
+    "Price",
+    "Sli",
+    "Thresholds",
+    "dumps",
+    "loads",
+    "read",
+]
+
+FORMAT: Final = 3
+"""2: a price says which devices, hosts and regions it is for. 3: an objective may be of a stage, of several limits, of
+some requests only."""
+_READABLE: Final = (1, 2, FORMAT)
 DEFAULT_TIMEOUT_NS: Final = 30 * 10**9
 """A request that its client gave up after this time counts as timed out, unless fleet.yaml says otherwise."""
 OTHER_TENANT: Final = "other"
 PICODOLLARS: Final = 10**12
-
-
-class Sli(StrEnum):
-    """What an objective measures."""
-
-    AVAILABILITY = "availability"
-    LATENCY = "latency"
-    TIME_TO_FIRST_CHUNK = "time_to_first_chunk"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
-    """One objective of one model; ``slo`` is its name on series, ``target`` in percent as fleet.yaml writes it."""
-
-    slo: str
-    service: str
-    model: str
-    name: str
-    sli: Sli
-    threshold_ns: int | None
-    target: str
-    window_ns: int
-
-    def judge(self, outcome: Outcome, duration_ns: int, first_chunk_ns: int | None) -> bool | None:
-        """Whether a finished request was good (True), bad (False), or counts neither way (None).
-
-        Availability: good are answers, bad what failed; client errors and cancelled requests count neither way.
-        Latency and time to first chunk: bad is whatever took longer than the threshold, however it ended, because
-        it was slow before anybody knew how it would end (see :meth:`crossed`); good are answers in time. An answer
-        in one piece is its own first chunk. Warm-up requests are the caller's to leave out.
-
-        Args:
-            outcome: How the request ended.
-            duration_ns: Its duration.
-            first_chunk_ns: From its arrival to the first chunk of a streamed answer; None where there was none.
-        """
-        if self.threshold_ns is None:
-            return True if outcome in ANSWERED else False if outcome in FAILED else None
-        if self.crossed(duration_ns, first_chunk_ns):
-            return False
-        return True if outcome in ANSWERED else None
-
-    def crossed(self, open_ns: int, first_chunk_ns: int | None) -> bool:
-        """Whether a request that is still open is bad already, after ``open_ns``.
-
-        Who counts such a request does so once, and leaves out the verdict of :meth:`judge` at its end.
-        """
-        if self.threshold_ns is None:
-            return False
-        if self.sli is Sli.TIME_TO_FIRST_CHUNK and first_chunk_ns is not None:
-            return first_chunk_ns > self.threshold_ns
-        return open_ns > self.threshold_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +119,7 @@ class Thresholds:
 
     def boundaries_ns(self, service: str, model: str) -> tuple[int, ...]:
         """Times at which a histogram of the model needs an exact bucket: thresholds and the timeout, ascending."""
-        limits = {o.threshold_ns for o in self.objectives_of(service, model) if o.threshold_ns is not None}
+        limits = {limit.ns for o in self.objectives_of(service, model) for limit in o.limits}
         return tuple(sorted({*limits, self.timeout_ns(service)}))
 
 
@@ -170,19 +134,7 @@ def dumps(thresholds: Thresholds) -> str:
         "fleet": thresholds.fleet,
         "tenants": {"header": thresholds.tenant_header, "known": list(thresholds.known_tenants)},
         "timeouts_ns": dict(thresholds.timeouts_ns),
-        "objectives": [
-            {
-                "slo": o.slo,
-                "service": o.service,
-                "model": o.model,
-                "objective": o.name,
-                "sli": o.sli.value,
-                "threshold_ns": o.threshold_ns,
-                "target": o.target,
-                "window_ns": o.window_ns,
-            }
-            for o in thresholds.objectives
-        ],
+        "objectives": [_written(objective) for objective in thresholds.objectives],
         "prices": [asdict(price) for price in thresholds.prices],
     }
     return json.dumps(document, indent=2) + "\n"
@@ -222,6 +174,41 @@ def loads(text: str) -> Thresholds:
     )
 
 
+def _written(objective: Objective) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "slo": objective.slo,
+        "service": objective.service,
+        "model": objective.model,
+        "objective": objective.name,
+        "sli": objective.sli.value,
+        "threshold_ns": objective.threshold_ns,
+        "target": objective.target,
+        "window_ns": objective.window_ns,
+    }
+    if objective.stage is not None:
+        written["stage"] = objective.stage.label
+    if objective.within:
+        written["within_ns"] = {sli.value: ns for sli, ns in objective.within}
+    scope = {"tenant": objective.tenant, "version": objective.version, "class": objective.request_class}
+    if of := {name: value for name, value in scope.items() if value}:
+        written["for"] = of
+    return written
+
+
 def _objective(entry: Mapping[str, Any]) -> Objective:
-    fields = {name: value for name, value in entry.items() if name != "objective"}
-    return Objective(**{**fields, "name": entry["objective"], "sli": Sli(entry["sli"])})
+    stage, scope = entry.get("stage"), entry.get("for", {})
+    return Objective(
+        slo=entry["slo"],
+        service=entry["service"],
+        model=entry["model"],
+        name=entry["objective"],
+        sli=Sli(entry["sli"]),
+        threshold_ns=entry["threshold_ns"],
+        target=entry["target"],
+        window_ns=entry["window_ns"],
+        stage=None if stage is None else Stage[stage.upper()],
+        within=tuple((Sli(name), ns) for name, ns in entry.get("within_ns", {}).items()),
+        tenant=scope.get("tenant", ""),
+        version=scope.get("version", ""),
+        request_class=scope.get("class", ""),
+    )

@@ -11,6 +11,7 @@ from inferometer.aggregate.requests import RequestCells
 from inferometer.catalog import requests
 from inferometer.catalog.labels import KEEP_REASON
 from inferometer.catalog.stages import FAILED, Outcome
+from inferometer.fleet.objective import Times
 from inferometer.record.model import Flag, Labels
 
 SLOW, FAILED_, DEAR, RARE, BASELINE = KEEP_REASON.values
@@ -50,8 +51,7 @@ class Finished:
     trace_id: int
     outcome: Outcome
     flags: int
-    duration_ns: int
-    first_chunk_ns: int | None = None
+    times: Times
     cost_picodollars: int | None = None
 
 
@@ -89,12 +89,15 @@ class KeepPolicy:
     def unremarkable_ns(self, cells: RequestCells, outcome: Outcome) -> int | None:
         """Longest duration of an answered request of these labels that is no reason by itself to keep a trace.
 
-        None: such requests are rare so far, or were for too long; each of them has to be looked at.
+        None: such requests are rare so far, or were for too long, or an objective asks for more than their duration;
+        each of them has to be looked at.
         """
         seen = self._seen.get((cells.model, int(outcome)), 0)
         if seen < _RARE_FIRST or self._now() - self._kept_at.get(cells.model, 0) > _RARE_NS:
             return None
-        limits = [slo.objective.threshold_ns for slo in cells.slos if slo.objective.threshold_ns is not None]
+        if any(slo.objective.needs_tokens for slo in cells.slos):
+            return None
+        limits = [shortest for slo in cells.slos if (shortest := slo.objective.shortest_ns) is not None]
         limit = self._limit(cells)
         return min([*limits, _NEVER if limit is None else limit])
 
@@ -112,7 +115,7 @@ class KeepPolicy:
         if _HAS_FAILED[request.outcome]:
             return FAILED_
         rare = self._rare(cells.model, request.outcome)
-        if not int(request.flags) & _WARMUP and self._slow(cells, request.duration_ns, request.first_chunk_ns):
+        if not int(request.flags) & _WARMUP and self._slow(cells, request.times):
             return SLOW
         if request.cost_picodollars is not None and self._dear(
             cells.histogram(requests.REQUEST_COST), request.cost_picodollars
@@ -123,11 +126,11 @@ class KeepPolicy:
         # Who called us keeps its part of the trace: ours belongs to it.
         return BASELINE if int(request.flags) & _SAMPLED or self.in_baseline(request.trace_id) else None
 
-    def _slow(self, cells: RequestCells, duration_ns: int, first_chunk_ns: int | None) -> bool:
-        if any(slo.objective.crossed(duration_ns, first_chunk_ns) for slo in cells.slos):
+    def _slow(self, cells: RequestCells, times: Times) -> bool:
+        if any(slo.objective.late(times) for slo in cells.slos):
             return True
         limit = self._limit(cells)
-        return limit is not None and duration_ns > limit
+        return limit is not None and times.duration > limit
 
     def _limit(self, cells: RequestCells) -> int | None:
         """The model's p99 so far, renewed now and then; None while too few requests are known."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from inferometer.aggregate import Aggregator, Exemplar, RequestMeter, Snapshot
-from inferometer.aggregate.requests import points
+from inferometer.aggregate.requests import points, times
 from inferometer.catalog import requests, series, telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
 from inferometer.errors import StateError, WireError
@@ -140,7 +140,7 @@ class LocalPipeline:
             if foreign:
                 self._of_the_user(record, divided, offset)
             elif self._writer is not None:
-                reason = self._kept(self._writer, record, number)
+                reason = self._kept(self._writer, record, divided, number)
                 if reason is not None:
                     self._write(self._writer, _Hop(record, divided, resource_of(info, record), offset), reason)
         return changed
@@ -158,12 +158,12 @@ class LocalPipeline:
         if int(record.flags) & _SAMPLED:
             self._show(_notes(record, divided, offset))
 
-    def _kept(self, writer: TraceWriter, record: RequestRecord, number: int) -> str | None:
+    def _kept(self, writer: TraceWriter, record: RequestRecord, divided: Partition, number: int) -> str | None:
         """Why a request's trace is kept; its hops that waited are exported with the first reason to.
 
         None: it is held, as a part of frame *number*.
         """
-        reason = self._reason(record)
+        reason = self._reason(record, divided)
         first = self._hold.kept(record.trace_id)
         if first is not None:
             return first
@@ -175,15 +175,14 @@ class LocalPipeline:
             self._write_held(writer, frame, span_id, reason)
         return reason
 
-    def _reason(self, record: RequestRecord) -> str | None:
+    def _reason(self, record: RequestRecord, divided: Partition) -> str | None:
         return self._policy.reason(
             Finished(
                 labels=record.labels,
                 trace_id=record.trace_id,
                 outcome=record.outcome,
                 flags=record.flags,
-                duration_ns=record.duration_ns,
-                first_chunk_ns=record.first_chunk_ns,
+                times=times(record, divided),
             )
         )
 
@@ -191,13 +190,14 @@ class LocalPipeline:
         """End what these workers left open."""
         ended = list(self._open.end(worker_ids, self._now()))
         for worker_id, record in ended:
-            self._meter.finished(record, Partition(tuple(stage_totals(record)), ()))
+            totals = Partition(tuple(stage_totals(record)), ())
+            self._meter.finished(record, totals)
             if self._writer is None or int(record.flags) & _FOREIGN:
                 continue
             process = self._frames.process(worker_id, record)
             if process is not None:
                 # A failed request is always a reason to keep its trace; no frame has the rest of it.
-                reason = self._kept(self._writer, record, 0)
+                reason = self._kept(self._writer, record, totals, 0)
                 if reason is not None:
                     self._write(self._writer, _Hop(record, partition(record), *process), reason)
         for worker_id in worker_ids:

@@ -27,6 +27,7 @@ class _Row(NamedTuple):
     first_chunk: int
     shape: int
     flags: int
+    first_token: int = 0
 
 
 class OpenRequests:
@@ -51,9 +52,16 @@ class OpenRequests:
         ]
         self._rows[frame.worker_id] = rows
         slow = False
-        for (_, _, span, _, begun, chunk, _, flags), of in rows:
-            first = chunk - begun if chunk else None
-            slow |= self._meter.still_open(of, span, flags, open_ns=frame.monotonic_ns - begun, first_chunk_ns=first)
+        for row, of in rows:
+            begun, chunk, token = row.arrival, row.first_chunk, row.first_token
+            slow |= self._meter.still_open(
+                of,
+                row.span_id,
+                row.flags,
+                open_ns=frame.monotonic_ns - begun,
+                first_chunk_ns=chunk - begun if chunk else None,
+                first_token_ns=max(token - begun, 0) if token else None,
+            )
         return slow
 
     def traces(self) -> set[int]:
@@ -72,10 +80,11 @@ class OpenRequests:
     def end(self, worker_ids: Iterable[bytes], now_ns: int) -> Iterator[tuple[bytes, RequestRecord]]:
         """Records of what these workers left open, with the worker: failed, at *now_ns*."""
         for worker_id in worker_ids:
-            for (hi, lo, span, parent, begun, chunk, _, flags), labels in self._rows.pop(worker_id, ()):
+            for (hi, lo, span, parent, begun, chunk, _, flags, token), labels in self._rows.pop(worker_id, ()):
                 self._close(span)
                 stamps = [0] * len(Moment)
                 stamps[Moment.ENTRY], stamps[Moment.FIRST_CHUNK], stamps[Moment.DONE] = begun or now_ns, chunk, now_ns
+                stamps[Moment.FIRST_TOKEN] = token
                 yield (
                     worker_id,
                     RequestRecord(
@@ -113,7 +122,7 @@ class OpenRequests:
             state: Mapping[str, dict[str, list[tuple[list[int], list[str]]]]] = json.loads(data)
             for worker, rows in state["rows"].items():
                 self._rows[bytes.fromhex(worker)] = [
-                    (_Row(*(row if same_boot else (*row[:4], 0, 0, *row[6:]))), _labels(names)) for row, names in rows
+                    (_Row(*(row if same_boot else (*row[:4], 0, 0, *row[6:8]))), _labels(names)) for row, names in rows
                 ]
             self._closed = dict.fromkeys(state["closed"])  # type: ignore[arg-type]  # span ids
         except (AttributeError, KeyError, TypeError, ValueError) as error:

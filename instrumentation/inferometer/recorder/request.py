@@ -294,7 +294,7 @@ class OpenRequest:
         """Its row in the table of open requests."""
         return _PACK_OPEN(
             self.trace_hi, self.trace_lo, self.span_id, self.parent_id, self.arrival or self.start or self.entry,
-            self.first_chunk, self.shape(), self.flags | int(Flag.OPEN),
+            self.first_chunk, self.shape(), self.flags | int(Flag.OPEN), self.first_token,
         )  # fmt: skip
 
     def announced(self) -> bytes:

@@ -86,6 +86,7 @@ OPEN = Table(
         ("first_chunk", "Q"),
         ("shape", "I"),
         ("flags", "I"),
+        ("first_token", "Q"),
     ),
 )
 """Requests that are open when the frame is made: enough to count a slow one, and to end it if the worker dies."""
@@ -198,7 +199,7 @@ BY_SECTION = {table.section: table for table in TABLES}
 
 CLOCKED = {
     Section.REQUESTS: (*STAMPS, "last_token"),
-    Section.OPEN: ("arrival", "first_chunk"),
+    Section.OPEN: ("arrival", "first_chunk", "first_token"),
     Section.EXECUTES: ("queued", "start", "end"),
     Section.CALLS: ("start", "sent", "headers", "end"),
     Section.BATCHES: ("opened", "start", "end"),

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.aggregate import Aggregator, RequestMeter
+from inferometer.catalog.stages import Stage
 from inferometer.fleet.thresholds import Objective, Sli, Thresholds
 from inferometer.record.model import Moment
 from inferometer.record.partition import partition
@@ -26,10 +27,11 @@ NAMES = Names(
 )
 
 
-def objective(slo, sli, threshold, service="svc", model="m"):
+def objective(slo, sli, threshold, service="svc", model="m", **more):
     return Objective(
-        slo=slo, service=service, model=model, name=slo, sli=sli, threshold_ns=threshold, target="99", window_ns=1
-    )
+        slo=slo, service=service, model=model, name=slo, sli=sli, threshold_ns=threshold, target="99", window_ns=1,
+        **more,
+    )  # fmt: skip
 
 
 THRESHOLDS = Thresholds(
@@ -38,6 +40,21 @@ THRESHOLDS = Thresholds(
         objective("fast", Sli.LATENCY, 900),
         objective("first", Sli.TIME_TO_FIRST_CHUNK, 500),
         objective("routed", Sli.LATENCY, 1_200, model="/routed"),
+        objective("token", Sli.TIME_TO_FIRST_TOKEN, 500),
+        objective("each", Sli.TIME_PER_OUTPUT_TOKEN, 300),
+        objective("queue", Sli.LATENCY, 200, stage=Stage.QUEUE),
+        objective("handler", Sli.LATENCY, 400, stage=Stage.HANDLER),
+        objective(
+            "goodput",
+            Sli.GOODPUT,
+            None,
+            within=((Sli.TIME_TO_FIRST_TOKEN, 600), (Sli.TIME_PER_OUTPUT_TOKEN, 250), (Sli.LATENCY, 2_000)),
+        ),
+        objective("of acme", Sli.LATENCY, 700, tenant="acme"),
+        objective("of others", Sli.AVAILABILITY, None, tenant="other"),
+        objective("of version 1", Sli.AVAILABILITY, None, version="1"),
+        objective("of version 2", Sli.AVAILABILITY, None, version="2"),
+        objective("of batches", Sli.GOODPUT, None, request_class="batch", within=((Sli.LATENCY, 900),)),
     ),
     known_tenants=("acme", "globex"),
 )
