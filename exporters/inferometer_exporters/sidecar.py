@@ -154,7 +154,7 @@ class Sidecar:
                 undo.callback(self.receivers.close)
             listening = [("--metrics", settings.metrics), ("--api", settings.api), *settings.ports.all()]
             self.notes += exposed(listening, access)
-            self.recorder = Recorder(settings.state / FILE_NAME, settings.bounds)
+            self.recorder = Recorder(settings.state / FILE_NAME, settings.bounds, known.objectives)
             undo.callback(self.recorder.close)
             aggregator = Aggregator(extra_bounds=exact_bounds(known))
             aggregator.set(telemetry.BUILD_INFO, (version("inferometer"), COMPONENT.values[-1]), 1)

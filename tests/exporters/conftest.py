@@ -143,7 +143,7 @@ class Bench:
 
     def __init__(self, folder, *, writer=None, clock=None, sampler=None):
         self.clock = clock or Clock()
-        self.recorder = Recorder(folder / "recorder.duckdb")
+        self.recorder = Recorder(folder / "recorder.duckdb", objectives=THRESHOLDS.objectives)
         self.aggregator = Aggregator(extra_bounds=exact_bounds(THRESHOLDS), monotonic_ns=self.clock.monotonic)
         self.pipeline = SidecarPipeline(
             self.recorder,

@@ -4,7 +4,7 @@ from typing import Final
 
 from inferometer.catalog.stages import Stage
 
-VERSION: Final = 5
+VERSION: Final = 6
 
 STAGE_COLUMNS: Final = tuple(f"{stage.label}_ns" for stage in Stage)
 
@@ -171,6 +171,15 @@ PROCESS_PEAKS: Final[dict[str, str]] = {
     "pid": "UINTEGER",  # as the host counts
     "memory_used": "BIGINT",  # most that it held since the row before, bytes
 }
+SLO_MINUTES: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "wall_ns": "BIGINT",  # begin of the minute in which they counted
+    "slo": "VARCHAR",
+    "labels": "UINTEGER",
+    "device": "UINTEGER",  # of the longest run; 0 without one
+    "good": "UINTEGER",
+    "bad": "UINTEGER",
+}
 LABELS: Final[dict[str, str]] = {
     "pass": "UBIGINT",
     "id": "UINTEGER",
@@ -216,9 +225,11 @@ HISTORY: Final[dict[str, dict[str, str]]] = {
     "ledger_hours": LEDGER_HOURS,
     "device_minutes": DEVICE_MINUTES,
     "process_peaks": PROCESS_PEAKS,
+    "slo_minutes": SLO_MINUTES,
 }
 """What outlives the rest: of each hour the ledger's last entry, kept when `ledger` is trimmed, because a bill comes
-later; and how devices were, by minute, because a week says more of the size they need than a day."""
+later; how devices were, by minute, because a week says more of the size they need than a day; and what counted for
+objectives, kept when `requests` is trimmed, because a budget lasts a month."""
 DIMENSIONS: Final[dict[str, dict[str, str]]] = {"labels": LABELS, "names": NAMES, "processes": PROCESSES}
 """Tables of what rows refer to by number; small, never deleted but by a rollback."""
 

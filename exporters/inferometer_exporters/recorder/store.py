@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +12,9 @@ import duckdb
 import numpy as np
 
 from inferometer.errors import RefusedError, StateError
+from inferometer.fleet.thresholds import Objective
 from inferometer_exporters.columns.tables import Columns, length
-from inferometer_exporters.recorder import ledger_days
+from inferometer_exporters.recorder import ledger_days, slo_minutes
 from inferometer_exporters.recorder.dimensions import Dimension
 from inferometer_exporters.recorder.insertion import insertion
 from inferometer_exporters.recorder.schema import DIMENSIONS, HISTORY, OF_REQUESTS, VERSION, additions, statements
@@ -50,15 +51,17 @@ class Recorder:
     Args:
         path: of the file; made where there is none, set aside and named in the log where it is damaged.
         bounds: how much is kept.
+        objectives: whose counts outlive the requests.
 
     Raises:
         RefusedError: another process has the file open.
         StateError: the file cannot be made, or a later version of inferometer wrote it.
     """
 
-    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
+    def __init__(self, path: Path, bounds: Bounds | None = None, objectives: Sequence[Objective] = ()) -> None:
         self.path = path
         self._bounds = bounds or Bounds()
+        self._objectives = tuple(objectives)
         self._root = _opened(path)
         self._writer = _cursor(self._root)
         self.identity = int(self._run("select identity from schema_version")[0][0])
@@ -199,8 +202,16 @@ class Recorder:
         ledger_days.keep(self._writer, last, wall_ns)
         self._run(f"delete from device_minutes where wall_ns < {int(wall_ns) - MINUTES_KEPT_NS}")  # noqa: S608 - a number
         self._run(f"delete from process_peaks where wall_ns < {int(wall_ns) - MINUTES_KEPT_NS}")  # noqa: S608 - a number
-        for table in OF_REQUESTS:
-            self._run(f"delete from {table} where pass <= {last}")  # noqa: S608 - names of the schema
+        self._run("begin")
+        try:
+            slo_minutes.keep(self._writer, self._objectives, last, wall_ns)
+            for table in OF_REQUESTS:
+                self._run(f"delete from {table} where pass <= {last}")  # noqa: S608 - names of the schema
+            self._run("commit")
+        except duckdb.Error:
+            with contextlib.suppress(duckdb.Error):
+                self._run("rollback")
+            raise
         self._run("checkpoint")
 
     @property
