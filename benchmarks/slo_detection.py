@@ -26,7 +26,7 @@ from ruamel.yaml import YAML
 from inferometer.fleet import durations
 from inferometer.fleet.loader import loads
 from inferometer_alerts.generation import files
-from inferometer_alerts.proof import Phase, counter
+from inferometer_alerts.samples import Phase, counter
 from inferometer_alerts.yaml_text import dump
 
 ROOT = Path(__file__).parents[1]

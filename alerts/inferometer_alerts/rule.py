@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
 from inferometer.catalog.model import Label
@@ -95,9 +96,40 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """What a recorded series must be at some time: exactly these elements, each by all of its labels.
+
+    Attributes:
+        series: The series.
+        at: Duration from the start, unscaled.
+        elements: Labels and value of each; none: the series must be absent.
+        only: Which elements are meant.
+        to: What values are rounded to before they are compared; expected ones are whole multiples of it.
+    """
+
+    series: Recorded
+    at: str
+    elements: tuple[tuple[Mapping[str, str], Decimal], ...] = ()
+    only: tuple[Matcher, ...] = ()
+    to: Decimal = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Proof of recording rules: samples as in :class:`Case`, and what must be recorded of them."""
+
+    name: str
+    series: Mapping[str, str]
+    expect: tuple[Expect, ...]
+    step: str = "15s"
+    evaluation: str = "30s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Rules that are evaluated one after the other, every ``interval``."""
+    """Rules that are evaluated one after the other, every ``interval``, and the proof of those that record."""
 
     name: str
     interval: str
     rules: tuple[Rule | Alert, ...]
+    readings: tuple[Reading, ...] = ()

@@ -20,7 +20,7 @@ def alerts(fleet: Fleet) -> Iterator[Alert]:
     """The alerts of all objectives that some model promises."""
     for spec in {slo.objective.name: slo.objective for slo in slos(fleet)}.values():
         for leg in legs(spec):
-            yield _alert(spec, leg)
+            yield alert(spec, leg)
 
 
 def condition(spec: ObjectiveSpec, leg: Leg) -> Expr:
@@ -33,7 +33,8 @@ def condition(spec: ObjectiveSpec, leg: Leg) -> Expr:
     )
 
 
-def _alert(spec: ObjectiveSpec, leg: Leg) -> Alert:
+def alert(spec: ObjectiveSpec, leg: Leg) -> Alert:
+    """The alert of one leg."""
     period = durations.render(spec.window_ns)
     target = f"{spec.target.normalize():f} %"
     return Alert(

@@ -4,7 +4,7 @@ Windows up to an hour are increases of the raw counters. Longer ones are sums of
 cost does not depend on how often Prometheus scrapes, and a missing sample costs one tile instead of a month.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from typing import Final
 
@@ -13,9 +13,9 @@ from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO
 from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet, ObjectiveSpec
-from inferometer.fleet.slos import slos
-from inferometer.promql import Expr, Matcher
-from inferometer_alerts import recorded, slo_alerts
+from inferometer.fleet.slos import Slo, slos
+from inferometer.promql import Expr, Matcher, Selector
+from inferometer_alerts import exact, recorded, slo_alerts
 from inferometer_alerts.policy import DIRECT_NS, budget, legs
 from inferometer_alerts.recorded import OBJECTIVE, OF_SLO, Recorded
 from inferometer_alerts.rule import Group, Rule
@@ -77,37 +77,45 @@ def _info(fleet: Fleet) -> Iterator[Rule]:
         yield Rule(
             series=recorded.SLO_INFO,
             expr=promql.scalar(1),
-            labels={
-                SERVICE.name: slo.service,
-                MODEL.name: slo.model,
-                SLO.name: slo.name,
-                OBJECTIVE.name: slo.objective.name,
-                recorded.SLI.name: slo.objective.sli.value,
-                recorded.TARGET.name: f"{slo.objective.target.normalize():f}",
-                recorded.PERIOD.name: durations.render(slo.objective.window_ns),
-            },
+            labels={**labels(slo), **promised(slo)},
         )
+
+
+def labels(slo: Slo) -> dict[str, str]:
+    """What every recorded series of an SLO carries."""
+    return {
+        SERVICE.name: slo.service,
+        MODEL.name: slo.model,
+        SLO.name: slo.name,
+        OBJECTIVE.name: slo.objective.name,
+    }
+
+
+def promised(slo: Slo) -> dict[str, str]:
+    """What ``slo:info`` says besides."""
+    return {
+        recorded.SLI.name: slo.objective.sli.value,
+        recorded.TARGET.name: f"{slo.objective.target.normalize():f}",
+        recorded.PERIOD.name: durations.render(slo.objective.window_ns),
+    }
 
 
 def _promise(spec: ObjectiveSpec) -> Iterator[Rule]:
     info = promql.select(recorded.SLO_INFO, promql.equal(OBJECTIVE, spec.name))
     each = promql.sum_by(info, *OF_SLO)
     # The label is there already; written out, it tells the rules of two objectives apart.
-    labels = {OBJECTIVE.name: spec.name}
-    yield Rule(series=recorded.SLO_OBJECTIVE, expr=each * (spec.target / 100), labels=labels)
-    yield Rule(series=recorded.SLO_BUDGET, expr=each * budget(spec), labels=labels)
-    yield Rule(series=recorded.SLO_PERIOD, expr=each * (spec.window_ns // 10**9), labels=labels)
+    of = {OBJECTIVE.name: spec.name}
+    yield Rule(series=recorded.SLO_OBJECTIVE, expr=each * (spec.target / 100), labels=of)
+    yield Rule(series=recorded.SLO_BUDGET, expr=each * budget(spec), labels=of)
+    yield Rule(series=recorded.SLO_PERIOD, expr=each * (spec.window_ns // 10**9), labels=of)
 
 
-def _counted(window: str, users: tuple[Matcher, ...]) -> tuple[Expr, Expr]:
-    """Events and bad events in a window, for the SLOs that fleet.yaml knows, with their objective as a label."""
+def _counted(rise: Callable[[Selector], Expr], users: tuple[Matcher, ...]) -> tuple[Expr, Expr]:
+    """Events and bad events that counters rose by, for the SLOs that fleet.yaml knows, with their objective."""
     info = promql.select(recorded.SLO_INFO, *users)
     of = tuple(label for label in OF_SLO if label is not OBJECTIVE)
-    everything = promql.sum_by(promql.increase(promql.select(SLO_EVENTS), window), *of)
-    bad = promql.sum_by(
-        promql.increase(promql.select(SLO_EVENTS, promql.equal(RESULT, BAD)), window),
-        *of,
-    )
+    everything = promql.sum_by(rise(promql.select(SLO_EVENTS)), *of)
+    bad = promql.sum_by(rise(promql.select(SLO_EVENTS, promql.equal(RESULT, BAD))), *of)
     return (
         promql.multiply(everything, info, on=(SLO,), keep=(OBJECTIVE,)),
         promql.multiply(bad, info, on=(SLO,), keep=(OBJECTIVE,)),
@@ -115,12 +123,12 @@ def _counted(window: str, users: tuple[Matcher, ...]) -> tuple[Expr, Expr]:
 
 
 def _direct(window: str, scale: TimeScale, users: tuple[Matcher, ...]) -> Iterator[Rule]:
-    events, bad = _counted(scale.over(window), users)
+    events, bad = _counted(lambda counter: promql.increase(counter, scale.over(window)), users)
     yield from _window(window, events, bad, users)
 
 
 def _tiles(scale: TimeScale) -> Iterator[Rule]:
-    events, bad = _counted(scale.over(TILE), ())
+    events, bad = _counted(lambda counter: exact.increase(counter, TILE, scale), ())
     yield Rule(series=recorded.SLO_EVENTS_TILE, expr=events)
     yield Rule(
         series=recorded.SLO_BAD_TILE,

@@ -13,7 +13,7 @@ from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.fleet.loader import loads
 from inferometer_alerts import recorded
 from inferometer_alerts.generation import files
-from inferometer_alerts.proof import Phase, counter
+from inferometer_alerts.samples import Phase, counter
 from inferometer_alerts.yaml_text import dump
 
 pytestmark = [pytest.mark.peers]

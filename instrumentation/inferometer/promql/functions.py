@@ -71,6 +71,15 @@ def max_over_time(selector: Selector, window: str) -> Expr:
     return _over("max_over_time", selector, window)
 
 
+def last_over_time(selector: Selector, window: str) -> Expr:
+    """Newest sample in a window: what a series last was, also where it is gone now.
+
+    Raises:
+        CatalogError: the window is none.
+    """
+    return _over("last_over_time", selector, window)
+
+
 def _over(function: str, selector: Selector, window: str) -> Expr:
     text = f"{function}({selector.text}[{_window(window)}])"
     return Expr(text=text, labels=selector.labels, of=selector.of, holds=selector.holds)
@@ -171,6 +180,11 @@ def quantile(q: Number, expr: Expr) -> Expr:
 def absolute(expr: Expr) -> Expr:
     """Values without their sign."""
     return replace(expr, text=f"abs({expr.text})", compound=False)
+
+
+def rounded(expr: Expr, to: Number) -> Expr:
+    """Values as the nearest multiple of a number."""
+    return replace(expr, text=f"round({expr.text}, {number(to)})", compound=False)
 
 
 def absent(selector: Selector) -> Expr:

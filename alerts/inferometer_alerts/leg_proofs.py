@@ -1,0 +1,125 @@
+"""Proofs of the legs of an objective: every alert fires when it must and stays quiet when it must.
+
+Per leg three incidents. The first is twice as bad as the leg allows: it must fire when half of the long window is bad,
+not before, and must end when half of the short window is good again; a wrong window shows. The next two are bad from
+the start, a little above and a little below the limit; a wrong factor shows. A fourth has one bad event too few for a
+trend, and then one more.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from inferometer import promql
+from inferometer.catalog.labels import MODEL, SERVICE, SLO
+from inferometer.fleet import durations
+from inferometer.fleet.slos import Slo
+from inferometer_alerts import promtool, recorded, slo_alerts, slo_series
+from inferometer_alerts.policy import DIRECT_NS, Leg, budget
+from inferometer_alerts.promtool import Check, Test
+from inferometer_alerts.samples import Phase
+from inferometer_alerts.slo_rules import TILE
+
+_EVENTS_PER_STEP: Final = Decimal(1000)
+_MINUTE_NS: Final = durations.parse("1m")
+_SCRAPE_NS: Final = durations.parse("15s")
+_TILE_NS: Final = durations.parse(TILE)
+_CLOSE: Final = Decimal("0.05")
+_ROUNDS_PER_SHORT: Final = 12
+
+
+def of_leg(slo: Slo, leg: Leg) -> Iterator[Test]:
+    """The proofs of one leg."""
+    limit = leg.ratio(budget(slo.objective))
+    yield _windows(slo, leg, 2 * limit)
+    yield _whole(slo, leg, limit * (1 + _CLOSE), fires=True)
+    yield _whole(slo, leg, limit * (1 - _CLOSE), fires=False)
+    yield from _few(slo, leg)
+
+
+def _step_ns(leg: Leg) -> int:
+    """Between two samples: as in production where a window is short, a minute where that makes no difference."""
+    return _MINUTE_NS if leg.short_ns >= 5 * _MINUTE_NS else _SCRAPE_NS
+
+
+def _evaluation_ns(leg: Leg) -> int:
+    # promtool evaluates every group at every step of a test, also those that Prometheus evaluates every five minutes.
+    return _TILE_NS if leg.long_ns > DIRECT_NS else _step_ns(leg)
+
+
+def _seldom_ns(leg: Leg) -> int:
+    """Rounds that tell windows of hours and days apart: of tiles that are sampled less often the same share is bad."""
+    return max(_evaluation_ns(leg), leg.short_ns // _ROUNDS_PER_SHORT // _TILE_NS * _TILE_NS)
+
+
+def _windows(slo: Slo, leg: Leg, ratio: Decimal) -> Test:
+    """Good for a long window, bad for a long window, good again."""
+    step = _step_ns(leg)
+    long, short = leg.long_ns // step, leg.short_ns // step
+    start, end = leg.long_ns, 2 * leg.long_ns
+    return _test(
+        slo,
+        leg,
+        f"{ratio:.2%} bad for {leg.long}",
+        [Phase(long, Decimal(0)), Phase(long, ratio), Phase(2 * short + 2, Decimal(0))],
+        (
+            (start + leg.long_ns * 4 // 10, False),
+            (start + leg.long_ns * 6 // 10, True),
+            (end + leg.short_ns * 2 // 10, True),
+            (end + leg.short_ns * 8 // 10, False),
+        ),
+    )
+
+
+def _whole(slo: Slo, leg: Leg, ratio: Decimal, *, fires: bool) -> Test:
+    """The same share is bad from the start, so that every window sees the same ratio."""
+    short = leg.short_ns // _step_ns(leg)
+    return _test(
+        slo,
+        leg,
+        f"{ratio:.4%} bad from the start",
+        [Phase(4 * short, ratio)],
+        ((3 * leg.short_ns, fires),),
+    )
+
+
+def _few(slo: Slo, leg: Leg) -> Iterator[Test]:
+    """Nothing but failures, too few of them, and one more."""
+    step, evaluation = _step_ns(leg), _evaluation_ns(leg)
+    # Not at once at the start: the first sample of a counter says nothing of what came before.
+    still = 2 * evaluation // step + 1
+    at = 4 * evaluation + leg.min_bad_events * step
+    for failures, fires in ((leg.min_bad_events - 1, False), (leg.min_bad_events, True)):
+        phases = [Phase(still, Decimal(0)), Phase(failures, Decimal(1)), Phase(at // step, Decimal(0))]
+        yield Test(
+            name=f"{slo.name} {leg.tier}: {failures} requests, all bad",
+            evaluation_ns=evaluation,
+            step_ns=step,
+            series=slo_series.bad(slo, phases),
+            checks=(_check(slo, leg, at // evaluation * evaluation, fires=fires),),
+        )
+
+
+def _test(slo: Slo, leg: Leg, what: str, bad: list[Phase], checks: tuple[tuple[int, bool], ...]) -> Test:
+    """A test with 1,000 events per step, of which each phase has its share of bad ones."""
+    evaluation = _seldom_ns(leg)
+    return Test(
+        name=f"{slo.name} {leg.tier}: {what}",
+        evaluation_ns=evaluation,
+        step_ns=_step_ns(leg),
+        series={
+            **slo_series.bad(slo, (Phase(p.samples, p.rise * _EVENTS_PER_STEP) for p in bad)),
+            **slo_series.good(slo, (Phase(p.samples, (1 - p.rise) * _EVENTS_PER_STEP) for p in bad)),
+        },
+        checks=tuple(_check(slo, leg, at // evaluation * evaluation, fires=fires) for at, fires in checks),
+    )
+
+
+def _check(slo: Slo, leg: Leg, at_ns: int, *, fires: bool) -> Check:
+    alert = slo_alerts.alert(slo.objective, leg)
+    tier = promql.equal(recorded.SLO_TIER, leg.tier)
+    only = (promql.equal(SLO, slo.name), tier)
+    if not fires:
+        return promtool.quiet(alert, at_ns, only=only)
+    of = (promql.equal(SERVICE, slo.service), promql.equal(MODEL, slo.model))
+    return promtool.fires(alert, at_ns, only=(*only, *of))

@@ -1,0 +1,115 @@
+"""Test files of promtool: input series, and what queries must answer at some times."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from inferometer import promql
+from inferometer.catalog.model import Label
+from inferometer.fleet import durations
+from inferometer.promql import Matcher
+from inferometer_alerts import recorded
+from inferometer_alerts.rule import Alert, Expect, Group
+from inferometer_alerts.samples import plain
+from inferometer_alerts.yaml_text import Yaml
+
+Elements = tuple[tuple[Mapping[str, str], Decimal], ...]
+_IS: Final[Elements] = (({}, Decimal(1)),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What a query answers at a time (nanoseconds from the start): exactly these elements."""
+
+    expr: str
+    at_ns: int
+    elements: Elements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """One test of promtool: samples, and checks in the order of time."""
+
+    name: str
+    evaluation_ns: int
+    step_ns: int
+    series: Mapping[str, str]
+    checks: tuple[Check, ...]
+
+
+def fires(alert: Alert, at_ns: int, *, carries: Iterable[str] = (), only: tuple[Matcher, ...] = ()) -> Check:
+    """An alert fires, with its severity, its tier, its fixed labels, and some value for those that it *carries*."""
+    fixed = {label: value for label, value in alert.labels.items() if "{{" not in value}
+    matchers = (
+        promql.equal(recorded.SEVERITY, alert.severity.value),
+        promql.equal(recorded.SLO_TIER, alert.tier),
+        *(promql.equal(_label(name), value) for name, value in fixed.items()),
+        *(promql.differs(_label(name), "") for name in carries if name not in fixed),
+    )
+    named = {matcher.label.name for matcher in only}
+    chosen = [*only, *(matcher for matcher in matchers if matcher.label.name not in named)]
+    return Check(expr=_firing(alert, chosen), at_ns=at_ns, elements=_IS)
+
+
+def quiet(alert: Alert, at_ns: int, *, only: tuple[Matcher, ...] = ()) -> Check:
+    """An alert does not fire, whatever its labels say."""
+    return Check(expr=_firing(alert, only), at_ns=at_ns, elements=())
+
+
+def _label(name: str) -> Label:
+    return Label(name=name, help="Of an alert.", max_values=1)
+
+
+def _firing(alert: Alert, matchers: Iterable[Matcher]) -> str:
+    chosen = (
+        promql.equal(recorded.ALERT_NAME, alert.name),
+        promql.equal(recorded.ALERT_STATE, "firing"),
+        *matchers,
+    )
+    # An alert carries what its expression does: more labels than any one of ours may have.
+    labels = tuple({matcher.label.name: matcher.label for matcher in chosen}.values())
+    family = recorded.Builtin(name=recorded.ALERTS.name, help=recorded.ALERTS.help, labels=labels)
+    return promql.group_by(promql.select(family, *chosen)).text
+
+
+def recorded_as(expect: Expect) -> Check:
+    """A recorded series has these elements, rounded."""
+    selector = promql.select(expect.series, *expect.only)
+    return Check(
+        expr=promql.rounded(selector, expect.to).text,
+        at_ns=durations.parse(expect.at),
+        elements=expect.elements,
+    )
+
+
+def document(tests: Iterable[Test], evaluation_ns: int, files: Mapping[str, tuple[Group, ...]]) -> Yaml:
+    """A test file for rule files, at one evaluation interval."""
+    return {
+        "rule_files": [f"../rules/{name}.yml" for name in files],
+        "evaluation_interval": durations.render(evaluation_ns),
+        "group_eval_order": [group.name for groups in files.values() for group in groups],
+        "tests": [_written(test) for test in tests],
+    }
+
+
+def _written(test: Test) -> Yaml:
+    return {
+        "name": test.name,
+        "interval": durations.render(test.step_ns),
+        "input_series": [{"series": series, "values": values} for series, values in test.series.items()],
+        "promql_expr_test": [
+            {
+                "expr": check.expr,
+                "eval_time": durations.render(check.at_ns),
+                "exp_samples": [
+                    {"labels": _labels(labels), "value": float(plain(value))} for labels, value in check.elements
+                ],
+            }
+            for check in test.checks
+        ],
+    }
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return f"{{{', '.join(f'{name}={promql.quote(value)}' for name, value in labels.items())}}}"

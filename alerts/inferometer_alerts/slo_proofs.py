@@ -1,0 +1,162 @@
+"""Proofs of what is recorded of an objective: its counts are exact, whatever happens to the counters.
+
+Three hours of requests at half of the budget, told in several ways: steadily, with a restart, with a gap in which
+nobody scraped, with values that are no numbers, from late on, from late on with a past, without any bad event, and with
+nothing new at all. Tiles must add up to what the counters rose, the budget must be what is left of it, and nothing may
+become NaN. Then more than a period: what is older counts no more.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import ROUND_FLOOR, Decimal
+from typing import Final
+
+from inferometer import promql
+from inferometer.catalog.labels import SLO
+from inferometer.fleet import durations
+from inferometer.fleet.slos import Slo
+from inferometer_alerts import recorded, slo_rules, slo_series
+from inferometer_alerts.policy import budget, legs
+from inferometer_alerts.recorded import Recorded
+from inferometer_alerts.rule import Expect, Reading
+from inferometer_alerts.samples import Kind, Phase
+
+_RATE: Final = Decimal(10_000)
+"""Events from one sample to the next."""
+_MINUTES: Final = 180
+_AT: Final = "3h"
+_TO: Final = Decimal("0.0001")
+_ROUNDS: Final = 120
+"""In a period; a tile is then only a sample of it, and stands for the time until the next one."""
+_TILE_NS: Final = durations.parse(slo_rules.TILE)
+
+
+def readings(slo: Slo) -> Iterator[Reading]:
+    """What must be recorded of an objective, for one of its SLOs."""
+    steady = Phase(_MINUTES + 1, _RATE)
+    yield _reading(slo, "steady", [steady], _MINUTES, more=_promises(slo))
+    # The process is gone right after minute 60, which is a tile's, and with it what it counted until 61.
+    restarted = [Phase(61, _RATE), Phase(120, _RATE, Kind.RESTARTED)]
+    yield _reading(slo, "restarted", restarted, _MINUTES - 1)
+    gap = [Phase(58, _RATE), Phase(14, _RATE, Kind.MISSING), Phase(109, _RATE)]
+    yield _reading(slo, "not scraped for 14 minutes", gap, _MINUTES)
+    # No tile is made at minute 90; the one at 95 has what came since.
+    broken = [Phase(89, _RATE), Phase(2, _RATE, Kind.NO_NUMBER), Phase(90, _RATE)]
+    yield _reading(slo, "no number for two minutes", broken, _MINUTES - 5)
+    late = [Phase(32, _RATE, Kind.MISSING), Phase(149, _RATE, Kind.RESTARTED)]
+    yield _reading(slo, "begins late", late, 148)
+    # Its first tile has three minutes of samples; `increase()` adds half of the time between two.
+    past = [Phase(32, _RATE, Kind.MISSING), Phase(149, _RATE)]
+    yield _reading(slo, "is seen late", past, Decimal("148.5"))
+    yield _reading(slo, "never bad", [steady], _MINUTES, bad_share=Decimal(0))
+    yield _still(slo)
+    yield _period(slo)
+
+
+def _half(slo: Slo) -> Decimal:
+    return budget(slo.objective) / 2
+
+
+def _scaled(phases: Iterable[Phase], share: Decimal) -> list[Phase]:
+    return [Phase(phase.samples, phase.rise * share, phase.kind) for phase in phases]
+
+
+def _reading(
+    slo: Slo,
+    what: str,
+    phases: Sequence[Phase],
+    minutes: Decimal | int,
+    *,
+    bad_share: Decimal | None = None,
+    more: tuple[Expect, ...] = (),
+) -> Reading:
+    """So many minutes of events must be counted, of which a share is bad: half of the budget unless given."""
+    share = _half(slo) if bad_share is None else bad_share
+    bad = slo_series.bad(slo, _scaled(phases, share)) if share else {}
+    return Reading(
+        name=f"{slo.name}: {what}",
+        series={**slo_series.good(slo, _scaled(phases, 1 - share)), **bad},
+        expect=(*_counted(slo, _AT, _RATE * minutes, _RATE * minutes * share), *more),
+        step="1m",
+        evaluation=slo_rules.TILE,
+    )
+
+
+def _counted(slo: Slo, at: str, events: Decimal, bad: Decimal) -> tuple[Expect, ...]:
+    left = 1 - bad / events / budget(slo.objective)
+    return (
+        _expect(slo, recorded.SLO_EVENTS_PERIOD, at, events),
+        _expect(slo, recorded.SLO_BAD_PERIOD, at, bad),
+        _expect(slo, recorded.SLO_BUDGET_LEFT, at, left),
+    )
+
+
+def _expect(
+    slo: Slo, series: Recorded, at: str, value: Decimal | int | None, labels: Mapping[str, str] | None = None
+) -> Expect:
+    carried = {**slo_rules.labels(slo), **(labels or {})}
+    elements = () if value is None else ((carried, _to(Decimal(value))),)
+    return Expect(series=series, at=at, elements=elements, only=(promql.equal(SLO, slo.name),), to=_TO)
+
+
+def _to(value: Decimal) -> Decimal:
+    return (value / _TO + Decimal("0.5")).to_integral_value(ROUND_FLOOR) * _TO
+
+
+def _promises(slo: Slo) -> tuple[Expect, ...]:
+    spec = slo.objective
+    return (
+        _expect(slo, recorded.SLO_INFO, _AT, 1, slo_rules.promised(slo)),
+        _expect(slo, recorded.SLO_OBJECTIVE, _AT, 1 - budget(spec)),
+        _expect(slo, recorded.SLO_BUDGET, _AT, budget(spec)),
+        _expect(slo, recorded.SLO_PERIOD, _AT, spec.window_ns // 10**9),
+        *(
+            _expect(slo, recorded.burn_rate(durations.render(window)), _AT, Decimal("0.5"))
+            for window in sorted({window for leg in legs(spec) for window in (leg.short_ns, leg.long_ns)})
+            # With a sample a minute; shorter windows are the legs' proofs.
+            if window >= _TILE_NS
+        ),
+    )
+
+
+def _still(slo: Slo) -> Reading:
+    """Nobody asks: there is no burn rate and no budget used, rather than NaN."""
+    nothing = [Phase(_MINUTES + 1, Decimal(0))]
+    return Reading(
+        name=f"{slo.name}: nobody asks",
+        series={**slo_series.good(slo, nothing), **slo_series.bad(slo, nothing)},
+        expect=(
+            _expect(slo, recorded.SLO_EVENTS_PERIOD, _AT, 0),
+            _expect(slo, recorded.SLO_BAD_PERIOD, _AT, 0),
+            _expect(slo, recorded.SLO_BUDGET_LEFT, _AT, None),
+            *(
+                _expect(slo, recorded.burn_rate(window), _AT, None)
+                for leg in legs(slo.objective)
+                for window in (leg.short, leg.long)
+            ),
+        ),
+        step="1m",
+        evaluation=slo_rules.TILE,
+    )
+
+
+def _period(slo: Slo) -> Reading:
+    """A tenth of a period in which all is bad, then nothing is: half of it leaves the period, later all of it."""
+    window = slo.objective.window_ns
+    round_ns = max(window // _ROUNDS // _TILE_NS * _TILE_NS, _TILE_NS)
+    bad_until = window // 10 // _TILE_NS
+    every = window * 12 // 10 // _TILE_NS
+    expect: list[Expect] = []
+    for at_ns in (window // round_ns * round_ns, (window + window // 20) // round_ns * round_ns):
+        inside = [at for at in range(round_ns, at_ns + 1, round_ns) if at > at_ns - window]
+        bad = sum(at // _TILE_NS <= bad_until for at in inside)
+        expect += _counted(slo, durations.render(at_ns), _RATE * len(inside), _RATE * bad)
+    return Reading(
+        name=f"{slo.name}: more than {durations.render(window)}",
+        series={
+            **slo_series.good(slo, [Phase(bad_until, Decimal(0)), Phase(every - bad_until, _RATE)]),
+            **slo_series.bad(slo, [Phase(bad_until, _RATE), Phase(every - bad_until, Decimal(0))]),
+        },
+        expect=tuple(expect),
+        step=slo_rules.TILE,
+        evaluation=durations.render(round_ns),
+    )
