@@ -10,12 +10,15 @@ from inferometer_alerts import (
     budget_alerts,
     cost_rules,
     device_alerts,
+    engine_alerts,
+    gpu_alerts,
     model_rules,
     prometheus,
     proof,
     rule_file,
     service_alerts,
     slo_rules,
+    token_alerts,
     traffic_alerts,
 )
 from inferometer_alerts.addresses import COMPOSE, Addresses
@@ -31,7 +34,7 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
     scale = TimeScale(time_scale)
     comment = f"{HEADER}\n{scale.note.strip()}" if scale.note else HEADER
     written = {
-        f"prometheus/rules/{name}.yml": dump(rule_file.document(groups, fleet.links, scale), comment=comment)
+        f"prometheus/rules/{name}.yml": dump(rule_file.document(groups, fleet, scale), comment=comment)
         for name, groups in rule_groups(fleet, scale).items()
     }
     written["prometheus/prometheus.yml"] = dump(prometheus.configuration(fleet, scale), comment=comment)
@@ -57,6 +60,11 @@ def rule_groups(fleet: Fleet, scale: TimeScale) -> dict[str, tuple[Group, ...]]:
             Group(name="traffic", interval="30s", rules=tuple(traffic_alerts.alerts(fleet, scale))),
             Group(name="budgets", interval="2m", rules=tuple(budget_alerts.alerts(fleet, scale))),
             Group(name="services", interval="30s", rules=tuple(service_alerts.alerts(scale))),
+            Group(name="tokens", interval="1m", rules=tuple(token_alerts.alerts(scale))),
+        ),
+        "engines": (Group(name="engines", interval="30s", rules=tuple(engine_alerts.alerts(scale))),),
+        "devices": (
+            Group(name="gpus", interval="30s", rules=tuple(gpu_alerts.alerts(scale))),
             Group(name="devices", interval="1m", rules=tuple(device_alerts.alerts(scale))),
         ),
     }

@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from inferometer.catalog.labels import DEVICE, MODEL, OUTCOME, SERVICE, SLO, STAGE, TENANT, VERSION
+from inferometer.catalog.labels import DEVICE, MODEL, OUTCOME, REPLICA, SERVICE, SLO, STAGE, TENANT, VERSION
 from inferometer.catalog.model import Label, Unit
 from inferometer.errors import CatalogError
+from inferometer.promql import Family
 
 _NAME = re.compile(r"(slo|model|tenant|device|fleet):[a-z0-9_]+(:[a-z0-9_]+)?")
 
@@ -27,6 +28,7 @@ SLO_TIER: Final = Label(
     help="How fast the budget burns, or `cause` for what is no SLO itself.",
     values=("outage", "fast", "medium", "slow", "long", "cause"),
 )
+TEAM: Final = Label(name="team", help="Who is told: the team of the service in fleet.yaml.", max_values=50)
 ALERT_NAME: Final = Label(name="alertname", help="Prometheus: name of an alert.", max_values=100)
 ALERT_STATE: Final = Label(name="alertstate", help="Prometheus: state of an alert.", values=("pending", "firing"))
 JOB: Final = Label(name="job", help="Prometheus: name of a scrape configuration.", max_values=20)
@@ -68,11 +70,33 @@ class Builtin:
         return tuple(label.name for label in self.labels)
 
 
+@dataclass(frozen=True, slots=True)
+class Scraped:
+    """A series of the catalogue with the labels that Prometheus adds when it scrapes it."""
+
+    family: Family
+
+    @property
+    def name(self) -> str:
+        """Name of the family."""
+        return self.family.name
+
+    @property
+    def kind(self) -> str:
+        """Kind of the family."""
+        return self.family.kind
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return (*self.family.label_names, JOB.name, INSTANCE.name)
+
+
 UP: Final = Builtin(name="up", help="1 while a target answers.", labels=(JOB, INSTANCE))
 ALERTS: Final = Builtin(
     name="ALERTS",
     help="1 per alert that is pending or firing.",
-    labels=(ALERT_NAME, ALERT_STATE, SEVERITY, SERVICE, MODEL, SLO, SLO_TIER, DEVICE),
+    labels=(ALERT_NAME, ALERT_STATE, SEVERITY, SERVICE, MODEL, SLO, SLO_TIER, DEVICE, REPLICA),
 )
 
 OF_SLO: Final = (SERVICE, MODEL, SLO, OBJECTIVE)

@@ -79,6 +79,8 @@ class Alert:
         board: Board that shows it.
         variables: Labels of the alert that become variables of the board.
         hold: How long the expression must hold.
+        shows: How far before the alert its links look.
+        slower_than_ns: Requests below this are not looked for among its traces.
         cases: Proof, unless it is generated per objective.
     """
 
@@ -92,6 +94,8 @@ class Alert:
     labels: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[Label, ...] = ()
     hold: str = "0s"
+    shows: str = "1h"
+    slower_than_ns: int | None = None
     cases: tuple[Case, ...] = ()
 
 

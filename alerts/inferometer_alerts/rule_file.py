@@ -1,16 +1,16 @@
 """Rule files of Prometheus from groups of rules and alerts."""
 
 from collections.abc import Iterable
-from urllib.parse import urlencode
 
-from inferometer.fleet.model import Links
+from inferometer.fleet.model import Fleet
+from inferometer_alerts import links, ownership
 from inferometer_alerts.recorded import SEVERITY, SLO_TIER
 from inferometer_alerts.rule import Alert, Group, Rule
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import Yaml
 
 
-def document(groups: Iterable[Group], links: Links, scale: TimeScale) -> Yaml:
+def document(groups: Iterable[Group], fleet: Fleet, scale: TimeScale) -> Yaml:
     """A rule file."""
     return {
         "groups": [
@@ -18,7 +18,7 @@ def document(groups: Iterable[Group], links: Links, scale: TimeScale) -> Yaml:
                 "name": group.name,
                 "interval": scale.every(group.interval),
                 "rules": [
-                    _rule(rule) if isinstance(rule, Rule) else _alert(rule, links, scale) for rule in group.rules
+                    _rule(rule) if isinstance(rule, Rule) else _alert(rule, fleet, scale) for rule in group.rules
                 ],
             }
             for group in groups
@@ -33,24 +33,21 @@ def _rule(rule: Rule) -> Yaml:
     return recorded
 
 
-def _alert(alert: Alert, links: Links, scale: TimeScale) -> Yaml:
+def _alert(alert: Alert, fleet: Fleet, scale: TimeScale) -> Yaml:
     written: dict[str, Yaml] = {"alert": alert.name, "expr": alert.expr.text}
     if alert.hold != "0s":
         written["for"] = scale.hold(alert.hold)
     return {
         **written,
-        "labels": {SEVERITY.name: alert.severity.value, SLO_TIER.name: alert.tier, **alert.labels},
+        "labels": {
+            SEVERITY.name: alert.severity.value,
+            SLO_TIER.name: alert.tier,
+            **ownership.labels(alert, fleet),
+            **alert.labels,
+        },
         "annotations": {
             "summary": alert.summary,
             "description": alert.description + scale.note,
-            "runbook_url": f"{links.runbooks}/{alert.name}.md",
-            "dashboard_url": _board(alert, links),
+            **links.annotations(alert, fleet.links, scale),
         },
     }
-
-
-def _board(alert: Alert, links: Links) -> str:
-    query = urlencode({"from": "now-1h", "to": "now"})
-    # The template engine of Prometheus escapes the values: a route has slashes, a name may have spaces.
-    variables = "".join(f"&var-{label.name}={{{{ $labels.{label.name} | urlquery }}}}" for label in alert.variables)
-    return f"{links.grafana}/d/{alert.board}?{query}{variables}"

@@ -61,12 +61,25 @@ def _errors(scale: TimeScale) -> Alert:
         hold="5m",
         cases=(
             Case(
-                series={_outcome("ok").text: "0+9x120", _outcome("timeout").text: "0+1x120"},
-                fires=("20m",),
-                quiet=("4m",),
+                series={_outcome("ok").text: "0+94x120", _outcome("timeout").text: "0+6x60 360x60"},
+                fires=("7m", "14m"),
+                quiet=("4m", "20m"),
             ),
-            Case(series={_outcome("ok").text: "0+97x120", _outcome("timeout").text: "0+3x120"}, quiet=("20m",)),
-            Case(series={_outcome("ok").text: "0+0.2x120", _outcome("timeout").text: "0+0.2x120"}, quiet=("20m",)),
+            Case(series={_outcome("ok").text: "0+9.6x120", _outcome("timeout").text: "0+0.45x120"}, quiet=("20m",)),
+            # Ten minutes have 40 steps: 9 failures, and 11.
+            Case(series={_outcome("ok").text: "0+0.2x120", _outcome("rejected").text: "0+0.22x120"}, quiet=("20m",)),
+            Case(
+                series={_outcome("ok").text: "0+0.2x120", _outcome("server_error").text: "0+0.28x120"}, fires=("20m",)
+            ),
+            # Two kinds, each below the limit: the objective adds them up, this says which kind it is.
+            Case(
+                series={
+                    _outcome("ok").text: "0+9.2x120",
+                    _outcome("timeout").text: "0+0.4x120",
+                    _outcome("rejected").text: "0+0.4x120",
+                },
+                quiet=("20m",),
+            ),
             Case(series={_outcome("ok").text: "0+9x120", _outcome("client_error").text: "0+9x120"}, quiet=("20m",)),
         ),
     )
@@ -80,19 +93,21 @@ def _queue() -> Alert:
         name="InferenceQueueSaturated",
         expr=promql.both(waiting / (mean > 0) > _QUEUE_SHARE, waiting > _QUEUE_SECONDS),
         severity=Severity.TICKET,
-        summary="Requests to {{ $labels.service }} {{ $labels.model }} wait most of their time.",
+        summary=(
+            "Requests to {{ $labels.service }} {{ $labels.model }} wait {{ $value | humanizePercentage }} of the time."
+        ),
         description=(
-            "{{ $value | humanizePercentage }} of a request's time goes by before anybody works on it: more comes than "
-            "the replicas can do, or one of their queues (event loop, threads, connections, batches) is too narrow. "
-            "The trace says which."
+            "That time goes by before anybody works on them: more comes than the replicas can do, or one of their "
+            "queues (event loop, threads, connections, batches) is too narrow. The trace says which."
         ),
         board=Board.MODEL,
         variables=(SERVICE, MODEL),
         hold="10m",
         cases=(
-            Case(series=_stages(wait="0.3", work="0.1"), fires=("15m",), quiet=("8m",)),
-            Case(series=_stages(wait="0.1", work="0.3"), quiet=("15m",)),
-            Case(series=_stages(wait="0.003", work="0.001"), quiet=("15m",)),
+            Case(series=_stages(wait="0.22", work="0.18"), fires=("12m",), quiet=("8m",)),
+            Case(series=_stages(wait="0.18", work="0.22"), quiet=("15m",)),
+            Case(series=_stages(wait="0.055", work="0.001"), fires=("12m",)),
+            Case(series=_stages(wait="0.045", work="0.001"), quiet=("15m",)),
         ),
     )
 
@@ -113,7 +128,8 @@ def _batch(scale: TimeScale) -> Alert:
     batches = promql.select(BATCHES, *_OF).text
     return Alert(
         name="InferenceBatchStuck",
-        expr=promql.unless(waiting > 0, closed > 0, on=OF_MODEL),
+        # An engine of somebody else tells of its queue and of no batch: there is no count to stand still.
+        expr=promql.both(waiting > 0, closed.equals(0)),
         severity=Severity.PAGE,
         summary="{{ $labels.service }} {{ $labels.model }} closes no batch, and {{ $value | humanize }} requests wait.",
         description=(
@@ -124,7 +140,9 @@ def _batch(scale: TimeScale) -> Alert:
         variables=(SERVICE, MODEL),
         hold="5m",
         cases=(
-            Case(series={depth: "3x120", batches: "0+1x40 40x80"}, fires=("22m",), quiet=("9m",)),
+            Case(series={depth: "3x120", batches: "0+1x40 40x80"}, fires=("22m",), quiet=("9m", "19m")),
+            Case(series={depth: "3x120"}, quiet=("22m",)),
+            Case(series={depth: "3x80 0x40", batches: "40x120"}, fires=("12m",), quiet=("21m",)),
             Case(series={depth: "3x120", batches: "0+1x120"}, quiet=("22m",)),
             Case(series={depth: "0x120", batches: "40x120"}, quiet=("22m",)),
         ),
@@ -138,16 +156,18 @@ def _restarts(scale: TimeScale) -> Alert:
         name="InferenceColdStartLoop",
         expr=starts > _RESTARTS,
         severity=Severity.TICKET,
-        summary="Workers of {{ $labels.service }} start again and again.",
+        summary="{{ $value | humanize }} workers of {{ $labels.service }} started in 10m, and it goes on.",
         description=(
-            "{{ $value | humanize }} workers got ready in the last 10m, and it has gone on for 20m: that is no deploy. "
+            "It has gone on for 20m: that is no deploy. "
             "They crash, are killed for memory, or an autoscaler swings; each start loads its models anew."
         ),
         board=Board.FLEET,
         variables=(SERVICE,),
         hold="20m",
         cases=(
-            Case(series={series: "0+0.2x200"}, fires=("35m",), quiet=("15m",)),
+            Case(series={series: "0+0.09x240"}, fires=("32m",), quiet=("18m",)),
+            Case(series={series: "0+0.07x240"}, quiet=("35m",)),
+            Case(series={series: "0+0.2x120 24x120"}, fires=("30m",), quiet=("42m",)),
             # A deploy of eight workers.
             Case(series={series: "0x20 8x180"}, quiet=("12m", "26m")),
         ),

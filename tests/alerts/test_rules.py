@@ -85,7 +85,7 @@ def test_what_alerts_compare_is_recorded():
 @pytest.mark.parametrize("alert", list(alerts(FLEETS["example"], SCALES[0])), ids=lambda a: f"{a.name}-{a.tier}")
 def test_every_alert_says_what_where_and_how_urgent(alert):
     (group,) = document(
-        [type("G", (), {"name": "g", "interval": "30s", "rules": (alert,)})()], FLEETS["example"].links, SCALES[0]
+        [type("G", (), {"name": "g", "interval": "30s", "rules": (alert,)})()], FLEETS["example"], SCALES[0]
     )["groups"]
     (written,) = group["rules"]
 

@@ -26,6 +26,7 @@ from inferometer.promql.functions import (
     scalar,
     sum_by,
     sum_over_time,
+    time,
     top,
 )
 from inferometer.promql.operators import both, divide, either, multiply, unless, where
@@ -78,6 +79,7 @@ __all__ = [
     "select",
     "sum_by",
     "sum_over_time",
+    "time",
     "top",
     "unless",
     "where",

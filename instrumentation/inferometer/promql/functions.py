@@ -195,3 +195,8 @@ def absent(selector: Selector) -> Expr:
 def scalar(value: Number) -> Expr:
     """A constant as a vector of one element without labels."""
     return Expr(text=f"vector({number(value)})", labels=(), of="a constant")
+
+
+def time() -> Expr:
+    """The moment of the evaluation, in seconds since the epoch; a number without labels."""
+    return Expr(text="time()", labels=(), of="the time", holds=Holds.SCALAR)
