@@ -20,6 +20,8 @@
     Money: `inferometer_exporters.cost_api`.
 ``/api/ledger/days``
     `inferometer_exporters.ledger_api`.
+``/api/slo…``
+    Objectives: `slo_api`.
 ``/api/export/{table}``
     `export_api`: Parquet.
 
@@ -39,7 +41,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inferometer.fleet.thresholds import Thresholds
-from inferometer_exporters import compare_api, cost_api, export_api, ledger_api, parameters, request_api
+from inferometer_exporters import compare_api, cost_api, export_api, ledger_api, parameters, request_api, slo_api
 from inferometer_exporters.front_page import front_page
 from inferometer_exporters.html_page import CONTENT_SECURITY_POLICY
 from inferometer_exporters.recorder import queries
@@ -99,6 +101,7 @@ class Api:
                 *cost_api.routes(self._answer, self._thresholds),
                 *ledger_api.routes(self._answer),
                 *request_api.routes(self._answer, self._wall_ns),
+                *slo_api.routes(self._answer, self._thresholds, self._wall_ns),
                 *export_api.routes(self._asked, self._wall_ns),
             ],
             exception_handlers={ValueError: _refused, LateError: _late},

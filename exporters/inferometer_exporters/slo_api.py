@@ -1,0 +1,145 @@
+"""What the API answers about objectives.
+
+``/api/slo``
+    `PromisesAnswer`: every objective of fleet.yaml, as the sidecar knows it.
+``/api/slo/minutes?slo=NAME&since_seconds=N``
+    `MinutesAnswer`: what counted for it, by minute.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypedDict
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from inferometer.errors import InferometerError
+from inferometer.fleet.thresholds import Objective, Thresholds
+from inferometer_exporters import parameters
+from inferometer_exporters.recorder.reading import SECOND, Cursor
+from inferometer_exporters.recorder.slo_minutes import MINUTE_NS, minutes, watched
+
+PATH: Final = "/api/slo"
+Ask = Callable[[Callable[[Cursor], object]], Awaitable[Response]]
+"""Asks the recorder in a thread, and answers with JSON."""
+_OF_MINUTES: Final = frozenset({"slo", "since_seconds"})
+
+
+class PromiseAnswer(TypedDict):
+    """An objective of one model."""
+
+    slo: str
+    service: str
+    model: str
+    objective: str
+    sli: str
+    threshold_seconds: float | None
+    target_ratio: float
+    period_seconds: float
+
+
+class PromisesAnswer(TypedDict):
+    """Every objective."""
+
+    slos: list[PromiseAnswer]
+
+
+class MinutesAnswer(TypedDict):
+    """What counted for one objective; minutes since the epoch, those without a request left out."""
+
+    slo: str
+    begin: int
+    """The first minute that was asked for and is known."""
+    end: int
+    """The minute behind the last one."""
+    watched: list[tuple[int, int]]
+    """First and last of each run of minutes in which a sidecar wrote."""
+    minutes: list[int]
+    events: list[int]
+    bad: list[int]
+
+
+def promises(thresholds: Thresholds) -> PromisesAnswer:
+    """What fleet.yaml promises."""
+    return {
+        "slos": [
+            {
+                "slo": objective.slo,
+                "service": objective.service,
+                "model": objective.model,
+                "objective": objective.name,
+                "sli": objective.sli.value,
+                "threshold_seconds": None if objective.threshold_ns is None else objective.threshold_ns / SECOND,
+                "target_ratio": float(objective.target) / 100,
+                "period_seconds": objective.window_ns / SECOND,
+            }
+            for objective in thresholds.objectives
+        ]
+    }
+
+
+def counted(cursor: Cursor, objective: Objective, *, since_seconds: float, now_ns: int) -> MinutesAnswer:
+    """What counted for an objective until now.
+
+    Args:
+        cursor: of the recorder.
+        objective: that judges.
+        since_seconds: how long ago it begins.
+        now_ns: since the epoch.
+    """
+    since = max(now_ns - round(since_seconds * SECOND), 0) // MINUTE_NS * MINUTE_NS
+    found = minutes(cursor, objective, since_ns=since)
+    seen = watched(cursor, since_ns=since)
+    known = [*found.minutes[:1], *found.minutes[-1:], *(minute for stretch in seen for minute in stretch)]
+    return {
+        "slo": objective.slo,
+        "begin": min(known, default=since // MINUTE_NS),
+        "end": max(known, default=since // MINUTE_NS - 1) + 1,
+        "watched": seen,
+        "minutes": found.minutes,
+        "events": found.events,
+        "bad": found.bad,
+    }
+
+
+def named(thresholds: Thresholds, slo: str) -> Objective:
+    """The objective of that name.
+
+    Raises:
+        InferometerError: there is none.
+    """
+    for objective in thresholds.objectives:
+        if objective.slo == slo:
+            return objective
+    known = ", ".join(sorted(objective.slo for objective in thresholds.objectives)) or "none"
+    raise InferometerError(f"no SLO {slo!r:.64}; there are {known:.1024}")
+
+
+def routes(ask: Ask, thresholds: Thresholds, wall_ns: Callable[[], int] = time.time_ns) -> list[Route]:
+    """The routes of this module, for the sidecar's API.
+
+    Args:
+        ask: answers a question.
+        thresholds: objectives of fleet.yaml.
+        wall_ns: time since the epoch.
+    """
+
+    async def every(request: Request) -> Response:
+        parameters.known(request, frozenset())
+        return await ask(lambda _: promises(thresholds))
+
+    async def by_minute(request: Request) -> Response:
+        parameters.known(request, _OF_MINUTES)
+        objective = _named(thresholds, request)
+        seconds = parameters.number(request, "since_seconds", parameters.MAX_SECONDS)
+        return await ask(lambda cursor: counted(cursor, objective, since_seconds=seconds or 0.0, now_ns=wall_ns()))
+
+    return [Route(PATH, every), Route(f"{PATH}/minutes", by_minute)]
+
+
+def _named(thresholds: Thresholds, request: Request) -> Objective:
+    try:
+        return named(thresholds, parameters.text(request, "slo"))
+    except InferometerError as error:
+        raise ValueError(str(error)) from error
