@@ -18,7 +18,7 @@ WRONG = {
         "target: 99.9",
         "tarket: 99.9",
         "objectives.available has no key 'tarket'",
-        "did you mean 'target'? known: sli, threshold, target, window",
+        "did you mean 'target'? known: sli, threshold, stage, within, usd_per_1k, target, window, for, per",
     ),
     "a number without a unit": (
         "threshold: 250ms",

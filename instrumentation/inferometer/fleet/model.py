@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
+from inferometer.catalog.stages import Stage
 from inferometer.fleet import scalars
 from inferometer.fleet.autoscaling import Autoscaling
 from inferometer.fleet.kubernetes import Cluster, Workload
+from inferometer.fleet.objective import Sli
+from inferometer.fleet.promises import EVERYTHING, NO_DEFAULTS, Defaults, ObjectiveEntry, Override, Scope
 from inferometer.fleet.schema import Key, Listing, Nested, Table
-from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS, Sli
+from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS
 
 
 class Engine(StrEnum):
@@ -19,6 +22,10 @@ class Engine(StrEnum):
     FASTAPI = "fastapi"
     STARLETTE = "starlette"
     ASGI = "asgi"
+
+
+INSTRUMENTED: Final = frozenset({Engine.FASTAPI, Engine.STARLETTE, Engine.ASGI})
+"""Engines whose requests are judged one by one."""
 
 
 class DeviceKind(StrEnum):
@@ -55,7 +62,11 @@ class Model:
 
     name: str
     objectives: Annotated[
-        tuple[str, ...], Key(Listing(scalars.SLUG, unique=True), "Objectives of this model, by name.")
+        tuple[str, ...] | None,
+        Key(Listing(scalars.SLUG, unique=True), "Objectives of this model, by name; else those of its service."),
+    ] = None
+    overrides: Annotated[
+        tuple[Override, ...], Key(Table(Override, scalars.SLUG), "What it promises otherwise, by objective.")
     ] = ()
     autoscaling: Annotated[Autoscaling | None, Key(Nested(Autoscaling), "How many replicas there are.")] = None
 
@@ -74,22 +85,38 @@ class Service:
             name="timeout",
         ),
     ] = DEFAULT_TIMEOUT_NS
+    objectives: Annotated[
+        tuple[str, ...] | None,
+        Key(Listing(scalars.SLUG, unique=True), "Objectives of each model that names none; else those of `defaults`."),
+    ] = None
+    overrides: Annotated[
+        tuple[Override, ...], Key(Table(Override, scalars.SLUG), "What its models promise otherwise, by objective.")
+    ] = ()
     team: Annotated[str | None, Key(scalars.SLUG, "Who is told of its alerts; the fleet's team unless said.")] = None
     kubernetes: Annotated[Workload, Key(Nested(Workload), "Its Deployment.")] = Workload()
     models: Annotated[tuple[Model, ...], Key(Table(Model, scalars.TEXT), "Models by name.")]
 
+    @property
+    def instrumented(self) -> bool:
+        """Whether the SDK sees its requests; otherwise its own page is read."""
+        return self.engine in INSTRUMENTED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveSpec:
-    """A promise: which share of requests is good over which time."""
+    """An objective worked out: nothing is left to a default. ``target`` in percent; one name, one promise."""
 
     name: str
-    sli: Annotated[Sli, Key(scalars.choice(Sli, "SLI"), "What is measured.")]
-    threshold_ns: Annotated[
-        int | None, Key(scalars.DURATION, "Slowest request that is still good.", name="threshold")
-    ] = None
-    target: Annotated[Decimal, Key(scalars.PERCENT, "Share of good requests in percent.")]
-    window_ns: Annotated[int, Key(scalars.DURATION, "Time over which the share is taken: 1d to 90d.", name="window")]
+    sli: Sli
+    threshold_ns: int | None = None
+    target: Decimal
+    window_ns: int
+    stage: Stage | None = None
+    within: tuple[tuple[Sli, int], ...] = ()
+    """Limits of a goodput, in ns."""
+    usd_per_1k: Decimal | None = None
+    scope: Scope = EVERYTHING
+    """The requests that it is about, where it says so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +202,9 @@ class Device:
     match: Annotated[Match, Key(Nested(Match), "Which devices.")]
     price: Annotated[Price, Key(Nested(Price), "Their price.")]
     bill: Annotated[Bill | None, Key(Nested(Bill), "What their bill calls them.")] = None
+    objectives: Annotated[
+        tuple[str, ...], Key(Listing(scalars.SLUG, unique=True), "Objectives of these devices, by name.")
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,9 +355,13 @@ class Fleet:
     version: Annotated[int, Key(scalars.VERSION, "Version of this file's format.")]
     name: Annotated[str, Key(scalars.SLUG, "Name of the fleet.", name="fleet")]
     team: Annotated[str | None, Key(scalars.SLUG, "Who is told of everything that no service's team owns.")] = None
+    defaults: Annotated[Defaults, Key(Nested(Defaults), "What holds where nothing else is said.")] = NO_DEFAULTS
     services: Annotated[tuple[Service, ...], Key(Table(Service, scalars.TEXT), "Services by OTEL_SERVICE_NAME.")]
-    objectives: Annotated[tuple[ObjectiveSpec, ...], Key(Table(ObjectiveSpec, scalars.SLUG), "Objectives by name.")]
+    objectives: Annotated[tuple[ObjectiveEntry, ...], Key(Table(ObjectiveEntry, scalars.SLUG), "Objectives by name.")]
     tenants: Annotated[Tenants | None, Key(Nested(Tenants), "Tenants.")] = None
+    classes: Annotated[
+        tuple[str, ...], Key(Listing(scalars.TEXT, unique=True), "Classes of requests that objectives are for.")
+    ] = ()
     devices: Annotated[tuple[Device, ...], Key(Listing(Nested(Device)), "Prices of devices.")] = ()
     receivers: Annotated[tuple[Receiver, ...], Key(Table(Receiver, scalars.SLUG), "Receivers of alerts by name.")]
     routes: Annotated[Routes, Key(Nested(Routes), "Routes from severities to receivers.")]

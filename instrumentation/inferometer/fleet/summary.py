@@ -2,7 +2,7 @@
 
 from inferometer.fleet import device_prices
 from inferometer.fleet.model import Fleet
-from inferometer.fleet.slos import slos
+from inferometer.fleet.slos import Source, slos
 from inferometer.fleet.thresholds import Objective, Thresholds
 
 
@@ -20,8 +20,14 @@ def thresholds(fleet: Fleet) -> Thresholds:
                 threshold_ns=slo.objective.threshold_ns,
                 target=f"{slo.objective.target.normalize():f}",
                 window_ns=slo.objective.window_ns,
+                stage=slo.objective.stage,
+                within=slo.objective.within,
+                tenant=slo.tenant,
+                version=slo.version,
+                request_class=slo.request_class,
             )
             for slo in slos(fleet)
+            if slo.source is Source.EVENTS
         ),
         timeouts_ns={service.name: service.timeout_ns for service in fleet.services},
         tenant_header=fleet.tenants.header if fleet.tenants else None,

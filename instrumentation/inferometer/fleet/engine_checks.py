@@ -1,0 +1,109 @@
+"""Objectives of foreign engines: what their pages can tell, and at which boundaries."""
+
+from typing import Final
+
+from inferometer.catalog import requests
+from inferometer.catalog.stages import FAILED
+from inferometer.fleet import durations, engines
+from inferometer.fleet.document import Mapping, Value, at, wrong
+from inferometer.fleet.engines import Boundaries, Quality
+from inferometer.fleet.model import ObjectiveSpec, Service
+from inferometer.fleet.objective import Sli
+from inferometer.fleet.slos import Slo
+
+SERIES: Final = {
+    Sli.AVAILABILITY: requests.REQUESTS,
+    Sli.FRESHNESS: requests.REQUESTS,
+    Sli.LATENCY: requests.REQUEST_DURATION,
+    Sli.TIME_TO_FIRST_CHUNK: requests.TIME_TO_FIRST_CHUNK,
+    Sli.TIME_TO_FIRST_TOKEN: requests.TIME_TO_FIRST_TOKEN,
+    Sli.TIME_PER_OUTPUT_TOKEN: requests.TIME_PER_OUTPUT_TOKEN,
+}
+"""Series that each SLI of an engine is read from."""
+_ENOUGH: Final = {
+    True: frozenset({Quality.EXACT, Quality.APPROXIMATE}),
+    # What is counted may be too little, but what is counted is right.
+    False: frozenset({Quality.EXACT, Quality.APPROXIMATE, Quality.LOWER_BOUND}),
+}
+"""How good a signal has to be for an objective, with a threshold and without one."""
+_FAILURES: Final = frozenset(outcome.label for outcome in FAILED)
+
+
+def signal(spec: ObjectiveSpec) -> str | None:
+    """Name of the engines' signal that an objective is read from; None: from none."""
+    if spec.stage is not None:
+        return f'{requests.STAGE_DURATION.name}{{stage="{spec.stage.label}"}}'
+    series = SERIES.get(spec.sli)
+    return None if series is None else series.name
+
+
+def check(service: Service, slo: Slo, root: Mapping, place: Value) -> None:
+    """Check an SLO of a foreign engine; of others nothing is asked.
+
+    Args:
+        service: that promises it.
+        slo: what it promises.
+        root: the document.
+        place: where it promises it.
+
+    Raises:
+        FleetError: the engine's page cannot tell it.
+    """
+    if service.instrumented or slo.objective.sli is Sli.COST_PER_1K:
+        return
+    spec, engine = slo.objective, service.engine.value
+    scope = {"tenant": slo.tenant, "version": slo.version, "class": slo.request_class}
+    for name in (name for name, value in scope.items() if value):
+        raise wrong(place, f"{spec.name} is for a {name}, but the page of {engine} has none", "promise it of all")
+    told_by = signal(spec)
+    if told_by is None:
+        raise wrong(
+            place,
+            f"{spec.sli} cannot be read from {engine}: its page has each time by itself, not all of one request",
+            "promise availability, time_to_first_token and time_per_output_token one by one",
+        )
+    told = engines.boundaries(engine).get(told_by, Boundaries(quality=Quality.ABSENT))
+    threshold_ns = spec.threshold_ns if spec.sli is not Sli.FRESHNESS else None
+    if told.quality not in _ENOUGH[threshold_ns is not None]:
+        raise wrong(
+            place,
+            f"{spec.sli} cannot be read from {engine}: {_why(told)}",
+            f"switch it on: {told.flag}" if told.flag else "",
+        )
+    if spec.sli is Sli.AVAILABILITY and not _FAILURES.intersection(told.outcomes):
+        raise wrong(place, f"{spec.sli} cannot be read from {engine}: its page tells no failures", "promise a time")
+    if threshold_ns is not None:
+        _check_bucket(
+            threshold_ns, told, _threshold(root, slo), f"{spec.sli} ≤ {durations.render(threshold_ns)}", engine
+        )
+
+
+def _why(told: Boundaries) -> str:
+    return f"{told.quality.value.replace('_', ' ')}" + (f", {told.reason}" if told.reason else "")
+
+
+def _threshold(root: Mapping, slo: Slo) -> Value:
+    """The threshold as it is written, where it is written nearest to the model."""
+    service = at(root, "services", slo.service)
+    owners = (at(service, "models", slo.model), service)
+    for owner in owners:
+        place = at(owner, "overrides", slo.promise)
+        if isinstance(place, Mapping) and place.get("threshold") is not None:
+            return at(place, "threshold")
+    return at(root, "objectives", slo.promise, "threshold")
+
+
+def _check_bucket(threshold_ns: int, told: Boundaries, place: Value, what: str, engine: str) -> None:
+    bounds = [round(bound * 1e9) for bound in told.le]
+    if threshold_ns in bounds:
+        return
+    below = [bound for bound in bounds if bound < threshold_ns]
+    above = [bound for bound in bounds if bound > threshold_ns]
+    near = [durations.render(bound) for bound in (*below[-1:], *above[:1])]
+    raise wrong(
+        place,
+        f"{what} cannot be read from {engine}: its buckets are … {', '.join(near)} …"
+        if near
+        else f"{what} cannot be read from {engine}: its buckets are not known",
+        " or ".join(("write " + near[0], *near[1:])) if near else "",
+    )
