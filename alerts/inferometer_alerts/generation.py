@@ -7,17 +7,21 @@ from inferometer.fleet import summary, thresholds
 from inferometer.fleet.model import Fleet
 from inferometer_alerts import (
     alertmanager,
+    autoscaling_rules,
     budget_alerts,
+    cost_alerts,
     cost_rules,
     device_alerts,
     engine_alerts,
     gpu_alerts,
     model_rules,
+    pipeline_alerts,
     prometheus,
     proof,
     rule_file,
     service_alerts,
     slo_rules,
+    spending,
     token_alerts,
     traffic_alerts,
 )
@@ -52,21 +56,26 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
 
 def rule_groups(fleet: Fleet, scale: TimeScale) -> dict[str, tuple[Group, ...]]:
     """Groups by the name of their file."""
+    replicas = autoscaling_rules.groups(fleet, scale)
     return {
         "slo": slo_rules.groups(fleet, scale),
         "models": (model_rules.group(scale),),
-        "cost": (cost_rules.group(scale),),
+        "cost": (cost_rules.group(scale), cost_alerts.group(scale), *spending.groups(fleet, scale)),
         "causes": (
             Group(name="traffic", interval="30s", rules=tuple(traffic_alerts.alerts(fleet, scale))),
             Group(name="budgets", interval="2m", rules=tuple(budget_alerts.alerts(fleet, scale))),
             Group(name="services", interval="30s", rules=tuple(service_alerts.alerts(scale))),
+            Group(name="alerting", interval="30s", rules=tuple(pipeline_alerts.alerts(scale))),
             Group(name="tokens", interval="1m", rules=tuple(token_alerts.alerts(scale))),
         ),
         "engines": (Group(name="engines", interval="30s", rules=tuple(engine_alerts.alerts(scale))),),
         "devices": (
-            Group(name="gpus", interval="30s", rules=tuple(gpu_alerts.alerts(scale))),
+            Group(
+                name="gpus", interval="30s", rules=(*gpu_alerts.alerts(scale), pipeline_alerts.device_trouble(scale))
+            ),
             Group(name="devices", interval="1m", rules=tuple(device_alerts.alerts(scale))),
         ),
+        **({"autoscaling": replicas} if replicas else {}),
     }
 
 

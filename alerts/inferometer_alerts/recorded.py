@@ -1,7 +1,7 @@
 """Every series that a rule of ours records: ``level:subject:operation``, declared once.
 
-The level is what a series has one of: ``slo``, ``model``, ``tenant``, ``device``, ``fleet``. A window in a name is
-the one of production; with a time scale the same name holds the shorter window.
+The level is what a series has one of: ``slo``, ``model``, ``tenant``, ``device``, ``budget``, ``fleet``. A window in a
+name is the one of production; with a time scale the same name holds the shorter window.
 """
 
 import re
@@ -13,7 +13,7 @@ from inferometer.catalog.model import Label, Unit
 from inferometer.errors import CatalogError
 from inferometer.promql import Family
 
-_NAME = re.compile(r"(slo|model|tenant|device|fleet):[a-z0-9_]+(:[a-z0-9_]+)?")
+_NAME = re.compile(r"(slo|model|tenant|device|fleet|budget):[a-z0-9_]+(:[a-z0-9_]+)?")
 
 OBJECTIVE: Final = Label(name="objective", help="Name of an objective in fleet.yaml.", max_values=50)
 SLI: Final = Label(name="sli", help="What an objective measures.", max_values=10)
@@ -21,7 +21,7 @@ TARGET: Final = Label(name="target", help="Target of an objective in percent.", 
 PERIOD: Final = Label(name="period", help="Time over which an objective is kept.", max_values=20)
 QUANTILE: Final = Label(name="quantile", help="Quantile of a distribution.", values=("0.5", "0.95", "0.99", "0.999"))
 SEVERITY: Final = Label(
-    name="severity", help="Whether an alert pages or waits.", values=("page", "ticket", "heartbeat")
+    name="severity", help="Whether an alert pages or waits.", values=("page", "ticket", "heartbeat", "none")
 )
 SLO_TIER: Final = Label(
     name="slo_tier",
@@ -29,6 +29,9 @@ SLO_TIER: Final = Label(
     values=("outage", "fast", "medium", "slow", "long", "cause"),
 )
 TEAM: Final = Label(name="team", help="Who is told: the team of the service in fleet.yaml.", max_values=50)
+BUDGET: Final = Label(name="budget", help="Name of a budget of money in fleet.yaml.", max_values=200)
+RULE_GROUP: Final = Label(name="rule_group", help="Prometheus: file and name of a group of rules.", max_values=200)
+INTEGRATION: Final = Label(name="integration", help="Alertmanager: way by which somebody is told.", max_values=20)
 ALERT_NAME: Final = Label(name="alertname", help="Prometheus: name of an alert.", max_values=100)
 ALERT_STATE: Final = Label(name="alertstate", help="Prometheus: state of an alert.", values=("pending", "firing"))
 JOB: Final = Label(name="job", help="Prometheus: name of a scrape configuration.", max_values=20)
@@ -57,12 +60,12 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Builtin:
-    """A series that Prometheus makes itself."""
+    """A series that Prometheus or Alertmanager makes itself."""
 
     name: str
     help: str
     labels: tuple[Label, ...]
-    kind: ClassVar[str] = "gauge"
+    kind: str = "gauge"
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -96,7 +99,19 @@ UP: Final = Builtin(name="up", help="1 while a target answers.", labels=(JOB, IN
 ALERTS: Final = Builtin(
     name="ALERTS",
     help="1 per alert that is pending or firing.",
-    labels=(ALERT_NAME, ALERT_STATE, SEVERITY, SERVICE, MODEL, SLO, SLO_TIER, DEVICE, REPLICA),
+    labels=(ALERT_NAME, ALERT_STATE, SEVERITY, SERVICE, MODEL, SLO, SLO_TIER, DEVICE, REPLICA, TENANT, TEAM, BUDGET),
+)
+RULE_FAILURES: Final = Builtin(
+    name="prometheus_rule_evaluation_failures_total",
+    help="Rules that could not be evaluated.",
+    labels=(RULE_GROUP,),
+    kind="counter",
+)
+UNDELIVERED: Final = Builtin(
+    name="alertmanager_notifications_failed_total",
+    help="Attempts to tell somebody that failed.",
+    labels=(INTEGRATION,),
+    kind="counter",
 )
 
 OF_SLO: Final = (SERVICE, MODEL, SLO, OBJECTIVE)
@@ -256,6 +271,74 @@ MODEL_TENANT_PER_1K_LOADED: Final = Recorded(
     unit=Unit.USD,
     help="Cost of 1,000 requests of a tenant to a model with its share of the whole bill.",
     labels=(*OF_MODEL, TENANT),
+)
+
+OF_BUDGET: Final = (BUDGET, SERVICE, TEAM, TENANT)
+BUDGET_SPENT: Final = Recorded(
+    name="budget:spent_usd:increase1h",
+    unit=Unit.USD,
+    help="What was spent of a budget of money in an hour, idle time of the devices included.",
+    labels=OF_BUDGET,
+)
+BUDGET_ALLOWED: Final = Recorded(
+    name="budget:allowed_usd:hour",
+    unit=Unit.USD,
+    help="What an hour may cost so that the budget is used up exactly.",
+    labels=OF_BUDGET,
+)
+
+
+def spending(window: str) -> Recorded:
+    """How many times too fast a budget of money was spent in a window; 1 spends it exactly."""
+    return Recorded(
+        name=f"budget:burn_rate:ratio{window}",
+        unit=Unit.RATIO,
+        help=f"What was spent in {window} as a multiple of what may be.",
+        labels=OF_BUDGET,
+    )
+
+
+MODEL_QUEUED: Final = Recorded(
+    name="model:queue_depth:sum1m",
+    unit=Unit.COUNT,
+    help="Requests that wait, of all replicas; the most of a minute in each.",
+    labels=OF_MODEL,
+)
+MODEL_OPEN: Final = Recorded(
+    name="model:requests_in_flight:sum1m",
+    unit=Unit.COUNT,
+    help="Requests that are open in the model's service, of all replicas; the most of a minute in each.",
+    labels=OF_MODEL,
+)
+MODEL_KV_CACHE: Final = Recorded(
+    name="model:kv_cache_usage:mean1m",
+    unit=Unit.RATIO,
+    help="Mean use of the replicas' KV caches; the most of a minute in each.",
+    labels=OF_MODEL,
+)
+MODEL_FIRST_TOKEN: Final = Recorded(
+    name="model:time_to_first_token_seconds:p90_2m",
+    unit=Unit.SECONDS,
+    help="90 % of first tokens came within this time; 0 where nobody asked.",
+    labels=OF_MODEL,
+)
+MODEL_TAIL: Final = Recorded(
+    name="model:request_duration_seconds:p99_2m",
+    unit=Unit.SECONDS,
+    help="99 % of requests took no longer; 0 where nobody asked.",
+    labels=OF_MODEL,
+)
+MODEL_BURNING: Final = Recorded(
+    name="model:burning:any",
+    unit=Unit.COUNT,
+    help="1 while a budget of the model is used faster than it may be, else 0: no replica is taken away then.",
+    labels=OF_MODEL,
+)
+MODEL_WANTED: Final = Recorded(
+    name="model:wanted:any",
+    unit=Unit.COUNT,
+    help="1 while somebody asks the service in front of a model that sleeps, else 0.",
+    labels=OF_MODEL,
 )
 
 SERIES: Final = tuple(value for value in list(globals().values()) if isinstance(value, Recorded | Builtin))

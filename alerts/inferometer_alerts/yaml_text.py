@@ -33,7 +33,7 @@ def _lines(data: Yaml) -> Iterator[str]:
 
 def _entry(key: str, value: Yaml) -> Iterator[str]:
     if isinstance(value, str) and _is_block(value):
-        yield f"{key} |-"
+        yield f"{key} |" if value.endswith("\n") else f"{key} |-"
         yield from (_INDENT + line if line else "" for line in value.splitlines())
     elif _is_nested(value):
         yield key
@@ -53,11 +53,14 @@ def _is_nested(value: Yaml) -> bool:
 
 
 def _is_block(text: str) -> bool:
-    """Whether a text is easier to read as a block: a query of several lines, or one with quotes in it."""
-    lines = text.split("\n")
-    return (len(lines) > 1 or '"' in text) and all(
-        line and line.isprintable() and line == line.strip() for line in lines
-    )
+    """Whether a text is easier to read as a block: a query or a document of several lines, or one with quotes in it."""
+    lines = text.removesuffix("\n").split("\n")
+    # The first line tells a reader how far the block is indented: it must not be indented itself.
+    return (len(lines) > 1 or '"' in text) and not lines[0].startswith(" ") and all(map(_is_plain_line, lines))
+
+
+def _is_plain_line(line: str) -> bool:
+    return bool(line) and line.isprintable() and line == line.rstrip()
 
 
 def _scalar(value: Yaml) -> str:

@@ -60,10 +60,29 @@ def write(
         FleetError: the fleet file is wrong; nothing is written.
         StateError: a file cannot be read or written.
     """
-    made = files(load(config), time_scale=time_scale, addresses=addresses)
-    made[LISTING] = "".join(f"{name}\n" for name in sorted(made)).encode()
+    return write_files(files(load(config), time_scale=time_scale, addresses=addresses), out, check=check)
+
+
+def write_files(
+    content_by_name: Mapping[str, bytes], out: Path, *, check: bool = False, listing: str = LISTING
+) -> list[str]:
+    """Write files, and remove those that the listing of an earlier run has and nobody makes any more.
+
+    Args:
+        content_by_name: Content by path below the output folder.
+        out: The output folder; whatever else lies there stays.
+        check: Write nothing.
+        listing: Name of the file that lists the others: one for each kind of output.
+
+    Returns:
+        Names of the files that were written or removed; with ``check``, of those that differ.
+
+    Raises:
+        StateError: a file cannot be read or written.
+    """
+    made = {**content_by_name, listing: "".join(f"{name}\n" for name in sorted(content_by_name)).encode()}
     try:
-        stale = _stale(made, out)
+        stale = _stale(made, out, listing)
         changed = [name for name, content in sorted(made.items()) if _content(out / name) != content]
         if not check:
             for name in changed:
@@ -79,8 +98,8 @@ def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def _stale(made: Mapping[str, bytes], out: Path) -> list[str]:
-    listed = (_content(out / LISTING) or b"").decode(errors="replace").splitlines()
+def _stale(made: Mapping[str, bytes], out: Path, listing: str) -> list[str]:
+    listed = (_content(out / listing) or b"").decode(errors="replace").splitlines()
     return [name for name in listed if name not in made and _is_below(name) and (out / name).is_file()]
 
 

@@ -76,12 +76,15 @@ def generate(
     out: Annotated[Path, typer.Option(help="Folder of the generated files.")] = Path("config"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where files differ.")] = False,
     time_scale: Annotated[int, typer.Option(min=1, help="Divides every window, for demo and tests.")] = 1,
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="Manifests instead: a Kustomize base, and a component per service.")
+    ] = False,
 ) -> None:
     """Rules, alerts, dashboards and scrape configuration from one file."""
     with plain_errors():
         from inferometer_compose.commands import generate as command  # noqa: PLC0415  # imports the generators
 
-        code = command.run(config, out, check=check, time_scale=time_scale)
+        code = command.run(config, out, check=check, time_scale=time_scale, kubernetes=kubernetes)
     raise typer.Exit(code)
 
 

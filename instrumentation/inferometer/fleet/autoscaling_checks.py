@@ -70,6 +70,7 @@ def check(fleet: Fleet, root: Mapping) -> None:
                 f"services.{model.service.name} is scaled by its model {other.model.name} already",
                 "a Deployment has one autoscaler: keep one of the two",
             )
+        _kind(first, model, place)
         _bounds(model, place)
         _targets(model, place)
         if not model.autoscaling.min:
@@ -90,6 +91,16 @@ def _deployments(fleet: Fleet, root: Mapping) -> None:
                 f"services.{service.name} and services.{other.name} are both the Deployment {name!r}",
                 f"write `kubernetes: {{deployment: {name}-2}}`, or as it is called",
             )
+
+
+def _kind(earlier: dict[str, Scaled], model: Scaled, place: Value) -> None:
+    other = next(iter(earlier.values()))
+    if other.autoscaling.kind is not model.autoscaling.kind:
+        raise wrong(
+            _part(place, "kind"),
+            f"{model.what} is scaled by {model.autoscaling.kind}, {other.what} by {other.autoscaling.kind}",
+            "write one kind everywhere: only one of KEDA and prometheus-adapter can serve a cluster's external metrics",
+        )
 
 
 def _bounds(model: Scaled, place: Value) -> None:

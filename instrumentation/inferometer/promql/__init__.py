@@ -10,6 +10,7 @@ from inferometer.promql.expression import Expr
 from inferometer.promql.functions import (
     absent,
     absolute,
+    at_most,
     average_by,
     average_over_time,
     count_by,
@@ -52,6 +53,7 @@ __all__ = [
     "Selector",
     "absent",
     "absolute",
+    "at_most",
     "average_by",
     "average_over_time",
     "both",

@@ -187,6 +187,17 @@ def rounded(expr: Expr, to: Number) -> Expr:
     return replace(expr, text=f"round({expr.text}, {number(to)})", compound=False)
 
 
+def at_most(expr: Expr, limit: Number) -> Expr:
+    """Values, those above a limit cut to it.
+
+    Raises:
+        CatalogError: the expression holds no numbers.
+    """
+    if expr.holds is not Holds.NUMBERS:
+        raise CatalogError(f"{expr.of} holds {expr.holds.value}; only numbers have a limit")
+    return replace(expr, text=f"clamp_max({expr.text}, {number(limit)})", compound=False)
+
+
 def absent(selector: Selector) -> Expr:
     """1 where no series matches; carries no label here, because Prometheus keeps those of equality matchers only."""
     return Expr(text=f"absent({selector.text})", labels=(), of=selector.of)

@@ -1,0 +1,1 @@
+"""Manifests of a fleet in Kubernetes, as Kustomize bases and components."""
