@@ -1,0 +1,1 @@
+"""Pages of foreign model servers: read by their mappings, republished under our names."""

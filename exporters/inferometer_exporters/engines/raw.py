@@ -1,0 +1,192 @@
+"""Series of a page as numbers in fixed places: what a line is, is found out once, the next page brings its value."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from inferometer.errors import SourceError
+from inferometer_exporters.pages.exposition import (
+    Family,
+    Line,
+    comment,
+    declared_type,
+    family,
+    number,
+    sample,
+    unreadable,
+)
+
+MOST_SERIES: Final = 200_000
+"""Series of one page that are kept in mind; a page of 50 MB has about twice as many, and lines beyond are read anew."""
+_UNWANTED: Final = -1
+_DECLARATION: Final = -2
+_CREATED: Final = "_created"
+"""Client libraries in Python add the time at which a series was made, and declare it a gauge."""
+
+Values = list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A series of a page that somebody wants."""
+
+    name: str
+    """Of its sample, as the mapping writes it."""
+    family: Family
+    labels: Mapping[str, str]
+    spelling: int
+    """Which of the mapping's spellings the page uses; 0 is the mapping's own."""
+    text: str
+    """Name and labels as the page writes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A family's name in the mapping's own spelling."""
+
+    name: str
+    spelling: int
+
+
+class RawPage:
+    """The series of one page, over many scrapes.
+
+    Args:
+        named: the mapping's spelling of a name on the page.
+        wants: whether a series of a family can be of use; asked once per family and part.
+    """
+
+    def __init__(self, named: Callable[[str], Named], wants: Callable[[Family], bool]) -> None:
+        self._named = named
+        self._wants = wants
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.series: list[Raw] = []
+        """Those that are wanted; their place in it is their place in `update`'s result."""
+        self.families: dict[str, Family] = {}
+        """Families by the name of their samples on the page, wanted or not, since the last `clear`."""
+        self.sized = 0
+        """Samples on the last page."""
+        self._types: dict[str, str] = {}
+        self._known: dict[str, int] = {}
+        self._said: dict[str, str] = {}
+        self._resolved: dict[str, tuple[Family, int] | None] = {}
+
+    def update(self, text: str) -> Values:
+        """The numbers of a page, by place in `series`; None where the series is not on it.
+
+        Raises:
+            SourceError: a line is none.
+        """
+        try:
+            lines = text.split("\n")
+            if len(self._known) > 2 * len(lines) + MOST_SERIES // 100:
+                # Most of what is kept in mind has gone from the page.
+                self.clear()
+            values = self._read(lines)
+            if values is None:
+                self.clear()
+                values = self._read(lines)
+        except ValueError as error:
+            raise SourceError(f"the page is not in Prometheus' text format: {error}") from error
+        assert values is not None  # noqa: S101 - nothing was declared before
+        return values
+
+    def _read(self, lines: list[str]) -> Values | None:
+        """The numbers; None where the page declares another type for what is known already."""
+        known, said = self._known, self._said
+        read: list[str | float | None] = [None] * len(self.series)
+        new: list[int] = []
+        unwanted = 0
+        for place, line in enumerate(lines):
+            key, _, value = line.rpartition(" ")
+            slot = known.get(key)
+            if slot is None:
+                new.append(place)
+            elif slot >= 0:
+                read[slot] = value
+            elif slot == _UNWANTED:
+                unwanted += 1
+            elif said[key] != value:
+                return None
+        if new and not self._declarations(lines, new):
+            return None
+        for place in new:
+            unwanted += self._sample(lines[place], place, read)
+        self.sized = unwanted + len(read) - read.count(None)
+        return [value if value is None or value.__class__ is float else number(value) for value in read]  # type: ignore[arg-type]  # the others are text
+
+    def _declarations(self, lines: list[str], places: list[int]) -> bool:
+        """Take in what new comments declare, before the samples, wherever they stand; False where types change."""
+        for place in places:
+            line = lines[place].lstrip(" \t")
+            if not line.startswith("#") or (declared := comment(line)) is None:
+                continue
+            kind, name, word = declared
+            if kind != "TYPE":
+                continue
+            if self._known and name not in self._types and self._was_untyped(name):
+                return False
+            # Where a family is declared twice, the first counts.
+            self._types.setdefault(name, declared_type(word))
+            key, _, value = lines[place].rpartition(" ")
+            if self._said.setdefault(key, value) == value:
+                self._known[key] = _DECLARATION
+        return True
+
+    def _was_untyped(self, name: str) -> bool:
+        return any(family.type == "untyped" and family.name.startswith(name) for family in self.families.values())
+
+    def _sample(self, line: str, place: int, read: list[str | float | None]) -> int:
+        """Read a line that is not known; 1 if it is a sample that nobody wants."""
+        bare = line.strip()
+        if not bare or bare.startswith("#"):
+            return 0
+        try:
+            found = sample(line)
+        except ValueError as error:
+            raise unreadable(place + 1, error) from error
+        slot = self._known.get(found.series)
+        if slot is None or slot == _DECLARATION:
+            slot = self._slot(found)
+            # Only what has the usual form is found again by its text up to the value.
+            if len(self._known) < MOST_SERIES:
+                self._known[found.series] = slot
+        if slot < 0:
+            return 1
+        if slot == len(read):
+            read.append(found.value)
+        else:
+            read[slot] = found.value
+        return 0
+
+    def _slot(self, found: Line) -> int:
+        if found.name not in self._resolved:
+            self._resolved[found.name] = self._resolve(found.name)
+        resolved = self._resolved[found.name]
+        if resolved is None:
+            return _UNWANTED
+        of, spelling = resolved
+        self.series.append(Raw(self._named(found.name).name, of, found.labels, spelling, found.series))
+        return len(self.series) - 1
+
+    def _resolve(self, name: str) -> tuple[Family, int] | None:
+        """The family of a sample's name, as the mapping calls it; None where nobody wants it."""
+        of = family(name, self._types)
+        if name.endswith(_CREATED) and name.removesuffix(_CREATED) not in {"", name}:
+            return None
+        named = self._named(of.name)
+        self.families[name] = of
+        of = Family(named.name, of.type, of.part)
+        if self._wants(of):
+            return of, named.spelling
+        if of.type == "untyped":
+            # A page that declares nothing: what a suffix means, the mapping knows.
+            for part in ("bucket", "sum", "count"):
+                base = named.name.removesuffix(f"_{part}")
+                guess = Family(base, "histogram", part)
+                if base != named.name and self._wants(guess):
+                    return guess, named.spelling
+        return None
