@@ -74,7 +74,7 @@ def _board(alert: Alert, links: Links, shown: _Range) -> str:
 def _traces(alert: Alert, links: Links, shown: _Range) -> str:
     """Jaeger, where a service is known, which is all that Jaeger can search in; else the sidecar's own page."""
     carried = set(alert.expr.labels)
-    if SERVICE.name in carried:
+    if SERVICE in alert.variables:
         return f"{links.jaeger}/search?{_jaeger(alert, shown)}"
     chosen = "".join(f"&{label.name}={_value(label)}" for label in _LIVE if label.name in carried)
     return f"{links.live}/requests?from={shown.start('Unix')}&to={shown.end('Unix')}{chosen}"

@@ -17,6 +17,8 @@ class Severity(StrEnum):
     PAGE = "page"
     TICKET = "ticket"
     HEARTBEAT = "heartbeat"
+    NONE = "none"
+    """Nobody is told: the alert only keeps others from being told."""
 
 
 class Board(StrEnum):

@@ -1,0 +1,97 @@
+"""Alerts on alerting itself, and those that only keep others quiet."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from inferometer import promql
+from inferometer.catalog import devices
+from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, XID
+from inferometer.catalog.requests import DEVICE_SECONDS
+from inferometer_alerts import recorded
+from inferometer_alerts.gpu_alerts import BROKEN
+from inferometer_alerts.recorded import INTEGRATION, RULE_GROUP
+from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.time_scale import TimeScale
+
+DEVICE_TROUBLE: Final = "InferenceDeviceTrouble"
+
+
+def alerts(scale: TimeScale) -> Iterator[Alert]:
+    """Rules that fail, and people who cannot be told."""
+    yield _rules_fail(scale)
+    yield _undelivered(scale)
+
+
+def _rules_fail(scale: TimeScale) -> Alert:
+    failed = promql.sum_by(promql.increase(promql.select(recorded.RULE_FAILURES), scale.over("5m")), RULE_GROUP)
+    series = promql.select(recorded.RULE_FAILURES, promql.equal(RULE_GROUP, "slo.yml;slo-now")).text
+    return Alert(
+        name="AlertingRulesFail",
+        expr=failed > 0,
+        severity=Severity.TICKET,
+        summary="{{ $value | humanize }} rules of {{ $labels.rule_group }} could not be evaluated.",
+        description=(
+            "In the last 5m. What these rules record is missing, and their alerts cannot fire. Prometheus's log and "
+            "its page of rules say why: too many samples, or series that match twice."
+        ),
+        board=Board.FLEET,
+        hold="5m",
+        cases=(
+            Case(series={series: "0x20 0+1x60 60x60"}, fires=("12m",), quiet=("4m", "9m", "27m")),
+            Case(series={series: "7x20 0x100"}, quiet=("12m",)),
+        ),
+    )
+
+
+def _undelivered(scale: TimeScale) -> Alert:
+    failed = promql.sum_by(promql.increase(promql.select(recorded.UNDELIVERED), scale.over("5m")), INTEGRATION)
+    series = promql.select(recorded.UNDELIVERED, promql.equal(INTEGRATION, "slack")).text
+    return Alert(
+        name="AlertingUndelivered",
+        expr=failed > 0,
+        severity=Severity.PAGE,
+        summary="{{ $value | humanize }} messages by {{ $labels.integration }} did not reach anybody.",
+        description=(
+            "In the last 5m, and it goes on: alerts fire, and who gets them that way is not told. Alertmanager's log "
+            "says why: the address, the secret or the network."
+        ),
+        board=Board.FLEET,
+        hold="5m",
+        cases=(
+            Case(series={series: "0x20 0+1x60 60x60"}, fires=("12m",), quiet=("4m", "9m", "27m")),
+            Case(series={series: "7x20 0x100"}, quiet=("12m",)),
+        ),
+    )
+
+
+def device_trouble(scale: TimeScale) -> Alert:
+    """Models that ran on a GPU of which another alert says that nothing runs there: their latency is a symptom."""
+    ran = promql.increase(promql.select(DEVICE_SECONDS), scale.over("1h")) > 0
+    broken = promql.select(
+        recorded.ALERTS,
+        promql.one_of(recorded.ALERT_NAME, BROKEN),
+        promql.equal(recorded.ALERT_STATE, "firing"),
+    )
+    gpu = promql.equal(DEVICE, "GPU-0b5b1c4e")
+    work = promql.select(DEVICE_SECONDS, promql.equal(SERVICE, "chat"), promql.equal(MODEL, "llama"), gpu).text
+    xids = promql.select(devices.GPU_XID_ERRORS, gpu, promql.equal(XID, "79")).text
+    others = promql.select(devices.GPU_XID_ERRORS, gpu, promql.equal(XID, "31")).text
+    return Alert(
+        name=DEVICE_TROUBLE,
+        expr=promql.where(promql.group_by(ran, SERVICE, MODEL, DEVICE), broken, on=(DEVICE,)),
+        severity=Severity.NONE,
+        summary="{{ $labels.service }} {{ $labels.model }} ran on {{ $labels.device }}, which is broken.",
+        description=(
+            "Nobody is told of this. While it fires ({{ $value }}), alerts on the latency of this model wait: the page "
+            "on the device says what is to be done."
+        ),
+        board=Board.MODEL,
+        variables=(SERVICE, MODEL),
+        cases=(
+            Case(series={work: "0+1x400", xids: "0x40 1x360"}, fires=("12m", "1h5m"), quiet=("9m", "1h13m")),
+            Case(series={work: "50x400", xids: "0x40 1x360"}, quiet=("12m",)),
+            Case(series={work: "0+1x400", others: "0x40 1x360"}, quiet=("12m",)),
+            # Half an hour ago it still worked.
+            Case(series={work: "0+1x40 40x360", xids: "0x160 1x240"}, fires=("42m",), quiet=("1h15m",)),
+        ),
+    )
