@@ -18,7 +18,7 @@ from inferometer.errors import InferometerError
 from inferometer.fleet.thresholds import Objective, Thresholds
 from inferometer_exporters import parameters
 from inferometer_exporters.recorder.reading import SECOND, Cursor
-from inferometer_exporters.recorder.slo_minutes import MINUTE_NS, minutes, watched
+from inferometer_exporters.recorder.slo_minutes import MINUTE_NS, last_ns, minutes, watched
 
 PATH: Final = "/api/slo"
 Ask = Callable[[Callable[[Cursor], object]], Awaitable[Response]]
@@ -79,15 +79,16 @@ def promises(thresholds: Thresholds) -> PromisesAnswer:
     }
 
 
-def counted(cursor: Cursor, objective: Objective, *, since_seconds: float, now_ns: int) -> MinutesAnswer:
+def counted(cursor: Cursor, objective: Objective, *, since_seconds: float, now_ns: int | None = None) -> MinutesAnswer:
     """What counted for an objective until now.
 
     Args:
         cursor: of the recorder.
         objective: that judges.
         since_seconds: how long ago it begins.
-        now_ns: since the epoch.
+        now_ns: since the epoch; the recorder's last moment unless given.
     """
+    now_ns = last_ns(cursor) if now_ns is None else now_ns
     since = max(now_ns - round(since_seconds * SECOND), 0) // MINUTE_NS * MINUTE_NS
     found = minutes(cursor, objective, since_ns=since)
     seen = watched(cursor, since_ns=since)

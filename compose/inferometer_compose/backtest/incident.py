@@ -8,7 +8,7 @@ from typing import Final
 
 from inferometer.errors import InferometerError
 from inferometer.fleet import durations
-from inferometer.fleet.thresholds import Sli
+from inferometer.fleet.objective import TIMES, Sli
 from inferometer_compose.backtest.counts import MINUTE, Counts
 
 RIGHT: Final = (
@@ -22,7 +22,10 @@ _WRITTEN: Final = re.compile(
     r"\s*(?P<share>[0-9]+(?:\.[0-9]+)?)\s*%\s+(?P<kind>\S+)\s+for\s+(?P<length>\S+)(?:\s+at\s+(?P<moment>.+?))?\s*",
     re.ASCII,
 )
-_COUNT_ERRORS: Final = frozenset({Sli.AVAILABILITY})
+_COUNTED: Final = {
+    "errors": frozenset({Sli.AVAILABILITY, Sli.GOODPUT}),
+    "slow": frozenset({*TIMES, Sli.GOODPUT}),
+}
 
 
 class Kind(StrEnum):
@@ -106,7 +109,7 @@ def _moment(part: str, text: str, now: int) -> int:
 
 def counts_against(kind: Kind, sli: Sli) -> bool:
     """Whether what goes wrong is bad for what an objective measures."""
-    return (kind is Kind.ERRORS) == (sli in _COUNT_ERRORS)
+    return sli in _COUNTED[kind.value]
 
 
 def strike(counts: Counts, incident: Incident, sli: Sli, at: int) -> Counts:
@@ -122,6 +125,6 @@ def strike(counts: Counts, incident: Incident, sli: Sli, at: int) -> Counts:
     struck = incident.share * (events[hit] - bad[hit])
     if counts_against(incident.kind, sli):
         bad[hit] += struck
-    elif incident.kind is Kind.ERRORS:
+    elif incident.kind is Kind.ERRORS and sli in TIMES:
         events[hit] -= struck
     return replace(counts, events=events, bad=bad)

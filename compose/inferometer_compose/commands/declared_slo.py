@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from inferometer_compose.commands.errors import plain_errors
-from inferometer_compose.commands.parameters import JSON
+from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR, seconds
 
 app = typer.Typer(
     help="What is promised, how fast its budget goes, and who is told when.",
@@ -19,6 +19,11 @@ WHICH = "An SLO, a service or an objective; all of them unless given."
 PROMETHEUS = "Address of the Prometheus that evaluates the generated rules."
 DEFAULT_PROMETHEUS = "http://127.0.0.1:9090"
 LEAST = "Per cent of the budget below which the gate is closed."
+CONFIG = "The fleet file."
+SINCE = "How far back."
+INJECT = "An incident to try: '20% errors for 1h', '30% slow for 20m at 2026-11-20T10:00'."
+ASKED = "A Prometheus to read from, in place of the flight recorder."
+COUNTS = "Counts by minute, CSV or Parquet with the columns time, events, bad (and slo), in place of the recorder."
 TRAFFIC = "Requests per hour: with little traffic a few failures are no trend yet."
 
 
@@ -26,7 +31,7 @@ TRAFFIC = "Requests per hour: with little traffic a few failures are no trend ye
 def explain(
     name: Annotated[str, typer.Argument(help=NAME)] = "",
     *,
-    config: Annotated[Path, typer.Option(help="The fleet file.")] = Path("fleet.yaml"),
+    config: Annotated[Path, typer.Option(help=CONFIG)] = Path("fleet.yaml"),
     requests_per_hour: Annotated[float, typer.Option(min=0.01, help=TRAFFIC)] = 600.0,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
@@ -66,4 +71,37 @@ def gate(
         from inferometer_compose.commands import slo_status as command  # noqa: PLC0415  # imports the generators
 
         code = command.gate(service, prometheus, least / 100, json=json)
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example: inferometer slo backtest --since 30d --slo available --inject '20% errors for 1h'")
+def backtest(
+    *,
+    slo: Annotated[str, typer.Option(help=WHICH)] = "",
+    since: Annotated[str, typer.Option(help=SINCE)] = "30d",
+    inject: Annotated[str, typer.Option(help=INJECT)] = "",
+    config: Annotated[Path, typer.Option(help=CONFIG)] = Path("fleet.yaml"),
+    prometheus: Annotated[str, typer.Option(help=ASKED)] = "",
+    file: Annotated[Path | None, typer.Option(help=COUNTS)] = None,
+    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
+    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
+    json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
+) -> None:
+    """What the alerts would have done in the past, ours and the classic ones, and which objective that supports."""
+    since_seconds = seconds(since)
+    with plain_errors():
+        from inferometer_compose.commands import slo_backtest as command  # noqa: PLC0415  # imports NumPy
+
+        options = command.Options(
+            name=slo,
+            config=config,
+            since_seconds=since_seconds,
+            inject=inject,
+            prometheus=prometheus,
+            file=file,
+            recorder=recorder,
+            api=api,
+            json=json,
+        )
+        code = command.run(options)
     raise typer.Exit(code)

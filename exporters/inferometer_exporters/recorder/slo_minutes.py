@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from inferometer.fleet.thresholds import Objective
+from inferometer.fleet.objective import Objective, Sli
 from inferometer_exporters.recorder.reading import NAMED, Cursor, rows
 from inferometer_exporters.recorder.verdicts import verdicts
 
@@ -18,6 +18,8 @@ KEPT_NS: Final = 92 * 24 * 60 * MINUTE_NS
 MOST_ROWS: Final = 4_000_000
 """Some 40 MB; with ten sets of labels a minute a month. Beyond it the oldest tenth goes."""
 _TRIMMED: Final = 0.1
+_SEEN_OPEN: Final = frozenset({Sli.LATENCY, Sli.TIME_TO_FIRST_CHUNK, Sli.TIME_TO_FIRST_TOKEN})
+"""Limits that a request crosses while it is open; others are known at its end only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Minutes:
 
 
 def counted(objective: Objective, where: str = "true") -> str:
-    """SQL: ``counted_ns`` (since the epoch), ``minute``, ``labels``, ``device``, ``good``, ``bad`` of each request that counts.
+    """SQL of each request that counts: ``counted_ns`` (since the epoch), ``minute``, ``good``, ``bad`` and its columns.
 
     A request counts when it ends, a slow one when it crosses the threshold: so does ``inference_slo_events_total``.
 
@@ -39,10 +41,11 @@ def counted(objective: Objective, where: str = "true") -> str:
         where: further condition on `reading.NAMED`.
     """
     asked = verdicts(objective)
-    threshold = "duration_ns" if objective.threshold_ns is None else str(int(objective.threshold_ns))
+    crossed = [str(limit.ns) for limit in objective.limits if limit.sli in _SEEN_OPEN and limit.stage is None]
+    bad_ns = f"least({', '.join(('duration_ns', *crossed))})"
     return f"""
         select *, counted_ns // {MINUTE_NS} as minute from (
-            select *, wall_ns + case when bad then least(duration_ns, {threshold}) else duration_ns end as counted_ns
+            select *, wall_ns + case when bad then {bad_ns} else duration_ns end as counted_ns
             from (select *, {asked.good} as good, {asked.bad} as bad from ({NAMED}) where {asked.about} and {where})
             where good or bad
         )
@@ -125,6 +128,12 @@ def minutes(cursor: Cursor, objective: Objective, *, since_ns: int = 0) -> Minut
     found = rows(cursor, sql, **{"since": 0, "from": since_ns, "slo": objective.slo}, **verdicts(objective).values)
     by_minute, events, bad = (list(column) for column in zip(*found, strict=True)) if found else ([], [], [])
     return Minutes(minutes=by_minute, events=events, bad=bad)
+
+
+def last_ns(cursor: Cursor) -> int:
+    """The last moment (wall ns) of which the recorder knows; 0 where it is empty."""
+    sql = "select max(wall_ns) from (select wall_ns from ledger union all select wall_ns + duration_ns from requests)"
+    return int(rows(cursor, sql)[0][0] or 0)
 
 
 def watched(cursor: Cursor, *, since_ns: int = 0) -> list[tuple[int, int]]:

@@ -1,0 +1,1 @@
+"""Where minutes come from: the flight recorder, a Prometheus, a file."""
