@@ -7,15 +7,30 @@ from inferometer.fleet.model import Email, Opsgenie, PagerDuty, Receiver, Slack,
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.yaml_text import Yaml
 
-_TITLE: Final = "{{ .Status | toUpper }} {{ (index .Alerts 0).Annotations.summary }}"
+_TITLE: Final = (
+    '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}{{ else }}RESOLVED{{ end }} '
+    "{{ (index .Alerts 0).Annotations.summary }}"
+    "{{ if gt (len .Alerts) 1 }} (+{{ len (slice .Alerts 1) }} more){{ end }}"
+)
+_SINCE: Final = (
+    'since {{ .StartsAt.UTC.Format "2006-01-02 15:04:05" }} UTC'
+    '{{ if eq .Status "resolved" }} until {{ .EndsAt.UTC.Format "15:04:05" }}{{ end }}'
+)
 _TEXT: Final = (
-    "{{ range .Alerts }}{{ .Annotations.description }}\n"
-    "{{ .Annotations.dashboard_url }}\n{{ .Annotations.runbook_url }}\n{{ end }}"
+    "{{ range .Alerts }}{{ .Annotations.summary }}\n"
+    "{{ .Annotations.description }}\n"
+    f"{_SINCE}\n"
+    "board: {{ .Annotations.dashboard_url }}\n"
+    "slow requests: {{ .Annotations.traces_url }}\n"
+    "runbook: {{ .Annotations.runbook_url }}\n\n"
+    "{{ end }}"
 )
 _PAGES: Final = '{{ if eq .CommonLabels.severity "page" }}%s{{ else }}%s{{ end }}'
 _HTML: Final = (
-    "{{ range .Alerts }}<p>{{ .Annotations.description }}</p>"
-    '<p><a href="{{ .Annotations.dashboard_url }}">dashboard</a> '
+    "{{ range .Alerts }}<p><b>{{ .Annotations.summary }}</b><br>{{ .Annotations.description }}<br>"
+    f"{_SINCE}</p>"
+    '<p><a href="{{ .Annotations.dashboard_url }}">board</a> '
+    '<a href="{{ .Annotations.traces_url }}">slow requests</a> '
     '<a href="{{ .Annotations.runbook_url }}">runbook</a></p>{{ end }}'
 )
 
@@ -31,6 +46,12 @@ def configuration(receiver: Receiver, addresses: Addresses) -> Yaml:
         if given is not None:
             return _entry(receiver, name, write(given))
     return {"name": receiver.name}
+
+
+def quoted(text: str) -> str:
+    """A value in one of Alertmanager's matchers that means exactly this text."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _entry(receiver: Receiver, way: str, written: Written) -> Yaml:
