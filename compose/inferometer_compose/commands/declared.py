@@ -10,6 +10,7 @@ from inferometer.fleet.model import PriceKind
 from inferometer_compose.commands.declared_compare import EXAMPLE as COMPARE_EXAMPLE
 from inferometer_compose.commands.declared_compare import compare
 from inferometer_compose.commands.declared_cost import app as cost
+from inferometer_compose.commands.declared_engines import app as engines
 from inferometer_compose.commands.declared_recorder import app as recorder
 from inferometer_compose.commands.declared_slo import app as slo
 from inferometer_compose.commands.errors import plain_errors
@@ -31,6 +32,7 @@ FAULTS = "Have this fault from 20 % to 50 % of the time."
 OTLP = "Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says."
 app.add_typer(cost, name="cost")
 app.command(epilog=COMPARE_EXAMPLE)(compare)
+app.add_typer(engines, name="engines")
 app.add_typer(recorder, name="recorder")
 app.add_typer(slo, name="slo")
 
