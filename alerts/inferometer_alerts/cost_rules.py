@@ -14,7 +14,7 @@ from inferometer.catalog.labels import DEVICE, ENTRY, TENANT
 from inferometer.catalog.model import Counter, Label
 from inferometer.catalog.requests import COST, REQUESTS
 from inferometer.promql import Expr, Matcher
-from inferometer_alerts import recorded
+from inferometer_alerts import cost_proofs, recorded
 from inferometer_alerts.recorded import OF_MODEL, Recorded
 from inferometer_alerts.rule import Group, Rule
 from inferometer_alerts.time_scale import TimeScale
@@ -25,7 +25,12 @@ WINDOW: Final = "1h"
 def group(scale: TimeScale) -> Group:
     """Rules in the order in which they build upon each other."""
     window = scale.over(WINDOW)
-    return Group(name="cost", interval="1m", rules=(*_amounts(window), *_shares(), *_per_1k()))
+    return Group(
+        name="cost",
+        interval="1m",
+        rules=(*_amounts(window), *_shares(), *_per_1k()),
+        readings=tuple(cost_proofs.readings()),
+    )
 
 
 def _amounts(window: str) -> Iterator[Rule]:

@@ -8,7 +8,7 @@ from inferometer.catalog.labels import OUTCOME, STAGE, VERSION
 from inferometer.catalog.model import Histogram
 from inferometer.catalog.requests import REQUEST_DURATION, REQUESTS, STAGE_DURATION, TIME_TO_FIRST_CHUNK
 from inferometer.promql import Part
-from inferometer_alerts import recorded
+from inferometer_alerts import model_proofs, recorded
 from inferometer_alerts.recorded import OF_MODEL, QUANTILE, Recorded
 from inferometer_alerts.rule import Group, Rule
 from inferometer_alerts.time_scale import TimeScale
@@ -29,13 +29,16 @@ def group(scale: TimeScale) -> Group:
             *_quantiles(TIME_TO_FIRST_CHUNK, recorded.MODEL_FIRST_CHUNK, window),
             _stages(window),
         ),
+        readings=tuple(model_proofs.readings()),
     )
 
 
 def _quantiles(histogram: Histogram, series: Recorded, window: str) -> Iterator[Rule]:
     merged = promql.sum_by(promql.rate(promql.select(histogram), window), *OF_MODEL, VERSION)
     for value in QUANTILE.values:
-        yield Rule(series=series, expr=promql.quantile(float(value), merged), labels={QUANTILE.name: value})
+        # Of no requests it is NaN: every comparison drops that.
+        known = promql.quantile(float(value), merged) >= 0
+        yield Rule(series=series, expr=known, labels={QUANTILE.name: value})
 
 
 def _stages(window: str) -> Rule:

@@ -33,6 +33,7 @@ def documents(fleet: Fleet, files: Mapping[str, tuple[Group, ...]]) -> dict[str,
 
 
 def _of_slos(fleet: Fleet) -> Iterator[Test]:
+    yield _of_reading(slo_proofs.promises(slos(fleet)))
     for slo in _one_per_objective(fleet):
         for leg in legs(slo.objective):
             yield from leg_proofs.of_leg(slo, leg)

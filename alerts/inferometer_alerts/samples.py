@@ -45,7 +45,7 @@ def _written(phase: Phase, value: Decimal) -> str:
         # Prometheus marks a series as ended when a scrape fails.
         return f"stale _x{phase.samples - 1}" if phase.samples > 1 else "stale"
     if phase.kind is Kind.NO_NUMBER:
-        return " ".join(["NaN"] * phase.samples)
+        return f"NaN+0x{phase.samples - 1}"
     return f"{plain(value)}+{plain(phase.rise)}x{phase.samples - 1}"
 
 

@@ -6,7 +6,8 @@ nothing new at all. Tiles must add up to what the counters rose, the budget must
 become NaN. Then more than a period: what is older counts no more.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
@@ -19,6 +20,8 @@ from inferometer_alerts.policy import budget, legs
 from inferometer_alerts.recorded import Recorded
 from inferometer_alerts.rule import Expect, Reading
 from inferometer_alerts.samples import Kind, Phase
+
+Labels = Callable[[Slo], Mapping[str, str]]
 
 _RATE: Final = Decimal(10_000)
 """Events from one sample to the next."""
@@ -33,7 +36,7 @@ _TILE_NS: Final = durations.parse(slo_rules.TILE)
 def readings(slo: Slo) -> Iterator[Reading]:
     """What must be recorded of an objective, for one of its SLOs."""
     steady = Phase(_MINUTES + 1, _RATE)
-    yield _reading(slo, "steady", [steady], _MINUTES, more=_promises(slo))
+    yield _reading(slo, "steady", [steady], _MINUTES, more=_burn_rates(slo))
     # The process is gone right after minute 60, which is a tile's, and with it what it counted until 61.
     restarted = [Phase(61, _RATE), Phase(120, _RATE, Kind.RESTARTED)]
     yield _reading(slo, "restarted", restarted, _MINUTES - 1)
@@ -48,8 +51,31 @@ def readings(slo: Slo) -> Iterator[Reading]:
     past = [Phase(32, _RATE, Kind.MISSING), Phase(149, _RATE)]
     yield _reading(slo, "is seen late", past, Decimal("148.5"))
     yield _reading(slo, "never bad", [steady], _MINUTES, bad_share=Decimal(0))
+    yield _broken_page(slo)
     yield _still(slo)
     yield _period(slo)
+
+
+def promises(slos: Iterable[Slo]) -> Reading:
+    """What every objective of every model promises is recorded; nobody has to ask for that."""
+    every = tuple(slos)
+
+    def expect(series: Recorded, value: Callable[[Slo], Decimal | int], more: Labels = lambda _: {}) -> Expect:
+        elements = (({**slo_rules.labels(slo), **more(slo)}, _to(Decimal(value(slo)))) for slo in every)
+        return Expect(series=series, at="1m", elements=tuple(elements), to=_TO)
+
+    return Reading(
+        name="what is promised",
+        series={},
+        expect=(
+            expect(recorded.SLO_INFO, lambda _: 1, slo_rules.promised),
+            expect(recorded.SLO_OBJECTIVE, lambda slo: 1 - budget(slo.objective)),
+            expect(recorded.SLO_BUDGET, lambda slo: budget(slo.objective)),
+            expect(recorded.SLO_PERIOD, lambda slo: slo.objective.window_ns // 10**9),
+        ),
+        step="1m",
+        evaluation="1m",
+    )
 
 
 def _half(slo: Slo) -> Decimal:
@@ -90,11 +116,8 @@ def _counted(slo: Slo, at: str, events: Decimal, bad: Decimal) -> tuple[Expect, 
     )
 
 
-def _expect(
-    slo: Slo, series: Recorded, at: str, value: Decimal | int | None, labels: Mapping[str, str] | None = None
-) -> Expect:
-    carried = {**slo_rules.labels(slo), **(labels or {})}
-    elements = () if value is None else ((carried, _to(Decimal(value))),)
+def _expect(slo: Slo, series: Recorded, at: str, value: Decimal | int | None) -> Expect:
+    elements = () if value is None else ((slo_rules.labels(slo), _to(Decimal(value))),)
     return Expect(series=series, at=at, elements=elements, only=(promql.equal(SLO, slo.name),), to=_TO)
 
 
@@ -102,20 +125,20 @@ def _to(value: Decimal) -> Decimal:
     return (value / _TO + Decimal("0.5")).to_integral_value(ROUND_FLOOR) * _TO
 
 
-def _promises(slo: Slo) -> tuple[Expect, ...]:
-    spec = slo.objective
-    return (
-        _expect(slo, recorded.SLO_INFO, _AT, 1, slo_rules.promised(slo)),
-        _expect(slo, recorded.SLO_OBJECTIVE, _AT, 1 - budget(spec)),
-        _expect(slo, recorded.SLO_BUDGET, _AT, budget(spec)),
-        _expect(slo, recorded.SLO_PERIOD, _AT, spec.window_ns // 10**9),
-        *(
-            _expect(slo, recorded.burn_rate(durations.render(window)), _AT, Decimal("0.5"))
-            for window in sorted({window for leg in legs(spec) for window in (leg.short_ns, leg.long_ns)})
-            # With a sample a minute; shorter windows are the legs' proofs.
-            if window >= _TILE_NS
-        ),
+def _burn_rates(slo: Slo) -> tuple[Expect, ...]:
+    windows = sorted({window for leg in legs(slo.objective) for window in (leg.short_ns, leg.long_ns)})
+    return tuple(
+        _expect(slo, recorded.burn_rate(durations.render(window)), _AT, Decimal("0.5"))
+        for window in windows
+        # With a sample a minute; shorter windows are the legs' proofs.
+        if window >= _TILE_NS
     )
+
+
+def _broken_page(slo: Slo) -> Reading:
+    """A page without numbers beside good ones: what they say counts."""
+    made = _reading(slo, "one page has no numbers", [Phase(_MINUTES + 1, _RATE)], _MINUTES, more=_burn_rates(slo))
+    return replace(made, series={**made.series, **slo_series.broken(slo, _MINUTES + 1)})
 
 
 def _still(slo: Slo) -> Reading:

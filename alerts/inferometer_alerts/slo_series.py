@@ -9,7 +9,7 @@ from inferometer import promql
 from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO, VERSION
 from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.fleet.slos import Slo
-from inferometer_alerts.samples import Phase, counter
+from inferometer_alerts.samples import Kind, Phase, counter
 
 _VERSIONS: Final = {"v1": Decimal("0.4"), "v2": Decimal("0.6")}
 """Two versions answer, not equally often: what is not added up over them shows."""
@@ -27,6 +27,12 @@ def good(slo: Slo, phases: Iterable[Phase]) -> Mapping[str, str]:
 def bad(slo: Slo, phases: Iterable[Phase]) -> Mapping[str, str]:
     """Bad events, all of one version."""
     return {_events(slo, "bad", "v1"): counter(phases)}
+
+
+def broken(slo: Slo, samples: int) -> Mapping[str, str]:
+    """Events of a third version, whose page has no numbers."""
+    phases = [Phase(samples, Decimal(0), Kind.NO_NUMBER)]
+    return {_events(slo, result, "v3"): counter(phases) for result in RESULT.values}
 
 
 def _events(slo: Slo, result: str, version: str) -> str:

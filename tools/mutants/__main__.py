@@ -1,0 +1,100 @@
+"""How many wrong rules the generated proofs find out.
+
+``PYTHONPATH=tools python -m mutants [--config examples/fleet.yaml] [--sample 200] [--seed 7] [--only NAME]``
+
+Every generated rule is made wrong in every way that mutants/mutation.py knows, one at a time, and promtool runs the
+generated proofs that need the rule. Printed: killed of all by kind, and each survivor. Mutants that change nothing are
+listed with the reason in mutants/equivalents.py and counted apart; one listed there that dies is an error.
+"""
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from inferometer.fleet.loader import load
+from inferometer_alerts.generation import files
+from mutants.equivalents import Ledger
+from mutants.mutation import Mutant, mutants
+from mutants.proofs import Generated, Place
+from mutants.verdict import Judge, Survivor
+
+ROOT = Path(__file__).parents[2]
+PROMTOOL = ROOT / ".tools/bin/promtool"
+TARGET = 0.95
+
+
+def chosen(generated: Generated, only: str, sample: int | None, seed: int) -> list[tuple[Place, Mutant]]:
+    """Mutants of the rules whose name contains *only*; of all of them, or so many at random."""
+    every = [
+        (place, mutant)
+        for place in generated.places
+        if only in str(generated.rule(place).get("record") or generated.rule(place)["alert"])
+        for mutant in mutants(generated.rule(place))
+    ]
+    if sample is None or sample >= len(every):
+        return every
+    return random.Random(seed).sample(every, sample)  # noqa: S311 - a reproducible choice
+
+
+def judged(judge: Judge, cases: Sequence[tuple[Place, Mutant]], workers: int) -> list[Survivor | None]:
+    """For each mutant None, or what survived."""
+    started, verdicts = time.monotonic(), []
+    with ThreadPoolExecutor(workers) as pool:
+        for verdict in pool.map(lambda case: judge.survivor(*case), cases):
+            verdicts.append(verdict)
+            if sys.stderr.isatty() or len(verdicts) % 100 == 0:
+                spent = time.monotonic() - started
+                print(f"\r{len(verdicts)} of {len(cases)}, {spent:.0f} s", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return verdicts
+
+
+def main() -> int:
+    """Exit 0 where enough mutants die, 1 where too few do or a listed one dies."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=ROOT / "examples/fleet.yaml")
+    parser.add_argument("--only", default="", help="part of a rule's name")
+    parser.add_argument("--sample", type=int, help="so many mutants at random, not all")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--workers", type=int, default=2)
+    args = parser.parse_args()
+    if not PROMTOOL.exists():
+        parser.error(f"{PROMTOOL} is not there: `make tools` builds it")
+    generated = Generated(files(load(args.config)))
+    judge = Judge(generated, PROMTOOL)
+    cases = chosen(generated, args.only, args.sample, args.seed)
+    used = {place for place, _ in cases}
+    if not judge.holds((proof for proof in generated.proofs if proof.needs & used), {}):
+        print("a proof fails with the right rules: mend that first")
+        return 1
+    return report(cases, judged(judge, cases, args.workers))
+
+
+def report(cases: Sequence[tuple[Place, Mutant]], verdicts: Sequence[Survivor | None]) -> int:
+    """Print killed of all by kind, and who survived."""
+    ledger, made, killed = Ledger(), Counter[str](), Counter[str]()
+    for (place, mutant), survivor in zip(cases, verdicts, strict=True):
+        if ledger.explains(place, mutant, survived=survivor is not None):
+            continue
+        made[mutant.kind] += 1
+        killed[mutant.kind] += survivor is None
+        if survivor:
+            print(survivor)
+    print(f"\n{'kind':<22}{'killed':>8}{'of':>8}")
+    for kind, number in made.most_common():
+        print(f"{kind:<22}{killed[kind]:>8}{number:>8}")
+    share = killed.total() / max(made.total(), 1)
+    print(f"{'all':<22}{killed.total():>8}{made.total():>8}   {share:.1%} (at least {TARGET:.0%})")
+    print(f"equivalent, not counted: {ledger.survived} ({ledger.survived / max(len(cases), 1):.1%} of all)")
+    for entry in ledger.wrong:
+        print(f"listed as equivalent, but found out: {entry}")
+    return 0 if share >= TARGET and not ledger.wrong else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

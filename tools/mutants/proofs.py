@@ -1,0 +1,146 @@
+"""Generated rules and their proofs, and which rules each proof needs: all that its verdict can depend on."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import promql_parser
+from ruamel.yaml import YAML
+
+from inferometer.fleet import durations
+
+ALERTS: Final = "ALERTS"
+_ALERT_NAME: Final = "alertname"
+Place = tuple[str, int, int]
+"""File, group and rule."""
+
+
+def selectors(node: Any) -> Iterator[Any]:
+    """Every vector selector of a parsed expression."""
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node
+    for name in ("expr", "lhs", "rhs", "vector_selector", "param"):
+        child = getattr(node, name, None)
+        if child is not None and not isinstance(child, str):
+            yield from selectors(child)
+    for child in getattr(node, "args", None) or ():
+        yield from selectors(child)
+
+
+def names(expr: str) -> frozenset[str]:
+    """What an expression reads: recorded series, and alerts by their name."""
+    read = set()
+    for selector in selectors(promql_parser.parse(expr)):
+        if selector.name != ALERTS:
+            read.add(selector.name)
+            continue
+        read |= {matcher.value for matcher in selector.matchers.matchers if matcher.name == _ALERT_NAME}
+    return frozenset(read)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A test of promtool, and the places of the rules that it needs."""
+
+    file: str
+    evaluation: str
+    written: Mapping[str, Any]
+    needs: frozenset[Place]
+
+    @property
+    def cost(self) -> float:
+        """Rules that promtool evaluates for it, roughly."""
+        last = max(durations.parse(str(check["eval_time"])) for check in self.written["promql_expr_test"])
+        return last / durations.parse(self.evaluation) * len(self.needs)
+
+
+class Generated:
+    """What `inferometer generate` wrote: rule files by name and the proofs of all of them."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        """*files*: contents by path, as `inferometer_alerts.generation.files` makes them."""
+        reader = YAML(typ="safe")
+        self.rules: dict[str, list[dict[str, Any]]] = {}
+        self._tests: list[tuple[str, str, dict[str, Any]]] = []
+        for path, content in files.items():
+            name = path.rsplit("/", 1)[-1]
+            if path.startswith("prometheus/rules/"):
+                self.rules[name] = reader.load(content.decode())["groups"]
+            elif path.startswith("prometheus/tests/"):
+                made = reader.load(content.decode())
+                self._tests += [(name, str(made["evaluation_interval"]), test) for test in made["tests"]]
+
+    def rule(self, place: Place) -> dict[str, Any]:
+        """The rule at a place."""
+        file, group, number = place
+        found: dict[str, Any] = self.rules[file][group]["rules"][number]
+        return found
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Every rule, in the order of the files."""
+        return tuple(
+            (file, at, number)
+            for file, groups in self.rules.items()
+            for at, group in enumerate(groups)
+            for number in range(len(group["rules"]))
+        )
+
+    @cached_property
+    def _makers(self) -> Mapping[str, frozenset[Place]]:
+        """Which rules make a series, or an alert."""
+        made: dict[str, set[Place]] = {}
+        for place in self.places:
+            rule = self.rule(place)
+            made.setdefault(rule.get("record") or rule["alert"], set()).add(place)
+        return {name: frozenset(places) for name, places in made.items()}
+
+    @cached_property
+    def _reads(self) -> Mapping[Place, frozenset[str]]:
+        return {place: names(self.rule(place)["expr"]) for place in self.places}
+
+    def _needed(self, read: Iterable[str]) -> frozenset[Place]:
+        known: set[Place] = set()
+        wanted = [place for name in read for place in self._makers.get(name, ())]
+        while wanted:
+            place = wanted.pop()
+            if place not in known:
+                known.add(place)
+                wanted += [maker for name in self._reads[place] for maker in self._makers.get(name, ())]
+        return frozenset(known)
+
+    @cached_property
+    def proofs(self) -> tuple[Proof, ...]:
+        """Every proof; those that promtool is quick with first."""
+        made = [
+            Proof(
+                file=file,
+                evaluation=evaluation,
+                written=test,
+                needs=self._needed({name for check in test["promql_expr_test"] for name in names(check["expr"])}),
+            )
+            for file, evaluation, test in self._tests
+        ]
+        return tuple(sorted(made, key=lambda proof: proof.cost))
+
+    def of(self, place: Place) -> tuple[Proof, ...]:
+        """The proofs that need a rule."""
+        return tuple(proof for proof in self.proofs if place in proof.needs)
+
+    def groups(
+        self, places: Iterable[Place], instead: Mapping[Place, Mapping[str, Any] | None]
+    ) -> list[dict[str, Any]]:
+        """Groups of some rules in their order; a rule in *instead* is another one, or gone."""
+        wanted = set(places)
+        made = []
+        for file, groups in self.rules.items():
+            for at, group in enumerate(groups):
+                rules = [
+                    instead.get((file, at, number), rule)
+                    for number, rule in enumerate(group["rules"])
+                    if (file, at, number) in wanted
+                ]
+                if left := [rule for rule in rules if rule is not None]:
+                    made.append({**group, "rules": left})
+        return made
