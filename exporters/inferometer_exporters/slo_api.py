@@ -4,6 +4,8 @@
     `PromisesAnswer`: every objective of fleet.yaml, as the sidecar knows it.
 ``/api/slo/minutes?slo=NAME&since_seconds=N``
     `MinutesAnswer`: what counted for it, by minute.
+``/api/slo/causes?slo=NAME&since_seconds=N``
+    `CausesAnswer`: what ate its budget.
 """
 
 import time
@@ -18,6 +20,7 @@ from inferometer.errors import InferometerError
 from inferometer.fleet.thresholds import Objective, Thresholds
 from inferometer_exporters import parameters
 from inferometer_exporters.recorder.reading import SECOND, Cursor
+from inferometer_exporters.recorder.slo_causes_query import what_ate
 from inferometer_exporters.recorder.slo_minutes import MINUTE_NS, last_ns, minutes, watched
 
 PATH: Final = "/api/slo"
@@ -136,7 +139,14 @@ def routes(ask: Ask, thresholds: Thresholds, wall_ns: Callable[[], int] = time.t
         seconds = parameters.number(request, "since_seconds", parameters.MAX_SECONDS)
         return await ask(lambda cursor: counted(cursor, objective, since_seconds=seconds or 0.0, now_ns=wall_ns()))
 
-    return [Route(PATH, every), Route(f"{PATH}/minutes", by_minute)]
+    async def what(request: Request) -> Response:
+        parameters.known(request, _OF_MINUTES)
+        objective = _named(thresholds, request)
+        seconds = parameters.number(request, "since_seconds", parameters.MAX_SECONDS) or 0.0
+        since = max(wall_ns() - round(seconds * SECOND), 0)
+        return await ask(lambda cursor: what_ate(cursor, objective, since_ns=since))
+
+    return [Route(PATH, every), Route(f"{PATH}/minutes", by_minute), Route(f"{PATH}/causes", what)]
 
 
 def _named(thresholds: Thresholds, request: Request) -> Objective:
