@@ -5,9 +5,9 @@ from typing import Final
 from inferometer.catalog import requests
 from inferometer.catalog.stages import FAILED
 from inferometer.fleet import durations, engines
-from inferometer.fleet.document import Mapping, Value, at, wrong
+from inferometer.fleet.document import Mapping, Sequence, Value, at, wrong
 from inferometer.fleet.engines import Boundaries, Quality
-from inferometer.fleet.model import ObjectiveSpec, Service
+from inferometer.fleet.model import Fleet, ObjectiveSpec, Service
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import Slo
 
@@ -26,6 +26,7 @@ _ENOUGH: Final = {
     False: frozenset({Quality.EXACT, Quality.APPROXIMATE, Quality.LOWER_BOUND}),
 }
 """How good a signal has to be for an objective, with a threshold and without one."""
+_OF_PAGES: Final = ("version", "pages", "scraped_by", "buckets")
 _FAILURES: Final = frozenset(outcome.label for outcome in FAILED)
 
 
@@ -62,7 +63,7 @@ def check(service: Service, slo: Slo, root: Mapping, place: Value) -> None:
             f"{spec.sli} cannot be read from {engine}: its page has each time by itself, not all of one request",
             "promise availability, time_to_first_token and time_per_output_token one by one",
         )
-    told = engines.boundaries(engine).get(told_by, Boundaries(quality=Quality.ABSENT))
+    told = engines.boundaries(engine, service.version, service.buckets).get(told_by, Boundaries(quality=Quality.ABSENT))
     threshold_ns = spec.threshold_ns if spec.sli is not Sli.FRESHNESS else None
     if told.quality not in _ENOUGH[threshold_ns is not None]:
         raise wrong(
@@ -76,6 +77,29 @@ def check(service: Service, slo: Slo, root: Mapping, place: Value) -> None:
         _check_bucket(
             threshold_ns, told, _threshold(root, slo), f"{spec.sli} ≤ {durations.render(threshold_ns)}", engine
         )
+
+
+def check_pages(fleet: Fleet, root: Mapping) -> None:
+    """Check what services say of their engines' pages.
+
+    Raises:
+        FleetError: a service is no foreign engine, so it has none, or two have the same page.
+    """
+    of: dict[str, str] = {}
+    for service in fleet.services:
+        written = at(root, "services", service.name)
+        for name in _OF_PAGES if service.instrumented else ():
+            if isinstance(written, Mapping) and written.get(name) is not None:
+                raise wrong(
+                    at(written, name),
+                    f"services.{service.name}.{name} is for foreign engines, {service.engine} is instrumented",
+                    "remove it, or name the engine whose page is read",
+                )
+        for number, page in enumerate(service.pages):
+            if of.setdefault(page, service.name) != service.name:
+                place = at(written, "pages")
+                item = place.items[number] if isinstance(place, Sequence) else place
+                raise wrong(item, f"{page} is a page of {of[page]}, too", "a page is of one service")
 
 
 def _why(told: Boundaries) -> str:

@@ -7,6 +7,7 @@ from inferometer.fleet import (
     budgets,
     device_prices,
     document,
+    engine_checks,
     maintenance,
     objective_checks,
     promise_checks,
@@ -42,6 +43,7 @@ def check(root: Mapping) -> Fleet:
         FleetError: as for :func:`load`.
     """
     fleet = read_object(Fleet, root, "fleet.yaml")
+    engine_checks.check_pages(fleet, root)
     objective_checks.check(fleet, root)
     promise_checks.check(fleet, root)
     device_prices.check(fleet, root)

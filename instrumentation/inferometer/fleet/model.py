@@ -9,23 +9,51 @@ from typing import Annotated, ClassVar, Final
 from inferometer.catalog.stages import Stage
 from inferometer.fleet import scalars
 from inferometer.fleet.autoscaling import Autoscaling
+from inferometer.fleet.engines.kinds import NUMBER, SIGNAL_NAME, VERSION_TEXT
 from inferometer.fleet.kubernetes import Cluster, Workload
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.promises import EVERYTHING, NO_DEFAULTS, Defaults, ObjectiveEntry, Override, Scope
-from inferometer.fleet.schema import Key, Listing, Nested, Table
+from inferometer.fleet.schema import Dictionary, Key, Listing, Nested, Table
 from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS
 
 
 class Engine(StrEnum):
-    """Servers whose requests the SDK sees itself."""
+    """Servers whose requests the SDK sees itself, and foreign ones whose pages are read (docs/engines.md)."""
 
     FASTAPI = "fastapi"
     STARLETTE = "starlette"
     ASGI = "asgi"
+    BENTOML = "bentoml"
+    DYNAMO = "dynamo"
+    DYNAMO_WORKER = "dynamo-worker"
+    KSERVE = "kserve"
+    LITELLM = "litellm"
+    LITSERVE = "litserve"
+    LLM_D_EPP = "llm-d-epp"
+    MLSERVER = "mlserver"
+    NIM = "nim"
+    PRODUCTION_STACK = "production-stack"
+    RAY_SERVE = "ray-serve"
+    SELDON = "seldon"
+    SGLANG = "sglang"
+    SGLANG_ROUTER = "sglang-router"
+    TENSORRT_LLM = "tensorrt-llm"
+    TF_SERVING = "tf-serving"
+    TGI = "tgi"
+    TORCHSERVE = "torchserve"
+    TRITON = "triton"
+    VLLM = "vllm"
 
 
 INSTRUMENTED: Final = frozenset({Engine.FASTAPI, Engine.STARLETTE, Engine.ASGI})
 """Engines whose requests are judged one by one."""
+
+
+class ScrapedBy(StrEnum):
+    """Who reads a foreign engine's page."""
+
+    SIDECAR = "sidecar"
+    PROMETHEUS = "prometheus"
 
 
 class DeviceKind(StrEnum):
@@ -94,6 +122,23 @@ class Service:
     ] = ()
     team: Annotated[str | None, Key(scalars.SLUG, "Who is told of its alerts; the fleet's team unless said.")] = None
     kubernetes: Annotated[Workload, Key(Nested(Workload), "Its Deployment.")] = Workload()
+    version: Annotated[
+        str | None, Key(VERSION_TEXT, "Version of a foreign engine, where its page does not say it.")
+    ] = None
+    pages: Annotated[
+        tuple[str, ...], Key(Listing(scalars.URL, unique=True), "Pages of a foreign engine, one per replica.")
+    ] = ()
+    scraped_by: Annotated[
+        ScrapedBy,
+        Key(scalars.choice(ScrapedBy, "reader of pages"), "Who reads the pages: sidecar unless said otherwise."),
+    ] = ScrapedBy.SIDECAR
+    buckets: Annotated[
+        tuple[tuple[str, tuple[Decimal, ...]], ...],
+        Key(
+            Dictionary(SIGNAL_NAME, Listing(NUMBER, unique=True)),
+            "Boundaries that a foreign engine was started with, by signal and in base units, where not its usual ones.",
+        ),
+    ] = ()
     models: Annotated[tuple[Model, ...], Key(Table(Model, scalars.TEXT), "Models by name.")]
 
     @property

@@ -1,9 +1,9 @@
 """From a fleet to thresholds.json."""
 
 from inferometer.fleet import device_prices
-from inferometer.fleet.model import Fleet
+from inferometer.fleet.model import Fleet, ScrapedBy, Service
 from inferometer.fleet.slos import Source, slos
-from inferometer.fleet.thresholds import Objective, Thresholds
+from inferometer.fleet.thresholds import EnginePages, Objective, Thresholds
 
 
 def thresholds(fleet: Fleet) -> Thresholds:
@@ -33,4 +33,20 @@ def thresholds(fleet: Fleet) -> Thresholds:
         tenant_header=fleet.tenants.header if fleet.tenants else None,
         known_tenants=fleet.tenants.known if fleet.tenants else (),
         prices=tuple(device_prices.prices(fleet)),
+        engines=tuple(
+            EnginePages(
+                service=service.name,
+                engine=service.engine.value,
+                pages=service.pages,
+                version=service.version,
+                model=only_model(service),
+            )
+            for service in fleet.services
+            if not service.instrumented and service.pages and service.scraped_by is ScrapedBy.SIDECAR
+        ),
     )
+
+
+def only_model(service: Service) -> str:
+    """The model of what does not say its own; empty where the service has several."""
+    return service.models[0].name if len(service.models) == 1 else ""

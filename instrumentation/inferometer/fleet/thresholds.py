@@ -18,6 +18,7 @@ __all__ = [
     "NOTHING",
     "OTHER_TENANT",
     "PICODOLLARS",
+    "EnginePages",
     "Objective",
     "Price",
     "Sli",
@@ -35,6 +36,19 @@ DEFAULT_TIMEOUT_NS: Final = 30 * 10**9
 """A request that its client gave up after this time counts as timed out, unless fleet.yaml says otherwise."""
 OTHER_TENANT: Final = "other"
 PICODOLLARS: Final = 10**12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePages:
+    """Pages of a foreign engine that a sidecar reads."""
+
+    service: str
+    engine: str
+    pages: tuple[str, ...]
+    version: str | None = None
+    """Where the page does not say it."""
+    model: str = ""
+    """Of series that do not say theirs: the service's only one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +92,7 @@ class Thresholds:
     tenant_header: str | None = None
     known_tenants: tuple[str, ...] = ()
     prices: tuple[Price, ...] = ()
+    engines: tuple[EnginePages, ...] = ()
 
     @cached_property
     def _by_model(self) -> dict[tuple[str, str], tuple[Objective, ...]]:
@@ -136,6 +151,7 @@ def dumps(thresholds: Thresholds) -> str:
         "timeouts_ns": dict(thresholds.timeouts_ns),
         "objectives": [_written(objective) for objective in thresholds.objectives],
         "prices": [asdict(price) for price in thresholds.prices],
+        "engines": [asdict(pages) for pages in thresholds.engines],
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -171,6 +187,10 @@ def loads(text: str) -> Thresholds:
         tenant_header=tenants["header"],
         known_tenants=tuple(tenants["known"]),
         prices=tuple(Price(**entry) for entry in document["prices"]),
+        # Files of before 2026-11-23 have none.
+        engines=tuple(
+            EnginePages(**{**entry, "pages": tuple(entry["pages"])}) for entry in document.get("engines", ())
+        ),
     )
 
 

@@ -1,7 +1,8 @@
 """What an objective may ask of an engine: how good a signal is, and which times its buckets tell apart."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 
 from inferometer.catalog.labels import OUTCOME
@@ -26,12 +27,15 @@ class Boundaries:
     """Of requests: outcomes that are told apart."""
 
 
-def boundaries(engine: str, version: str | None = None) -> Mapping[str, Boundaries]:
-    """Every signal by its name, as pages of an engine tell it by default.
+def boundaries(
+    engine: str, version: str | None = None, own: Iterable[tuple[str, Iterable[Decimal]]] = ()
+) -> Mapping[str, Boundaries]:
+    """Every signal by its name, as pages of an engine tell it.
 
     Args:
         engine: one of `loader.names`.
         version: of the engine; None: unknown, so the newest way to tell a signal counts.
+        own: boundaries by signal, in base units, that the engine was started with instead of its usual ones.
 
     Raises:
         KeyError: there is no mapping of the engine.
@@ -60,6 +64,8 @@ def boundaries(engine: str, version: str | None = None) -> Mapping[str, Boundari
             outcomes=tuple(_outcomes(told, source)),
         )
         found[name] = _joined(found[name], here) if name in found else here
+    for name, le in own:
+        found[name] = replace(found[name], le=tuple(sorted(float(bound) for bound in le)))
     return found
 
 

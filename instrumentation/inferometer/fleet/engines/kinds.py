@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from inferometer.catalog.engines import SIGNALS, Signal
-from inferometer.fleet.engines.versions import Range
+from inferometer.fleet.engines.versions import Range, numbers
 from inferometer.fleet.scalars import Kind, WrongValueError, choice, nearest
 
 
@@ -186,10 +186,19 @@ RANGE: Final = Kind(
     json={"type": "string", "pattern": "^(?:(?:<|<=|>|>=|==)[0-9][0-9.]*(?: |$))+$"},
     example=">=0.9 <0.12",
 )
+
+
+def _version(text: str) -> str:
+    if numbers(text) is None or not text.isprintable():
+        raise WrongValueError(f"{text!r} is no version", 'write "0.32"')
+    return text
+
+
 VERSION_TEXT: Final = Kind(
     name="version",
-    written_as=("text", "number"),
-    read=str,
+    # A number would lose its zeros: 0.10 is another version than 0.1.
+    written_as=("text",),
+    read=_version,
     json={"type": "string"},
     example='"0.12"',
 )
@@ -208,6 +217,13 @@ SIGNAL: Final = Kind(
     read=_signal,
     json={"enum": list(_SIGNALS)},
     example=SIGNALS[0].name,
+)
+SIGNAL_NAME: Final = Kind(
+    name=SIGNAL.name,
+    written_as=SIGNAL.written_as,
+    read=lambda text: _signal(text).name,
+    json=SIGNAL.json,
+    example=SIGNAL.example,
 )
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
