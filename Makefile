@@ -46,9 +46,11 @@ check: $(VENV)/.dev ## Style, types, layers, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/inferometer generate --config examples/fleet.yaml --out compose/config --check
+	$(BIN)/inferometer generate --config examples/kubernetes/fleet.yaml --out examples/kubernetes/generated --kubernetes --check
 	$(BIN)/python -m inferometer.catalog --check README.md docs/series.md
 	$(BIN)/python -m inferometer.settings_table --check docs/settings.md
 	$(BIN)/python -m inferometer.fleet.price_table --check docs/prices.md
+	$(BIN)/python -m inferometer.fleet.engines.coverage --check docs/engines.md
 
 format: $(VENV)/.dev ## Let ruff format and mend what it can
 	$(BIN)/ruff check --fix $(CODE)
@@ -56,8 +58,10 @@ format: $(VENV)/.dev ## Let ruff format and mend what it can
 
 generate: $(VENV)/.dev ## Write every generated file; changes nothing on a clean checkout
 	$(BIN)/inferometer generate --config examples/fleet.yaml --out compose/config
+	$(BIN)/inferometer generate --config examples/kubernetes/fleet.yaml --out examples/kubernetes/generated --kubernetes
 	$(BIN)/python -m inferometer.settings_table docs/settings.md
 	$(BIN)/python -m inferometer.fleet.price_table docs/prices.md
+	$(BIN)/python -m inferometer.fleet.engines.coverage docs/engines.md
 	$(BIN)/python -m inferometer.catalog README.md docs/series.md
 
 tools: $(VENV)/.dev ## Build the real peers into .tools/bin, those that are missing

@@ -22,8 +22,14 @@ _REGULAR_TRAFFIC: Final = 240
 _SERVED: Final = promql.select(
     REQUESTS, promql.equal(SERVICE, "gateway"), promql.equal(MODEL, "/search"), promql.equal(OUTCOME, "ok")
 ).text
+_BATCH: Final = promql.select(
+    REQUESTS, promql.equal(SERVICE, "gateway"), promql.equal(MODEL, "/search"), promql.equal(CLASS, "batch")
+).text
 _SIDECAR: Final = promql.select(
     recorded.UP, promql.equal(JOB, SCRAPE_JOB), promql.equal(recorded.INSTANCE, "sidecar:9464")
+).text
+_ANOTHER: Final = promql.select(
+    recorded.UP, promql.equal(JOB, "prometheus"), promql.equal(recorded.INSTANCE, "prometheus:9090")
 ).text
 _DROPPED: Final = promql.select(DROPS, promql.equal(COMPONENT, "worker"), promql.equal(DROP_REASON, "buffer_full")).text
 
@@ -50,21 +56,27 @@ def _traffic_stopped(scale: TimeScale) -> Alert:
         name="InferenceTrafficStopped",
         expr=promql.both(before >= _REGULAR_TRAFFIC, now.equals(0)),
         severity=Severity.PAGE,
-        summary="{{ $labels.service }} {{ $labels.model }} gets no requests any more.",
+        summary=(
+            "{{ $labels.service }} {{ $labels.model }} gets no requests any more; {{ $value | humanize }} came in the "
+            "hour before."
+        ),
         description=(
-            "No request ended in the last 5m, {{ $value | humanize }} did in the hour before. Either nobody asks, "
-            "something in front of the service is broken, or the service takes requests and never ends them."
+            "No request ended in the last 5m. Either nobody asks, something in front of the service is broken, or the "
+            "service takes requests and never ends them."
         ),
         board=Board.MODEL,
         variables=(SERVICE, MODEL),
         hold="5m",
         cases=(
             Case(
-                series={_SERVED: "0+10x240 2400x120"},
-                fires=("75m",),
-                quiet=("55m", "64m"),
+                series={_SERVED: "0+10x240 2400x120 2400+10x40"},
+                fires=("71m",),
+                quiet=("55m", "64m", "69m", "92m"),
             ),
-            Case(series={_SERVED: "0+0.1x240 24x120"}, quiet=("75m",)),
+            # 264 in the hour before, and 216.
+            Case(series={_SERVED: "0+11x24 264x240"}, fires=("17m",), quiet=("14m",)),
+            Case(series={_SERVED: "0+9x24 216x240"}, quiet=("17m",)),
+            Case(series={_BATCH: "0+10x240 2400x120"}, quiet=("71m",)),
         ),
     )
 
@@ -139,9 +151,9 @@ def _down() -> Alert:
         hold="2m",
         cases=(
             Case(
-                series={_SIDECAR: "1x40 0x40"},
-                fires=("15m",),
-                quiet=("8m", "11m"),
+                series={_SIDECAR: "1x40 0x40 1x20"},
+                fires=("13m", "20m"),
+                quiet=("8m", "12m", "21m"),
             ),
         ),
     )
@@ -157,7 +169,12 @@ def _no_targets() -> Alert:
         board=Board.FLEET,
         # A Prometheus that has just started takes a while to read its targets.
         hold="10m",
-        cases=(Case(series={_SIDECAR: "_x80"}, fires=("15m",), quiet=("8m",)),),
+        cases=(
+            Case(series={_SIDECAR: "_x80"}, fires=("12m",), quiet=("8m",)),
+            # One that does not answer is there: that is another alert.
+            Case(series={_SIDECAR: "0x80"}, quiet=("12m",)),
+            Case(series={_ANOTHER: "1x80"}, fires=("12m",)),
+        ),
     )
 
 
@@ -177,9 +194,11 @@ def _dropping(scale: TimeScale) -> Alert:
         cases=(
             Case(
                 series={_DROPPED: "0x60 5x60"},
-                fires=("16m",),
+                fires=("16m", "24m"),
                 quiet=("10m", "28m"),
             ),
+            # The sidecar was started without its state.
+            Case(series={_DROPPED: "7x40 0x60"}, quiet=("16m",)),
         ),
     )
 
