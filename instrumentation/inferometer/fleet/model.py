@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final
 from inferometer.catalog.stages import Stage
 from inferometer.fleet import scalars
 from inferometer.fleet.autoscaling import Autoscaling
+from inferometer.fleet.budget_policy import Action
 from inferometer.fleet.engines.kinds import NUMBER, SIGNAL_NAME, VERSION_TEXT
 from inferometer.fleet.kubernetes import Cluster, Workload
 from inferometer.fleet.objective import Sli
@@ -377,6 +378,14 @@ class CostBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyStep:
+    """What is done when so little of an error budget is left."""
+
+    below: Annotated[Decimal, Key(scalars.SHARE, "Per cent of the budget that are left: with less, it is done.")]
+    do: Annotated[Action, Key(scalars.choice(Action, "action"), "freeze, slow-rollout, or page.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
     """Where people open what an alert or a panel points at."""
 
@@ -414,5 +423,9 @@ class Fleet:
         tuple[Maintenance, ...], Key(Table(Maintenance, scalars.SLUG), "Times in which nobody is told, by name.")
     ] = ()
     budgets: Annotated[tuple[CostBudget, ...], Key(Table(CostBudget, scalars.SLUG), "What may be spent, by name.")] = ()
+    policy: Annotated[
+        tuple[PolicyStep, ...],
+        Key(Listing(Nested(PolicyStep), unique=True), "What is done as error budgets shrink; else a gone one freezes."),
+    ] = ()
     links: Annotated[Links, Key(Nested(Links), "Addresses for people.")] = Links()
     kubernetes: Annotated[Cluster, Key(Nested(Cluster), "The cluster it runs in.")] = Cluster()

@@ -1,6 +1,7 @@
 """From a fleet to thresholds.json."""
 
-from inferometer.fleet import device_prices
+from inferometer.fleet import budget_policy, device_prices
+from inferometer.fleet.budget_policy import BudgetStep
 from inferometer.fleet.model import Fleet, ScrapedBy, Service
 from inferometer.fleet.slos import Source, slos
 from inferometer.fleet.thresholds import EnginePages, Objective, Thresholds
@@ -33,6 +34,7 @@ def thresholds(fleet: Fleet) -> Thresholds:
         tenant_header=fleet.tenants.header if fleet.tenants else None,
         known_tenants=fleet.tenants.known if fleet.tenants else (),
         prices=tuple(device_prices.prices(fleet)),
+        policy=tuple(BudgetStep(below=step.below, do=step.do) for step in fleet.policy) or budget_policy.DEFAULT,
         engines=tuple(
             EnginePages(
                 service=service.name,

@@ -1,8 +1,9 @@
 """thresholds.json: what a worker and the sidecar need to know of fleet.yaml. Standard library only."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Final
 
 from inferometer.catalog.stages import Stage
 from inferometer.errors import StateError
+from inferometer.fleet import budget_policy
+from inferometer.fleet.budget_policy import Action, BudgetStep
 from inferometer.fleet.objective import Objective, Sli
 
 __all__ = [
@@ -92,6 +95,7 @@ class Thresholds:
     tenant_header: str | None = None
     known_tenants: tuple[str, ...] = ()
     prices: tuple[Price, ...] = ()
+    policy: tuple[BudgetStep, ...] = budget_policy.DEFAULT
     engines: tuple[EnginePages, ...] = ()
 
     @cached_property
@@ -151,6 +155,7 @@ def dumps(thresholds: Thresholds) -> str:
         "timeouts_ns": dict(thresholds.timeouts_ns),
         "objectives": [_written(objective) for objective in thresholds.objectives],
         "prices": [asdict(price) for price in thresholds.prices],
+        "policy": [{"below": f"{step.below:f}", "do": step.do.value} for step in thresholds.policy],
         "engines": [asdict(pages) for pages in thresholds.engines],
     }
     return json.dumps(document, indent=2) + "\n"
@@ -187,11 +192,19 @@ def loads(text: str) -> Thresholds:
         tenant_header=tenants["header"],
         known_tenants=tuple(tenants["known"]),
         prices=tuple(Price(**entry) for entry in document["prices"]),
+        policy=_policy(document.get("policy")),
         # Files of before 2026-11-23 have none.
         engines=tuple(
             EnginePages(**{**entry, "pages": tuple(entry["pages"])}) for entry in document.get("engines", ())
         ),
     )
+
+
+def _policy(written: Sequence[Mapping[str, str]] | None) -> tuple[BudgetStep, ...]:
+    # Files of before 2026-11-23 have none.
+    if written is None:
+        return budget_policy.DEFAULT
+    return tuple(BudgetStep(below=Decimal(str(float(step["below"]))), do=Action(step["do"])) for step in written)
 
 
 def _written(objective: Objective) -> dict[str, Any]:
