@@ -1,7 +1,5 @@
 """The sidecar's HTTP API: what the recorder knows, by parameters only, on loopback.
 
-``/``
-    Models and slowest requests as a page, with links to waterfalls.
 ``/healthz``
     200 ``{"status": "ok"}``, or 503 where passes of the Intake do not come.
 ``/api/summary?since_seconds=N``
@@ -12,8 +10,6 @@
     `request_api`.
 ``/api/trace/{id}``
     `TraceAnswer`; 404 where nothing is recorded of it.
-``/trace/{id}``
-    The same as a page.
 ``/api/compare?…``
     `compare_api`.
 ``/api/cost…``
@@ -25,6 +21,7 @@
 ``/api/export/{table}``
     `export_api`: Parquet.
 
+The pages that people open are not here: the composition root gives them (`live`).
 A wrong parameter is answered with 400 and ``{"error": …}``, what takes longer than `QUESTION_SECONDS` with 503.
 """
 
@@ -37,24 +34,23 @@ import duckdb
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters import compare_api, cost_api, export_api, ledger_api, parameters, request_api, slo_api
-from inferometer_exporters.front_page import front_page
-from inferometer_exporters.html_page import CONTENT_SECURITY_POLICY
+from inferometer_exporters.live import NO_PAGES, LiveRecorder, Pages
+from inferometer_exporters.pulse import Pulse
 from inferometer_exporters.recorder import queries
 from inferometer_exporters.recorder.deadline import LateError, deadline
+from inferometer_exporters.recorder.levels import Levels
 from inferometer_exporters.recorder.room import Room
 from inferometer_exporters.recorder.traces import trace
-from inferometer_exporters.waterfall import page
 
 QUESTION_SECONDS: Final = 30.0
 """Longest time for one answer."""
 AT_ONCE: Final = 2
 """Questions that are answered at the same time; others wait."""
-_SLOWEST: Final = 20
 _SECOND: Final = 10**9
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
@@ -68,6 +64,9 @@ class Api:
         healthy: whether the Intake works.
         wall_ns: time since the epoch.
         seconds: for one answer; what takes longer is answered with 503.
+        pulse: beats when a pass is shown.
+        levels: sums of minutes, where somebody keeps them.
+        pages: what people open.
     """
 
     def __init__(
@@ -78,6 +77,9 @@ class Api:
         healthy: Callable[[], bool],
         wall_ns: Callable[[], int] = time.time_ns,
         seconds: float = QUESTION_SECONDS,
+        pulse: Pulse | None = None,
+        levels: Levels | None = None,
+        pages: Pages = NO_PAGES,
     ) -> None:
         self._cursor = cursor
         self._thresholds = thresholds
@@ -86,23 +88,24 @@ class Api:
         self._seconds = seconds
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._room = Room()
+        self._pages = pages
+        self._live = LiveRecorder(self._asked, pulse or Pulse(), thresholds, levels or Levels(thresholds), wall_ns)
 
     def app(self) -> Starlette:
-        """The application; the live page mounts beside these routes."""
+        """The application."""
         return Starlette(
             routes=[
-                Route("/", self._front),
                 Route("/healthz", self._health),
                 Route("/api/summary", self._summary),
                 Route("/api/slowest", self._slowest),
                 Route("/api/trace/{trace_id}", self._trace),
-                Route("/trace/{trace_id}", self._page),
                 *compare_api.routes(self._answer),
                 *cost_api.routes(self._answer, self._thresholds),
                 *ledger_api.routes(self._answer),
                 *request_api.routes(self._answer, self._wall_ns),
                 *slo_api.routes(self._answer, self._thresholds, self._wall_ns),
                 *export_api.routes(self._asked, self._wall_ns),
+                *self._pages.routes(self._live),
             ],
             exception_handlers={ValueError: _refused, LateError: _late},
         )
@@ -147,27 +150,6 @@ class Api:
         if found is None:
             return JSONResponse({"error": f"nothing is recorded of trace {trace_id}"}, 404, headers=_HEADERS)
         return JSONResponse(found, headers=_HEADERS)
-
-    async def _front(self, _: Request) -> Response:
-        def question(cursor: duckdb.DuckDBPyConnection) -> str:
-            summary = queries.summary(cursor, self._thresholds, since_ns=0)
-            return front_page(summary, queries.slowest(cursor, _SLOWEST, since_ns=0))
-
-        headers = {**_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
-        return HTMLResponse(str(await self._asked(question)), headers=headers)
-
-    async def _page(self, request: Request) -> Response:
-        trace_id: str = request.path_params["trace_id"]
-        headers = {**_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
-
-        def question(cursor: duckdb.DuckDBPyConnection) -> str | None:
-            found = trace(cursor, trace_id)
-            return None if found is None else page(found)
-
-        text = await self._asked(question)
-        if text is None:
-            return HTMLResponse("<!doctype html><title>Unknown trace</title>Nothing is recorded of this trace.", 404)
-        return HTMLResponse(str(text), headers=headers)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

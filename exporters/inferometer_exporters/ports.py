@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from socket import create_server
 from typing import Any, Final
@@ -15,6 +15,7 @@ from inferometer.catalog.labels import PORT
 from inferometer.errors import RefusedError
 from inferometer.intake.listeners import Listener, listen_tcp
 from inferometer.otlp.endpoint import Endpoint
+from inferometer_exporters.browser_guard import Browsers, nobody
 from inferometer_exporters.receivers.inbox import Inbox
 from inferometer_exporters.receivers.server import Receivers, Where
 from inferometer_exporters.tally import Tally
@@ -145,13 +146,23 @@ class ApiServer:
         address: where.
         access: what it asks for.
         tally: counts refusals.
+        is_open: whether a path is answered without a token.
 
     Raises:
         RefusedError: the address is taken, or a certificate cannot be used.
     """
 
-    def __init__(self, application: Any, address: Address, access: Access, tally: Tally) -> None:
-        config = served(guard(application, access, tally, _API), access, tally, _API)
+    def __init__(
+        self,
+        application: Any,
+        address: Address,
+        access: Access,
+        tally: Tally,
+        *,
+        is_open: Callable[[str], bool] = nobody,
+    ) -> None:
+        browsers = Browsers(host=address.host, has_token=access.token is not None, is_open=is_open)
+        config = served(guard(application, access, tally, _API, browsers=browsers), access, tally, _API)
         try:
             self._socket = create_server((address.host, address.port))
         except OSError as error:

@@ -20,6 +20,7 @@ from inferometer.catalog import telemetry
 from inferometer.catalog.labels import COMPONENT, PORT
 from inferometer.errors import StateError
 from inferometer.fleet import thresholds as thresholds_file
+from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
 from inferometer.intake.server import Server
@@ -38,6 +39,7 @@ from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
 from inferometer_exporters.hosts.pods import Pods
 from inferometer_exporters.hosts.rapl import Rapl
 from inferometer_exporters.ledger.account import Device
+from inferometer_exporters.live import NO_PAGES, Pages, Summing
 from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.pipeline import SidecarPipeline
 from inferometer_exporters.ports import (
@@ -50,11 +52,13 @@ from inferometer_exporters.ports import (
     open_receivers,
 )
 from inferometer_exporters.prices import Placing, priced
+from inferometer_exporters.pulse import Pulse
 from inferometer_exporters.receivers.enrichment import Home
 from inferometer_exporters.receivers.foreign import Foreign
 from inferometer_exporters.receivers.forward import MAX_BYTES as FORWARDED_BYTES
 from inferometer_exporters.receivers.forward import Forward
 from inferometer_exporters.receivers.inbox import Inbox
+from inferometer_exporters.recorder.levels import Levels
 from inferometer_exporters.recorder.names import FILE_NAME
 from inferometer_exporters.recorder.store import Bounds, Recorder
 from inferometer_exporters.source import Sampler, Source
@@ -69,6 +73,8 @@ EARLY_ROWS: Final = 16_384
 DRAIN_SECONDS: Final = 2.0
 """Longest wait for last frames, once the process that the sidecar stands beside has ended."""
 _LOOK_SECONDS: Final = 0.05
+_SHOWN: Final = "published"
+"""The step of a pass after which everybody may see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,22 +116,23 @@ class Sidecar:
     Args:
         settings: how it runs.
         after_step: called after each step of a pass; tests kill the process there.
+        pages: what people open in a browser, beside the API.
 
     Raises:
         RefusedError: another sidecar has the socket, the state folder or a port.
         StateError: the state, the recorder, the thresholds or the recording cannot be used.
     """
 
-    def __init__(self, settings: SidecarSettings, *, after_step: Step = nothing) -> None:
+    def __init__(self, settings: SidecarSettings, *, after_step: Step = nothing, pages: Pages = NO_PAGES) -> None:
         self.settings = settings
         known = thresholds_file.NOTHING if settings.thresholds is None else thresholds_file.read(settings.thresholds)
         known = priced(known, settings.host, settings.placing)
         self._gpus = local_gpus(settings.gpu)
-        pages = (GpuPage(url) for url in settings.gpu_pages)
+        gpu_pages = (GpuPage(url) for url in settings.gpu_pages)
         sources: list[Source] = [
             CpuHost(settings.host, workers=lambda: self._server.pids),
             *self._gpus,
-            *pages,
+            *gpu_pages,
             BillCorrections(settings.state),
         ]
         rapl = Rapl.found(settings.host)
@@ -138,6 +145,7 @@ class Sidecar:
         self._others_sender = None if settings.otlp is None else Sender(settings.otlp, max_bytes=FORWARDED_BYTES)
         access = settings.ports.access
         tally, inbox = Tally(), Inbox()
+        self._pulse = Pulse()
         self.notes: list[str] = []
         """What its user should know: ports that are done without, or open to others."""
         with contextlib.ExitStack() as undo:
@@ -190,7 +198,7 @@ class Sidecar:
                 StateFile(settings.state / STATE_NAME),
                 boot_id=boot,
                 early_rows=EARLY_ROWS,
-                after_step=after_step,
+                after_step=self._beating(after_step),
             )
             self.intake.restore()
             exposition = Exposition(lambda: self.pipeline.snapshot)
@@ -203,11 +211,34 @@ class Sidecar:
                 refused=lambda reason: tally.add(telemetry.REFUSALS, (_METRICS, reason)),
             )
             undo.callback(self.page.close)
-            api = Api(self.recorder.cursor, known, healthy=self.intake.healthy)
-            self._api = ApiServer(api.app(), settings.api, access, tally)
+            self._api = self._serve(known, pages, tally)
             self.recorded = 0
             """Requests in the flight recorder when it was closed."""
             undo.pop_all()
+
+    def _serve(self, known: Thresholds, pages: Pages, tally: Tally) -> ApiServer:
+        """The API with its pages, and what keeps their sums."""
+        levels, settings = Levels(known), self.settings
+        self._summing = Summing(self.recorder.cursor, levels)
+        api = Api(
+            self.recorder.cursor,
+            known,
+            healthy=self.intake.healthy,
+            pulse=self._pulse,
+            levels=levels,
+            pages=pages,
+        )
+        return ApiServer(api.app(), settings.api, settings.ports.access, tally, is_open=pages.is_open)
+
+    def _beating(self, after_step: Step) -> Step:
+        """After each step what is wished, and a beat where a pass is shown."""
+
+        def step(name: str) -> None:
+            after_step(name)
+            if name == _SHOWN:
+                self._pulse.beat(self.intake.number)
+
+        return step
 
     @property
     def api_port(self) -> int:
@@ -239,6 +270,7 @@ class Sidecar:
         if self.receivers is not None:
             self.receivers.start()
         self.page.start()
+        self._summing.start()
         self._api.start()
         try:
             self.intake.run()
@@ -264,6 +296,7 @@ class Sidecar:
         if self.receivers is not None:
             self.receivers.close()
         self._api.close()
+        self._summing.close()
         self.page.close()
         self._sampler.close()
         for gpus in self._gpus:
@@ -302,7 +335,9 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run(settings: SidecarSettings, *, with_stdin: bool = False, after_step: Step = nothing) -> None:
+def run(
+    settings: SidecarSettings, *, with_stdin: bool = False, after_step: Step = nothing, pages: Pages = NO_PAGES
+) -> None:
     """Run a sidecar until SIGTERM or SIGINT; in the main thread.
 
     Prints where it answers, and at the end where the flight recorder is.
@@ -312,12 +347,13 @@ def run(settings: SidecarSettings, *, with_stdin: bool = False, after_step: Step
         with_stdin: end when standard input does, after the last frames, and print the number of requests: for a process
             that has a sidecar beside it, and must not leave it behind however it ends.
         after_step: as for `Sidecar`.
+        pages: as for `Sidecar`.
 
     Raises:
         RefusedError: another sidecar has the socket, the state folder or a port.
         StateError: the state, the recorder, the thresholds or the recording cannot be used.
     """
-    sidecar = Sidecar(settings, after_step=after_step)
+    sidecar = Sidecar(settings, after_step=after_step, pages=pages)
     with _signals(sidecar.stop):
         scheme = settings.ports.access.scheme
         for note in sidecar.notes:

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from inferometer.access import Access
 from inferometer.catalog import telemetry
 from inferometer.catalog.labels import REFUSAL
+from inferometer_exporters.browser_guard import Browsers
 from inferometer_exporters.tally import Tally
 
 Message = MutableMapping[str, Any]
@@ -34,6 +35,7 @@ _OPEN_PATH: Final = "/healthz"
 UNAUTHORIZED: Final = b"unauthorized\n"
 _UNAUTHORIZED: Final = REFUSAL.values[0]
 _TOO_SLOW, _TOO_MANY = REFUSAL.values[3:5]
+_FOREIGN: Final = REFUSAL.values[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,13 @@ def guarded(
 
 
 def guard(
-    application: Application, access: Access, tally: Tally, port: str, *, read_seconds: float = READ_SECONDS
+    application: Application,
+    access: Access,
+    tally: Tally,
+    port: str,
+    *,
+    read_seconds: float = READ_SECONDS,
+    browsers: Browsers | None = None,
 ) -> Application:
     """An ASGI application that hears only whom *access* admits, and gives up clients that do not read.
 
@@ -114,6 +122,7 @@ def guard(
         tally: counts refusals.
         port: value of the label ``port``.
         read_seconds: for each part of an answer.
+        browsers: rules for those who ask from a browser; None: nobody does.
     """
 
     async def guarded_application(scope: Any, receive: Receive, send: Send) -> None:
@@ -124,8 +133,13 @@ def guard(
         if scope["type"] != "http":
             await application(scope, receive, send)
             return
+        if browsers is not None and (why := browsers.refusal(scope["headers"])):
+            tally.add(telemetry.REFUSALS, (port, _FOREIGN))
+            await answer(bounded, 403, why.encode(), {})
+            return
+        is_open = scope["path"] == _OPEN_PATH or (browsers is not None and browsers.is_open(scope["path"]))
         shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        if scope["path"] != _OPEN_PATH and not access.admits(shown.decode("latin-1")):
+        if not is_open and not access.admits(shown.decode("latin-1")):
             tally.add(telemetry.REFUSALS, (port, _UNAUTHORIZED))
             await answer(bounded, 401, UNAUTHORIZED, {"www-authenticate": "Bearer"})
             return

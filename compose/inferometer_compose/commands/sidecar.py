@@ -12,6 +12,7 @@ from inferometer.fleet.model import PriceKind
 from inferometer.otlp.endpoint import Endpoint
 from inferometer.settings import Settings
 from inferometer_compose.beside.folders import state_folder
+from inferometer_compose.live import PAGES
 from inferometer_exporters.gpus.choice import GpuChoice
 from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.ports import LOOPBACK, Address, Ports
@@ -65,7 +66,7 @@ def run(options: Options) -> int:
         StateError: a file cannot be used.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    run_sidecar(settings_of(options, os.environ), with_stdin=options.with_stdin)
+    run_sidecar(settings_of(options, os.environ), with_stdin=options.with_stdin, pages=PAGES)
     return 0
 
 

@@ -8,8 +8,8 @@ from inferometer_compose.screens.units import dollars, duration
 from inferometer_compose.screens.waterfall import Hop, Segment, Trace
 from inferometer_exporters.device_text import cost_text, state_text
 from inferometer_exporters.recorder.answers import HopAnswer, SpanAnswer, TraceAnswer
+from inferometer_exporters.recorder.foreign_spans import placed
 from inferometer_exporters.token_text import token_text
-from inferometer_exporters.waterfall import placed
 
 
 def trace_of(answer: TraceAnswer) -> Trace:

@@ -19,6 +19,8 @@ from inferometer_dashboards.panels import (
     chosen,
     named,
 )
+from inferometer_dashboards.sql import cost as sql
+from inferometer_dashboards.sql.fleet import DEVICES as DEVICE_STATES
 
 _CHOSEN = chosen(SERVICE, MODEL)
 _ON_DEVICE = chosen(DEVICE)
@@ -57,6 +59,7 @@ def _fleet_now() -> Panel:
         ),
         unit=Show.USD,
         kind=Kind.STAT,
+        sql=sql.PER_1K,
         promql=(Query(expr=promql.select(recorded.FLEET_PER_1K), instant=True),),
         width=6,
         height=4,
@@ -73,6 +76,7 @@ def _fleet_loaded_now() -> Panel:
         ),
         unit=Show.USD,
         kind=Kind.STAT,
+        sql=sql.PER_1K_LOADED,
         promql=(Query(expr=promql.select(recorded.FLEET_PER_1K_LOADED), instant=True),),
         width=6,
         height=4,
@@ -88,6 +92,7 @@ def _bill_now() -> Panel:
         ),
         unit=Show.USD_PER_HOUR,
         kind=Kind.STAT,
+        sql=sql.BILL_NOW,
         promql=(
             Query(
                 expr=promql.sum_by(promql.rate(promql.select(devices.BILL, *_ON_DEVICE), RATE_INTERVAL))
@@ -110,6 +115,7 @@ def _idle_now() -> Panel:
         ),
         unit=Show.RATIO,
         kind=Kind.STAT,
+        sql=sql.IDLE_NOW,
         promql=(Query(expr=promql.select(recorded.FLEET_IDLE_SHARE), instant=True),),
         width=6,
         height=4,
@@ -126,6 +132,7 @@ def _models() -> Panel:
         ),
         unit=Show.USD,
         kind=Kind.TABLE,
+        sql=sql.MODELS,
         promql=(
             Query(expr=promql.select(recorded.MODEL_PER_1K, *_CHOSEN), legend="Marginal", instant=True),
             Query(expr=promql.select(recorded.MODEL_PER_1K_LOADED, *_CHOSEN), legend="Loaded", instant=True),
@@ -143,6 +150,7 @@ def _tenants() -> Panel:
         ),
         unit=Show.USD,
         kind=Kind.TABLE,
+        sql=sql.TENANTS,
         promql=(
             Query(expr=promql.select(recorded.TENANT_PER_1K), legend="Marginal", instant=True),
             Query(expr=promql.select(recorded.TENANT_PER_1K_LOADED), legend="Loaded", instant=True),
@@ -160,6 +168,7 @@ def _fleet() -> Panel:
         ),
         unit=Show.USD,
         kind=Kind.LINES,
+        sql=sql.MODELS_TENANTS,
         promql=(
             Query(
                 expr=promql.select(recorded.MODEL_TENANT_PER_1K_LOADED, *_CHOSEN),
@@ -180,6 +189,7 @@ def _spend() -> Panel:
         ),
         unit=Show.USD_PER_HOUR,
         kind=Kind.STACK,
+        sql=sql.SPEND,
         promql=(Query(expr=promql.sum_by(spent, *OF_MODEL) * _SECONDS_PER_HOUR, legend=named(SERVICE, MODEL)),),
     )
 
@@ -195,6 +205,7 @@ def _bill() -> Panel:
         ),
         unit=Show.USD_PER_HOUR,
         kind=Kind.STACK,
+        sql=sql.BILL,
         promql=(Query(expr=promql.sum_by(rate, DEVICE) * _SECONDS_PER_HOUR, legend=named(DEVICE)),),
     )
 
@@ -209,6 +220,7 @@ def _idle() -> Panel:
         ),
         unit=Show.RATIO,
         kind=Kind.LINES,
+        sql=sql.IDLE,
         promql=(Query(expr=promql.select(recorded.IDLE_SHARE, *_ON_DEVICE), legend=named(DEVICE)),),
         maximum=1.0,
     )
@@ -225,6 +237,7 @@ def _ledger() -> Panel:
         ),
         unit=Show.RATIO,
         kind=Kind.STACK,
+        sql=DEVICE_STATES,
         promql=(Query(expr=promql.sum_by(spent, DEVICE, DEVICE_STATE), legend=named(DEVICE, DEVICE_STATE)),),
     )
 
@@ -241,5 +254,6 @@ def _prices() -> Panel:
         ),
         unit=Show.USD_PER_HOUR,
         kind=Kind.TABLE,
+        sql=sql.PRICES,
         promql=(Query(expr=promql.multiply(info, price, on=(DEVICE,)), legend="Per hour", instant=True),),
     )

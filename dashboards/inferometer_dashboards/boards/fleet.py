@@ -29,6 +29,8 @@ from inferometer_dashboards.panels import (
     chosen,
     named,
 )
+from inferometer_dashboards.sql import budgets, latency
+from inferometer_dashboards.sql import fleet as sql
 
 _CHOSEN = chosen(SERVICE, MODEL)
 _SHOWN_TIERS = ("fast", "slow")
@@ -63,6 +65,7 @@ def _budget_left() -> Panel:
         ),
         unit=Show.RATIO,
         kind=Kind.BARS,
+        sql=budgets.BUDGET_LEFT,
         promql=(Query(expr=promql.select(recorded.SLO_BUDGET_LEFT, *_CHOSEN), legend=named(SLO), instant=True),),
         steps=(Step(0.0, Colour.WATCH), Step(0.25, Colour.GOOD)),
         maximum=1.0,
@@ -80,6 +83,7 @@ def _burn(fleet: Fleet) -> Panel:
         ),
         unit=Show.MULTIPLE,
         kind=Kind.LINES,
+        sql=budgets.BURN_RATE,
         promql=tuple(
             Query(
                 expr=promql.select(recorded.burn_rate(window), *_CHOSEN),
@@ -109,6 +113,7 @@ def _models() -> Panel:
         ),
         unit=Show.COUNT,
         kind=Kind.TABLE,
+        sql=sql.MODELS,
         promql=(
             Query(expr=_rate(), legend="Requests/s", instant=True, show=Show.PER_SECOND),
             Query(expr=_error_ratio(), legend="Failed", instant=True, show=Show.RATIO),
@@ -148,6 +153,7 @@ def _requests() -> Panel:
         ),
         unit=Show.PER_SECOND,
         kind=Kind.LINES,
+        sql=sql.REQUESTS,
         promql=(Query(expr=_rate(), legend=named(SERVICE, MODEL)),),
         width=8,
     )
@@ -164,6 +170,7 @@ def _errors() -> Panel:
         ),
         unit=Show.RATIO,
         kind=Kind.LINES,
+        sql=sql.ERRORS,
         promql=(Query(expr=_error_ratio(), legend=named(SERVICE, MODEL)),),
         width=8,
     )
@@ -179,6 +186,7 @@ def _tail() -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.LINES,
+        sql=latency.quantiles("duration", ("0.99",), SERVICE.name, MODEL.name, VERSION.name),
         promql=(Query(expr=_p99(), legend=named(SERVICE, MODEL, VERSION)),),
         width=8,
     )
@@ -215,5 +223,6 @@ def _devices() -> Panel:
         ),
         unit=Show.RATIO,
         kind=Kind.STACK,
+        sql=sql.DEVICES,
         promql=(Query(expr=promql.sum_by(spent, DEVICE, DEVICE_STATE), legend=named(DEVICE, DEVICE_STATE)),),
     )

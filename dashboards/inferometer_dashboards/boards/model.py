@@ -34,9 +34,11 @@ from inferometer_dashboards.panels import (
     chosen,
     named,
 )
+from inferometer_dashboards.sql import latency as sql
 
 _CHOSEN = chosen(SERVICE, MODEL)
 _MEDIAN_AND_TAIL = ("0.5", "0.99")
+_OF_MODEL = tuple(label.name for label in OF_MODEL)
 
 
 def latency() -> Board:
@@ -82,6 +84,7 @@ def _percentiles() -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.LINES,
+        sql=sql.quantiles("duration", QUANTILE.values, *_OF_MODEL),
         promql=_quantiles(REQUEST_DURATION, QUANTILE.values),
     )
 
@@ -98,6 +101,7 @@ def _heatmap() -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.HEATMAP,
+        sql=sql.HEATMAP,
         promql=(Query(expr=merged, exemplar=True),),
     )
 
@@ -113,6 +117,7 @@ def _versions() -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.LINES,
+        sql=sql.quantiles("duration", _MEDIAN_AND_TAIL, *_OF_MODEL, VERSION.name),
         promql=(Query(expr=tail, legend=named(SERVICE, MODEL, VERSION, QUANTILE)),),
     )
 
@@ -127,6 +132,7 @@ def _first_chunk() -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.LINES,
+        sql=sql.quantiles("first_chunk", _MEDIAN_AND_TAIL, *_OF_MODEL),
         promql=_quantiles(TIME_TO_FIRST_CHUNK, _MEDIAN_AND_TAIL),
     )
 
@@ -148,6 +154,7 @@ def _shares() -> Panel:
         ),
         unit=Show.RATIO,
         kind=Kind.STACK,
+        sql=sql.STAGE_SHARES,
         promql=(
             Query(
                 expr=promql.divide(_per_stage(), promql.sum_by(spent) > 0, on=()),
@@ -168,6 +175,7 @@ def _means() -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.STACK,
+        sql=sql.STAGE_MEANS,
         promql=(
             Query(
                 expr=promql.select(recorded.MODEL_STAGE_MEAN, *_CHOSEN),
@@ -242,6 +250,7 @@ def _first_token() -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.LINES,
+        sql=sql.quantiles("first_token", _MEDIAN_AND_TAIL, *_OF_MODEL),
         promql=_quantiles(TIME_TO_FIRST_TOKEN, _MEDIAN_AND_TAIL),
     )
 
@@ -256,6 +265,7 @@ def _per_token() -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.LINES,
+        sql=sql.quantiles("per_output_token", _MEDIAN_AND_TAIL, *_OF_MODEL),
         promql=_quantiles(TIME_PER_OUTPUT_TOKEN, _MEDIAN_AND_TAIL),
     )
 
@@ -285,5 +295,6 @@ def _tokens() -> Panel:
         ),
         unit=Show.COUNT,
         kind=Kind.LINES,
+        sql=sql.TOKENS,
         promql=(Query(expr=promql.sum_by(counted, *OF_MODEL, DIRECTION), legend=named(MODEL, DIRECTION)),),
     )

@@ -11,7 +11,7 @@ from inferometer_exporters.receivers.incoming import Incoming, incoming
 from inferometer_exporters.receivers.messages import ExportTraceServiceRequest
 from inferometer_exporters.tally import Tally
 
-UNAUTHORIZED, UNDECODABLE, TOO_LARGE, TOO_SLOW, TOO_MANY, BUSY, UNSUPPORTED = REFUSAL.values
+UNAUTHORIZED, UNDECODABLE, TOO_LARGE, TOO_SLOW, TOO_MANY, BUSY, UNSUPPORTED = REFUSAL.values[:7]
 _RECEIVER: Final = COMPONENT.values[2]
 _UNDECODABLE: Final = DROP_REASON.values[5]
 BUSY_WORDS: Final = "the sidecar has no room for more spans now"

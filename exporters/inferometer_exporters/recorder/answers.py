@@ -146,7 +146,7 @@ class SummaryAnswer(TypedDict):
 
 
 class RequestAnswer(TypedDict):
-    """A row of ``/api/requests`` and ``/api/slowest``."""
+    """A row of ``/api/slowest``."""
 
     trace_id: str
     span_id: str
@@ -172,13 +172,20 @@ class RequestAnswer(TypedDict):
     """Null where a device that it used tells no energy."""
 
 
+class ListedRequest(RequestAnswer):
+    """A row of ``/api/requests``."""
+
+    stages: dict[str, float]
+    """Seconds by stage, exact; they sum to the duration. Without those that it did not have."""
+
+
 class RequestsAnswer(TypedDict):
     """``/api/requests``."""
 
-    requests: list[RequestAnswer]
-    """Newest first."""
+    requests: list[ListedRequest]
+    """Newest first, or as ``sort`` says."""
     next: str | None
-    """What to ask for as ``after`` for the page that follows; null on the last one."""
+    """What to ask for as ``after`` for the page that follows; null on the last one, and in other orders."""
 
 
 class DeviceStateAnswer(TypedDict):

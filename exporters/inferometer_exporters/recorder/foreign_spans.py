@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import duckdb
 
-from inferometer_exporters.recorder.answers import SpanAnswer
+from inferometer_exporters.recorder.answers import SpanAnswer, TraceAnswer
 from inferometer_exporters.recorder.reading import rows
 
 MAX_SPANS: Final = 200
@@ -44,3 +44,14 @@ def _span(row: tuple[Any, ...], origin_ns: int) -> SpanAnswer:
         "start_seconds": (start - origin_ns) / _SECOND,
         "duration_seconds": duration / _SECOND,
     }
+
+
+def placed(trace: TraceAnswer) -> tuple[dict[str, list[SpanAnswer]], list[SpanAnswer]]:
+    """Spans of others by the span id of their hop, and those whose hop is not known."""
+    known = {hop["span_id"] for hop in trace["hops"]}
+    of_hop: dict[str, list[SpanAnswer]] = {}
+    loose: list[SpanAnswer] = []
+    for span in trace["spans"]:
+        hop = span["request_span_id"]
+        (of_hop.setdefault(hop, []) if hop in known else loose).append(span)
+    return of_hop, loose

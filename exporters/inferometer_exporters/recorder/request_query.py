@@ -8,7 +8,7 @@ from inferometer.catalog.labels import METHOD
 from inferometer.catalog.stages import Outcome, Stage
 from inferometer.fleet.thresholds import PICODOLLARS
 from inferometer.record.model import Flag
-from inferometer_exporters.recorder.answers import RequestAnswer, RequestsAnswer
+from inferometer_exporters.recorder.answers import ListedRequest, RequestAnswer, RequestsAnswer
 from inferometer_exporters.recorder.reading import OUTCOMES, SECOND, Cursor, rows
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 
@@ -23,6 +23,8 @@ WIDTH: Final = 18
 """Number of those columns."""
 NAMES: Final = "left join labels on labels.id = r.labels left join names on names.id = r.device"
 """Behind a table of requests that is called ``r``."""
+SORTS: Final = {"newest": "wall_ns", "slowest": "duration_ns", "dearest": "cost"}
+"""Orders of requests, the largest first, by what is compared."""
 _COLUMN: Final = dict(zip((stage.label for stage in Stage), STAGE_COLUMNS, strict=True))
 _HEX: Final = 16
 
@@ -86,6 +88,21 @@ class Matching:
     stage: str = ""
     """A stage that took at least `min_share` of the duration."""
     min_share: float = 0.5
+    device: str = ""
+    """Of its longest run."""
+    batch: int | None = None
+    """Id of a batch that it was a member of."""
+    sort: str = "newest"
+
+    def order(self) -> str:
+        """SQL of the order.
+
+        Raises:
+            ValueError: there is no such order.
+        """
+        if self.sort not in SORTS:
+            raise ValueError(f"sort is {self.sort!r:.64}; there are {', '.join(SORTS)}")
+        return f"{SORTS[self.sort]} desc nulls last, span_id desc"
 
     def code(self) -> int | None:
         """The number of the outcome.
@@ -125,15 +142,21 @@ def matching(cursor: Cursor, wanted: Matching, *, count: int = 100, after: str =
         ValueError: an outcome, a stage or *after* is none.
     """
     values: dict[str, object] = {"count": count + 1}
-    conditions = " and ".join(_conditions(wanted, after, values))
+    conditions, order = " and ".join(_conditions(wanted, after, values)), wanted.order()
+    stages = ", ".join(f"r.{column}" for column in STAGE_COLUMNS)
     sql = f"""
-        select {ROW} from (
-            select * from requests where {conditions} order by wall_ns desc, span_id desc limit $count
-        ) as r {NAMES} order by r.wall_ns desc, r.span_id desc
+        select {ROW}, {stages} from (
+            select * from requests where {conditions} order by {order} limit $count
+        ) as r {NAMES} order by {order}
     """  # noqa: S608 - constants; values are parameters
     found = rows(cursor, sql, **values)
-    answers = [request_answer(row) for row in found[:count]]
-    return {"requests": answers, "next": _mark(found[count - 1]) if len(found) > count else None}
+    more = len(found) > count and wanted.sort == "newest"
+    return {"requests": [_listed(row) for row in found[:count]], "next": _mark(found[count - 1]) if more else None}
+
+
+def _listed(row: Sequence[Any]) -> ListedRequest:
+    spent = {stage.label: ns / SECOND for stage, ns in zip(Stage, row[WIDTH:], strict=True) if ns}
+    return {**request_answer(row[:WIDTH]), "stages": spent}
 
 
 def _conditions(wanted: Matching, after: str, values: dict[str, object]) -> Iterator[str]:
@@ -146,11 +169,15 @@ def _conditions(wanted: Matching, after: str, values: dict[str, object]) -> Iter
         ("duration_ns >=", "least", wanted.min_duration_ns or None),
         ("duration_ns <=", "most", wanted.max_duration_ns),
         ("cost >=", "cost", wanted.min_cost),
+        ("span_id in (select span_id from executes where batch_id =", "batch", wanted.batch),
     )
     for condition, name, value in compared:
         if value is not None:
             values[name] = value
-            yield f"{condition} ${name}"
+            yield f"{condition} ${name}" + ")" * condition.count("(")
+    if wanted.device:
+        values["device"] = wanted.device
+        yield "device in (select id from names where name = $device)"
     if column := wanted.column():
         values["share"] = wanted.min_share
         yield f"duration_ns > 0 and {column} >= $share * duration_ns"

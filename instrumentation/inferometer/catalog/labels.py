@@ -84,7 +84,7 @@ PORT: Final = Label(
 REFUSAL: Final = Label(
     name="reason",
     help="Why a port refused a request or a connection.",
-    values=("unauthorized", "undecodable", "too_large", "too_slow", "too_many", "busy", "unsupported"),
+    values=("unauthorized", "undecodable", "too_large", "too_slow", "too_many", "busy", "unsupported", "foreign"),
 )
 RESOURCE: Final = Label(name="resource", help="What threads wait for.", values=("cpu", "memory", "io"))
 PRESSURE_KIND: Final = Label(

@@ -36,7 +36,7 @@ MESSAGE_SECONDS: Final = 30.0
 """A message that is not whole so long after its first byte is given up with its connection."""
 MAX_PARTIAL_BYTES: Final = 256 << 20
 """Of messages that are not whole, of all connections together."""
-_UNAUTHORIZED, _UNDECODABLE, _TOO_LARGE, _TOO_SLOW, _TOO_MANY, _, _UNSUPPORTED = REFUSAL.values
+_UNAUTHORIZED, _UNDECODABLE, _TOO_LARGE, _TOO_SLOW, _TOO_MANY, _, _UNSUPPORTED = REFUSAL.values[:7]
 Translate = Callable[[Frame, int], Frame]
 """Moves the stamps of a frame by so many ns."""
 

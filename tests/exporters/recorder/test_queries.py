@@ -3,10 +3,8 @@
 import pytest
 
 from inferometer.catalog.stages import Kind, Stage
-from inferometer.fleet.thresholds import Thresholds
 from inferometer.record.model import Labels
 from inferometer.wire.layout import EXTERNAL_IDS
-from inferometer_exporters.front_page import front_page
 from inferometer_exporters.recorder import queries
 from inferometer_exporters.recorder.hops import Wanted, hops
 from inferometer_exporters.recorder.traces import trace
@@ -63,7 +61,6 @@ def test_models_have_percentiles_stages_and_what_dominates_the_tail(filled):
     assert embedder["cost_usd_per_1k"] == pytest.approx(0.005)
     unknown = ("first_token", "time_per_output_token", "tokens_in", "tokens_out")
     assert [embedder[name] for name in unknown] == [None] * 4
-    assert "<h2>Tokens</h2>" not in front_page(queries.summary(filled, Thresholds()), [])
 
 
 def test_objectives_are_judged_as_the_series_are(filled, make):
@@ -146,7 +143,6 @@ def test_a_hop_that_streamed_tokens_says_when_they_came_and_how_many(bench, make
     bench.do_pass(worker.arrival(now + 10 * make.SECOND), seconds=9)
     cursor = bench.recorder.cursor()
     (model,) = queries.models(cursor)
-    page = front_page(queries.summary(cursor, make.THRESHOLDS), [])
     (one,), (other,) = (trace(cursor, f"{0xABC << 64 | number:x}")["hops"] for number in (1, 2))
     cursor.close()
 
@@ -155,8 +151,6 @@ def test_a_hop_that_streamed_tokens_says_when_they_came_and_how_many(bench, make
     assert (one["tokens_in"], one["tokens_out"]) == (9, 4)
     assert (model["tokens_in"], model["tokens_out"]) == (9, 4)
     assert model["first_token"]["p99_seconds"] == model["time_per_output_token"]["p50_seconds"] == pytest.approx(0.02)
-    assert "<h2>Tokens</h2>" in page
-    assert "<td>9<td>4<td>20.0 ms<td>20.0 ms<td>20.0 ms<td>20.0 ms" in page
     unknown = ("first_token_seconds", "time_per_output_token_seconds", "tokens_in", "tokens_out")
     assert [other[name] for name in unknown] == [None] * 4
 

@@ -1,0 +1,143 @@
+// Views that are made of panels: fleet, model latency, SLO & budget, cost.
+
+import { fill, h, link } from "./dom.js";
+import * as format from "./format.js";
+import { PanelCard } from "./panels.js";
+import { RequestList } from "./requests.js";
+import { get } from "./server.js";
+
+/** Names that narrow a view. */
+const FILTERS = { fleet: [], model: ["service", "model", "version"], slo: ["service", "model"], cost: ["service", "model", "tenant"] };
+const LISTS = { fleet: ["Slowest requests", "slowest"], model: ["Slowest requests", "slowest"], cost: ["Dearest requests", "dearest"] };
+
+export class BoardView {
+  constructor(page, key) {
+    this.page = page;
+    this.key = key;
+    this.cards = new Map();
+    const about = page.views.find((view) => view.key === key);
+    this.title = about.title;
+    this.grid = h("div.grid");
+    this.list = LISTS[key] ? new RequestList(page, ...LISTS[key]) : null;
+    this.head = h("div.headline", {}, h("h1", {}, about.title), h("p.question", {}, about.question), this.filters());
+    this.element = h(`div.view.board-${key}`, {}, this.head, this.grid);
+  }
+
+  chosen() {
+    const found = {};
+    for (const name of FILTERS[this.key]) {
+      const value = this.page.params.get(name);
+      if (value) found[name] = value;
+    }
+    if (this.key === "model" && !found.model) Object.assign(found, this.busiest());
+    return found;
+  }
+
+  /** A model to begin with: of all together one reads little. */
+  busiest() {
+    const first = this.page.choices[0];
+    return first && !this.page.params.get("service") ? { service: first.service, model: first.model } : {};
+  }
+
+  filters() {
+    const wanted = FILTERS[this.key];
+    if (!wanted.length) return null;
+    const chosen = this.chosen();
+    const controls = wanted.map((name) => {
+      if (name === "tenant") return h("label.field", {}, h("span", {}, "Tenant"), h("input", { name, value: chosen.tenant ?? "", size: 10, autocomplete: "off" }));
+      const fits = this.page.choices.filter((one) => wanted.slice(0, wanted.indexOf(name)).every((other) => !chosen[other] || one[other] === chosen[other]));
+      const values = [...new Set(fits.map((one) => one[name]))].filter(Boolean).sort();
+      if (chosen[name] && !values.includes(chosen[name])) values.push(chosen[name]);
+      const control = h("select", { name }, this.key === "model" && name === "model" ? null : h("option", { value: "" }, "all"), values.map((value) => h("option", { value }, value)));
+      control.value = chosen[name] ?? "";
+      return h("label.field", {}, h("span", {}, name.charAt(0).toUpperCase() + name.slice(1)), control);
+    });
+    return h("form.filters", { "aria-label": "What is shown", onsubmit: (event) => event.preventDefault(), onchange: (event) => this.choose(event) }, controls);
+  }
+
+  choose(event) {
+    const given = Object.fromEntries(new FormData(event.currentTarget));
+    const changed = event.target.name;
+    // A model of another service is none of this one.
+    if (changed === "service") { delete given.model; delete given.version; }
+    if (changed === "model") delete given.version;
+    if (this.key === "model" && changed === "service") given.model = this.page.choices.find((one) => one.service === given.service)?.model ?? "";
+    this.page.go(`/${this.key === "fleet" ? "" : this.key}`, { ...this.page.times({ url: true }), ...given });
+  }
+
+  async refresh(signal) {
+    const chosen = this.chosen();
+    const [answer] = await Promise.all([
+      get(`/live/view/${this.key}`, { ...this.page.times(), ...chosen }, signal),
+      this.list?.refresh(chosen, signal),
+    ]);
+    this.page.shown(answer);
+    this.show(answer);
+  }
+
+  show(answer) {
+    if (this.key === "fleet" && answer.panels.find((panel) => panel.key === "models")?.rows.length === 0 && !this.page.choices.length) {
+      this.nobody();
+      return;
+    }
+    if (this.key === "fleet") enrich(answer);
+    const wanted = answer.panels.filter((panel) => !(panel.key === "budget-left" && this.key === "fleet" && !panel.items.length && !this.page.promised));
+    const first = !this.cards.size;
+    for (const panel of wanted) {
+      const card = this.cards.get(panel.key);
+      if (card) card.update(panel);
+      else this.cards.set(panel.key, new PanelCard(panel, this.page));
+    }
+    if (first) {
+      fill(this.grid, [...this.cards.values()].map((card) => card.element));
+      if (this.list) {
+        const after = this.cards.get("models")?.element ?? this.cards.get("stage-shares-tail")?.element;
+        if (this.key === "fleet" && after) after.after(this.list.element);
+        else this.grid.append(this.list.element);
+      }
+    }
+  }
+
+  /** Nothing is recorded yet: what to do about it. */
+  nobody() {
+    this.cards.clear();
+    fill(this.grid, h("section.card.empty", { "aria-label": "Nothing yet" },
+      h("h2", {}, "No request is recorded yet"),
+      h("p", {}, "The sidecar runs and waits. A request appears here a second after its end."),
+      h("ol", {},
+        h("li", {}, "Start a server under it: ", h("code", {}, "inferometer run -- uvicorn app:app")),
+        h("li", {}, "or add one line to yours, ", h("code", {}, "import inferometer.auto"), ", and tell it where the sidecar is: ", h("code", {}, "INFEROMETER_SIDECAR=unix:///…/sidecar.sock"), ", the path that the sidecar printed"),
+        h("li", {}, "send it a request."),
+      ),
+      h("p", {}, "Still nothing? ", h("code", {}, "python -m inferometer --app app:app"), " says what is hooked, what is not, and why.")));
+  }
+
+  redraw() {
+    for (const card of this.cards.values()) card.redraw();
+  }
+
+  destroy() {
+    for (const card of this.cards.values()) card.destroy();
+    this.list?.destroy();
+  }
+}
+
+/** Budget and the course of p99 beside each model, from the panels that have them. */
+function enrich(answer) {
+  const models = answer.panels.find((panel) => panel.key === "models");
+  const budgets = answer.panels.find((panel) => panel.key === "budget-left");
+  if (!models || !budgets?.items.length) return;
+  const least = new Map();
+  for (const { labels, value } of budgets.items) {
+    const key = `${labels.service}\n${labels.model}`;
+    if (value !== null) least.set(key, Math.min(least.get(key) ?? Infinity, value));
+  }
+  models.columns.push({ name: "Budget left", unit: "ratio" });
+  for (const row of models.rows) row.push(least.get(`${row[0]}\n${row[1]}`) ?? null);
+  // Worst first: the least budget, then the longest tail.
+  const last = models.columns.length - 1;
+  models.rows.sort((one, other) => (one[last] ?? 2) - (other[last] ?? 2) || (other[4] ?? 0) - (one[4] ?? 0));
+}
+
+export const writeRange = (range) => `${format.clock(range.since_seconds)} to ${format.clock(range.until_seconds)}`;
+export { link };

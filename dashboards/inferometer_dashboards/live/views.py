@@ -1,0 +1,132 @@
+"""The views of the page: which panels each has. They are the boards' own, where the recorder can answer them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from inferometer import promql
+from inferometer.fleet.model import Fleet, Routes
+from inferometer_alerts import recorded
+from inferometer_dashboards.boards.cost import cost
+from inferometer_dashboards.boards.fleet import overview
+from inferometer_dashboards.boards.model import latency
+from inferometer_dashboards.panels import Board, Kind, Panel, Query, Show
+from inferometer_dashboards.sql import budgets
+from inferometer_dashboards.sql import latency as sql
+
+# Of a fleet the boards only name windows of alerts, which the recorder does not need.
+_NO_FLEET: Final = Fleet(
+    version=1, name="live", services=(), objectives=(), receivers=(), routes=Routes(page="", ticket="")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A view: one question, and the panels that answer it."""
+
+    key: str
+    title: str
+    question: str
+    panels: tuple[Panel, ...]
+
+
+def views() -> tuple[View, ...]:
+    """Every view that has panels, in the order of the page's menu."""
+    fleet, model, money = overview(_NO_FLEET), latency(), cost()
+    return (
+        View(
+            key="fleet",
+            title="Fleet",
+            question="Are users well served, and where not?",
+            panels=(*_of(fleet, "models", "tail", "errors", "requests", "budget-left", "devices"),),
+        ),
+        View(
+            key="model",
+            title="Model latency",
+            question="Where does the time of a request go?",
+            panels=(
+                *_of(model, "percentiles", "duration-heatmap", "stage-shares"),
+                _tail(),
+                *_of(model, "versions", "stage-means", "first-chunk", "first-token", "time-per-output-token", "tokens"),
+            ),
+        ),
+        View(
+            key="slo",
+            title="SLO & budget",
+            question="Is what was promised kept, and how fast is the budget used?",
+            panels=(_objectives(), *_of(fleet, "burn-rate"), _bad()),
+        ),
+        View(
+            key="cost",
+            title="Cost",
+            question="What do a thousand requests cost, and what is paid for nothing?",
+            panels=(
+                *_of(money, "per-1k", "per-1k-loaded", "bill-now", "idle-now", "models", "tenants", "spend"),
+                *_of(money, "per-1k-models-tenants", "bill", "idle", "ledger", "prices"),
+            ),
+        ),
+    )
+
+
+def _of(board: Board, *keys: str) -> Iterator[Panel]:
+    panels = {panel.key: panel for panel in board.panels()}
+    for key in keys:
+        yield panels[key]
+
+
+def _tail() -> Panel:
+    return Panel(
+        key="stage-shares-tail",
+        title="Shares of the slowest hundredth",
+        description=(
+            "What requests at and above the p99 of their model spent their time on. A stage that is larger here than "
+            "in the mean is what makes the tail: queue, and requests wait for others; execute, and these are larger "
+            "or their device was slowed down; remote, and the callee's own page says more."
+        ),
+        unit=Show.RATIO,
+        kind=Kind.BARS,
+        promql=(),
+        sql=sql.TAIL_SHARES,
+        maximum=1.0,
+    )
+
+
+def _objectives() -> Panel:
+    def column(series: recorded.Recorded, legend: str, show: Show) -> Query:
+        return Query(expr=promql.select(series), legend=legend, instant=True, show=show)
+
+    good = 1 - promql.select(recorded.SLO_BAD_PERIOD) / promql.select(recorded.SLO_EVENTS_PERIOD)
+    return Panel(
+        key="objectives",
+        title="Objectives",
+        description=(
+            "Each promise of fleet.yaml, judged by the time that is shown; the one with least left first. Below 0 it "
+            "is broken for this time. A small number of events: wait for more before you judge."
+        ),
+        unit=Show.RATIO,
+        kind=Kind.TABLE,
+        promql=(
+            column(recorded.SLO_OBJECTIVE, "Target", Show.RATIO),
+            Query(expr=good, legend="Good", instant=True),
+            column(recorded.SLO_BUDGET_LEFT, "Budget left", Show.RATIO),
+            column(recorded.SLO_EVENTS_PERIOD, "Events", Show.COUNT),
+            column(recorded.SLO_BAD_PERIOD, "Bad", Show.COUNT),
+        ),
+        sql=budgets.OBJECTIVES,
+        width=24,
+    )
+
+
+def _bad() -> Panel:
+    return Panel(
+        key="bad-events",
+        title="Bad events per second",
+        description=(
+            "What uses the budget, by objective. One line alone: that model. Several at once: what they share. Open "
+            "the requests of that minute by a click on the line."
+        ),
+        unit=Show.PER_SECOND,
+        kind=Kind.LINES,
+        promql=(Query(expr=promql.select(recorded.bad_events("5m")) / 300, legend="{{slo}}"),),
+        sql=budgets.BAD_EVENTS,
+    )
