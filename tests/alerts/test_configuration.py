@@ -12,7 +12,6 @@ from ruamel.yaml import YAML
 from inferometer.fleet import durations
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.generation import files
-from inferometer_alerts.policy import TIERS
 from inferometer_alerts.time_scale import TimeScale
 
 _SPEC = importlib.util.spec_from_file_location("fleets", Path(__file__).with_name("fleets.py"))
@@ -58,69 +57,6 @@ def test_addresses_stand_in_lists_of_targets_only():
 
     assert naming == {f"prometheus/targets/{job}.json" for job in ("inferometer", "prometheus", "alertmanager")}
     assert read("prometheus/targets/inferometer.json", addresses=here) == [{"targets": ["10.0.0.7:1", "10.0.0.8:1"]}]
-
-
-def test_an_inbox_takes_the_place_of_every_webhook_and_keeps_receivers_apart():
-    receivers = read("alertmanager/alertmanager.yml", addresses=Addresses(inbox="127.0.0.1:5"))["receivers"]
-
-    assert [r["webhook_configs"][0]["url"] for r in receivers] == [
-        "http://127.0.0.1:5/oncall",
-        "http://127.0.0.1:5/team",
-    ]
-
-
-def test_pages_and_tickets_go_where_the_fleet_says():
-    route = read("alertmanager/alertmanager.yml", fleets.hostile())["route"]
-
-    assert route["receiver"] == "b"
-    assert [(r["receiver"], r["matchers"]) for r in route["routes"]] == [
-        ("c", ['severity="page"']),
-        ("a", ['severity="heartbeat"']),
-    ]
-
-
-def test_a_heartbeat_is_repeated_every_minute_and_beats_only_where_somebody_listens():
-    (_, beat) = read("alertmanager/alertmanager.yml", fleets.hostile())["route"]["routes"]
-
-    assert (beat["group_interval"], beat["repeat_interval"]) == ("1m", "1m")
-    assert b"InferometerHeartbeat" in files(fleets.hostile())["prometheus/rules/causes.yml"]
-    assert b"InferometerHeartbeat" not in files(fleets.example())["prometheus/rules/causes.yml"]
-
-
-def test_secrets_are_read_from_files():
-    a, b, c, d, e, f = read("alertmanager/alertmanager.yml", fleets.hostile())["receivers"]
-
-    assert a["webhook_configs"][0]["url_file"] == "/run/secrets/hook"
-    assert b["slack_configs"][0]["api_url_file"] == "/run/secrets/slack"
-    assert c["pagerduty_configs"][0]["routing_key_file"] == "/run/secrets/pd"
-    assert d["msteamsv2_configs"][0]["webhook_url_file"] == "/run/secrets/teams"
-    assert e["opsgenie_configs"][0]["api_key_file"] == "/run/secrets/opsgenie"
-    assert e["opsgenie_configs"][0]["api_url"] == "https://api.eu.opsgenie.com/"
-    assert f["email_configs"][0]["auth_password_file"] == "/run/secrets/mail"
-    assert (f["email_configs"][0]["to"], f["email_configs"][0]["from"]) == ("oncall@example.com", "alerts@example.com")
-
-
-def test_every_receiver_is_told_when_an_alert_is_over():
-    for receiver in read("alertmanager/alertmanager.yml", fleets.hostile())["receivers"]:
-        (entry,) = next(value for key, value in receiver.items() if key.endswith("_configs"))
-        assert entry["send_resolved"] is True
-
-
-def test_a_faster_tier_silences_all_slower_ones_of_the_same_slo():
-    rules = read("alertmanager/alertmanager.yml")["inhibit_rules"]
-    by_tier = [rule for rule in rules if rule["source_matchers"][0].startswith("slo_tier")]
-
-    assert [rule["source_matchers"] for rule in by_tier] == [[f'slo_tier="{tier}"'] for tier in TIERS[:-1]]
-    assert [rule["target_matchers"] for rule in by_tier] == [
-        [f'slo_tier=~"{"|".join(TIERS[rank:])}"'] for rank in range(1, len(TIERS))
-    ]
-    assert all(rule["equal"] == ["slo"] for rule in by_tier)
-
-
-def test_no_alert_matches_source_and_target_of_one_inhibition():
-    for rule in read("alertmanager/alertmanager.yml")["inhibit_rules"]:
-        source, target = rule["source_matchers"][0].split('"')[1], rule["target_matchers"][0].split('"')[1]
-        assert not set(source.split("|")) & set(target.split("|"))
 
 
 @pytest.mark.parametrize("factor", [1, 7, 60, 3600])

@@ -14,7 +14,6 @@ from inferometer.errors import CatalogError
 from inferometer_alerts import recorded
 from inferometer_alerts.generation import alerts, files, rule_groups
 from inferometer_alerts.rule import Alert, Rule
-from inferometer_alerts.rule_file import document
 from inferometer_alerts.time_scale import TimeScale
 
 _SPEC = importlib.util.spec_from_file_location("fleets", Path(__file__).with_name("fleets.py"))
@@ -64,44 +63,26 @@ def test_every_expression_parses_and_reads_declared_series_and_labels_only(fleet
 
 
 def test_every_series_that_is_recorded_once_is_declared_in_one_place():
-    groups = [group for of_file in rule_groups(FLEETS["example"], SCALES[0]).values() for group in of_file]
+    groups = [
+        group for fleet in FLEETS.values() for of_file in rule_groups(fleet, SCALES[0]).values() for group in of_file
+    ]
     made = {rule.series.name for group in groups for rule in group.rules if isinstance(rule, Rule)}
-    windowed = re.compile(r"slo:(events|bad_events|burn_rate):(increase|ratio)[0-9]+[mhd]")
+    windowed = re.compile(r"(slo|budget):(events|bad_events|burn_rate):(increase|ratio)([0-9]+[mhd])+")
 
     declared_once = {series.name for series in recorded.SERIES if isinstance(series, recorded.Recorded)}
-    assert {name for name in made if not windowed.fullmatch(name)} == declared_once
+    assert {name for name in made if not windowed.fullmatch(name)} <= declared_once
 
 
 def test_what_alerts_compare_is_recorded():
     groups = [group for of_file in rule_groups(FLEETS["hostile"], SCALES[0]).values() for group in of_file]
     made = {rule.series.name for group in groups for rule in group.rules if isinstance(rule, Rule)}
-    own = {series.name for series in catalog.SERIES} | {recorded.UP.name}
+    builtin = {series.name for series in recorded.SERIES if isinstance(series, recorded.Builtin)}
+    known = made | builtin | declared([]).keys()
 
     for alert in alerts(FLEETS["hostile"], SCALES[0]):
         for selector in selectors(promql_parser.parse(alert.expr.text)):
-            assert selector.name in made | own
-
-
-@pytest.mark.parametrize("alert", list(alerts(FLEETS["example"], SCALES[0])), ids=lambda a: f"{a.name}-{a.tier}")
-def test_every_alert_says_what_where_and_how_urgent(alert):
-    (group,) = document(
-        [type("G", (), {"name": "g", "interval": "30s", "rules": (alert,)})()], FLEETS["example"], SCALES[0]
-    )["groups"]
-    (written,) = group["rules"]
-
-    assert {"severity", "slo_tier"} <= written["labels"].keys()
-    assert {"summary", "description", "runbook_url", "dashboard_url"} == written["annotations"].keys()
-    assert written["annotations"]["summary"].endswith(".")
-    assert written["annotations"]["dashboard_url"].startswith("http://127.0.0.1:3000/d/inferometer-")
-    alert.expr.require(alert.variables)
-
-
-@pytest.mark.parametrize("alert", list(alerts(FLEETS["example"], SCALES[0])), ids=lambda a: f"{a.name}-{a.tier}")
-def test_a_template_reads_only_labels_that_the_alert_has(alert):
-    carried = {*alert.expr.labels, "severity", "slo_tier", "objective"}
-
-    for text in (alert.summary, alert.description):
-        assert set(re.findall(r"\$labels\.(\w+)", text)) <= carried
+            assert selector.name in known
+            assert selector.name in made or ":" not in selector.name
 
 
 def test_every_alert_has_a_runbook_that_says_how_to_see_decide_and_act():
