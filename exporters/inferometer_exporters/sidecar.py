@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Final
 
 from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_bounds
+from inferometer.aggregate.sample import joined
 from inferometer.catalog import telemetry
 from inferometer.catalog.labels import COMPONENT, PORT
 from inferometer.errors import StateError
@@ -32,6 +33,8 @@ from inferometer.wire.pod import Pod
 from inferometer_exporters.api import Api
 from inferometer_exporters.bill_corrections import BillCorrections
 from inferometer_exporters.columns.clocks import translated
+from inferometer_exporters.engines.fleet import Engines, of_fleet
+from inferometer_exporters.engines.scrape import Scraped
 from inferometer_exporters.gpus.choice import GpuChoice, local_gpus
 from inferometer_exporters.gpus.page import GpuPage
 from inferometer_exporters.gpus.replay import Replay
@@ -68,6 +71,7 @@ _log = logging.getLogger(__name__)
 
 _METRICS, *_, _FRAMES = PORT.values
 STATE_NAME: Final = "sidecar.state"
+ENGINES_FOLDER: Final = "engines"
 EARLY_ROWS: Final = 16_384
 """Requests that make a pass come early: in a pass of 2,500 one costs 19 µs, of 9,000 11 (benchmarks/sidecar.py)."""
 DRAIN_SECONDS: Final = 2.0
@@ -95,6 +99,8 @@ class SidecarSettings:
     """How GPUs of this host are read."""
     gpu_pages: tuple[PageUrl, ...] = ()
     """Pages of dcgm-exporter or nvidia_gpu_exporter that show GPUs of this host."""
+    engine_pages: tuple[Scraped, ...] = ()
+    """Pages of foreign engines, besides those of ``thresholds``."""
     replay: Path | None = None
     """Recorded readings of GPUs to show, for hosts without one."""
     ports: Ports = field(default_factory=Ports)
@@ -201,9 +207,13 @@ class Sidecar:
                 after_step=self._beating(after_step),
             )
             self.intake.restore()
-            exposition = Exposition(lambda: self.pipeline.snapshot)
+            self._engines = Engines(
+                (*of_fleet(known.engines), *settings.engine_pages),
+                region=settings.region,
+                folder=settings.state / ENGINES_FOLDER,
+            )
             self.page = PageServer(
-                exposition,
+                Exposition(lambda: joined(self.pipeline.snapshot, self._engines.families())),
                 healthy=self.intake.healthy,
                 host=settings.metrics.host,
                 port=settings.metrics.port,
@@ -269,6 +279,7 @@ class Sidecar:
                 sender.start()
         if self.receivers is not None:
             self.receivers.start()
+        self._engines.start()
         self.page.start()
         self._summing.start()
         self._api.start()
@@ -298,6 +309,7 @@ class Sidecar:
         self._api.close()
         self._summing.close()
         self.page.close()
+        self._engines.close()
         self._sampler.close()
         for gpus in self._gpus:
             gpus.close()

@@ -42,7 +42,16 @@ class RefusedError(InferometerError):
 
 
 class SourceError(InferometerError):
-    """A source of readings does not answer, or answers what cannot be read."""
+    """A source of readings does not answer, or answers what cannot be read.
+
+    Args:
+        message: what happened.
+        why: ``unreachable``, ``timeout``, ``too_large``, ``unreadable`` or ``other_engine``, for who counts.
+    """
+
+    def __init__(self, message: str, *, why: str = "unreachable") -> None:
+        super().__init__(message)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)

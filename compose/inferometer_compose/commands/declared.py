@@ -138,6 +138,13 @@ def sidecar(
             help="URL of dcgm-exporter or nvidia_gpu_exporter on this host; may be given more than once.",
         ),
     ] = None,
+    engine_page: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="INFEROMETER_ENGINE_PAGE",
+            help="Page of a foreign engine, as llm:vllm=http://127.0.0.1:8000/metrics; may be given more than once.",
+        ),
+    ] = None,
     replay: Annotated[Path | None, typer.Option(help="Recorded GPU readings, for hosts without a GPU.")] = None,
     otlp_grpc: Annotated[
         str | None, typer.Option(help="Where spans come in over gRPC, or off; else 127.0.0.1:4317, where that is free.")
@@ -189,6 +196,7 @@ def sidecar(
             otlp=otlp,
             gpu=gpu,
             gpu_pages=gpu_page or (),
+            engine_pages=engine_page or (),
             replay=replay,
             ports=command.PortOptions(
                 otlp_grpc=otlp_grpc,

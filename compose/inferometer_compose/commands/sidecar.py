@@ -13,6 +13,7 @@ from inferometer.otlp.endpoint import Endpoint
 from inferometer.settings import Settings
 from inferometer_compose.beside.folders import state_folder
 from inferometer_compose.live import PAGES
+from inferometer_exporters.engines.fleet import parse as engine_page
 from inferometer_exporters.gpus.choice import GpuChoice
 from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.ports import LOOPBACK, Address, Ports
@@ -50,6 +51,7 @@ class Options:
     otlp: str | None
     gpu: GpuChoice = GpuChoice.AUTO
     gpu_pages: Sequence[str] = ()
+    engine_pages: Sequence[str] = ()
     replay: Path | None
     ports: PortOptions = PortOptions()
     with_stdin: bool = False
@@ -87,6 +89,7 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
         otlp=Endpoint.from_env(environment, options.otlp or ""),
         gpu=options.gpu,
         gpu_pages=tuple(PageUrl.parse(url) for url in options.gpu_pages),
+        engine_pages=tuple(engine_page(text) for text in options.engine_pages),
         replay=options.replay,
         ports=ports_of(options.ports),
         region=own.region,

@@ -50,10 +50,10 @@ def engine_of(names: set[str], mappings: Iterable[model.Mapping] | None = None) 
     mine = [mapping for mapping in matching if mapping.engine not in contained]
     if not mine:
         known = ", ".join(engines.names())
-        raise SourceError(f"the page is of no engine that is known; say which: {known}")
+        raise SourceError(f"the page is of no engine that is known; say which: {known}", why="other_engine")
     if len(mine) > 1:
         several = ", ".join(mapping.engine for mapping in mine)
-        raise SourceError(f"the page could be of several engines, say which: {several}")
+        raise SourceError(f"the page could be of several engines, say which: {several}", why="other_engine")
     return mine[0]
 
 

@@ -1,6 +1,6 @@
 """Series of a page as numbers in fixed places: what a line is, is found out once, the next page brings its value."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from inferometer_exporters.pages.exposition import (
 
 MOST_SERIES: Final = 200_000
 """Series of one page that are kept in mind; a page of 50 MB has about twice as many, and lines beyond are read anew."""
+_SLACK: Final = 2_000
 _UNWANTED: Final = -1
 _DECLARATION: Final = -2
 _CREATED: Final = "_created"
@@ -59,10 +60,20 @@ class RawPage:
     def __init__(self, named: Callable[[str], Named], wants: Callable[[Family], bool]) -> None:
         self._named = named
         self._wants = wants
+        self.generation = 0
+        """Counts up when places are given anew."""
         self.clear()
+
+    def remember(self, series: Iterable[Raw]) -> None:
+        """Give places to series of earlier pages, whether they are on the next or not."""
+        for raw in series:
+            if raw.text not in self._known:
+                self._known[raw.text] = len(self.series)
+                self.series.append(raw)
 
     def clear(self) -> None:
         """Forget everything."""
+        self.generation += 1
         self.series: list[Raw] = []
         """Those that are wanted; their place in it is their place in `update`'s result."""
         self.families: dict[str, Family] = {}
@@ -82,7 +93,7 @@ class RawPage:
         """
         try:
             lines = text.split("\n")
-            if len(self._known) > 2 * len(lines) + MOST_SERIES // 100:
+            if len(self._known) > 2 * len(lines) + _SLACK:
                 # Most of what is kept in mind has gone from the page.
                 self.clear()
             values = self._read(lines)
@@ -90,7 +101,7 @@ class RawPage:
                 self.clear()
                 values = self._read(lines)
         except ValueError as error:
-            raise SourceError(f"the page is not in Prometheus' text format: {error}") from error
+            raise SourceError(f"the page is not in Prometheus' text format: {error}", why="unreadable") from error
         assert values is not None  # noqa: S101 - nothing was declared before
         return values
 

@@ -80,11 +80,12 @@ def decoded(page: bytes) -> str:
     """
     if not page.endswith(b"\n"):
         # A number that is cut short is another number: half a page is none.
-        raise SourceError("the page's last line has no end")
+        raise SourceError("the page's last line has no end", why="unreadable")
     try:
         return page.decode().removeprefix(_BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
-        raise SourceError(f"the page is not in Prometheus' text format: byte {error.start} is no UTF-8") from error
+        said = f"the page is not in Prometheus' text format: byte {error.start} is no UTF-8"
+        raise SourceError(said, why="unreadable") from error
 
 
 def comment(line: str) -> tuple[str, str, str] | None:
@@ -201,7 +202,7 @@ def lines(text: str) -> Iterator[Line]:
 
 def unreadable(place: int, error: ValueError) -> SourceError:
     """The error of a page that has a wrong line."""
-    return SourceError(f"the page is not in Prometheus' text format: line {place}: {error}")
+    return SourceError(f"the page is not in Prometheus' text format: line {place}: {error}", why="unreadable")
 
 
 def points(page: bytes) -> list[Point]:

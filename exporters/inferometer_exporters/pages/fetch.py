@@ -84,7 +84,7 @@ def fetch(
     def left() -> float:
         remaining = deadline - monotonic()
         if remaining <= 0:
-            raise SourceError(f"{url}: no whole page within {seconds:g} s")
+            raise SourceError(f"{url}: no whole page within {seconds:g} s", why="timeout")
         return remaining
 
     try:
@@ -93,7 +93,7 @@ def fetch(
             sock.sendall(_request(url))
             received = _receive(sock, url, limit, left)
     except TimeoutError as error:
-        raise SourceError(f"{url}: no whole page within {seconds:g} s") from error
+        raise SourceError(f"{url}: no whole page within {seconds:g} s", why="timeout") from error
     except OSError as error:
         raise SourceError(f"{url}: {error.strerror or error}") from error
     return _page(received, url, limit)
@@ -161,7 +161,7 @@ def _page(received: bytes, url: PageUrl, limit: int) -> bytes:
     if encoding == "gzip":
         body = _unpack(body, url, limit)
     elif encoding != "identity":
-        raise SourceError(f"{url}: is encoded as {encoding!r}, gzip is right")
+        raise SourceError(f"{url}: is encoded as {encoding!r}, gzip is right", why="unreadable")
     if len(body) > limit:
         raise _too_large(url, limit)
     return body
@@ -173,13 +173,13 @@ def _unpack(packed: bytes, url: PageUrl, limit: int) -> bytes:
     try:
         data = unpacker.decompress(packed, limit + 1)
     except zlib.error as error:
-        raise SourceError(f"{url}: cannot be unpacked: {error}") from error
+        raise SourceError(f"{url}: cannot be unpacked: {error}", why="unreadable") from error
     if len(data) > limit:
         raise _too_large(url, limit)
     if not unpacker.eof or unpacker.unused_data:
-        raise SourceError(f"{url}: cannot be unpacked: it is cut short, or more follows")
+        raise SourceError(f"{url}: cannot be unpacked: it is cut short, or more follows", why="unreadable")
     return data
 
 
 def _too_large(url: PageUrl, limit: int) -> SourceError:
-    return SourceError(f"{url}: larger than {limit} bytes")
+    return SourceError(f"{url}: larger than {limit} bytes", why="too_large")

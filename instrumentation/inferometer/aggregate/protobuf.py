@@ -11,7 +11,7 @@ from operator import sub
 from typing import Final, NamedTuple
 
 from inferometer.aggregate.layout import Layout
-from inferometer.aggregate.sample import Distribution, Exemplar, Family, Sample, Scalar, Snapshot
+from inferometer.aggregate.sample import Buckets, Distribution, Exemplar, Family, Plain, Sample, Scalar, Snapshot
 from inferometer.catalog.model import Series
 from inferometer.catalog.sketch import SCHEMA
 from inferometer.catalog.spans import EXEMPLAR_TRACE_ID
@@ -93,6 +93,11 @@ def _labels(entry: Series, values: tuple[str, ...]) -> bytes:
 
 def _metric(family: Family, sample: Sample, labels: bytes, bounds: list[bytes]) -> bytes:
     entry = family.entry
+    if isinstance(sample, Plain):
+        value = 0.0 if sample.birth is not None else sample.value
+        return part(b"\x22", labels + part(_HELD_IN[entry.kind], b"\x09" + _DOUBLE(value)))
+    if isinstance(sample, Buckets):
+        return part(b"\x22", labels + part(b"\x3a", _classic(sample)))
     if isinstance(sample, Scalar):
         value = 0.0 if sample.birth is not None else sample.value / entry.scale
         return part(b"\x22", labels + part(_HELD_IN[entry.kind], b"\x09" + _DOUBLE(value)))
@@ -121,6 +126,20 @@ def _histogram(layout: Layout, sample: Distribution, bounds: list[bytes]) -> byt
     out += (b"\x28", zigzag(SCHEMA), b"\x31", _DOUBLE(_ZERO_THRESHOLD), b"\x38", varint(zero))
     out += _native(layout.lowest, {} if born else sample.sketch)
     return b"".join(out)
+
+
+def _classic(sample: Buckets) -> bytes:
+    """A histogram that somebody else keeps; it has no native form."""
+    born = sample.birth is not None
+    bounds = (*sample.bounds, float("inf"))
+    numbers = [0] * len(bounds) if born else [round(number) for number in (*sample.cumulative, sample.count)]
+    # The format has no histogram without a sum: where nobody knows it, it is no number and not 0.
+    total = 0.0 if born else float("nan") if sample.total is None else sample.total
+    buckets = (
+        part(b"\x1a", b"\x08" + varint(number) + b"\x11" + _DOUBLE(bound))
+        for number, bound in zip(numbers, bounds, strict=True)
+    )
+    return b"".join((b"\x08", varint(numbers[-1]), b"\x11", _DOUBLE(total), *buckets))
 
 
 def _native(lowest: int, sketch: Mapping[int, int]) -> list[bytes]:

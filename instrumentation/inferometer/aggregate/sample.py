@@ -1,6 +1,6 @@
 """What a page shows: immutable, made by the Intake's thread, rendered by others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from inferometer.aggregate.layout import Layout
@@ -57,7 +57,31 @@ class Distribution:
     birth: Birth | None
 
 
-Sample = Scalar | Distribution
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A counter or a gauge that somebody else keeps, in base units."""
+
+    labels: tuple[str, ...]
+    value: float
+    birth: Birth | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """A histogram that somebody else keeps, with boundaries of its own, in base units; it has no native form."""
+
+    labels: tuple[str, ...]
+    bounds: tuple[float, ...]
+    """Upper bounds, rising, without infinity; empty where only a mean is known."""
+    cumulative: tuple[float, ...]
+    """How many values are up to each of them."""
+    count: float
+    total: float | None
+    """Sum of all values; None where nobody knows it."""
+    birth: Birth | None = None
+
+
+Sample = Scalar | Distribution | Plain | Buckets
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +92,14 @@ class Family:
     layout: Layout | None
     """Of a histogram; None otherwise."""
     samples: tuple[Sample, ...]
+
+
+def joined(snapshot: "Snapshot", further: Iterable[Family]) -> "Snapshot":
+    """A snapshot with further families: those of one name stand side by side, as the text formats want them."""
+    named: dict[str, list[Family]] = {}
+    for family in (*snapshot.families, *further):
+        named.setdefault(family.entry.name, []).append(family)
+    return Snapshot(tuple(family for families in named.values() for family in families), snapshot.number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from inferometer.aggregate.layout import Layout
-from inferometer.aggregate.sample import Distribution, Exemplar, Family, Sample, Scalar, Snapshot
+from inferometer.aggregate.sample import Buckets, Distribution, Exemplar, Family, Plain, Sample, Scalar, Snapshot
 from inferometer.catalog.model import Series
 from inferometer.catalog.spans import EXEMPLAR_TRACE_ID
 
 _TOTAL: Final = "_total"
+_EXACT: Final = 2**53
+"""Whole numbers below it are what they are."""
 _Key = tuple[str, tuple[str, ...]]
 
 
@@ -40,9 +42,12 @@ class TextRenderer:
         known, shown = self._shown, dict[_Key, _Shown]()
         templates = dict[_Key, str]()
         out: list[str] = []
+        last = ""
         for family in snapshot.families:
-            out.append(self._head(family.entry))
             name = family.entry.name
+            if name != last:
+                out.append(self._head(family.entry))
+            last = name
             for sample in family.samples:
                 key = name, sample.labels
                 before = known.get(key)
@@ -52,7 +57,10 @@ class TextRenderer:
                     if before is None or before.sample is not sample:
                         before = self._distribution(template, sample, family.entry.scale, before)
                 elif before is None or before.sample is not sample:
-                    before = _Shown(sample, _scalar(family.entry, sample), {})
+                    text = (
+                        _scalar(family.entry, sample) if isinstance(sample, Scalar) else _others(family.entry, sample)
+                    )
+                    before = _Shown(sample, text, {})
                 shown[key] = before
                 out.append(before.text)
         if self._openmetrics:
@@ -115,6 +123,29 @@ def _scalar(entry: Series, sample: Scalar) -> str:
     value = 0 if sample.birth is not None else sample.value
     text = repr(value) if entry.scale == 1 else repr(value / entry.scale)
     return f"{entry.name}{{{pairs}}} {text}\n" if pairs else f"{entry.name} {text}\n"
+
+
+def _others(entry: Series, sample: Plain | Buckets) -> str:
+    """A series that somebody else keeps."""
+    pairs = _pairs(entry, sample.labels)
+    name, braced = entry.name, f"{{{pairs}}}" if pairs else ""
+    if isinstance(sample, Plain):
+        return f"{name}{braced} {_number(0.0 if sample.birth is not None else sample.value)}\n"
+    begin = f'{name}_bucket{{{pairs}{"," if pairs else ""}le="'
+    born = sample.birth is not None
+    lines = [
+        f'{begin}{bound!r}"}} {_number(0.0 if born else number)}\n'
+        for bound, number in zip(sample.bounds, sample.cumulative, strict=True)
+    ]
+    count = _number(0.0 if born else sample.count)
+    lines.append(f'{begin}+Inf"}} {count}\n{name}_count{braced} {count}\n')
+    if sample.total is not None:
+        lines.append(f"{name}_sum{braced} {_number(0.0 if born else sample.total)}\n")
+    return "".join(lines)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
 
 
 def _pairs(entry: Series, labels: tuple[str, ...]) -> str:
