@@ -16,6 +16,7 @@ from inferometer_alerts import (
     gpu_alerts,
     model_rules,
     pipeline_alerts,
+    policy_rules,
     prometheus,
     proof,
     rule_file,
@@ -59,6 +60,7 @@ def rule_groups(fleet: Fleet, scale: TimeScale) -> dict[str, tuple[Group, ...]]:
     replicas = autoscaling_rules.groups(fleet, scale)
     return {
         "slo": slo_rules.groups(fleet, scale),
+        "policy": (policy_rules.group(fleet),),
         "models": (model_rules.group(scale),),
         "cost": (cost_rules.group(scale), cost_alerts.group(scale), *spending.groups(fleet, scale)),
         "causes": (

@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from inferometer.catalog.labels import DEVICE, MODEL, OUTCOME, REPLICA, SERVICE, SLO, STAGE, TENANT, VERSION
 from inferometer.catalog.model import Label, Unit
 from inferometer.errors import CatalogError
+from inferometer.fleet.budget_policy import Action
 from inferometer.promql import Family
 
 _NAME = re.compile(r"(slo|model|tenant|device|fleet|budget):[a-z0-9_]+(:[a-z0-9_]+)?")
@@ -19,6 +20,9 @@ OBJECTIVE: Final = Label(name="objective", help="Name of an objective in fleet.y
 SLI: Final = Label(name="sli", help="What an objective measures.", max_values=10)
 TARGET: Final = Label(name="target", help="Target of an objective in percent.", max_values=50)
 PERIOD: Final = Label(name="period", help="Time over which an objective is kept.", max_values=20)
+ACTION: Final = Label(
+    name="action", help="What the error-budget policy asks for.", values=tuple(action.value for action in Action)
+)
 QUANTILE: Final = Label(name="quantile", help="Quantile of a distribution.", values=("0.5", "0.95", "0.99", "0.999"))
 SEVERITY: Final = Label(
     name="severity", help="Whether an alert pages or waits.", values=("page", "ticket", "heartbeat", "none")
@@ -339,6 +343,12 @@ MODEL_WANTED: Final = Recorded(
     unit=Unit.COUNT,
     help="1 while somebody asks the service in front of a model that sleeps, else 0.",
     labels=OF_MODEL,
+)
+BUDGET_POLICY: Final = Recorded(
+    name="fleet:budget_policy:ratio",
+    unit=Unit.RATIO,
+    help="Rest of an error budget from which on something is done.",
+    labels=(ACTION,),
 )
 
 SERIES: Final = tuple(value for value in list(globals().values()) if isinstance(value, Recorded | Builtin))
