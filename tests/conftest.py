@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
-# They need an environment of their own: `make test-frameworks`, `make test-servers`.
-collect_ignore = ["frameworks", "servers"]
+# They need an environment or an engine of their own: `make test-frameworks`, `make test-servers`, `make test-stack`.
+collect_ignore = ["frameworks", "servers", "stack"]
 
 # Machines are noisy: an example that took long says nothing about the code. Speed is measured by benchmarks/.
 # The inner loop (`make test-fast`) tries fewer examples of what does not say itself how many it needs.

