@@ -11,7 +11,7 @@ from typing import Final
 from inferometer import promql
 from inferometer.catalog.engines import KV_CACHE
 from inferometer.catalog.labels import MODEL, SERVICE, SLO
-from inferometer.catalog.model import Histogram, Label
+from inferometer.catalog.model import Histogram
 from inferometer.catalog.requests import IN_FLIGHT, QUEUE_DEPTH, REQUEST_DURATION, REQUESTS, TIME_TO_FIRST_TOKEN
 from inferometer.fleet.autoscaling import Targets
 from inferometer.fleet.autoscaling_checks import Scaled, scaled
@@ -19,9 +19,9 @@ from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import COUNTED
 from inferometer.fleet.slos import Slo, slos
 from inferometer.promql import Expr, Matcher, Part
-from inferometer_alerts import recorded
+from inferometer_alerts import autoscaling_proofs, recorded
 from inferometer_alerts.policy import Leg, legs
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts.recorded import LE, OF_MODEL
 from inferometer_alerts.rule import Group, Rule
 from inferometer_alerts.time_scale import TimeScale
 
@@ -32,7 +32,6 @@ PEAK: Final = "1m"
 LATENCY: Final = "2m"
 WANTED: Final = "5m"
 _FAST: Final = "fast"
-LE: Final = Label(name="le", help="Prometheus: upper boundary of a classic bucket.", max_values=1000)
 
 
 def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
@@ -40,7 +39,15 @@ def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
     models = tuple(scaled(fleet))
     if not models:
         return ()
-    return (Group(name="autoscaling", interval=INTERVAL, rules=tuple(_rules(fleet, models, scale))),)
+    promised = [(slo, fast(slo)) for slo in guarded(fleet, models)]
+    return (
+        Group(
+            name="autoscaling",
+            interval=INTERVAL,
+            rules=tuple(_rules(fleet, models, scale)),
+            readings=tuple(autoscaling_proofs.readings(models, promised)),
+        ),
+    )
 
 
 def _rules(fleet: Fleet, models: Sequence[Scaled], scale: TimeScale) -> Iterator[Rule]:
