@@ -1,17 +1,14 @@
-"""Error budgets as Prometheus has them now, by the series that the generated rules record."""
+"""Error budgets: what is left of each, how fast it goes, and when it will be gone."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from inferometer import promql
-from inferometer.catalog.labels import MODEL, SERVICE, SLO
 from inferometer.fleet import durations
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OBJECTIVE
-from inferometer_compose.prometheus_query import Sample, instant
+from inferometer.fleet.budget_policy import BudgetStep, due
 
-_BURN: Final = recorded.burn_rate("").name
+HOUR_SHARE: Final = 1 / 720
+"""How things are now is what the window says that is nearest to this share of the period: an hour of 30 days."""
 DAY_SHARE: Final = 1 / 30
 """A forecast goes by the window that is nearest to this share of the period: a day of 30."""
 
@@ -37,6 +34,8 @@ class Budget:
     """How many times too fast it was used, by window."""
     firing: tuple[str, ...] = ()
     """Tiers of its burn-rate alerts that fire."""
+    known_seconds: float | None = None
+    """How much of the period the source knows; None: it does not say."""
 
     @property
     def ratio(self) -> float:
@@ -44,11 +43,23 @@ class Budget:
         return 1 - self.target / 100
 
     @property
+    def good_now(self) -> float | None:
+        """Share of good requests in the last hour or so; None without a request."""
+        window = self.window(HOUR_SHARE)
+        return None if window is None else 1 - self.burn[window] * self.ratio
+
+    @property
+    def good(self) -> float | None:
+        """Share of good requests in the whole period; None without a request."""
+        return None if self.left is None else 1 - (1 - self.left) * self.ratio
+
+    @property
     def left_requests(self) -> float | None:
         """Requests that may still be bad, if as many come as in the period that is over."""
         if self.left is None or self.events is None:
             return None
-        return self.left * self.ratio * self.events
+        whole = self.period_seconds / self.known_seconds if self.known_seconds else 1.0
+        return self.left * self.ratio * self.events * whole
 
     @property
     def left_seconds(self) -> float | None:
@@ -58,7 +69,7 @@ class Budget:
     def window(self, share: float) -> str | None:
         """The window of a burn rate that is nearest to a share of the period; None without any."""
         near = share * self.period_seconds
-        return min(self.burn, key=lambda window: abs(_seconds(window) - near), default=None)
+        return min(self.burn, key=lambda window: abs(seconds(window) - near), default=None)
 
     @property
     def gone_in_seconds(self) -> float | None:
@@ -69,63 +80,18 @@ class Budget:
         rate = self.burn[window]
         return self.left * self.period_seconds / rate if rate > 0 else None
 
-
-def budgets(prometheus: str) -> list[Budget]:
-    """The budgets of all SLOs, the worst off first; those without data at the end.
-
-    Args:
-        prometheus: address of the server that evaluates the generated rules.
-
-    Raises:
-        AnswerError: it does not answer.
-    """
-    infos = instant(prometheus, promql.select(recorded.SLO_INFO))
-    events = _by_slo(instant(prometheus, promql.select(recorded.SLO_EVENTS_PERIOD)))
-    bad = _by_slo(instant(prometheus, promql.select(recorded.SLO_BAD_PERIOD)))
-    left = _by_slo(instant(prometheus, promql.select(recorded.SLO_BUDGET_LEFT)))
-    burns = instant(prometheus, f'{{__name__=~"{_BURN}.+"}}')
-    firing = instant(prometheus, promql.select(recorded.ALERTS, promql.equal(recorded.ALERT_STATE, "firing")))
-    found = [
-        Budget(
-            slo=slo,
-            service=info.labels.get(SERVICE.name, ""),
-            model=info.labels.get(MODEL.name, ""),
-            objective=info.labels.get(OBJECTIVE.name, ""),
-            sli=info.labels.get(recorded.SLI.name, ""),
-            target=float(info.labels.get(recorded.TARGET.name, "nan")),
-            period_seconds=_seconds(info.labels.get(recorded.PERIOD.name, "0s")),
-            events=events.get(slo),
-            bad=bad.get(slo),
-            left=left.get(slo),
-            burn=_burns(burns, slo),
-            firing=_tiers(firing, slo),
-        )
-        for info in infos
-        if (slo := info.labels.get(SLO.name, ""))
-    ]
-    return sorted(found, key=lambda budget: (budget.left is None, budget.left or 0, budget.slo))
+    def due(self, policy: Iterable[BudgetStep]) -> tuple[BudgetStep, ...]:
+        """What a policy asks for now, the strictest first; nothing where no budget is known."""
+        return () if self.left is None else due(policy, self.left)
 
 
-def _by_slo(samples: Iterable[Sample]) -> dict[str, float]:
-    return {sample.labels.get(SLO.name, ""): sample.value for sample in samples}
+def worst_first(budgets: Iterable[Budget]) -> list[Budget]:
+    """Those that are worst off first, those without data at the end."""
+    return sorted(budgets, key=lambda budget: (budget.left is None, budget.left or 0, budget.slo))
 
 
-def _burns(samples: Iterable[Sample], slo: str) -> dict[str, float]:
-    mine = {
-        sample.labels.get("__name__", "").removeprefix(_BURN): sample.value
-        for sample in samples
-        if sample.labels.get(SLO.name) == slo
-    }
-    return dict(sorted(mine.items(), key=lambda item: _seconds(item[0])))
-
-
-def _tiers(samples: Iterable[Sample], slo: str) -> tuple[str, ...]:
-    of_slo = [sample.labels for sample in samples if sample.labels.get(SLO.name) == slo]
-    tiers = {labels.get(recorded.SLO_TIER.name, "") for labels in of_slo}
-    return tuple(tier for tier in recorded.SLO_TIER.values if tier in tiers)
-
-
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Of a duration as Prometheus writes it; 0 of a text that is none."""
     try:
         return durations.parse(text) / 1e9
     except ValueError:

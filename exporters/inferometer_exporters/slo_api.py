@@ -1,7 +1,7 @@
 """What the API answers about objectives.
 
 ``/api/slo``
-    `PromisesAnswer`: every objective of fleet.yaml, as the sidecar knows it.
+    `PromisesAnswer`: every objective of fleet.yaml and the policy for budgets, as the sidecar knows them.
 ``/api/slo/minutes?slo=NAME&since_seconds=N``
     `MinutesAnswer`: what counted for it, by minute.
 ``/api/slo/causes?slo=NAME&since_seconds=N``
@@ -38,14 +38,25 @@ class PromiseAnswer(TypedDict):
     objective: str
     sli: str
     threshold_seconds: float | None
+    target: str
+    """Per cent, as fleet.yaml has it."""
     target_ratio: float
     period_seconds: float
 
 
+class StepAnswer(TypedDict):
+    """What is done when so little of a budget is left."""
+
+    below: float
+    """Per cent of the budget."""
+    do: str
+
+
 class PromisesAnswer(TypedDict):
-    """Every objective."""
+    """Every objective, and the policy for their budgets."""
 
     slos: list[PromiseAnswer]
+    policy: list[StepAnswer]
 
 
 class MinutesAnswer(TypedDict):
@@ -74,11 +85,13 @@ def promises(thresholds: Thresholds) -> PromisesAnswer:
                 "objective": objective.name,
                 "sli": objective.sli.value,
                 "threshold_seconds": None if objective.threshold_ns is None else objective.threshold_ns / SECOND,
+                "target": objective.target,
                 "target_ratio": float(objective.target) / 100,
                 "period_seconds": objective.window_ns / SECOND,
             }
             for objective in thresholds.objectives
-        ]
+        ],
+        "policy": [{"below": float(step.below), "do": step.do.value} for step in thresholds.policy],
     }
 
 

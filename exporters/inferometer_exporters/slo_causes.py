@@ -7,7 +7,7 @@ the same block (a t-test over blocks), and of all values that are looked at one 
 (Benjamini and Hochberg, 1995). What fails only the first of these is told as clustered in time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import erfc, sqrt
 from typing import Final
@@ -78,7 +78,14 @@ class _Tested:
     mask: NDArray[np.bool_]
 
 
-def causes(dimensions: Mapping[str, Sequence[str]], blocks: Sequence[int], events: Column, bad: Column) -> Found:
+def causes(
+    dimensions: Mapping[str, Sequence[str]],
+    blocks: Sequence[int],
+    events: Column,
+    bad: Column,
+    *,
+    known_only: Collection[str] = (),
+) -> Found:
     """Values with an excess of bad requests.
 
     Args:
@@ -86,6 +93,7 @@ def causes(dimensions: Mapping[str, Sequence[str]], blocks: Sequence[int], event
         blocks: block of time of each row.
         events: requests of each row that count.
         bad: bad ones of each row.
+        known_only: dimensions in which a row without a value (an empty one) is nobody that could be named.
     """
     block = np.unique(np.asarray(blocks, np.int64), return_inverse=True)[1]
     tested: list[_Tested] = []
@@ -95,6 +103,7 @@ def causes(dimensions: Mapping[str, Sequence[str]], blocks: Sequence[int], event
             tested += [
                 _test(name, str(value), codes == code, block=block, events=events, bad=bad)
                 for code, value in enumerate(known)
+                if value or name not in known_only
             ]
     # What is too small to be named still was looked at.
     passing = _discoveries([one.chance for one in tested])

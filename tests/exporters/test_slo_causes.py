@@ -104,3 +104,11 @@ def test_nothing_recorded_names_nobody():
 def test_students_distribution_is_as_the_tables_have_it(t, freedom, chance):
     assert student_tail(t, freedom) == pytest.approx(chance, rel=2e-3)
     assert student_tail(2.0, 10_000) == pytest.approx(math.erfc(2 / math.sqrt(2)) / 2, rel=1e-3)
+
+
+def test_who_has_no_value_is_named_only_where_that_may_be_a_reason():
+    rows, block, events, bad = fleet(2, lambda rows, _: np.where(rows["version"] == "v2", 0.2, 0.001))
+    rows = {"device": np.where(rows["version"] == "v2", "", "gpu-1")}
+
+    assert named(causes(rows, block, events, bad)) == [("device", "", False)]
+    assert named(causes(rows, block, events, bad, known_only={"device"})) == []

@@ -16,8 +16,10 @@ from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.fleet.loader import loads
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.generation import files
+from inferometer_compose import slo_source
+from inferometer_compose.commands import declared_slo
 from inferometer_compose.commands.declared import app
-from inferometer_compose.slo_budgets import budgets
+from inferometer_compose.slo_prometheus import budgets
 from inferometer_compose.web import AnswerError
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(120)]
@@ -34,6 +36,7 @@ objectives:
   quick: {sli: latency, threshold: 250ms, target: 95, window: 28d}
 receivers: {oncall: {webhook: {url: "http://127.0.0.1:9/"}}}
 routes: {page: oncall, ticket: oncall}
+policy: [{below: 50, do: slow-rollout}, {below: 0, do: freeze}]
 """
 
 
@@ -55,7 +58,7 @@ def settled(base):
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory):
-    """A Prometheus with rules of time scale 60, and a page on which 4 % of embedder's requests are bad."""
+    """A Prometheus with rules of time scale 60, and a page on which 4 % of embedder's requests are bad, mostly v2's."""
     if not PROMETHEUS.exists():
         pytest.fail(f"{PROMETHEUS} is missing; run `make tools`")
     folder = tmp_path_factory.mktemp("prometheus")
@@ -72,8 +75,13 @@ def prometheus(tmp_path_factory):
     def serve():
         while not stop.wait(0.2):
             for slo in ("embedder-minilm-available", "embedder-minilm-quick"):
-                for result, number in (("good", 96), ("bad", 4)):
-                    aggregator.add(SLO_EVENTS, ("embedder", "minilm", "", "", "", slo, result), number)
+                for version, result, number in (
+                    ("v1", "good", 79),
+                    ("v1", "bad", 1),
+                    ("v2", "good", 17),
+                    ("v2", "bad", 3),
+                ):
+                    aggregator.add(SLO_EVENTS, ("embedder", "minilm", version, "", "", slo, result), number)
             aggregator.settle()
             shown.snapshot = aggregator.snapshot()
 
@@ -155,6 +163,38 @@ def test_the_gate_may_ask_for_more_than_nothing(prometheus):
 
     assert answer.exit_code == 1
     assert "closed: embedder-minilm-quick has " in answer.stdout
+
+
+def test_the_policy_is_known_where_the_rules_are(prometheus):
+    status = json.loads(slo("status", "quick", "--no-causes", "--json", "--prometheus", prometheus).stdout)
+    gate = slo("gate", "--service", "quick", "--prometheus", prometheus)
+
+    assert {step["do"]: step["below_ratio"] for step in status["policy"]} == {"freeze": 0, "slow-rollout": 0.5}
+    assert status["slos"][0]["do"] == ["slow-rollout"]
+    assert gate.exit_code == 0
+    assert "slow-rollout: embedder-minilm-quick has " in gate.stdout
+    assert "below 50 %" in gate.stdout
+
+
+def test_what_ate_it_is_told_by_labels_where_there_is_no_recorder(prometheus):
+    answer = json.loads(slo("status", "available", "--json", "--prometheus", prometheus).stdout)
+
+    assert answer["causes_from"] == f"labels in Prometheus {prometheus}"
+    ate_it = {one["slo"]: one["ate_it"] for one in answer["slos"]}["embedder-minilm-available"]
+    assert ate_it["bad"] / ate_it["events"] == pytest.approx(0.04, abs=0.005)
+    # In a minute there are no stretches of time to compare.
+    assert [(one["dimension"], one["value"], one["clustered"]) for one in ate_it["causes"]] == [("version", "v2", True)]
+
+
+def test_without_anybody_named_it_is_said_who_was_tried(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(slo_source, "DEFAULT_PROMETHEUS", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(declared_slo, "SIDECAR", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    answer = slo("gate", "--service", "embedder")
+
+    assert answer.exit_code == 2
+    assert "nobody can tell: " in answer.stderr
 
 
 def test_a_service_that_nobody_knows_does_not_pass(prometheus):

@@ -1,12 +1,15 @@
 """The commands ``inferometer slo …`` with their options, help and examples."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR, seconds
+
+if TYPE_CHECKING:
+    from inferometer_compose.slo_source import Asked
 
 app = typer.Typer(
     help="What is promised, how fast its budget goes, and who is told when.",
@@ -16,8 +19,11 @@ app = typer.Typer(
 
 NAME = "An SLO such as gateway-search-available, or an objective of the fleet file; all of them unless given."
 WHICH = "An SLO, a service or an objective; all of them unless given."
-PROMETHEUS = "Address of the Prometheus that evaluates the generated rules."
-DEFAULT_PROMETHEUS = "http://127.0.0.1:9090"
+PROMETHEUS = "The Prometheus that evaluates the generated rules; http://127.0.0.1:9090 where nobody else is named."
+SIDECAR_API = "The address of a sidecar, whose flight recorder is asked; http://127.0.0.1:9465 is tried anyway."
+FILE = "A recorder file, where no sidecar runs; with --config."
+PROMISED = "The fleet file: its policy, and its promises where a file is read."
+CAUSES = "Say what ate the budgets."
 LEAST = "Per cent of the budget below which the gate is closed."
 CONFIG = "The fleet file."
 SINCE = "How far back."
@@ -25,6 +31,14 @@ INJECT = "An incident to try: '20% errors for 1h', '30% slow for 20m at 2026-11-
 ASKED = "A Prometheus to read from, in place of the flight recorder."
 COUNTS = "Counts by minute, CSV or Parquet with the columns time, events, bad (and slo), in place of the recorder."
 TRAFFIC = "Requests per hour: with little traffic a few failures are no trend yet."
+
+
+def _asked(prometheus: str, api: str, recorder: Path | None, config: Path | None) -> "Asked":
+    from inferometer_compose.slo_source import Asked  # noqa: PLC0415  # imports NumPy
+
+    return Asked(
+        prometheus=prometheus, api=api, recorder=recorder, config=config, default_api=SIDECAR, folder=Path.cwd()
+    )
 
 
 @app.command(epilog="Example: inferometer slo explain available --requests-per-hour 60")
@@ -47,14 +61,18 @@ def explain(
 def status(
     name: Annotated[str, typer.Argument(help=WHICH)] = "",
     *,
-    prometheus: Annotated[str, typer.Option(envvar="INFEROMETER_PROMETHEUS", help=PROMETHEUS)] = DEFAULT_PROMETHEUS,
+    prometheus: Annotated[str, typer.Option(envvar="INFEROMETER_PROMETHEUS", help=PROMETHEUS)] = "",
+    api: Annotated[str, typer.Option(help=SIDECAR_API)] = "",
+    recorder: Annotated[Path | None, typer.Option(help=FILE)] = None,
+    config: Annotated[Path | None, typer.Option(help=PROMISED)] = None,
+    causes: Annotated[bool, typer.Option(help=CAUSES)] = True,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """What is left of every budget, how fast it goes, and when it will be gone."""
+    """What is left of every budget, how fast it goes, when it will be gone, and what ate it."""
     with plain_errors():
-        from inferometer_compose.commands import slo_status as command  # noqa: PLC0415  # imports the generators
+        from inferometer_compose.commands import slo_status as command  # noqa: PLC0415  # imports NumPy
 
-        code = command.run(name, prometheus, json=json)
+        code = command.run(name, _asked(prometheus, api, recorder, config), blame=causes, json=json)
     raise typer.Exit(code)
 
 
@@ -63,14 +81,17 @@ def gate(
     *,
     service: Annotated[str, typer.Option(help=WHICH)] = "",
     least: Annotated[float, typer.Option(min=0, max=100, help=LEAST)] = 0.0,
-    prometheus: Annotated[str, typer.Option(envvar="INFEROMETER_PROMETHEUS", help=PROMETHEUS)] = DEFAULT_PROMETHEUS,
+    prometheus: Annotated[str, typer.Option(envvar="INFEROMETER_PROMETHEUS", help=PROMETHEUS)] = "",
+    api: Annotated[str, typer.Option(help=SIDECAR_API)] = "",
+    recorder: Annotated[Path | None, typer.Option(help=FILE)] = None,
+    config: Annotated[Path | None, typer.Option(help=PROMISED)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Whether the budgets allow a change: exit 0 if they do, 1 if one is gone, 2 if nobody can tell."""
+    """Whether the budgets allow a change: exit 0 if they do, 1 if one is gone or frozen, 2 if nobody can tell."""
     with plain_errors():
-        from inferometer_compose.commands import slo_status as command  # noqa: PLC0415  # imports the generators
+        from inferometer_compose.commands import slo_status as command  # noqa: PLC0415  # imports NumPy
 
-        code = command.gate(service, prometheus, least / 100, json=json)
+        code = command.gate(service, _asked(prometheus, api, recorder, config), least / 100, json=json)
     raise typer.Exit(code)
 
 

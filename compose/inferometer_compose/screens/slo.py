@@ -1,26 +1,20 @@
 """SLOs on a terminal."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from textwrap import wrap
 from typing import Final
-
-from rich.text import Text
 
 from inferometer.fleet import durations
 from inferometer.fleet.model import ObjectiveSpec
 from inferometer_alerts import detection
 from inferometer_alerts.detection import Found, Outage
 from inferometer_alerts.policy import budget, legs
-from inferometer_compose.screens.columns import Column, plain, table
 from inferometer_compose.screens.units import UNKNOWN, percent
-from inferometer_compose.slo_budgets import DAY_SHARE, Budget
 
 _DAY: Final = 86_400
 _HOUR: Final = 3_600
 _MINUTE: Final = 60
 _WIDTH: Final = 100
-_HOUR_SHARE: Final = DAY_SHARE / 24
 
 
 def explained(spec: ObjectiveSpec, names: tuple[str, ...], requests_per_hour: float) -> str:
@@ -83,54 +77,6 @@ def _bad(spec: ObjectiveSpec, requests_per_hour: float) -> str:
 
 def _exact(ratio: Decimal) -> str:
     return f"{(100 * ratio).normalize():f} %"
-
-
-def status(budgets: Sequence[Budget], width: int) -> list[Text]:
-    """The budgets as a table, the worst off first."""
-    lines, left_out = table(
-        [
-            Column("slo", [plain(one.slo) for one in budgets], figure=False),
-            Column("target", [f"{one.target:g} %" for one in budgets]),
-            Column("requests", [_count(one.events) for one in budgets], rank=8),
-            Column("bad", [_count(one.bad) for one in budgets], rank=7),
-            Column("budget left", [budget_left(one) for one in budgets]),
-            Column(
-                "of a total outage", [UNKNOWN if one.left_seconds is None else _time(one) for one in budgets], rank=9
-            ),
-            Column("burn, hour", [_burn(one, one.window(_HOUR_SHARE)) for one in budgets], rank=2),
-            Column("burn, day", [_burn(one, one.window(DAY_SHARE)) for one in budgets], rank=3),
-            Column("gone in", [_gone(one) for one in budgets]),
-            Column("alerts", [", ".join(one.firing) or UNKNOWN for one in budgets], rank=1, figure=False),
-        ],
-        width,
-    )
-    if left_out:
-        lines.append(Text(f"  not shown here: {', '.join(left_out)}; --json has everything"))
-    return lines
-
-
-def budget_left(one: Budget) -> str:
-    """``62.0 %``, ``-180.0 %`` when it is overdrawn."""
-    return UNKNOWN if one.left is None else f"{100 * one.left:,.1f} %"
-
-
-def _burn(one: Budget, window: str | None) -> str:
-    return UNKNOWN if window is None else f"{one.burn[window]:.1f}"
-
-
-def _count(number: float | None) -> str:
-    return UNKNOWN if number is None else f"{number:,.0f}"
-
-
-def _time(one: Budget) -> str:
-    left = one.left_seconds or 0.0
-    return time(left) if left > 0 else "none"
-
-
-def _gone(one: Budget) -> str:
-    if one.left is not None and one.left <= 0:
-        return "gone"
-    return UNKNOWN if one.gone_in_seconds is None else time(one.gone_in_seconds)
 
 
 def time(seconds: float) -> str:

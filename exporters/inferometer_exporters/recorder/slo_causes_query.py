@@ -9,11 +9,12 @@ from inferometer.catalog.stages import Stage
 from inferometer.fleet.objective import Objective
 from inferometer_exporters.recorder.reading import OUTCOMES, SECOND, Cursor, rows
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
-from inferometer_exporters.recorder.slo_minutes import MINUTE_NS, counted
+from inferometer_exporters.recorder.slo_minutes import counted
 from inferometer_exporters.recorder.verdicts import verdicts
 from inferometer_exporters.slo_causes import BLOCKS, Cause, causes
 
-DIMENSIONS: Final = ("version", "tenant", "class", "region", "device")
+_DEVICE: Final = "device"
+DIMENSIONS: Final = ("version", "tenant", "class", "region", _DEVICE)
 _STAGES: Final = tuple(stage.label for stage in Stage)
 
 
@@ -62,19 +63,20 @@ def what_ate(cursor: Cursor, objective: Objective, *, since_ns: int = 0) -> Caus
     span = rows(cursor, _span(objective), slo=objective.slo, **values)[0]
     if span[0] is None:
         return _nothing(objective)
-    block = max(-(-(span[1] - span[0] + 1) // BLOCKS), 1)
+    block = max(-(-(span[1] - span[0] + 1) // BLOCKS), SECOND)
     table = rows(cursor, _table(objective), slo=objective.slo, first=span[0], block=block, **values)
     columns = list(zip(*table, strict=True))
     events, bad = (np.array(column, np.float64) for column in columns[-2:])
     dimensions = {
         name: [value or "" for value in column] for name, column in zip(DIMENSIONS, columns[1:], strict=False)
     }
-    found = causes(dimensions, columns[0], events, bad)
+    # Who failed before the model ran has no device: that is no reason of it, but what came of it.
+    found = causes(dimensions, columns[0], events, bad, known_only=frozenset({_DEVICE}))
     outcomes, known_since = _outcomes(cursor, objective, values)
     return {
         "slo": objective.slo,
-        "begin_seconds": span[0] * MINUTE_NS / SECOND,
-        "end_seconds": (span[1] + 1) * MINUTE_NS / SECOND,
+        "begin_seconds": span[0] / SECOND,
+        "end_seconds": span[1] / SECOND,
         "events": float(events.sum()),
         "bad": float(bad.sum()),
         "tested": found.tested,
@@ -118,23 +120,23 @@ def _nothing(objective: Objective) -> CausesAnswer:
 
 
 def _both(objective: Objective) -> str:
-    """Requests that are there, and counts of those that were, by minute and labels."""
+    """Requests that are there, and counts by minute of those that were."""
     return f"""
-        select minute, labels, device, count(*) as events, count(*) filter (bad) as bad
-        from ({counted(objective)}) where counted_ns >= $from group by all
+        select counted_ns, labels, device, 1 as events, bad::integer as bad
+        from ({counted(objective)}) where counted_ns >= $from
         union all
-        select wall_ns // {MINUTE_NS}, labels, device, good + bad, bad from slo_minutes
+        select wall_ns, labels, device, good + bad, bad from slo_minutes
         where slo = $slo and wall_ns >= $from
     """  # noqa: S608 - made of numbers and parameters
 
 
 def _span(objective: Objective) -> str:
-    return f"select min(minute), max(minute) from ({_both(objective)})"  # noqa: S608 - as above
+    return f"select min(counted_ns), max(counted_ns) from ({_both(objective)})"  # noqa: S608 - as above
 
 
 def _table(objective: Objective) -> str:
     return f"""
-        select (minute - $first) // $block, labels.version, labels.tenant, labels.class, labels.region, names.name,
+        select (counted_ns - $first) // $block, labels.version, labels.tenant, labels.class, labels.region, names.name,
                sum(events), sum(bad)
         from ({_both(objective)}) as counts left join labels on labels.id = counts.labels
         left join names on names.id = counts.device group by all
