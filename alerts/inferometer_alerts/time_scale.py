@@ -8,6 +8,9 @@ from inferometer.fleet import durations
 SCRAPE_NS: Final = durations.parse("15s")
 EVALUATION_NS: Final = durations.parse("30s")
 LOOKBACK_NS: Final = durations.parse("5m")
+_RESEND_NS: Final = durations.parse("1m")
+"""Prometheus's own default."""
+_SHORTEST_RESEND_NS: Final = durations.parse("5s")
 _SHORTEST_NS: Final = durations.parse("1s")
 # A rate needs two samples; four survive a scrape that failed (and are what Grafana's $__rate_interval keeps).
 _SCRAPES_PER_WINDOW: Final = 4
@@ -50,4 +53,11 @@ class TimeScale:
         """Flags of the Prometheus server that the generated configuration needs."""
         # Not below five evaluations: a recorded series must not vanish between two of them.
         lookback = durations.divide(LOOKBACK_NS, self.factor, floor=5 * self.interval(EVALUATION_NS))
-        return ("--enable-feature=exemplar-storage", f"--query.lookback-delta={durations.render(lookback)}")
+        # An Alertmanager that was restarted knows of an alert when it is sent again; after four times of that without
+        # news it is over, so a busy machine must have some seconds.
+        resend = durations.divide(_RESEND_NS, self.factor, floor=_SHORTEST_RESEND_NS)
+        return (
+            "--enable-feature=exemplar-storage",
+            f"--query.lookback-delta={durations.render(lookback)}",
+            f"--rules.alert.resend-delay={durations.render(resend)}",
+        )

@@ -1,0 +1,319 @@
+"""Alerts from the first bad request to the person: real Prometheus and Alertmanager, a minute as an hour."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from inferometer import promql
+from inferometer.catalog import devices
+from inferometer.catalog.labels import DEVICE, MODEL, RESULT, SERVICE, SLO
+from inferometer.catalog.requests import DEVICE_SECONDS, SLO_EVENTS
+from inferometer.fleet.loader import loads
+from inferometer_alerts.addresses import Addresses
+from inferometer_alerts.generation import files
+from inferometer_compose import web
+from inferometer_compose.stack import peers
+from inferometer_compose.stack.process import Process
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(300)]
+
+TOOLS = Path(__file__).parents[2] / ".tools/bin"
+SCALE = 60
+FLEET = """
+version: 1
+fleet: delivery
+team: platform
+services:
+  chat: {engine: fastapi, models: {llama: {objectives: [available, quick]}}}
+  search: {engine: fastapi, team: search, models: {rank: {objectives: [available, quick]}}}
+  upkeep: {engine: fastapi, models: {m: {objectives: [available]}}}
+objectives:
+  available: {sli: availability, target: 99.9, window: 30d}
+  quick: {sli: latency, threshold: 250ms, target: 99, window: 30d}
+maintenance: {always: {from: 00:00, to: 24:00, services: [upkeep]}}
+receivers:
+  oncall: {webhook: {url: "http://127.0.0.1:9/"}}
+  tickets: {webhook: {url: "http://127.0.0.1:9/"}}
+  searchers: {webhook: {url: "http://127.0.0.1:9/"}}
+  watch: {webhook: {url: "http://127.0.0.1:9/"}}
+routes: {page: oncall, ticket: tickets, heartbeat: watch, teams: {search: {page: searchers}}}
+"""
+SLOS = {
+    "chat-llama-available": ("chat", "llama"),
+    "chat-llama-quick": ("chat", "llama"),
+    "search-rank-available": ("search", "rank"),
+    "search-rank-quick": ("search", "rank"),
+    "upkeep-m-available": ("upkeep", "m"),
+}
+GPU = promql.equal(DEVICE, "GPU-1")
+PER_SECOND = 50.0
+
+
+def events(slo: str, result: str) -> str:
+    service, model = SLOS[slo]
+    of = (promql.equal(SERVICE, service), promql.equal(MODEL, model), promql.equal(SLO, slo))
+    return promql.select(SLO_EVENTS, *of, promql.equal(RESULT, result)).text
+
+
+class Sidecar:
+    """A page whose counters rise with time, each at a rate that a test sets."""
+
+    def __init__(self):
+        self.per_second = {events(slo, result): 0.0 for slo in SLOS for result in ("good", "bad")}
+        self.gauges = {promql.select(devices.GPU_INFO, GPU).text: 1.0}
+        work = (GPU, promql.equal(SERVICE, "chat"), promql.equal(MODEL, "llama"))
+        self.per_second[promql.select(DEVICE_SECONDS, *work).text] = 0.5
+        self._values = dict.fromkeys(self.per_second, 0.0)
+        self._lock, self._then = threading.Lock(), time.monotonic()
+        for slo in SLOS:
+            self.bad(slo, 0.0)
+
+    def bad(self, slo: str, share: float) -> None:
+        self.per_second[events(slo, "good")] = PER_SECOND * (1 - share)
+        self.per_second[events(slo, "bad")] = PER_SECOND * share
+
+    def page(self) -> bytes:
+        with self._lock:
+            now = time.monotonic()
+            for series, rate in self.per_second.items():
+                self._values[series] += rate * (now - self._then)
+            self._then = now
+            shown = {**self._values, **self.gauges}
+        return "".join(f"{series} {value}\n" for series, value in shown.items()).encode()
+
+
+class Receivers:
+    """What each receiver was told: messages of Alertmanager, by its name."""
+
+    def __init__(self):
+        self._messages: list[tuple[str, dict]] = []
+        self._lock = threading.Lock()
+
+    def take(self, path: str, body: bytes) -> None:
+        with self._lock:
+            self._messages.append((path.strip("/"), json.loads(body)))
+
+    def messages(self, receiver: str | None = None) -> list[dict]:
+        with self._lock:
+            return [message for name, message in self._messages if receiver in {None, name}]
+
+    def of(self, receiver: str, **labels: str) -> list[tuple[str, dict]]:
+        """Status and alert of each alert with these labels, in the order in which they came."""
+        return [
+            (alert["status"], alert)
+            for message in self.messages(receiver)
+            for alert in message["alerts"]
+            if labels.items() <= alert["labels"].items()
+        ]
+
+
+def served(get: Callable[[], bytes], post: Callable[[str, bytes], None]) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self._answer(get())
+
+        def do_POST(self):
+            post(self.path, self.rfile.read(int(self.headers["content-length"])))
+            self._answer(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+        def _answer(self, content):
+            self.send_response(200)
+            self.send_header("content-type", "text/plain; version=0.0.4")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def until(condition: Callable[[], object], what: str, *, within: float = 60.0) -> object:
+    deadline = time.monotonic() + within
+    while not (found := condition()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+    return found
+
+
+class Stack:
+    """Prometheus and Alertmanager over the page, and everybody who is told."""
+
+    def __init__(self, folder: Path):
+        self.sidecar, self.told = Sidecar(), Receivers()
+        self._servers = [served(self.sidecar.page, self.told.take), served(bytes, self.told.take)]
+        self._folder, self._port = folder, free_port()
+        page, inbox = (f"127.0.0.1:{server.server_address[1]}" for server in self._servers)
+        prometheus_port = free_port()
+        here = Addresses(
+            sidecars=(page,),
+            prometheus=f"127.0.0.1:{prometheus_port}",
+            alertmanager=f"127.0.0.1:{self._port}",
+            inbox=inbox,
+        )
+        for name, content in files(loads(FLEET), time_scale=SCALE, addresses=here).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        self.start_alertmanager()
+        self._prometheus = Process(
+            peers.prometheus(
+                TOOLS / "prometheus",
+                port=prometheus_port,
+                config=folder / "prometheus/prometheus.yml",
+                data=folder / "data",
+                time_scale=SCALE,
+            ),
+            folder,
+        )
+        self._prometheus.wait_until(
+            lambda: web.answers(f"http://127.0.0.1:{prometheus_port}/-/ready"), within_seconds=30
+        )
+
+    def start_alertmanager(self) -> None:
+        command = peers.alertmanager(
+            TOOLS / "alertmanager",
+            port=self._port,
+            config=self._folder / "alertmanager/alertmanager.yml",
+            data=self._folder / "am",
+        )
+        self.alertmanager = Process(command, self._folder)
+        self.alertmanager.wait_until(lambda: web.answers(f"http://127.0.0.1:{self._port}/-/ready"), within_seconds=30)
+
+    def known(self, **labels: str) -> list[dict]:
+        """What Alertmanager knows of alerts with these labels, held back or not."""
+        found = web.get_json(f"http://127.0.0.1:{self._port}/api/v2/alerts?active=true&silenced=true&inhibited=true")
+        return [alert for alert in found if labels.items() <= alert["labels"].items()]
+
+    def end(self) -> None:
+        self._prometheus.end(within_seconds=10)
+        self.alertmanager.end(within_seconds=10)
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    for program in ("prometheus", "alertmanager"):
+        if not (TOOLS / program).is_file():
+            pytest.fail(f"{program} is missing; run `make tools`")
+    made = Stack(tmp_path_factory.mktemp("delivery"))
+    yield made
+    made.end()
+
+
+PAGE = "InferenceBudgetBurnPage"
+FAILING = {"alertname": PAGE, "slo": "chat-llama-available"}
+SLOW = {"alertname": PAGE, "slo": "chat-llama-quick"}
+
+
+def test_the_heart_beats(stack):
+    until(lambda: len(stack.told.of("watch", alertname="InferometerHeartbeat")) > 2, "three heartbeats")
+
+    assert {message["receiver"] for message in stack.told.messages("watch")} == {"watch"}
+
+
+def test_a_failing_model_pages_once_with_all_that_its_reader_needs_and_is_over_when_it_is_well(stack):
+    stack.sidecar.bad("chat-llama-available", 0.6)
+    until(lambda: stack.told.of("oncall", **FAILING), "a page")
+
+    _, page = stack.told.of("oncall", **FAILING)[0]
+    assert page["labels"]["severity"] == "page"
+    assert page["labels"]["team"] == "platform"
+    assert "llama" in page["annotations"]["summary"]
+    assert page["annotations"]["runbook_url"].endswith(f"/{PAGE}.md")
+    started = time.time() * 1000
+    shown = dict(pair.split("=") for pair in page["annotations"]["dashboard_url"].partition("?")[2].split("&"))
+    assert int(shown["from"]) < started < int(shown["to"])
+    assert (shown["var-service"], shown["var-model"]) == ("chat", "llama")
+    assert "service=chat" in page["annotations"]["traces_url"]
+
+    stack.sidecar.bad("chat-llama-available", 0.0)
+    until(lambda: stack.told.of("oncall", **FAILING)[-1][0] == "resolved", "the news that it is over")
+
+
+def test_slower_legs_of_the_same_promise_wait_behind_the_fastest(stack):
+    assert stack.told.of("oncall", **FAILING)
+    assert not stack.told.of("tickets", alertname="InferenceBudgetBurnTicket", slo="chat-llama-available")
+    # All legs of a promise are one message, not one each.
+    groups = {message["groupKey"] for message in stack.told.messages("oncall")}
+    assert len(groups) == 1
+
+
+def test_a_team_of_its_own_gets_its_pages_and_nobody_else(stack):
+    stack.sidecar.bad("search-rank-available", 0.6)
+    until(lambda: stack.told.of("searchers", alertname=PAGE, slo="search-rank-available"), "a page for the team")
+    stack.sidecar.bad("search-rank-available", 0.0)
+
+    assert not stack.told.of("oncall", slo="search-rank-available")
+
+
+def test_in_maintenance_nobody_is_told_though_it_fires(stack):
+    stack.sidecar.bad("upkeep-m-available", 0.6)
+    until(lambda: stack.known(alertname=PAGE, slo="upkeep-m-available"), "an alert that Alertmanager knows")
+    # Longer than a group waits for more of its alerts: a message would have come.
+    marker = len(stack.told.messages("watch"))
+    until(lambda: len(stack.told.messages("watch")) > marker + 3, "three heartbeats")
+    stack.sidecar.bad("upkeep-m-available", 0.0)
+
+    assert not [m for m in stack.told.messages() if m["commonLabels"].get("service") == "upkeep"]
+
+
+def test_a_lost_gpu_pages_and_keeps_the_latency_of_its_model_quiet_but_no_failures(stack):
+    lost = promql.select(devices.GPU_INFO, GPU).text
+    del stack.sidecar.gauges[lost]
+    until(lambda: stack.told.of("oncall", alertname="GpuLost", device="GPU-1"), "a page on the device")
+    until(lambda: stack.known(alertname="InferenceDeviceTrouble", service="chat"), "that the model is known")
+
+    stack.sidecar.bad("chat-llama-quick", 0.9)
+    stack.sidecar.bad("search-rank-quick", 0.9)
+    until(
+        lambda: [alert for alert in stack.known(**SLOW) if alert["status"]["inhibitedBy"]],
+        "the latency of the model, held back",
+    )
+    until(lambda: stack.told.of("searchers", alertname=PAGE, slo="search-rank-quick"), "another model's latency")
+    stack.sidecar.bad("chat-llama-available", 0.6)
+    before = len(stack.told.of("oncall", **FAILING))
+    until(lambda: len(stack.told.of("oncall", **FAILING)) > before, "failures of the model are told")
+
+    assert not stack.told.of("oncall", **SLOW)
+    assert not [m for m in stack.told.messages() if "InferenceDeviceTrouble" in str(m["alerts"])]
+    stack.sidecar.gauges[lost] = 1.0
+    for slo in SLOS:
+        stack.sidecar.bad(slo, 0.0)
+    until(lambda: stack.told.of("oncall", alertname="GpuLost")[-1][0] == "resolved", "the device is back")
+
+
+def test_after_a_restart_of_alertmanager_nobody_is_told_twice_and_the_end_is_told(stack):
+    until(lambda: not stack.known(**FAILING), "all is well", within=90)
+    stack.sidecar.bad("chat-llama-available", 0.6)
+    already = len(stack.told.of("oncall", **FAILING))
+    until(lambda: len(stack.told.of("oncall", **FAILING)) > already, "a page")
+    stack.alertmanager.end(within_seconds=10)
+    before = stack.told.messages("oncall")
+    told = {alert["fingerprint"] for message in before for alert in message["alerts"]}
+
+    stack.start_alertmanager()
+    until(lambda: stack.known(**FAILING), "the alert is sent again")
+    beats = len(stack.told.messages("watch"))
+    until(lambda: len(stack.told.messages("watch")) > beats + 3, "three heartbeats")
+    for message in stack.told.messages("oncall")[len(before) :]:
+        assert not {alert["fingerprint"] for alert in message["alerts"]} <= told
+    stack.sidecar.bad("chat-llama-available", 0.0)
+
+    until(lambda: stack.told.of("oncall", **FAILING)[-1][0] == "resolved", "the news that it is over")
