@@ -13,6 +13,7 @@ from inferometer_alerts import (
     cost_rules,
     device_alerts,
     engine_alerts,
+    engine_scraping,
     gpu_alerts,
     model_rules,
     pipeline_alerts,
@@ -43,7 +44,10 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
         for name, groups in rule_groups(fleet, scale).items()
     }
     written["prometheus/prometheus.yml"] = dump(prometheus.configuration(fleet, scale), comment=comment)
-    written |= {f"prometheus/targets/{name}": text for name, text in prometheus.targets(addresses).items()}
+    lists = prometheus.targets(addresses) | engine_scraping.targets(fleet)
+    written |= {f"prometheus/targets/{name}": text for name, text in lists.items()}
+    if (series := engine_scraping.document(fleet, scale)) is not None:
+        written[f"prometheus/rules/{engine_scraping.FILE}.yml"] = dump(series, comment=comment)
     # With a time scale, scrapes cannot be divided below a second: only the real rules can be proved sample by sample.
     if time_scale == 1:
         for name, tests in proof.documents(fleet, rule_groups(fleet, scale)).items():

@@ -4,6 +4,7 @@ import json
 from typing import Final
 
 from inferometer.fleet.model import Fleet
+from inferometer_alerts import engine_scraping
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.traffic_alerts import SCRAPE_JOB
@@ -30,7 +31,10 @@ def configuration(fleet: Fleet, scale: TimeScale) -> Yaml:
         "storage": {"exemplars": {"max_exemplars": MAX_EXEMPLARS}},
         "rule_files": ["rules/*.yml"],
         "alerting": {"alertmanagers": [{"file_sd_configs": [_targets_of("alertmanager", scale)]}]},
-        "scrape_configs": [_scrape(job, scale) for job in JOBS],
+        "scrape_configs": [
+            *(_scrape(job, scale) for job in JOBS),
+            *engine_scraping.scrape_configs(fleet, scale),
+        ],
     }
 
 
