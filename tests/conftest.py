@@ -20,6 +20,7 @@ _OF_PROCESSES: Final = (
     "compose/bill",
     "compose/test_cli.py",
     "compose/test_compare_command.py",
+    "compose/test_containers.py",
     "compose/test_cost_command.py",
     "compose/test_load.py",
     "compose/test_trace_command.py",

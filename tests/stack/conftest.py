@@ -190,3 +190,29 @@ def stack(engine, tmp_path_factory):
         yield stack
     finally:
         engine.compose("down", "--volumes", "--timeout", "5", folder=folder)
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Our own commands of the stack, in a copy of the checkout."""
+
+    engine: Engine
+    folder: Path
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status and both streams of ``inferometer …``."""
+        program = Path(next(iter(compose.__path__)))
+        environment = {**self.engine.environment, "PATH": f"{program}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            [sys.executable, "-m", "inferometer_compose", *arguments],
+            capture_output=True, check=False, text=True, timeout=600, env=environment, cwd=self.folder,
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="session")
+def inferometer(engine, tmp_path_factory):
+    """``inferometer up`` and its like, in another copy of the checkout."""
+    commands = Commands(engine, checkout(tmp_path_factory.mktemp("commands")))
+    yield commands
+    commands("down", "--volumes")

@@ -2,6 +2,9 @@
 
 import base64
 import json
+import re
+import shutil
+import socket
 import sys
 import time
 import urllib.error
@@ -164,3 +167,48 @@ def test_nothing_is_left(stack):
     assert stack.engine.listed("ps", "--all", *mine) == []
     assert stack.engine.listed("volume", "ls", *mine) == []
     assert stack.engine.listed("network", "ls", *mine) == []
+
+
+def test_a_port_that_is_taken_is_named_and_nothing_is_started(inferometer):
+    with socket.create_server(("127.0.0.1", 9093)):
+        code, said, errors = inferometer("up")
+
+    assert code == 2
+    assert "127.0.0.1:9093  for alertmanager" in errors
+    assert "nothing was started" in errors
+    assert inferometer("status")[0] == 1
+    assert said.count("\n") == 1
+
+
+def test_our_own_commands_start_it_say_how_it_is_and_end_it(inferometer):
+    code, said, errors = inferometer("up")
+
+    assert code == 0, said + errors
+    sys.stdout.write("\n" + said)
+    assert re.search(r"\d s  grafana +healthy", said)
+    assert re.search(r"boards +http://127.0.0.1:3000", said)
+    code, said, _ = inferometer("status", "--json")
+    assert code == 0
+    rows = {one["name"]: one for one in json.loads(said)["services"]}
+    assert rows["sidecar"]["ports"] == ["127.0.0.1:9464", "127.0.0.1:9465"]
+    assert {one["well"] for one in rows.values()} == {True}
+    assert inferometer("status")[1].splitlines()[0].split()[0] == "service"
+    assert "sidecar" in inferometer("logs", "sidecar", "--tail", "3")[1]
+    inferometer.engine.docker("kill", "inferometer-jaeger-1")
+    code, said, _ = inferometer("status")
+    assert code == 1
+    assert "failed with 137" in said
+    assert inferometer("down", "--volumes")[:2] == (0, "stopped; nothing is left\n")
+    assert inferometer("status")[0] == 1
+
+
+def test_a_service_that_does_not_become_healthy_is_named_with_its_last_words(inferometer):
+    wrong = inferometer.folder / "wrong"
+    shutil.copytree(inferometer.folder / "compose" / "config", wrong)
+    (wrong / "prometheus" / "prometheus.yml").write_text("scrape_configs: 3\n")
+    code, _, errors = inferometer("up", "--config", str(wrong), "--wait", "60s")
+    inferometer("down", "--volumes")
+
+    assert code == 1
+    assert "prometheus" in errors
+    assert "cannot unmarshal" in errors

@@ -9,6 +9,7 @@ from inferometer.errors import InferometerError
 from inferometer.fleet.model import PriceKind
 from inferometer_compose.commands.declared_compare import EXAMPLE as COMPARE_EXAMPLE
 from inferometer_compose.commands.declared_compare import compare
+from inferometer_compose.commands.declared_containers import down, logs, status, up
 from inferometer_compose.commands.declared_cost import app as cost
 from inferometer_compose.commands.declared_engines import app as engines
 from inferometer_compose.commands.declared_recorder import app as recorder
@@ -250,3 +251,9 @@ def trace(
 
         code = command.run(trace_id, slowest=slowest, api=api, recorder=recorder, as_json=json)
     raise typer.Exit(code)
+
+
+app.command(epilog="Example: inferometer up --profile mine --config config --targets targets")(up)
+app.command(epilog="Example: inferometer status --json")(status)
+app.command(epilog="Example: inferometer logs --follow sidecar")(logs)
+app.command(epilog="Example: inferometer down --volumes")(down)

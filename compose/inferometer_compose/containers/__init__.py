@@ -1,0 +1,1 @@
+"""The stack in containers: what Docker Compose is asked, and what its answers mean."""

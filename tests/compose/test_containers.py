@@ -1,0 +1,130 @@
+"""What is in the way of the stack in containers is said in a line."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inferometer.errors import RefusedError
+from inferometer_compose.containers.program import Compose, find
+from inferometer_compose.containers.services import Wanted, services, taken
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def docker(tmp_path):
+    """Puts a `docker` on a PATH of its own, which answers each first word of a call with a line of shell."""
+
+    def make(**answers):
+        cases = "\n".join(f'  "{words}"*) {line} ;;' for words, line in answers.items())
+        program = tmp_path / "docker"
+        program.write_text(f'#!/bin/sh\nshift\ncase "$*" in\n{cases}\n  *) exit 9 ;;\nesac\n')
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        return {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+
+    return make
+
+
+def command(*arguments, folder=ROOT, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "inferometer_compose", *arguments],
+        capture_output=True, check=False, text=True, cwd=folder, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def test_outside_of_a_checkout_there_is_nothing_to_start(tmp_path):
+    with pytest.raises(RefusedError, match=r"no compose\.yaml of inferometer in .* or above: run this in a checkout"):
+        find(tmp_path, {"PATH": os.environ["PATH"]})
+
+
+def test_a_compose_file_of_somebody_else_is_not_ours(tmp_path):
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+
+    with pytest.raises(RefusedError, match="of inferometer"):
+        find(tmp_path, {"PATH": os.environ["PATH"]})
+
+
+def test_without_docker_it_says_what_to_install_and_what_works_without():
+    answer = command("up", PATH="/nonexistent")
+
+    assert answer.returncode == 2
+    assert "no Docker Compose on PATH" in answer.stderr
+    assert "inferometer demo" in answer.stderr
+
+
+def test_an_old_compose_is_refused_with_the_version_that_is_needed(docker):
+    environment = docker(version="echo v2.17.3")
+
+    with pytest.raises(RefusedError, match=r"docker compose is 2\.17\.3; 2\.20\.0 or newer is needed"):
+        find(ROOT, environment)
+
+
+def test_an_engine_that_does_not_answer_is_told_from_a_program_that_is_missing(docker):
+    environment = docker(version="echo 2.40.3", ps="echo Cannot connect to the Docker daemon >&2; exit 1")
+
+    with pytest.raises(RefusedError, match=r"Cannot connect to the Docker daemon\n  is the Docker engine running"):
+        find(ROOT, environment)
+
+
+@pytest.mark.parametrize("lines", [False, True], ids=["an array", "a document a line"])
+def test_services_are_read_from_either_form(docker, tmp_path, lines):
+    rows = [
+        {"Service": "b", "State": "exited", "Health": "", "ExitCode": 0, "Publishers": None},
+        {"Service": "a", "State": "running", "Health": "starting", "ExitCode": 0,
+         "Publishers": [{"URL": "127.0.0.1", "PublishedPort": 9090}, {"URL": "", "PublishedPort": 0}]},
+        {"Service": "c", "State": "exited", "Health": "", "ExitCode": 3, "Publishers": []},
+        {"Service": "d", "State": "running", "Health": "unhealthy", "ExitCode": 0, "Publishers": []},
+    ]  # fmt: skip
+    text = "\n".join(json.dumps(row) for row in rows) if lines else json.dumps(rows)
+    (tmp_path / "answer").write_text(text)
+    environment = docker(ps=f"cat {tmp_path}/answer")
+
+    found = services(Compose(("docker", "compose"), "2.40.3", ROOT, environment))
+
+    assert [one.name for one in found] == ["a", "b", "c", "d"]
+    assert [one.well for one in found] == [False, True, False, False]
+    assert [one.failed for one in found] == [False, False, True, True]
+    assert [one.says for one in found] == ["starting", "done", "failed with 3", "unhealthy"]
+    assert found[0].ports == ("127.0.0.1:9090",)
+
+
+def test_an_answer_that_lacks_something_is_an_error(docker):
+    environment = docker(ps="""echo '{"Service": "a"}'""")
+
+    with pytest.raises(RefusedError, match="'State'"):
+        services(Compose(("docker", "compose"), "2.40.3", ROOT, environment))
+
+
+def test_a_port_of_somebody_else_is_in_the_way_and_our_own_is_not(docker, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        mine = [Wanted("prometheus", "127.0.0.1", port)]
+        row = {"Service": "p", "State": "running", "Health": "", "ExitCode": 0,
+               "Publishers": [{"URL": "127.0.0.1", "PublishedPort": port}]}  # fmt: skip
+        (tmp_path / "answer").write_text(json.dumps([row]))
+        running = services(Compose(("docker", "compose"), "2", ROOT, docker(ps=f"cat {tmp_path}/answer")))
+
+        assert taken(mine, ()) == tuple(mine)
+        assert taken(mine, running) == ()
+    assert taken(mine, ()) == ()
+
+
+def test_a_folder_that_is_not_there_is_wrong_use():
+    answer = command("up", "--config", "/nonexistent/config")
+
+    assert answer.returncode == 2
+    assert "/nonexistent/config is no folder: inferometer generate --out writes it" in answer.stderr
+
+
+@pytest.mark.parametrize("name", ["up", "down", "status", "logs"])
+def test_each_command_has_help_with_an_example(name):
+    answer = command(name, "--help")
+
+    assert answer.returncode == 0
+    assert f"Example: inferometer {name}" in answer.stdout
