@@ -114,8 +114,8 @@ def _bounds(model: Scaled, place: Value) -> None:
     if not said.min and said.kind is Autoscaler.HPA:
         raise wrong(
             _part(place, "min"),
-            f"{model.what}: a HorizontalPodAutoscaler keeps one replica",
-            "write min: 1 or kind: keda",
+            f"{model.what}: a HorizontalPodAutoscaler keeps at least one replica",
+            "write min: 1, or kind: keda",
         )
 
 
