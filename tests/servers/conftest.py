@@ -26,6 +26,8 @@ from inferometer.testing import Collector
 from inferometer.wire.records import batches
 
 HERE = Path(__file__).parent
+# Tests here import what they share (known_load.py) by its name, as the servers do with their models.
+sys.path.insert(0, str(HERE))
 ROOT = HERE.parents[1]
 EXAMPLES = ROOT / "examples"
 
@@ -147,6 +149,12 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
+@pytest.fixture
+def port() -> int:
+    """A port for a page."""
+    return free_port()
+
+
 @pytest.fixture(scope="session")
 def environment():
     """The Python of an environment by its name."""
@@ -181,7 +189,8 @@ def start(environment):
         if "BREAK" in variables:
             paths.append(HERE / "broken")
         python = environment(name)
-        variables = {key: value.format(port=port, folder=folder) for key, value in variables.items()}
+        home = python.parent.parent
+        variables = {key: value.format(port=port, folder=folder, home=home) for key, value in variables.items()}
         environ = {
             **kept,
             "INFEROMETER_SIDECAR": collector.address,
@@ -195,7 +204,7 @@ def start(environment):
             "TMPDIR": str(folder),
             **variables,
         }
-        words = [part.format(port=port, folder=folder, python=python) for part in command]
+        words = [part.format(port=port, folder=folder, python=python, home=home) for part in command]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 words, env=environ, cwd=HERE, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
