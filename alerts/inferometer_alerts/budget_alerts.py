@@ -5,16 +5,16 @@ from decimal import Decimal
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO
-from inferometer.catalog.requests import SLO_EVENTS
+from inferometer.catalog.labels import SLO
 from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet, ObjectiveSpec
 from inferometer.fleet.slos import Slo, slos
 from inferometer.promql import Expr
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded, slo_alerts, slo_series, wording
 from inferometer_alerts.policy import budget, legs
 from inferometer_alerts.recorded import OBJECTIVE
-from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule import Alert, Case, Severity
+from inferometer_alerts.samples import Phase
 from inferometer_alerts.time_scale import TimeScale
 
 SOON: Final = Decimal("0.1")
@@ -24,6 +24,7 @@ _FORECAST_TIER: Final = "slow"
 _FEWEST: Final = 10
 """Bad events in the period below which no budget is called gone: a service of yesterday had few requests yet."""
 _MANY: Final = 10_000
+_EXACTLY: Final = Decimal("1e-9")
 _BEFORE: Final = ("15m",)
 _AFTER: Final = ("45m",)
 """Moments around those at which the alerts fire, counted from when a tenth of the period is known."""
@@ -48,8 +49,8 @@ def _alert(slo: Slo, name: str, expr: Expr, *, summary: str, description: str, c
         labels={OBJECTIVE.name: slo.objective.name},
         summary=summary,
         description=description,
-        board=Board.MODEL,
-        variables=(SERVICE, MODEL),
+        board=slo_alerts.board(slo.objective),
+        variables=slo_alerts.variables(slo.objective),
         hold="30m",
         cases=cases,
     )
@@ -64,10 +65,10 @@ def _exhausted(slo: Slo, scale: TimeScale) -> Alert:
         slo,
         "InferenceBudgetExhausted",
         promql.both(left <= 0, enough, _known(spec, scale)),
-        summary="The error budget of {{ $labels.slo }} is gone.",
+        summary="The error budget of {{ $labels.slo }} is gone: {{ $value | humanizePercentage }} of it are left.",
         description=(
-            f"More requests were bad in the last {durations.render(spec.window_ns)} than the objective allows; "
-            "{{ $value | humanizePercentage }} of the budget is left. What changes the service waits until it "
+            f"More {wording.events(spec)} were bad in the last {durations.render(spec.window_ns)} than the objective "
+            "allows; {{ $value | humanizePercentage }} of the budget is left. What changes the service waits until it "
             "recovers, as its policy says."
         ),
         cases=(
@@ -91,10 +92,11 @@ def _forecast(slo: Slo, scale: TimeScale) -> Alert:
         slo,
         "InferenceBudgetForecast",
         promql.both(lasts < SOON, left > 0, enough, _known(spec, scale)),
-        summary=f"The error budget of {{{{ $labels.slo }}}} will be gone within {soon}.",
+        summary=(
+            "The error budget of {{ $labels.slo }} will be gone after {{ $value | humanizePercentage }} of its period."
+        ),
         description=(
-            f"If it goes on like in the last {leg.long}, what is left of the budget is used up before {soon} are "
-            f"over: after {{{{ $value | humanizePercentage }}}} of the objective's period."
+            f"If it goes on like in the last {leg.long}, what is left of the budget is used up before {soon} are over."
         ),
         cases=(
             # Bad at two thirds of the budget, of which so a third is left; that lasts half of the period.
@@ -124,25 +126,15 @@ def _case(
     fires: tuple[str, ...] = (),
     quiet: tuple[str, ...] = (),
 ) -> Case:
-    """Requests of which the share *bad* is bad from the start, evenly; so many bad ones until it could fire."""
-
-    def series(result: str) -> str:
-        matchers = (
-            promql.equal(SERVICE, slo.service),
-            promql.equal(MODEL, slo.model),
-            promql.equal(SLO, slo.name),
-            promql.equal(RESULT, result),
-        )
-        return promql.select(SLO_EVENTS, *matchers).text
-
+    """Events of which the share *bad* is bad from the start, evenly; so many bad ones until it could fire."""
     soon, minute = _soon(slo.objective), durations.parse("1m")
     samples = soon // minute + 60
     rise = Decimal(bad_events) / samples
+    good = (rise / bad * (1 - bad)).quantize(_EXACTLY)
     return Case(
-        series={
-            series("bad"): f"0+{rise:.9f}x{samples}",
-            series("good"): f"0+{rise / bad * (1 - bad):.9f}x{samples}",
-        },
+        series=slo_series.inputs(
+            slo, good=[Phase(samples + 1, good)], bad=[Phase(samples + 1, rise.quantize(_EXACTLY))]
+        ),
         only=(promql.equal(SLO, slo.name),),
         fires=tuple(durations.render(soon + durations.parse(after)) for after in fires),
         quiet=tuple(durations.render(soon + durations.parse(after)) for after in quiet),

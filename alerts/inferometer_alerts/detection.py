@@ -12,6 +12,7 @@ from typing import Final
 
 from inferometer.fleet import durations
 from inferometer.fleet.model import ObjectiveSpec
+from inferometer.fleet.objective import COUNTED
 from inferometer_alerts.policy import DIRECT_NS, Leg, budget, legs
 from inferometer_alerts.rule import Severity
 from inferometer_alerts.slo_rules import LATER, NOW, TILE
@@ -21,6 +22,13 @@ MULTIPLES: Final = (Decimal(100), Decimal(20), Decimal(5), Decimal(2))
 """Outages that are looked at: this many times the budget is bad, a total outage at most."""
 _TOTAL: Final = Decimal(1)
 _SECONDS_PER_HOUR: Final = 3_600
+LOOKS_PER_HOUR: Final = 120.0
+"""Events of what is looked at every half minute."""
+
+
+def events_per_hour(spec: ObjectiveSpec, requests_per_hour: float) -> float:
+    """Events of an objective at some traffic: one per request, or a look every half minute whatever the traffic."""
+    return requests_per_hour if spec.sli in COUNTED else LOOKS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +72,13 @@ def table(spec: ObjectiveSpec, requests_per_hour: float, ratios: Iterable[Decima
 
     Args:
         spec: the objective.
-        requests_per_hour: traffic; with little of it the fewest bad events decide.
+        requests_per_hour: traffic; with little of it the fewest bad events decide. It is no matter where an objective
+            is about the time.
         ratios: shares of bad events, in (0, 1]; those of `outages` unless given.
     """
-    share = budget(spec)
+    share, per_hour = budget(spec), events_per_hour(spec, requests_per_hour)
     for bad_ratio in outages(spec) if ratios is None else ratios:
-        found = [one for leg in legs(spec) if (one := _found(spec, leg, bad_ratio, requests_per_hour))]
+        found = [one for leg in legs(spec) if (one := _found(spec, leg, bad_ratio, per_hour))]
         yield Outage(
             bad_ratio=bad_ratio,
             exhausted_seconds=float(share / bad_ratio) * spec.window_ns / 1e9,

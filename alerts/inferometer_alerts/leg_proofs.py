@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.labels import MODEL, SERVICE, SLO
+from inferometer.catalog.labels import MODEL, SERVICE, SLO, TENANT
 from inferometer.fleet import durations
 from inferometer.fleet.slos import Slo
-from inferometer_alerts import promtool, recorded, slo_alerts, slo_series
+from inferometer_alerts import promtool, recorded, slo_alerts, slo_labels, slo_series
 from inferometer_alerts.policy import DIRECT_NS, Leg, budget
 from inferometer_alerts.promtool import Check, Test
 from inferometer_alerts.samples import Phase
@@ -95,7 +95,7 @@ def _few(slo: Slo, leg: Leg) -> Iterator[Test]:
             name=f"{slo.name} {leg.tier}: {failures} requests, all bad",
             evaluation_ns=evaluation,
             step_ns=step,
-            series=slo_series.bad(slo, phases),
+            series=slo_series.inputs(slo, bad=phases),
             checks=(_check(slo, leg, at // evaluation * evaluation, fires=fires),),
         )
 
@@ -107,10 +107,11 @@ def _test(slo: Slo, leg: Leg, what: str, bad: list[Phase], checks: tuple[tuple[i
         name=f"{slo.name} {leg.tier}: {what}",
         evaluation_ns=evaluation,
         step_ns=_step_ns(leg),
-        series={
-            **slo_series.bad(slo, (Phase(p.samples, p.rise * _EVENTS_PER_STEP) for p in bad)),
-            **slo_series.good(slo, (Phase(p.samples, (1 - p.rise) * _EVENTS_PER_STEP) for p in bad)),
-        },
+        series=slo_series.inputs(
+            slo,
+            good=[Phase(p.samples, (1 - p.rise) * _EVENTS_PER_STEP) for p in bad],
+            bad=[Phase(p.samples, p.rise * _EVENTS_PER_STEP) for p in bad],
+        ),
         checks=tuple(_check(slo, leg, at // evaluation * evaluation, fires=fires) for at, fires in checks),
     )
 
@@ -121,5 +122,6 @@ def _check(slo: Slo, leg: Leg, at_ns: int, *, fires: bool) -> Check:
     only = (promql.equal(SLO, slo.name), tier)
     if not fires:
         return promtool.quiet(alert, at_ns, only=only)
-    of = (promql.equal(SERVICE, slo.service), promql.equal(MODEL, slo.model))
+    said = slo_labels.labels(slo)
+    of = tuple(promql.equal(label, said[label.name]) for label in (SERVICE, MODEL, TENANT) if label.name in said)
     return promtool.fires(alert, at_ns, only=(*only, *of))

@@ -12,6 +12,7 @@ from typing import Final
 
 from inferometer.fleet import durations
 from inferometer.fleet.model import ObjectiveSpec
+from inferometer.fleet.objective import COUNTED
 from inferometer_alerts.rule import Severity
 
 _MINUTE = durations.parse("1m")
@@ -103,7 +104,9 @@ def legs(spec: ObjectiveSpec) -> tuple[Leg, ...]:
         regular = (*regular, replace(leg, factor=min(leg.factor, highest)))
     outage = _outage(share)
     quicker = outage.outage_seconds(share) < regular[0].outage_seconds(share)
-    return tuple(_guarded(leg, share) for leg in ((outage, *regular) if quicker else regular))
+    every = (outage, *regular) if quicker else regular
+    # Half minutes hang together: that some of them are bad says no more than that the first one is.
+    return tuple(_guarded(leg, share) for leg in every) if spec.sli in COUNTED else every
 
 
 def _guarded(leg: Leg, share: Decimal) -> Leg:

@@ -10,7 +10,7 @@ from typing import Final
 
 from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet
-from inferometer.fleet.slos import Slo, slos
+from inferometer.fleet.slos import Slo, Source, slos
 from inferometer_alerts import leg_proofs, promtool, slo_proofs
 from inferometer_alerts.policy import legs
 from inferometer_alerts.promtool import Test
@@ -42,9 +42,9 @@ def _of_slos(fleet: Fleet) -> Iterator[Test]:
 
 
 def _one_per_objective(fleet: Fleet) -> Iterable[Slo]:
-    first: dict[str, Slo] = {}
+    first: dict[tuple[str, Source], Slo] = {}
     for slo in slos(fleet):
-        first.setdefault(slo.objective.name, slo)
+        first.setdefault((slo.objective.name, slo.source), slo)
     return first.values()
 
 

@@ -8,7 +8,19 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from inferometer.catalog.labels import DEVICE, MODEL, OUTCOME, REPLICA, SERVICE, SLO, STAGE, TENANT, VERSION
+from inferometer.catalog.labels import (
+    CLASS,
+    DEVICE,
+    GPU_NAME,
+    MODEL,
+    OUTCOME,
+    REPLICA,
+    SERVICE,
+    SLO,
+    STAGE,
+    TENANT,
+    VERSION,
+)
 from inferometer.catalog.model import Label, Unit
 from inferometer.errors import CatalogError
 from inferometer.fleet.budget_policy import Action
@@ -20,6 +32,7 @@ OBJECTIVE: Final = Label(name="objective", help="Name of an objective in fleet.y
 SLI: Final = Label(name="sli", help="What an objective measures.", max_values=10)
 TARGET: Final = Label(name="target", help="Target of an objective in percent.", max_values=50)
 PERIOD: Final = Label(name="period", help="Time over which an objective is kept.", max_values=20)
+LE: Final = Label(name="le", help="Prometheus: upper bound of a classic histogram's bucket.", max_values=200)
 ACTION: Final = Label(
     name="action", help="What the error-budget policy asks for.", values=tuple(action.value for action in Action)
 )
@@ -118,14 +131,15 @@ UNDELIVERED: Final = Builtin(
     kind="counter",
 )
 
-OF_SLO: Final = (SERVICE, MODEL, SLO, OBJECTIVE)
+OF_SLO: Final = (SERVICE, MODEL, TENANT, SLO, OBJECTIVE)
+"""The tenant is there where an SLO is about one; of devices there is neither service nor model."""
 OF_MODEL: Final = (SERVICE, MODEL)
 
 SLO_INFO: Final = Recorded(
     name="slo:info",
     unit=Unit.COUNT,
     help="1 per objective of a model, with what it promises.",
-    labels=(*OF_SLO, SLI, TARGET, PERIOD),
+    labels=(*OF_SLO, VERSION, CLASS, SLI, TARGET, PERIOD),
 )
 SLO_OBJECTIVE: Final = Recorded(
     name="slo:objective:ratio", unit=Unit.RATIO, help="Share of events that must be good.", labels=OF_SLO
@@ -135,6 +149,21 @@ SLO_BUDGET: Final = Recorded(
 )
 SLO_PERIOD: Final = Recorded(
     name="slo:period:seconds", unit=Unit.SECONDS, help="Time over which the objective is kept.", labels=OF_SLO
+)
+SLO_SLOTS: Final = Recorded(
+    name="slo:slots:now",
+    unit=Unit.COUNT,
+    help="Looks at an objective that no request can be judged by, every half minute; of GPUs one look at each.",
+    labels=OF_SLO,
+)
+SLO_BAD_SLOTS: Final = Recorded(
+    name="slo:bad_slots:now", unit=Unit.COUNT, help="Looks that found it bad.", labels=OF_SLO
+)
+DEVICE_PRESENT: Final = Recorded(
+    name="device:present:tile",
+    unit=Unit.COUNT,
+    help="1 per GPU that is there, recorded every five minutes.",
+    labels=(DEVICE, GPU_NAME),
 )
 SLO_EVENTS_TILE: Final = Recorded(
     name="slo:events:tile",

@@ -28,8 +28,9 @@ def document(groups: Iterable[Group], fleet: Fleet, scale: TimeScale) -> Yaml:
 
 def _rule(rule: Rule) -> Yaml:
     recorded: dict[str, Yaml] = {"record": rule.series.name, "expr": rule.expr.text}
-    if rule.labels:
-        recorded["labels"] = dict(rule.labels)
+    # A label without a value is no label.
+    if labels := {name: value for name, value in rule.labels.items() if value}:
+        recorded["labels"] = labels
     return recorded
 
 

@@ -40,6 +40,16 @@ def counter(phases: Iterable[Phase]) -> str:
     return " ".join(written)
 
 
+def gauge(phases: Iterable[Phase]) -> str:
+    """Samples of a gauge that is, at each sample, what a counter would have risen by since the one before."""
+    rises = (
+        f"_x{phase.samples - 1}" if phase.kind is Kind.MISSING else f"{plain(phase.rise)}x{phase.samples - 1}"
+        for phase in phases
+        if phase.samples > 0
+    )
+    return " ".join(("0", *rises))
+
+
 def _written(phase: Phase, value: Decimal) -> str:
     if phase.kind is Kind.MISSING:
         # Prometheus marks a series as ended when a scrape fails.

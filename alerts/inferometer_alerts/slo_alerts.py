@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from inferometer import promql
 from inferometer.catalog.labels import MODEL, SERVICE
+from inferometer.catalog.model import Label
 from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet, ObjectiveSpec
+from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import slos
 from inferometer.promql import Expr
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded, wording
 from inferometer_alerts.policy import Leg, legs
 from inferometer_alerts.recorded import OBJECTIVE
 from inferometer_alerts.rule import Alert, Board, Severity
@@ -44,28 +46,36 @@ def alert(spec: ObjectiveSpec, leg: Leg) -> Alert:
         tier=leg.tier,
         # Inherited already; written out, it tells the rules of two objectives apart.
         labels={OBJECTIVE.name: spec.name},
-        summary=(
-            "{{ $labels.service }} {{ $labels.model }} uses the error budget of "
-            f"{spec.name} {{{{ $value | humanize }}}} times too fast."
-        ),
+        summary=f"{who(spec)} uses the error budget of {spec.name} {{{{ $value | humanize }}}} times too fast.",
         description=(
-            f"{_promise(spec)} for {target} of requests over {period}. In the last {leg.long} the budget was used "
-            f"{{{{ $value | humanize }}}} times as fast as that allows (limit {leg.factor:f}), and the last "
-            f"{leg.short} show that it goes on. At the limit all of it is gone after "
-            f"{_lasts(spec, leg)}."
+            f"Promised: {wording.promise(spec)}, for {target} of {wording.events(spec)} over {period}. "
+            f"In the last {leg.long} the budget was used {{{{ $value | humanize }}}} times as fast as that allows "
+            f"(limit {leg.factor:f}), and the last {leg.short} show that it goes on. At the limit all of it is gone "
+            f"after {_lasts(spec, leg)}."
         ),
-        board=Board.MODEL,
-        variables=(SERVICE, MODEL),
+        board=board(spec),
+        variables=variables(spec),
+        slower_than_ns=spec.threshold_ns if spec.sli is Sli.LATENCY and spec.stage is None else None,
     )
+
+
+def who(spec: ObjectiveSpec) -> str:
+    """Whom an alert is about, as a template."""
+    if spec.sli is Sli.GPU_AVAILABILITY:
+        return "{{ $labels.slo }}"
+    return "{{ $labels.service }} {{ $labels.model }}{{ with $labels.tenant }} for {{ . }}{{ end }}"
+
+
+def board(spec: ObjectiveSpec) -> Board:
+    """The board that shows it."""
+    return Board.COST if spec.sli in {Sli.GPU_AVAILABILITY, Sli.COST_PER_1K} else Board.MODEL
+
+
+def variables(spec: ObjectiveSpec) -> tuple[Label, ...]:
+    """Labels of its alerts that become variables of the board."""
+    return () if spec.sli is Sli.GPU_AVAILABILITY else (SERVICE, MODEL)
 
 
 def _lasts(spec: ObjectiveSpec, leg: Leg) -> str:
     minute = durations.parse("1m")
     return durations.render(int(spec.window_ns / leg.factor) // minute * minute)
-
-
-def _promise(spec: ObjectiveSpec) -> str:
-    if spec.threshold_ns is None:
-        return "Answers without failure are promised"
-    what = "A first result" if spec.sli.value.endswith("chunk") else "An answer"
-    return f"{what} within {durations.render(spec.threshold_ns)} is promised"

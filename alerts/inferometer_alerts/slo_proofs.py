@@ -14,8 +14,8 @@ from typing import Final
 from inferometer import promql
 from inferometer.catalog.labels import SLO
 from inferometer.fleet import durations
-from inferometer.fleet.slos import Slo
-from inferometer_alerts import recorded, slo_rules, slo_series
+from inferometer.fleet.slos import Slo, Source
+from inferometer_alerts import recorded, slo_labels, slo_rules, slo_series, slot_proofs
 from inferometer_alerts.policy import budget, legs
 from inferometer_alerts.recorded import Recorded
 from inferometer_alerts.rule import Expect, Reading
@@ -37,6 +37,17 @@ def readings(slo: Slo) -> Iterator[Reading]:
     """What must be recorded of an objective, for one of its SLOs."""
     steady = Phase(_MINUTES + 1, _RATE)
     yield _reading(slo, "steady", [steady], _MINUTES, more=_burn_rates(slo))
+    yield _reading(slo, "never bad", [steady], _MINUTES, bad_share=Decimal(0))
+    yield _still(slo)
+    yield _period(slo)
+    if slo.source is Source.SLOTS:
+        yield from slot_proofs.readings(slo)
+    else:
+        yield from _counters(slo)
+
+
+def _counters(slo: Slo) -> Iterator[Reading]:
+    """What may happen to a counter."""
     # The process is gone right after minute 60, which is a tile's, and with it what it counted until 61.
     restarted = [Phase(61, _RATE), Phase(120, _RATE, Kind.RESTARTED)]
     yield _reading(slo, "restarted", restarted, _MINUTES - 1)
@@ -50,10 +61,7 @@ def readings(slo: Slo) -> Iterator[Reading]:
     # Its first tile has three minutes of samples; `increase()` adds half of the time between two.
     past = [Phase(32, _RATE, Kind.MISSING), Phase(149, _RATE)]
     yield _reading(slo, "is seen late", past, Decimal("148.5"))
-    yield _reading(slo, "never bad", [steady], _MINUTES, bad_share=Decimal(0))
     yield _broken_page(slo)
-    yield _still(slo)
-    yield _period(slo)
 
 
 def promises(slos: Iterable[Slo]) -> Reading:
@@ -61,14 +69,14 @@ def promises(slos: Iterable[Slo]) -> Reading:
     every = tuple(slos)
 
     def expect(series: Recorded, value: Callable[[Slo], Decimal | int], more: Labels = lambda _: {}) -> Expect:
-        elements = (({**slo_rules.labels(slo), **more(slo)}, _to(Decimal(value(slo)))) for slo in every)
+        elements = (({**slo_labels.labels(slo), **more(slo)}, _to(Decimal(value(slo)))) for slo in every)
         return Expect(series=series, at="1m", elements=tuple(elements), to=_TO)
 
     return Reading(
         name="what is promised",
         series={},
         expect=(
-            expect(recorded.SLO_INFO, lambda _: 1, slo_rules.promised),
+            expect(recorded.SLO_INFO, lambda _: 1, slo_labels.promised),
             expect(recorded.SLO_OBJECTIVE, lambda slo: 1 - budget(slo.objective)),
             expect(recorded.SLO_BUDGET, lambda slo: budget(slo.objective)),
             expect(recorded.SLO_PERIOD, lambda slo: slo.objective.window_ns // 10**9),
@@ -97,10 +105,9 @@ def _reading(
 ) -> Reading:
     """So many minutes of events must be counted, of which a share is bad: half of the budget unless given."""
     share = _half(slo) if bad_share is None else bad_share
-    bad = slo_series.bad(slo, _scaled(phases, share)) if share else {}
     return Reading(
         name=f"{slo.name}: {what}",
-        series={**slo_series.good(slo, _scaled(phases, 1 - share)), **bad},
+        series=slo_series.inputs(slo, good=_scaled(phases, 1 - share), bad=_scaled(phases, share) if share else ()),
         expect=(*_counted(slo, _AT, _RATE * minutes, _RATE * minutes * share), *more),
         step="1m",
         evaluation=slo_rules.TILE,
@@ -117,7 +124,7 @@ def _counted(slo: Slo, at: str, events: Decimal, bad: Decimal) -> tuple[Expect, 
 
 
 def _expect(slo: Slo, series: Recorded, at: str, value: Decimal | int | None) -> Expect:
-    elements = () if value is None else ((slo_rules.labels(slo), _to(Decimal(value))),)
+    elements = () if value is None else ((slo_labels.labels(slo), _to(Decimal(value))),)
     return Expect(series=series, at=at, elements=elements, only=(promql.equal(SLO, slo.name),), to=_TO)
 
 
@@ -146,7 +153,7 @@ def _still(slo: Slo) -> Reading:
     nothing = [Phase(_MINUTES + 1, Decimal(0))]
     return Reading(
         name=f"{slo.name}: nobody asks",
-        series={**slo_series.good(slo, nothing), **slo_series.bad(slo, nothing)},
+        series=slo_series.inputs(slo, good=nothing, bad=nothing),
         expect=(
             _expect(slo, recorded.SLO_EVENTS_PERIOD, _AT, 0),
             _expect(slo, recorded.SLO_BAD_PERIOD, _AT, 0),
@@ -175,10 +182,11 @@ def _period(slo: Slo) -> Reading:
         expect += _counted(slo, durations.render(at_ns), _RATE * len(inside), _RATE * bad)
     return Reading(
         name=f"{slo.name}: more than {durations.render(window)}",
-        series={
-            **slo_series.good(slo, [Phase(bad_until, Decimal(0)), Phase(every - bad_until, _RATE)]),
-            **slo_series.bad(slo, [Phase(bad_until, _RATE), Phase(every - bad_until, Decimal(0))]),
-        },
+        series=slo_series.inputs(
+            slo,
+            good=[Phase(bad_until, Decimal(0)), Phase(every - bad_until, _RATE)],
+            bad=[Phase(bad_until, _RATE), Phase(every - bad_until, Decimal(0))],
+        ),
         expect=tuple(expect),
         step=slo_rules.TILE,
         evaluation=durations.render(round_ns),

@@ -4,34 +4,33 @@ Windows up to an hour are increases of the raw counters. Longer ones are sums of
 cost does not depend on how often Prometheus scrapes, and a missing sample costs one tile instead of a month.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO
-from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet, ObjectiveSpec
 from inferometer.fleet.slos import Slo, slos
-from inferometer.promql import Expr, Matcher, Selector
-from inferometer_alerts import exact, recorded, slo_alerts
+from inferometer.promql import Expr, Matcher
+from inferometer_alerts import exact, recorded, slo_alerts, slo_labels, slot_rules, sources
 from inferometer_alerts.policy import DIRECT_NS, budget, legs
 from inferometer_alerts.recorded import OBJECTIVE, OF_SLO, Recorded
 from inferometer_alerts.rule import Group, Rule
+from inferometer_alerts.sources import Over, Rise
 from inferometer_alerts.time_scale import TimeScale
 
 TILE: Final = "5m"
 NOW: Final = "30s"
 # Long windows move slowly; below half of Prometheus's five minutes of look-back nothing vanishes between two rounds.
 LATER: Final = "2m"
-BAD: Final = "bad"
+BAD: Final = sources.BAD
 
 
 def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
     """Groups in the order in which they build upon each other."""
-    used = {spec.name: spec for spec in (slo.objective for slo in slos(fleet))}
-    specs = tuple(used.values())
+    every = tuple(slos(fleet))
+    specs = tuple({slo.objective.name: slo.objective for slo in every}.values())
     windows = _windows(specs)
     direct = [ns for ns in windows if ns <= DIRECT_NS]
     tiled = [ns for ns in windows if ns > DIRECT_NS]
@@ -39,9 +38,13 @@ def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
         Group(
             name="slo-promises",
             interval=NOW,
-            rules=(*_info(fleet), *(rule for spec in specs for rule in _promise(spec))),
+            rules=(
+                *_info(every),
+                *(rule for spec in specs for rule in _promise(spec)),
+                *slot_rules.rules(every, scale),
+            ),
         ),
-        Group(name="slo-tiles", interval=TILE, rules=tuple(_tiles(scale))),
+        Group(name="slo-tiles", interval=TILE, rules=(*slot_rules.tiles(every), *_tiles(every, scale))),
         Group(
             name="slo-later",
             interval=LATER,
@@ -55,7 +58,7 @@ def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
             name="slo-now",
             interval=NOW,
             rules=(
-                *(rule for ns in direct for rule in _direct(durations.render(ns), scale, _users(specs, ns))),
+                *(rule for ns in direct for rule in _direct(every, ns, scale, _users(specs, ns))),
                 *slo_alerts.alerts(fleet),
             ),
         ),
@@ -72,32 +75,14 @@ def _users(specs: tuple[ObjectiveSpec, ...], window_ns: int) -> tuple[Matcher, .
     return () if len(users) == len(specs) else (promql.one_of(OBJECTIVE, users),)
 
 
-def _info(fleet: Fleet) -> Iterator[Rule]:
-    for slo in slos(fleet):
+def _info(every: Iterable[Slo]) -> Iterator[Rule]:
+    for slo in every:
+        said = {**slo_labels.labels(slo), **slo_labels.promised(slo)}
         yield Rule(
             series=recorded.SLO_INFO,
             expr=promql.scalar(1),
-            labels={**labels(slo), **promised(slo)},
+            labels={name: said.get(name, "") for name in recorded.SLO_INFO.label_names},
         )
-
-
-def labels(slo: Slo) -> dict[str, str]:
-    """What every recorded series of an SLO carries."""
-    return {
-        SERVICE.name: slo.service,
-        MODEL.name: slo.model,
-        SLO.name: slo.name,
-        OBJECTIVE.name: slo.objective.name,
-    }
-
-
-def promised(slo: Slo) -> dict[str, str]:
-    """What ``slo:info`` says besides."""
-    return {
-        recorded.SLI.name: slo.objective.sli.value,
-        recorded.TARGET.name: f"{slo.objective.target.normalize():f}",
-        recorded.PERIOD.name: durations.render(slo.objective.window_ns),
-    }
 
 
 def _promise(spec: ObjectiveSpec) -> Iterator[Rule]:
@@ -110,26 +95,28 @@ def _promise(spec: ObjectiveSpec) -> Iterator[Rule]:
     yield Rule(series=recorded.SLO_PERIOD, expr=each * (spec.window_ns // 10**9), labels=of)
 
 
-def _counted(rise: Callable[[Selector], Expr], users: tuple[Matcher, ...]) -> tuple[Expr, Expr]:
-    """Events and bad events that counters rose by, for the SLOs that fleet.yaml knows, with their objective."""
-    info = promql.select(recorded.SLO_INFO, *users)
-    of = tuple(label for label in OF_SLO if label is not OBJECTIVE)
-    everything = promql.sum_by(rise(promql.select(SLO_EVENTS)), *of)
-    bad = promql.sum_by(rise(promql.select(SLO_EVENTS, promql.equal(RESULT, BAD))), *of)
-    return (
-        promql.multiply(everything, info, on=(SLO,), keep=(OBJECTIVE,)),
-        promql.multiply(bad, info, on=(SLO,), keep=(OBJECTIVE,)),
-    )
-
-
-def _direct(window: str, scale: TimeScale, users: tuple[Matcher, ...]) -> Iterator[Rule]:
+def _direct(every: Iterable[Slo], window_ns: int, scale: TimeScale, users: tuple[Matcher, ...]) -> Iterator[Rule]:
+    window = durations.render(window_ns)
+    over = scale.over(window)
+    watching = _watching(every, window_ns)
     # What is no number is left out: one broken page must not silence the alerts on all others.
-    events, bad = _counted(lambda counter: promql.increase(counter, scale.over(window)) >= 0, users)
-    yield from _window(window, events, bad, users)
+    rise: Rise = lambda counter: promql.increase(counter, over) >= 0  # noqa: E731 - one expression
+    looks: Over = lambda slots: promql.sum_over_time(slots, over)  # noqa: E731 - one expression
+    yield from _window(window, *sources.counted(watching, rise, looks, users), users)
 
 
-def _tiles(scale: TimeScale) -> Iterator[Rule]:
-    events, bad = _counted(lambda counter: exact.increase(counter, TILE, scale), ())
+def _watching(every: Iterable[Slo], window_ns: int) -> list[Slo]:
+    return [slo for slo in every if any(window_ns in (leg.short_ns, leg.long_ns) for leg in legs(slo.objective))]
+
+
+def _tiles(every: Iterable[Slo], scale: TimeScale) -> Iterator[Rule]:
+    over = scale.over(TILE)
+    events, bad = sources.counted(
+        every,
+        lambda counter: exact.increase(counter, TILE, scale),
+        lambda slots: promql.sum_over_time(slots, over),
+        (),
+    )
     yield Rule(series=recorded.SLO_EVENTS_TILE, expr=events)
     yield Rule(
         series=recorded.SLO_BAD_TILE,

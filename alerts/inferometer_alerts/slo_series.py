@@ -1,46 +1,101 @@
-"""Input series of an SLO for proofs: the same events as its rules read them."""
+"""Input series of an SLO for proofs: the same events as its rules read them, from wherever it has them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO, VERSION
-from inferometer.catalog.requests import SLO_EVENTS
-from inferometer.fleet.slos import Slo
-from inferometer_alerts.samples import Kind, Phase, counter
+from inferometer.catalog.labels import MODEL, OUTCOME, RESULT, SERVICE, SLO, STAGE, VERSION
+from inferometer.catalog.requests import REQUESTS, SLO_EVENTS, STAGE_DURATION
+from inferometer.catalog.stages import Outcome
+from inferometer.fleet.engine_checks import SERIES
+from inferometer.fleet.objective import Sli
+from inferometer.fleet.slos import Slo, Source
+from inferometer.promql import Matcher, Part, equal
+from inferometer_alerts import recorded, slo_labels, sources
+from inferometer_alerts.recorded import LE, OF_SLO
+from inferometer_alerts.samples import Kind, Phase, counter, gauge
 
 _VERSIONS: Final = {"v1": Decimal("0.4"), "v2": Decimal("0.6")}
 """Two versions answer, not equally often: what is not added up over them shows."""
+_FIRST: Final = next(iter(_VERSIONS))
 
 
-def good(slo: Slo, phases: Iterable[Phase]) -> Mapping[str, str]:
-    """Good events, of two versions."""
-    made = list(phases)
-    return {
-        _events(slo, "good", version): counter(replace(phase, rise=phase.rise * share) for phase in made)
-        for version, share in _VERSIONS.items()
-    }
+def inputs(slo: Slo, *, good: Sequence[Phase] = (), bad: Sequence[Phase] = ()) -> Mapping[str, str]:
+    """Good events, of two versions, and bad ones, all of the first; none of a kind that is not given.
 
-
-def bad(slo: Slo, phases: Iterable[Phase]) -> Mapping[str, str]:
-    """Bad events, all of one version."""
-    return {_events(slo, "bad", "v1"): counter(phases)}
+    Both have the same phases, with other rises.
+    """
+    if slo.source is Source.SLOTS:
+        return dict(_slots(slo, good, bad))
+    if slo.source is Source.BUCKETS and slo.objective.sli is not Sli.AVAILABILITY:
+        return dict(_buckets(slo, good, bad))
+    made = {_events(slo, version, good=True): counter(_share(good, share)) for version, share in _versions(good)}
+    return made | ({_events(slo, _FIRST, good=False): counter(bad)} if bad else {})
 
 
 def broken(slo: Slo, samples: int) -> Mapping[str, str]:
-    """Events of a third version, whose page has no numbers."""
+    """Events of a third version, whose page has no numbers; none of what is looked at."""
     phases = [Phase(samples, Decimal(0), Kind.NO_NUMBER)]
-    return {_events(slo, result, "v3"): counter(phases) for result in RESULT.values}
+    if slo.source is Source.SLOTS:
+        return {}
+    if slo.source is Source.BUCKETS and slo.objective.sli is not Sli.AVAILABILITY:
+        return {_histogram(slo, "v3", part): counter(phases) for part in (Part.COUNT, Part.BUCKET)}
+    return {_events(slo, "v3", good=result): counter(phases) for result in (True, False)}
 
 
-def _events(slo: Slo, result: str, version: str) -> str:
-    return promql.select(
-        SLO_EVENTS,
-        promql.equal(SERVICE, slo.service),
-        promql.equal(MODEL, slo.model),
-        promql.equal(SLO, slo.name),
-        promql.equal(VERSION, version),
-        promql.equal(RESULT, result),
-    ).text
+def _versions(good: Sequence[Phase]) -> list[tuple[str, Decimal]]:
+    return list(_VERSIONS.items()) if good else []
+
+
+def _share(phases: Sequence[Phase], share: Decimal) -> list[Phase]:
+    return [replace(phase, rise=phase.rise * share) for phase in phases]
+
+
+def _none(phases: Sequence[Phase]) -> list[Phase]:
+    return _share(phases, Decimal(0))
+
+
+def _sum(some: Sequence[Phase], others: Sequence[Phase]) -> list[Phase]:
+    return [replace(one, rise=one.rise + other.rise) for one, other in zip(some, others, strict=True)]
+
+
+def _slots(slo: Slo, good: Sequence[Phase], bad: Sequence[Phase]) -> Iterator[tuple[str, str]]:
+    good, bad = good or _none(bad), bad or _none(good)
+    said = slo_labels.labels(slo)
+    of = [equal(label, said[label.name]) for label in OF_SLO if label.name in said]
+    yield promql.select(recorded.SLO_SLOTS, *of).text, gauge(_sum(good, bad))
+    yield promql.select(recorded.SLO_BAD_SLOTS, *of).text, gauge(bad)
+
+
+def _buckets(slo: Slo, good: Sequence[Phase], bad: Sequence[Phase]) -> Iterator[tuple[str, str]]:
+    good, bad = good or _none(bad), bad or _none(good)
+    for version, share in _VERSIONS.items():
+        in_time = _share(good, share)
+        yield _histogram(slo, version, Part.BUCKET), counter(in_time)
+        yield _histogram(slo, version, Part.COUNT), counter(_sum(in_time, bad) if version == _FIRST else in_time)
+
+
+def _histogram(slo: Slo, version: str, part: Part) -> str:
+    spec = slo.objective
+    matchers: list[Matcher] = [*_of(slo), equal(VERSION, version)]
+    if spec.stage is not None:
+        matchers.append(equal(STAGE, spec.stage.label))
+    if part is Part.BUCKET:
+        matchers.append(equal(LE, sources.boundaries(spec)[0]))
+    series = SERIES[spec.sli] if spec.stage is None else STAGE_DURATION
+    return promql.select(series, *matchers, part=part).text
+
+
+def _events(slo: Slo, version: str, *, good: bool) -> str:
+    of = (*_of(slo), equal(VERSION, version))
+    if slo.source is Source.BUCKETS:
+        outcome = Outcome.OK if good else Outcome.SERVER_ERROR
+        return promql.select(REQUESTS, *of, equal(OUTCOME, outcome.label)).text
+    result = RESULT.values[0] if good else RESULT.values[1]
+    return promql.select(SLO_EVENTS, *of, equal(SLO, slo.name), equal(RESULT, result)).text
+
+
+def _of(slo: Slo) -> tuple[Matcher, ...]:
+    return equal(SERVICE, slo.service), equal(MODEL, slo.model)

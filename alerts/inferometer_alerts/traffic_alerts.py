@@ -1,18 +1,21 @@
 """Alerts on what burn rates cannot see: no traffic at all, and no measurements."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from itertools import islice
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.labels import CLASS, COMPONENT, DROP_REASON, MODEL, OUTCOME, RESULT, SERVICE, SLO
+from inferometer.catalog.labels import CLASS, COMPONENT, DROP_REASON, MODEL, OUTCOME, SERVICE
 from inferometer.catalog.requests import REQUESTS, SLO_EVENTS
 from inferometer.catalog.telemetry import DROPS
 from inferometer.fleet.model import Fleet
-from inferometer.fleet.slos import Slo, slos
-from inferometer_alerts import recorded
+from inferometer.fleet.slos import Slo, Source, slos
+from inferometer.promql import Expr
+from inferometer_alerts import recorded, slo_series
 from inferometer_alerts.recorded import JOB
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.samples import Kind, Phase
 from inferometer_alerts.time_scale import TimeScale
 
 SCRAPE_JOB: Final = "inferometer"
@@ -37,7 +40,7 @@ _DROPPED: Final = promql.select(DROPS, promql.equal(COMPONENT, "worker"), promql
 def alerts(fleet: Fleet, scale: TimeScale) -> Iterator[Alert]:
     """Traffic that stopped, measurements that are gone, the exporter that is down, telemetry that is dropped."""
     yield _traffic_stopped(scale)
-    for example in islice(slos(fleet), 1):
+    for example in islice((slo for slo in slos(fleet) if slo.source is not Source.SLOTS), 1):
         yield _metrics_absent(scale, example)
         yield _never_reported(scale, example)
     yield _down()
@@ -85,8 +88,7 @@ def _metrics_absent(scale: TimeScale, example: Slo) -> Alert:
     seen = promql.group_by(
         promql.max_over_time(promql.select(recorded.SLO_EVENTS_TILE), scale.over("1d")), SERVICE, MODEL
     )
-    now = promql.group_by(promql.select(SLO_EVENTS), SERVICE, MODEL)
-    promised = promql.group_by(promql.select(recorded.SLO_INFO), SERVICE, MODEL)
+    now, promised = _reporting(), _promised()
     return Alert(
         name="InferenceMetricsAbsent",
         expr=promql.unless(promql.where(promised, seen, on=(SERVICE, MODEL)), now, on=(SERVICE, MODEL)),
@@ -99,7 +101,14 @@ def _metrics_absent(scale: TimeScale, example: Slo) -> Alert:
         board=Board.FLEET,
         variables=(SERVICE, MODEL),
         hold="5m",
-        cases=(Case(series={_events(example): "0+10x240 _x240"}, only=_of(example), fires=("75m",), quiet=("55m",)),),
+        cases=(
+            Case(
+                series=_events(example, Phase(241, Decimal(10)), Phase(240, Decimal(0), Kind.MISSING)),
+                only=_of(example),
+                fires=("75m",),
+                quiet=("55m",),
+            ),
+        ),
     )
 
 
@@ -107,10 +116,9 @@ def _never_reported(scale: TimeScale, example: Slo) -> Alert:
     seen = promql.group_by(
         promql.max_over_time(promql.select(recorded.SLO_EVENTS_TILE), scale.over("1d")), SERVICE, MODEL
     )
-    promised = promql.group_by(promql.select(recorded.SLO_INFO), SERVICE, MODEL)
     return Alert(
         name="InferenceNeverReported",
-        expr=promql.unless(promised, seen, on=(SERVICE, MODEL)),
+        expr=promql.unless(_promised(), promql.either(seen, _reporting()), on=(SERVICE, MODEL)),
         severity=Severity.TICKET,
         summary="{{ $labels.service }} {{ $labels.model }} stands in fleet.yaml and never reported.",
         description=(
@@ -121,19 +129,34 @@ def _never_reported(scale: TimeScale, example: Slo) -> Alert:
         variables=(SERVICE, MODEL),
         hold="30m",
         cases=(
-            Case(series={_events(example): "_x400"}, only=_of(example), fires=("40m",), quiet=("20m",)),
-            Case(series={_events(example): "0x400"}, only=_of(example), quiet=("40m",)),
+            Case(
+                series=_events(example, Phase(400, Decimal(0), Kind.MISSING)),
+                only=_of(example),
+                fires=("40m",),
+                quiet=("20m",),
+            ),
+            Case(series=_events(example, Phase(400, Decimal(0))), only=_of(example), quiet=("40m",)),
         ),
     )
+
+
+def _promised() -> Expr:
+    """Models that promise something; devices do too, and report nothing of this kind."""
+    return promql.group_by(promql.select(recorded.SLO_INFO, promql.differs(SERVICE, "")), SERVICE, MODEL)
+
+
+def _reporting() -> Expr:
+    """Models of which somebody tells now: requests that are judged one by one, or those that an engine counts."""
+    judged = promql.group_by(promql.select(SLO_EVENTS), SERVICE, MODEL)
+    return promql.either(judged, promql.group_by(promql.select(REQUESTS), SERVICE, MODEL))
 
 
 def _of(slo: Slo) -> tuple[promql.Matcher, ...]:
     return promql.equal(SERVICE, slo.service), promql.equal(MODEL, slo.model)
 
 
-def _events(slo: Slo) -> str:
-    good = promql.equal(RESULT, "good")
-    return promql.select(SLO_EVENTS, *_of(slo), promql.equal(SLO, slo.name), good).text
+def _events(slo: Slo, *phases: Phase) -> Mapping[str, str]:
+    return slo_series.inputs(slo, good=phases)
 
 
 def _down() -> Alert:

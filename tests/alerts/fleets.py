@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 RUNBOOKS = ROOT / "alerts/runbooks"
 
 HOSTILE_SERVICE = 'ser"vi\\ce {{ .X }} $labels ü'
-HOSTILE_TENANT = "a\\b \"c\", {{ .D }}"
+HOSTILE_TENANT = 'a\\b "c", {{ .D }}'
 HOSTILE_MODEL = "/a|b.*(c)'[d]: #e %20&f=?"
 
 

@@ -77,7 +77,7 @@ WRONG = {
     "one name twice": (
         "  embedder:\n    engine",
         "  gateway:\n    engine",
-        "'gateway' stands here a second time, first in line 7",
+        "'gateway' stands here a second time, first in line 8",
         "remove one of the two or give it another name",
     ),
     "a receiver that is not there": (
@@ -184,8 +184,8 @@ def test_an_error_shows_the_line_and_points_at_the_value():
         loads(TEXT.replace("threshold: 250ms", "threshold: 30"), file="fleet.yaml")
 
     assert str(caught.value).splitlines() == [
-        "fleet.yaml:28:42: objectives.interactive.threshold: '30' is no duration",
-        "   28 |   interactive: {sli: latency, threshold: 30, target: 99, window: 30d}",
+        "fleet.yaml:29:42: objectives.interactive.threshold: '30' is no duration",
+        "   29 |   interactive: {sli: latency, threshold: 30, target: 99, window: 30d}",
         "      |                                          ^^",
         "      30 has no unit; write 30s, for instance",
     ]

@@ -10,7 +10,7 @@ from inferometer.errors import InferometerError
 from inferometer.fleet import durations, loader
 from inferometer.fleet.model import Fleet, ObjectiveSpec
 from inferometer.fleet.slos import Slo, slos
-from inferometer_alerts import detection
+from inferometer_alerts import detection, wording
 from inferometer_alerts.detection import Found
 from inferometer_alerts.policy import budget, legs
 from inferometer_compose.commands.console import screen
@@ -64,7 +64,12 @@ def _objective(spec: ObjectiveSpec, names: tuple[str, ...], requests_per_hour: f
     return {
         "objective": spec.name,
         "sli": spec.sli.value,
+        "promise": wording.promise(spec),
         "threshold_seconds": None if spec.threshold_ns is None else spec.threshold_ns / 1e9,
+        "stage": None if spec.stage is None else spec.stage.label,
+        "within_seconds": {sli.value: ns / 1e9 for sli, ns in spec.within},
+        "usd_per_1k": None if spec.usd_per_1k is None else float(spec.usd_per_1k),
+        "events_per_hour": detection.events_per_hour(spec, requests_per_hour),
         "target_ratio": float(spec.target / 100),
         "window": durations.render(spec.window_ns),
         "budget_ratio": float(budget(spec)),

@@ -6,7 +6,8 @@ from typing import Final
 
 from inferometer.fleet import durations
 from inferometer.fleet.model import ObjectiveSpec
-from inferometer_alerts import detection
+from inferometer.fleet.objective import COUNTED
+from inferometer_alerts import detection, wording
 from inferometer_alerts.detection import Found, Outage
 from inferometer_alerts.policy import budget, legs
 from inferometer_compose.screens.units import UNKNOWN, percent
@@ -20,16 +21,17 @@ _WIDTH: Final = 100
 def explained(spec: ObjectiveSpec, names: tuple[str, ...], requests_per_hour: float) -> str:
     """An objective, its legs and its outages, as lines of at most 100 columns."""
     share = budget(spec)
-    period = durations.render(spec.window_ns)
+    period, events = durations.render(spec.window_ns), wording.events(spec)
+    counted, per_hour = spec.sli in COUNTED, detection.events_per_hour(spec, requests_per_hour)
     outage = time(float(share) * spec.window_ns / 1e9)
     lines = [
-        f"{spec.name}: {_promise(spec)}, for {_exact(spec.target / 100)} of requests over {period}",
+        f"{spec.name}: {wording.promise(spec)}, for {_exact(spec.target / 100)} of {events} over {period}",
         *wrap(
             ", ".join(names), _WIDTH, initial_indent="  SLOs    ", subsequent_indent=" " * 10, break_long_words=False
         ),
-        f"  budget  {_exact(share)} of requests: {_bad(spec, requests_per_hour)}, or {outage} of a total outage",
+        f"  budget  {_exact(share)} of {events}: {_bad(spec, per_hour)}, or {outage} of a total outage",
         "",
-        "  alert   tier     windows       burn rate   bad requests   and at least",
+        f"  alert   tier     windows       burn rate   {'bad requests' if counted else 'bad share':<14} and at least",
     ]
     for leg in legs(spec):
         windows = f"{leg.long} + {leg.short}"
@@ -40,7 +42,7 @@ def explained(spec: ObjectiveSpec, names: tuple[str, ...], requests_per_hour: fl
         )
     lines += [
         "",
-        f"  at {requests_per_hour:,.10g} requests an hour",
+        f"  at {requests_per_hour:,.10g} requests an hour" if counted else "  looked at every half minute",
         "  bad     page after            budget used   ends after   ticket after          all budget gone",
     ]
     lines += [_outage(outage) for outage in detection.table(spec, requests_per_hour)]
@@ -61,13 +63,6 @@ def _after(found: Found | None) -> str:
     if found is None:
         return "never"
     return f"{time(found.seconds)} (+ ≤ {time(found.delay_seconds)})"
-
-
-def _promise(spec: ObjectiveSpec) -> str:
-    if spec.threshold_ns is None:
-        return "answers without failure"
-    what = "a first result" if spec.sli.value.endswith("chunk") else "an answer"
-    return f"{what} within {durations.render(spec.threshold_ns)}"
 
 
 def _bad(spec: ObjectiveSpec, requests_per_hour: float) -> str:
