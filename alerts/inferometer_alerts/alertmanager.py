@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, SLO, TENANT
+from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, TENANT
 from inferometer.fleet.model import Fleet
 from inferometer_alerts import inhibitions, muting, receivers
 from inferometer_alerts.addresses import Addresses
@@ -12,8 +12,8 @@ from inferometer_alerts.rule import Severity
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import Yaml
 
-# One notification per thing that is in trouble: all legs of an SLO together, all alerts of a device together.
-GROUP_BY: Final = tuple(label.name for label in (SERVICE, MODEL, SLO, DEVICE, BUDGET))
+# One notification per thing that is in trouble: all promises of a model together, all alerts of a device together.
+GROUP_BY: Final = tuple(label.name for label in (SERVICE, MODEL, DEVICE, BUDGET))
 NOBODY: Final = "nobody"
 """The receiver of alerts that only keep others from being told."""
 

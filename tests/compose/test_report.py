@@ -8,6 +8,7 @@ from inferometer_compose.screens.figures import (
     AlertStory,
     Device,
     Figures,
+    HeldBack,
     ModelCost,
     ModelTimes,
     Objective,
@@ -155,7 +156,7 @@ def a_story(tier, *, fired=27.0, received=28.0, resolved=None, severity="page"):
         ),
         (
             (a_story("fast", resolved=40.0), a_story("medium", fired=29.0, received=41.0)),
-            "page at 0:27, received 0:28, fast resolved 0:40, medium still firing",
+            "page at 0:27, received 0:28, medium still firing",
         ),
         (
             (a_story("fast", resolved=40.0), a_story("slow", fired=30.0, received=42.0, severity="ticket")),
@@ -173,7 +174,38 @@ def test_alerts_of_one_objective_are_one_story_per_severity(alerts, says):
 def test_an_alert_that_belongs_to_no_objective_has_a_line_of_its_own():
     stray = replace(a_story(""), name="InferometerDown", slo="")
 
-    assert "  InferometerDown: page at 0:27, received 0:28, still firing" in text(alerts=(stray,))
+    assert "  InferometerDown, page at 0:27, received 0:28, still firing" in text(alerts=(stray,))
+
+
+def test_what_fired_again_for_the_same_thing_is_one_line_that_says_for_what():
+    once = replace(a_story("cause", resolved=31.0, severity="ticket"), name="Queue", slo="", about="embedder minilm")
+    again = replace(once, fired_at=35.0, received_at=36.0, resolved_at=44.0)
+    other = replace(once, about="gateway /search", fired_at=20.0)
+    lines = [line for line in text(alerts=(once, again, other)).splitlines() if "Queue" in line]
+
+    assert lines == [
+        "  gateway /search: Queue, ticket at 0:20, received 0:28, resolved 0:31",
+        "  embedder minilm: Queue, ticket at 0:27, received 0:28, resolved 0:44",
+    ]
+
+
+def test_what_nobody_was_told_of_is_said_with_what_held_it_back():
+    slow = HeldBack(name="BurnTicket", tier="slow", about="gateway /search", fired_at=30.0, cause="BurnPage")
+    held = (
+        slow,
+        replace(slow, tier="long", about="embedder minilm"),
+        replace(slow, name="BurnPage", tier="medium"),
+        HeldBack(name="Latency", tier="cause", about="chat llama", fired_at=31.0, cause=""),
+    )
+    lines = [line for line in text(held_back=held).splitlines() if "held back" in line]
+
+    assert lines == [
+        (
+            "  held back: BurnTicket (slow, long) of 2 models, BurnPage (medium) of gateway /search, "
+            "while BurnPage said so already"
+        ),
+        "  held back: Latency of chat llama, while another one said so already",
+    ]
 
 
 def test_objectives_without_a_bad_request_are_one_line():

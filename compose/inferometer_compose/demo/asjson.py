@@ -38,6 +38,7 @@ def as_json(
         ],
         "devices": {device.device: _device(device) for device in figures.devices},
         "alerts": [asdict(alert) for alert in figures.alerts],
+        "held_back": [asdict(alert) for alert in figures.held_back],
         "alerts_missing": figures.alerts_missing or None,
         "trace_example": None if figures.slowest is None else figures.slowest.trace_id,
         "recorder": recorder,

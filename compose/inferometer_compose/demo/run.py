@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from inferometer_compose.demo.budget import worst_left
 from inferometer_compose.demo.faultline import FaultLine
+from inferometer_compose.demo.held_back import HeldBackLine
 from inferometer_compose.demo.loadline import LoadLine
 from inferometer_compose.demo.reading import figures_of
 from inferometer_compose.demo.sidecar import Sidecar
@@ -57,6 +58,7 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
     line = LoadLine()
     faults = FaultLine(stack.services, plan.fault, window_of(plan.seconds))
     sidecar = Sidecar(stack.api)
+    held_back = HeldBackLine(stack.up.get("alertmanager"))
     began, began_at = time.monotonic(), time.time()
     load = stack.start_load(rate_per_second=plan.rate_per_second, seconds=plan.seconds)
     if load.output is None:
@@ -87,6 +89,7 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
     # That traffic stops when the load ends is news to Prometheus, and none to who reads the report.
     during = partial(_during, stack, began_at, line.last["seconds"])
     _settle(sidecar, line.last["sent"], during)
+    held_back.end()
     figures = figures_of(
         sidecar.summary(),
         sidecar.slowest(),
@@ -95,6 +98,8 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
         alerts_missing=_alerts_missing(stack),
         exported_to="Jaeger" if "jaeger" in stack.up else "",
     )
+    quiet = tuple(one for one in held_back.alerts(since=began_at) if 0 <= one.fired_at < line.last["seconds"])
+    figures = replace(figures, held_back=quiet)
     return Outcome(figures=figures, sent=line.last)
 
 

@@ -1,6 +1,6 @@
 """Alerts as the inbox got them, told in seconds of the run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from inferometer.catalog import labels
 from inferometer_compose.screens.figures import AlertStory
@@ -8,6 +8,14 @@ from inferometer_compose.stack.inbox import Delivered
 
 # Labels of alerts, not of series: Alertmanager's routes and inhibitions read them.
 SEVERITY, TIER = "severity", "slo_tier"
+
+
+_ABOUT = (labels.SERVICE, labels.MODEL, labels.DEVICE)
+
+
+def about(of: Mapping[str, str]) -> str:
+    """What an alert is about, by its labels: ``embedder minilm``, a device; empty where it is about everything."""
+    return " ".join(value for label in _ABOUT if (value := of.get(label.name)))
 
 
 def stories(alerts: Iterable[Delivered], *, since: float) -> tuple[AlertStory, ...]:
@@ -23,6 +31,7 @@ def stories(alerts: Iterable[Delivered], *, since: float) -> tuple[AlertStory, .
             severity=alert.labels.get(SEVERITY, ""),
             tier=alert.labels.get(TIER, ""),
             slo=alert.labels.get(labels.SLO.name, ""),
+            about=about(alert.labels),
             fired_at=alert.fired_at - since,
             received_at=alert.received_at - since,
             resolved_at=None if alert.resolved_at is None else alert.resolved_at - since,

@@ -45,15 +45,34 @@ class AlertStory:
 
     Attributes:
         tier: Which pair of windows it watches; an objective has several.
+        about: Service and model, device or what else it is about.
     """
 
     name: str
     severity: str
     tier: str
     slo: str
+    about: str = ""
     fired_at: float
     received_at: float
     resolved_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """An alert that fired and that nobody was told of, because another one fired too.
+
+    Attributes:
+        about: Service and model, device or what else it is about.
+        fired_at: Seconds after the start of the load.
+        cause: Name of the alert that held it back.
+    """
+
+    name: str
+    tier: str
+    about: str
+    fired_at: float
+    cause: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +155,7 @@ class Figures:
     devices: tuple[Device, ...]
     alerts: tuple[AlertStory, ...]
     alerts_missing: str
+    held_back: tuple[HeldBack, ...] = ()
     slowest: Trace | None
     recorded_requests: int
     kept_traces: int

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.text import Text
 
 from inferometer_compose.screens import waterfall
-from inferometer_compose.screens.figures import AlertStory, Device, Figures, ModelCost, ModelTimes, Objective
+from inferometer_compose.screens.figures import (
+    AlertStory,
+    Device,
+    Figures,
+    HeldBack,
+    ModelCost,
+    ModelTimes,
+    Objective,
+)
 from inferometer_compose.screens.units import UNKNOWN, clock, dollars, duration, percent
 
 _NAME = 40
@@ -13,6 +21,8 @@ _MOST_OBJECTIVES = 6
 # Where the rest of a line that is too long begins.
 _CONTINUED = 6
 _OTHER_TENANTS = ("other", "")
+_NO_TIER = "cause"
+"""The tier of what is no burn rate."""
 
 
 def report(figures: Figures, *, width: int) -> list[Text]:
@@ -73,9 +83,35 @@ def _objectives(figures: Figures) -> Iterator[Text]:
         other = "other " if troubled else ""
         yield Text(f"  {quiet} {other}objective{'s' if quiet > 1 else ''}: no bad request", "dim")
     known = {objective.slo for objective in figures.objectives}
-    for alert in figures.alerts:
-        if alert.slo not in known:
-            yield Text(f"  {alert.name}: {_stories([alert])}", "yellow")
+    yield from _others([alert for alert in figures.alerts if alert.slo not in known])
+    yield from _held_back(figures.held_back)
+
+
+def _others(alerts: Iterable[AlertStory]) -> Iterator[Text]:
+    """Alerts that belong to no objective: one line for all times that one fired for the same thing."""
+    of: dict[tuple[str, str], list[AlertStory]] = {}
+    for alert in alerts:
+        of.setdefault((alert.about, alert.name), []).append(alert)
+    for (about, name), told in sorted(of.items(), key=lambda one: min(alert.fired_at for alert in one[1])):
+        yield Text(f"  {about}{': ' if about else ''}{name}, {_stories(told)}", "yellow")
+
+
+def _held_back(alerts: Sequence[HeldBack]) -> Iterator[Text]:
+    """Alerts that nobody was told of, by what held them back."""
+    causes = dict.fromkeys(alert.cause for alert in alerts)
+    for cause in causes:
+        held = [alert for alert in alerts if alert.cause == cause]
+        names = dict.fromkeys(alert.name for alert in held)
+        parts = ", ".join(_held(name, [alert for alert in held if alert.name == name]) for name in names)
+        why = f"while {cause} said so already" if cause else "while another one said so already"
+        yield Text(f"  held back: {parts}, {why}", "dim")
+
+
+def _held(name: str, alerts: Sequence[HeldBack]) -> str:
+    tiers = ", ".join(dict.fromkeys(alert.tier for alert in alerts if alert.tier and alert.tier != _NO_TIER))
+    about = dict.fromkeys(alert.about for alert in alerts)
+    whose = next(iter(about)) if len(about) == 1 else f"{len(about)} models"
+    return f"{name}{f' ({tiers})' if tiers else ''}{f' of {whose}' if whose else ''}"
 
 
 def _objective(objective: Objective, alerts: str) -> Text:
@@ -108,15 +144,12 @@ def _story(severity: str, told: Sequence[AlertStory]) -> str:
     fired, received = min(alert.fired_at for alert in told), min(alert.received_at for alert in told)
     start = f"{severity} at {clock(fired)}, received {clock(received)}"
     last = {alert.tier: alert.resolved_at for alert in told}
-    ended = [resolved_at for resolved_at in last.values() if resolved_at is not None]
-    if len(ended) == len(last):
-        return f"{start}, resolved {clock(max(ended))}"
-    if not ended:
+    firing = [tier for tier, resolved_at in last.items() if resolved_at is None]
+    if not firing:
+        return f"{start}, resolved {clock(max(ended for ended in last.values() if ended is not None))}"
+    if len(firing) == len(last):
         return f"{start}, still firing"
-    return start + "".join(
-        f", {tier} {'still firing' if resolved_at is None else f'resolved {clock(resolved_at)}'}"
-        for tier, resolved_at in last.items()
-    )
+    return f"{start}, {' and '.join(firing)} still firing"
 
 
 def _costs(figures: Figures) -> Iterator[Text]:
