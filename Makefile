@@ -11,7 +11,7 @@ WITH_FRAMEWORKS = environment=$$($(BIN)/python tools/environments.py frameworks)
 	  PYTHONPATH=$(subst $() ,:,$(PACKAGES:%=$(CURDIR)/%)) $$environment/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage test-frameworks test-servers test-stack faults check format generate tools bench bench-gpu lock clean
+.PHONY: help setup demo test test-fast coverage test-frameworks test-servers test-stack faults check format generate tools mutants bench bench-gpu lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ tools: $(VENV)/.dev ## Build the real peers into .tools/bin, those that are miss
 faults: $(VENV)/.dev tools ## Every trial of reliability, and the table of what held
 	$(BIN)/python tests/faults/table.py
 
+mutants: $(VENV)/.dev tools ## Rules made wrong on purpose: how many of them the generated proofs find out
+	PYTHONPATH=tools $(BIN)/python -m mutants
+
 bench: $(VENV)/.dev tools ## Every benchmark; each prints ratios against a peer in the same run
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/pauses.py
@@ -89,6 +92,7 @@ bench: $(VENV)/.dev tools ## Every benchmark; each prints ratios against a peer 
 	$(BIN)/python benchmarks/recorder.py
 	$(BIN)/python benchmarks/false_pages.py
 	$(BIN)/python benchmarks/slo_detection.py
+	$(BIN)/python benchmarks/slo_evaluation.py
 
 bench-gpu: $(VENV)/.dev ## On a GPU: execute times, readings, energy and ledger against the truth; says so where there is none
 	$(WITH_FRAMEWORKS) benchmarks/gpu_execute.py

@@ -47,7 +47,7 @@ def judged(judge: Judge, cases: Sequence[tuple[Place, Mutant]], workers: int) ->
     with ThreadPoolExecutor(workers) as pool:
         for verdict in pool.map(lambda case: judge.survivor(*case), cases):
             verdicts.append(verdict)
-            if sys.stderr.isatty() or len(verdicts) % 100 == 0:
+            if len(verdicts) % 10 == 0:
                 spent = time.monotonic() - started
                 print(f"\r{len(verdicts)} of {len(cases)}, {spent:.0f} s", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)

@@ -12,6 +12,7 @@ from inferometer.fleet import durations
 
 ALERTS: Final = "ALERTS"
 _ALERT_NAME: Final = "alertname"
+_ALERT_STATE: Final = "alertstate"
 Place = tuple[str, int, int]
 """File, group and rule."""
 
@@ -28,14 +29,27 @@ def selectors(node: Any) -> Iterator[Any]:
         yield from selectors(child)
 
 
-def names(expr: str) -> frozenset[str]:
-    """What an expression reads: recorded series, and alerts by their name."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Series that an expression reads: recorded ones, or an alert; only those with some labels."""
+
+    name: str
+    labels: frozenset[tuple[str, str]]
+
+    def may_be(self, rule: Mapping[str, Any]) -> bool:
+        """Whether a rule of this name makes such series: none of its fixed labels says otherwise."""
+        fixed = rule.get("labels", {})
+        return all(fixed.get(label, value) == value or "{{" in fixed[label] for label, value in self.labels)
+
+
+def reads(expr: str) -> frozenset[Read]:
+    """What an expression reads."""
     read = set()
     for selector in selectors(promql_parser.parse(expr)):
-        if selector.name != ALERTS:
-            read.add(selector.name)
-            continue
-        read |= {matcher.value for matcher in selector.matchers.matchers if matcher.name == _ALERT_NAME}
+        equal = {m.name: m.value for m in selector.matchers.matchers if str(m.op) == "MatchOp.Equal" and m.value}
+        name = equal.pop(_ALERT_NAME, "") if selector.name == ALERTS else selector.name
+        equal.pop(_ALERT_STATE, None)
+        read.add(Read(name, frozenset(equal.items())))
     return frozenset(read)
 
 
@@ -97,17 +111,20 @@ class Generated:
         return {name: frozenset(places) for name, places in made.items()}
 
     @cached_property
-    def _reads(self) -> Mapping[Place, frozenset[str]]:
-        return {place: names(self.rule(place)["expr"]) for place in self.places}
+    def _reads(self) -> Mapping[Place, frozenset[Read]]:
+        return {place: reads(self.rule(place)["expr"]) for place in self.places}
 
-    def _needed(self, read: Iterable[str]) -> frozenset[Place]:
+    def _made(self, read: Iterable[Read]) -> list[Place]:
+        return [place for one in read for place in self._makers.get(one.name, ()) if one.may_be(self.rule(place))]
+
+    def _needed(self, read: Iterable[Read]) -> frozenset[Place]:
         known: set[Place] = set()
-        wanted = [place for name in read for place in self._makers.get(name, ())]
+        wanted = self._made(read)
         while wanted:
             place = wanted.pop()
             if place not in known:
                 known.add(place)
-                wanted += [maker for name in self._reads[place] for maker in self._makers.get(name, ())]
+                wanted += self._made(self._reads[place])
         return frozenset(known)
 
     @cached_property
@@ -118,7 +135,7 @@ class Generated:
                 file=file,
                 evaluation=evaluation,
                 written=test,
-                needs=self._needed({name for check in test["promql_expr_test"] for name in names(check["expr"])}),
+                needs=self._needed({read for check in test["promql_expr_test"] for read in reads(check["expr"])}),
             )
             for file, evaluation, test in self._tests
         ]
