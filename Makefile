@@ -11,7 +11,7 @@ WITH_FRAMEWORKS = environment=$$($(BIN)/python tools/environments.py frameworks)
 	  PYTHONPATH=$(subst $() ,:,$(PACKAGES:%=$(CURDIR)/%)) $$environment/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage test-frameworks test-servers test-stack faults check format generate tools mutants bench bench-gpu lock clean
+.PHONY: help setup demo test test-fast coverage test-frameworks test-servers engines-live test-stack faults check format generate tools mutants bench bench-gpu lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ test-frameworks: $(VENV)/.dev ## Hooks of the heavy frameworks, for real, in a c
 
 test-servers: $(VENV)/.dev ## The heavy model servers, for real, each in a cached environment of its own
 	$(BIN)/python -m pytest tests/servers
+
+engines-live: $(VENV)/.dev ## Pages of Triton, TorchServe, Dynamo and vLLM under a known load (needs Java; gigabytes once)
+	$(BIN)/python -m pytest tests/servers/live
 
 test-stack: $(VENV)/.dev tools ## `docker compose up` for real, in a Docker engine of its own; needs root
 	tools/engine.sh

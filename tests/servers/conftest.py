@@ -25,6 +25,9 @@ from inferometer.record.model import Batch, RequestRecord
 from inferometer.testing import Collector
 from inferometer.wire.records import batches
 
+# They need gigabytes, and Java: `make engines-live`.
+collect_ignore = ["live"]
+
 HERE = Path(__file__).parent
 # Tests here import what they share (known_load.py) by its name, as the servers do with their models.
 sys.path.insert(0, str(HERE))
