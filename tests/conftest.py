@@ -26,6 +26,7 @@ _OF_PROCESSES: Final = (
     "compose/test_trace_command.py",
     "doctor",
     "exporters/gpus",
+    "exporters/live",
     "exporters/receivers",
     "exporters/test_sidecar.py",
     "host/test_idle_child.py",

@@ -50,10 +50,6 @@ class LiveRecorder:
         """Wall time."""
         return self._wall_ns()
 
-    def objectives(self) -> int:
-        """Number of objectives."""
-        return len(self._thresholds.objectives)
-
     async def oldest_ns(self) -> int | None:
         """Wall time at which the oldest recorded request began; None where there is none."""
 

@@ -85,7 +85,6 @@ class _Page:
                 "views": [{"key": v.key, "title": v.title, "question": v.question} for v in self._views.values()],
                 "choices": [{"service": s or "", "model": m or "", "version": v or ""} for s, m, v in named],
                 "first_seconds": None if oldest is None else oldest / ranges.SECOND,
-                "objectives": self._recorder.objectives(),
                 "now_seconds": self._recorder.now_ns() / ranges.SECOND,
             },
             headers=DATA,

@@ -13,9 +13,6 @@ class Recorder(Protocol):
     def now_ns(self) -> int:
         """Wall time."""
 
-    def objectives(self) -> int:
-        """Number of promises of fleet.yaml that are known."""
-
     async def oldest_ns(self) -> int | None:
         """Wall time at which the oldest recorded request began; None where there is none."""
 

@@ -38,7 +38,7 @@ def views() -> tuple[View, ...]:
             key="fleet",
             title="Fleet",
             question="Are users well served, and where not?",
-            panels=(*_of(fleet, "models", "tail", "errors", "requests", "budget-left", "devices"),),
+            panels=(*_of(fleet, "models", "tail", "errors", "requests", "devices"), _burn_now()),
         ),
         View(
             key="model",
@@ -54,7 +54,7 @@ def views() -> tuple[View, ...]:
             key="slo",
             title="SLO & budget",
             question="Is what was promised kept, and how fast is the budget used?",
-            panels=(_objectives(), *_of(fleet, "burn-rate"), _bad()),
+            panels=(_objectives(), *_of(fleet, "burn-rate"), _bad(), *_of(fleet, "budget-left")),
         ),
         View(
             key="cost",
@@ -100,20 +100,34 @@ def _objectives() -> Panel:
         key="objectives",
         title="Objectives",
         description=(
-            "Each promise of fleet.yaml, judged by the time that is shown; the one with least left first. Below 0 it "
-            "is broken for this time. A small number of events: wait for more before you judge."
+            "Each promise of fleet.yaml, by the time that is shown; the one that burns fastest first. At a burn of 1 "
+            "the budget lasts exactly its period, at 14 a month's is gone in two days. Budget left is what is left of "
+            "the whole period at most: what is not recorded any more is taken for good."
         ),
         unit=Show.RATIO,
         kind=Kind.TABLE,
         promql=(
             column(recorded.SLO_OBJECTIVE, "Target", Show.RATIO),
             Query(expr=good, legend="Good", instant=True),
+            column(recorded.burn_rate("1h"), "Burn", Show.MULTIPLE),
             column(recorded.SLO_BUDGET_LEFT, "Budget left", Show.RATIO),
             column(recorded.SLO_EVENTS_PERIOD, "Events", Show.COUNT),
             column(recorded.SLO_BAD_PERIOD, "Bad", Show.COUNT),
         ),
         sql=budgets.OBJECTIVES,
         width=24,
+    )
+
+
+def _burn_now() -> Panel:
+    return Panel(
+        key="burn-now",
+        title="Burn by model",
+        description="Of each model's objectives the one that burns fastest, over the time that is shown.",
+        unit=Show.MULTIPLE,
+        kind=Kind.BARS,
+        promql=(),
+        sql=budgets.BURN_NOW,
     )
 
 

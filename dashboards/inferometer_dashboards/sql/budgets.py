@@ -2,24 +2,34 @@
 
 from typing import Final
 
-BUDGET_LEFT: Final = """
-    select slo, service, model, 1 - sum(bad) / nullif(sum(good + bad) * (1 - any_value(target_ratio)), 0) as value
-    from events group by all order by value nulls last
+# What a day of recording does not hold is taken for good: more than this is not left.
+_OF_PERIOD: Final = """
+    sum(bad) / nullif(sum(good + bad) * greatest(any_value(period_seconds) / (until - since), 1)
+                      * (1 - any_value(target_ratio)), 0)
 """
-"""Of the time that is shown, as if that were the objective's period."""
+_BURN: Final = "sum(bad) / nullif(sum(good + bad) * (1 - any_value(target_ratio)), 0)"
 
-BURN_RATE: Final = """
-    select time, slo, sum(bad) / nullif(sum(good + bad) * (1 - any_value(target_ratio)), 0) as value
-    from events group by all order by all
-"""
+BUDGET_LEFT: Final = f"""
+    select slo, service, model, 1 - {_OF_PERIOD} as value
+    from events cross join span group by slo, service, model, until, since order by value nulls last, slo
+"""  # noqa: S608 - constants
 
-OBJECTIVES: Final = """
-    select slo, service, model, objective, sli, any_value(threshold_seconds) as threshold_seconds,
-           any_value(target_ratio) as "Target", sum(good) / nullif(sum(good + bad), 0) as "Good",
-           1 - sum(bad) / nullif(sum(good + bad) * (1 - any_value(target_ratio)), 0) as "Budget left",
-           sum(good + bad)::BIGINT as "Events", sum(bad)::BIGINT as "Bad"
-    from events group by all order by "Budget left" nulls last
-"""
+BURN_RATE: Final = f"""
+    select time, slo, {_BURN} as value from events group by all order by all
+"""  # noqa: S608 - constants
+
+BURN_NOW: Final = f"""
+    select service, model, max(burn) as value from (
+        select service, model, slo, {_BURN} as burn from events group by all
+    ) group by all order by value desc nulls last
+"""  # noqa: S608 - constants
+
+OBJECTIVES: Final = f"""
+    select slo, service, model, sli, any_value(threshold_seconds) as threshold_seconds,
+           any_value(target_ratio) as "Target", sum(good) / nullif(sum(good + bad), 0) as "Good", {_BURN} as "Burn",
+           1 - {_OF_PERIOD} as "Budget left", sum(good + bad)::BIGINT as "Events", sum(bad)::BIGINT as "Bad"
+    from events cross join span group by slo, service, model, sli, until, since order by "Burn" desc nulls last, slo
+"""  # noqa: S608 - constants
 
 BAD_EVENTS: Final = """
     select time, slo, sum(bad) / any_value(lasted) as value from events group by all order by all

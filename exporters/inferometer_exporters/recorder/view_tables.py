@@ -5,7 +5,7 @@
 ``spread``
     Distributions of a ``measure`` by time and model: number of requests at so many ``seconds``, right to 2.2 %.
 ``tail``
-    The requests at and above the p99 of their model: their number and the seconds of their stages.
+    Of the newest `TAIL_OF` requests those at and above the p99 of their model: number, and seconds of their stages.
 ``events``
     Good and bad events of each objective by time, and the share that may be bad.
 ``device_time``
@@ -41,8 +41,8 @@ from inferometer_exporters.recorder.reading import SECOND, Cursor, rows
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 
 TABLES: Final = ("cells", "spread", "tail", "events", "device_time", "prices")
-MAX_GROUPS: Final = 2_000
-"""Label sets whose distributions are told apart: of more, a view says that it shows the busiest."""
+TAIL_OF: Final = 250_000
+"""Newest requests among which the slowest are looked for: each of them is read, not a sum of many."""
 _OUTCOMES: Final = " ".join(f"when {int(outcome)} then '{outcome.label}'" for outcome in Outcome)
 _STAGES: Final = tuple(column.removesuffix("_ns") for column in STAGE_COLUMNS)
 _NAMED: Final = """
@@ -182,6 +182,7 @@ class _Maker:
     def tail(self) -> None:
         condition, values = self._chosen()
         stages = ", ".join(f"sum({stage}_ns) / {SECOND} as {stage}_seconds" for stage in _STAGES)
+        since = self._newest()
         self._do(
             f"""
             create or replace temp table limits as
@@ -191,7 +192,7 @@ class _Maker:
                 from (
                     select model_id, any_value(service) as service, any_value(model) as model, seconds,
                            sum(requests) as n
-                    from spread where measure = 'duration' group by model_id, seconds
+                    from spread where measure = 'duration' and time >= {since / SECOND} group by model_id, seconds
                 )
             )
             select any_value(service) as service, any_value(model) as model,
@@ -210,12 +211,24 @@ class _Maker:
             )
             select service, model, any_value(least) / {SECOND} as least_seconds, count(*) as requests, {stages}
             from requests join meant on meant.id = labels
-            where wall_ns >= {self._span.since_ns} and wall_ns < {self._span.until_ns}
+            where wall_ns >= {since} and wall_ns < {self._span.until_ns}
                 and duration_ns >= {int(least)} and duration_ns >= least and {COUNTED}
             group by all
             """,  # noqa: S608 - constants; values are parameters
             **values,
         )
+
+    def _newest(self) -> int:
+        """Wall time (ns) since which there are at most `TAIL_OF` requests, in whole steps; the last step at least."""
+        sql = f"""
+            select min(time) from (
+                select time, sum(sum(requests)) over (order by time desc) as n,
+                       row_number() over (order by time desc) as step
+                from spread where measure = 'duration' group by time
+            ) where n <= {TAIL_OF} or step = 1
+        """  # noqa: S608 - a number
+        begin = rows(self._cursor, sql)[0][0]
+        return self._span.since_ns if begin is None else round(begin * SECOND)
 
     def events(self) -> None:
         self._do(
@@ -308,6 +321,10 @@ class _Maker:
 
 
 def choices(cursor: Cursor) -> Iterator[tuple[str, str, str]]:
-    """Service, model and version of everything that is recorded, for the page's menus."""
-    sql = f"select distinct service, model, version from ({_NAMED}) order by all"  # noqa: S608 - constants
+    """Service, model and version of everything that is recorded, for the page's menus; the busiest first."""
+    sql = f"""
+        with counted as (select labels, count(*) as n from requests where {COUNTED} group by all)
+        select service, model, version from ({_NAMED}) join counted on labels = id
+        group by all order by sum(n) desc, service, model, version
+    """  # noqa: S608 - constants
     yield from rows(cursor, sql)

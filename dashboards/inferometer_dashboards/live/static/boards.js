@@ -35,8 +35,9 @@ export class BoardView {
 
   /** A model to begin with: of all together one reads little. */
   busiest() {
-    const first = this.page.choices[0];
-    return first && !this.page.params.get("service") ? { service: first.service, model: first.model } : {};
+    const service = this.page.params.get("service");
+    const first = this.page.choices.find((one) => !service || one.service === service);
+    return first ? { service: first.service, model: first.model } : {};
   }
 
   filters() {
@@ -81,7 +82,7 @@ export class BoardView {
       return;
     }
     if (this.key === "fleet") enrich(answer);
-    const wanted = answer.panels.filter((panel) => !(panel.key === "budget-left" && this.key === "fleet" && !panel.items.length && !this.page.promised));
+    const wanted = answer.panels.filter((panel) => panel.key !== "burn-now");
     const first = !this.cards.size;
     for (const panel of wanted) {
       const card = this.cards.get(panel.key);
@@ -122,21 +123,17 @@ export class BoardView {
   }
 }
 
-/** Budget and the course of p99 beside each model, from the panels that have them. */
+/** How fast each model burns its budget, beside its other figures. */
 function enrich(answer) {
   const models = answer.panels.find((panel) => panel.key === "models");
-  const budgets = answer.panels.find((panel) => panel.key === "budget-left");
-  if (!models || !budgets?.items.length) return;
-  const least = new Map();
-  for (const { labels, value } of budgets.items) {
-    const key = `${labels.service}\n${labels.model}`;
-    if (value !== null) least.set(key, Math.min(least.get(key) ?? Infinity, value));
-  }
-  models.columns.push({ name: "Budget left", unit: "ratio" });
-  for (const row of models.rows) row.push(least.get(`${row[0]}\n${row[1]}`) ?? null);
-  // Worst first: the least budget, then the longest tail.
+  const burns = answer.panels.find((panel) => panel.key === "burn-now");
+  if (!models || !burns?.items.length) return;
+  const fastest = new Map(burns.items.map(({ labels, value }) => [`${labels.service}\n${labels.model}`, value]));
+  models.columns.push({ name: "Burn", unit: "multiple" });
+  for (const row of models.rows) row.push(fastest.get(`${row[0]}\n${row[1]}`) ?? null);
+  // Worst first: the fastest burn, then the longest tail.
   const last = models.columns.length - 1;
-  models.rows.sort((one, other) => (one[last] ?? 2) - (other[last] ?? 2) || (other[4] ?? 0) - (one[4] ?? 0));
+  models.rows.sort((one, other) => (other[last] ?? -1) - (one[last] ?? -1) || (other[4] ?? 0) - (one[4] ?? 0));
 }
 
 export const writeRange = (range) => `${format.clock(range.since_seconds)} to ${format.clock(range.until_seconds)}`;

@@ -27,8 +27,8 @@ export class CompareView {
       control.value = params.get(name) ?? "";
       return h("label.field", {}, h("span", {}, label), control);
     };
-    const moment = (name) => h("input", { type: "datetime-local", step: 1, name, required: true, value: local(Number(params.get(name))) });
-    const range = (label, from, to) => h("fieldset.field", {}, h("legend", {}, label), moment(from), h("span", {}, "to"), moment(to));
+    const moment = (name, label) => h("input", { type: "datetime-local", step: 1, name, required: true, "aria-label": label, value: local(Number(params.get(name))) });
+    const range = (label, from, to) => h("fieldset.field", {}, h("legend", {}, label), moment(from, `${label}, from`), h("span", {}, "to"), moment(to, `${label}, to`));
     const now = this.page.now();
     const defaults = { a_from: now - 1800, a_to: now - 900, b_from: now - 900, b_to: now };
     const ranges = h("form.filters", { "aria-label": "Two stretches of time", onsubmit: (event) => {
@@ -72,7 +72,7 @@ export class CompareView {
     const [widest] = rows;
     fill(this.result,
       h("p.verdict", { role: "status" }, `The second took ${format.seconds(Math.abs(Waterfall.length(second) - Waterfall.length(first)))} ${Waterfall.length(second) >= Waterfall.length(first) ? "longer" : "less"}`, widest ? `; the largest difference is ${widest[0]}, ${signed(widest[2] - widest[1], format.seconds)}.` : "."),
-      h("section.card", { "aria-label": "Stages of both" }, h("div.scroll", { tabindex: "0", role: "region", "aria-label": "Stages of both" }, h("table", {},
+      h("section.card", { "aria-label": "Stages of both" }, h("div.scroll", { tabindex: "0", role: "group", "aria-label": "Stages of both, table" }, h("table", {},
         h("thead", {}, h("tr", {}, ["Stage (all hops)", "First", "Second", "Difference"].map((name, index) => h(`th${index ? ".number" : ""}`, { scope: "col" }, name)))),
         h("tbody", {}, rows.map(([stage, one, other]) => h("tr", {}, h("th", { scope: "row" }, h("i.swatch", { style: { background: colours.stage(stage) }, data: { stage } }), stage), h("td.number", {}, format.seconds(one)), h("td.number", {}, format.seconds(other)), h("td.number", {}, signed(other - one, format.seconds)))),
           h("tr", {}, h("th", { scope: "row" }, "cost"), cost.map((usd) => h("td.number", {}, format.usd(usd))), h("td.number", {}, cost.includes(null) ? "–" : signed(cost[1] - cost[0], format.usd))))))),
@@ -88,7 +88,7 @@ export class CompareView {
     const write = (line, value) => (value === null ? "–" : line.figure === "usd_per_1k" ? format.usd(value) : line.figure === "ratio" ? format.ratio(value) : format.seconds(value));
     fill(this.result, found.groups.length ? found.groups.map((group) => h("section.card", { "aria-label": `${group.service} ${group.model}` },
       h("h2", {}, `${group.service} ${group.model}: ${group.verdict}`), h("p.note", {}, `${format.count(group.requests_before)} requests before, ${format.count(group.requests_after)} after`),
-      h("div.scroll", { tabindex: "0", role: "region", "aria-label": `${group.service} ${group.model}` }, h("table", {}, h("thead", {}, h("tr", {}, ["What", "Figure", "Before", "After", "Change", "95 % between", "Verdict"].map((name, index) => h(`th${index > 1 && index < 6 ? ".number" : ""}`, { scope: "col" }, name)))),
+      h("div.scroll", { tabindex: "0", role: "group", "aria-label": `${group.service} ${group.model}, table` }, h("table", {}, h("thead", {}, h("tr", {}, ["What", "Figure", "Before", "After", "Change", "95 % between", "Verdict"].map((name, index) => h(`th${index > 1 && index < 6 ? ".number" : ""}`, { scope: "col" }, name)))),
         h("tbody", {}, group.lines.map((line) => h("tr", {}, h("th", { scope: "row" }, line.measure), h("td", {}, line.figure), h("td.number", {}, write(line, line.before)), h("td.number", {}, write(line, line.after)),
           h("td.number", {}, line.change === null ? "–" : signed(line.change, format.ratio)), h("td.number", {}, line.low === null ? "–" : `${signed(line.low, format.ratio)} … ${signed(line.high, format.ratio)}`), h(`td${line.verdict === "worse" ? ".act" : line.verdict === "better" ? ".good" : ""}`, {}, line.verdict + (line.needed ? `, ${format.count(line.needed)} requests needed` : ""))))))))) : h("p.empty", {}, "No model has requests in both times. Choose longer ones."));
   }

@@ -37,6 +37,7 @@ export function ratio(value) {
   if (value === null || value === undefined) return unknown;
   const percent = value * 100;
   if (percent === 0) return "0 %";
+  if (Math.abs(percent) < 0.01) return "< 0.01 %";
   if (Math.abs(percent) > 99 && Math.abs(percent) < 100) return `${(Math.floor(percent * 1000) / 1000).toString()} %`;
   return `${digits(percent)} %`;
 }
@@ -53,7 +54,7 @@ const units = {
   seconds,
   usd,
   usd_per_hour: (value) => (value === null || value === undefined ? unknown : `${usd(value)}/h`),
-  ratio,
+  ratio: (value) => (value !== null && value !== undefined && value < -1 ? `used ${digits(1 - value)} ×` : ratio(value)),
   per_second: (value) => (value === null || value === undefined ? unknown : `${count(value)}/s`),
   count,
   multiple: (value) => (value === null || value === undefined ? unknown : `${digits(value)} ×`),

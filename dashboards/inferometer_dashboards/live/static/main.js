@@ -51,8 +51,7 @@ class Page {
     if (this.paused && this.frozen) return this.frozen;
     // As long as little is recorded, as long as that: three points of a quarter of an hour say nothing.
     const age = this.first ? this.now() - this.first : 0;
-    const fits = RANGES.find(([seconds]) => seconds >= age && seconds <= 900) ?? RANGES[2];
-    return { since_seconds: String(fits[0]) };
+    return { since_seconds: String(Math.min(Math.max(Math.ceil(age / 30) * 30, 60), 900)) };
   }
 
   url(path, params = {}, { keep = true } = {}) {
@@ -117,7 +116,7 @@ class Page {
     const [from, to, since] = ["from", "to", "since_seconds"].map((name) => this.params.get(name));
     const options = RANGES.map(([seconds, name]) => h("option", { value: String(seconds) }, `last ${name.replace(/^1 /, "")}`));
     const own = from && to ? h("option", { value: "own" }, `${new Date(Number(from) * 1000).toLocaleTimeString("en-GB")} – ${new Date(Number(to) * 1000).toLocaleTimeString("en-GB")}`) : null;
-    fill($("range"), h("option", { value: "" }, "newest"), options, own);
+    fill($("range"), h("option", { value: "" }, "newest (auto)"), options, own);
     $("range").value = own ? "own" : RANGES.some(([seconds]) => String(seconds) === since) ? since : "";
   }
 
@@ -177,7 +176,6 @@ class Page {
     this.views = found.views;
     this.choices = found.choices;
     this.first = found.first_seconds;
-    this.promised = found.objectives > 0;
     this.skew = found.now_seconds - Date.now() / 1000;
     if (!before && found.choices.length && this.view) await this.open();
   }

@@ -76,7 +76,7 @@ export class PanelCard {
     if (this.asTable) {
       this.clear();
       const [columns, rows] = flat(panel);
-      fill(this.body, h("div.scroll.low", { tabindex: "0", role: "region", "aria-label": panel.title }, plain(columns, rows)));
+      fill(this.body, h("div.scroll.low", { tabindex: "0", role: "group", "aria-label": `${panel.title}, table` }, plain(columns, rows)));
       return;
     }
     if (panel.kind === "lines" || panel.kind === "stack" || panel.kind === "heatmap") {
@@ -118,19 +118,19 @@ export class PanelCard {
       const sorted = this.sort?.column === index ? (this.sort.down ? "descending" : "ascending") : null;
       const number = !TEXTS.has(column.name);
       const button = h("button", { type: "button", onclick: () => { this.sort = { column: index, down: this.sort?.column === index ? !this.sort.down : number }; this.show(); } }, titled(column.name));
-      return h(`th${number ? ".number" : ""}`, { scope: "col", "aria-sort": sorted }, button);
+      return h(`th${number ? ".number" : ""}${index === service && model >= 0 ? ".wide" : ""}`, { scope: "col", "aria-sort": sorted }, button);
     });
     const body = rows.map((row) =>
       h("tr", {}, row.map((value, index) => {
         const text = write[index](value);
         const name = columns[index].name;
         if (index === model && service >= 0) return h("th", { scope: "row" }, link(this.page.url("/model", { service: row[service], model: row[model] }), {}, text || "(no model)"));
-        const level = name === "Budget left" && value !== null ? (value < 0 ? "act" : value < 0.25 ? "watch" : "good") : name === "Failed" && value > 0.01 ? "act" : "";
-        return h(`td${TEXTS.has(name) ? "" : ".number"}${level ? `.${level}` : ""}`, {}, level === "act" ? `▲ ${text}` : text);
+        const level = judged(name, value);
+        return h(`td${TEXTS.has(name) ? "" : ".number"}${index === service && model >= 0 ? ".wide" : ""}${level ? `.${level}` : ""}`, {}, level === "act" ? `▲ ${text}` : text);
       })),
     );
     return [
-      h("div.scroll", { tabindex: "0", role: "region", "aria-label": panel.title }, h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, body))),
+      h("div.scroll", { tabindex: "0", role: "group", "aria-label": `${panel.title}, table` }, h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, body))),
       panel.left_out ? h("p.note", {}, `${panel.left_out} more rows: the CSV of this table has 500 at most`) : null,
     ];
   }
@@ -142,7 +142,15 @@ const compare = (one, other) => {
   return typeof one === "string" ? one.localeCompare(other) : one - other;
 };
 
-const titled = (name) => ({ slo: "SLO", sli: "Measures", threshold_seconds: "Threshold", price_source: "Source", price_kind: "Kind", as_of: "As of" })[name] ?? name.charAt(0).toUpperCase() + name.slice(1);
+/** What is alarming in a table; 14.4 is what wakes somebody up (Google's SRE workbook, chapter 5). */
+function judged(name, value) {
+  if (value === null) return "";
+  if (name === "Budget left") return value < 0 ? "act" : value < 0.25 ? "watch" : "good";
+  if (name === "Burn") return value >= 14.4 ? "act" : value > 1 ? "watch" : "good";
+  return name === "Failed" && value > 0.01 ? "act" : "";
+}
+
+const titled = (name) => ({ slo: "SLO", sli: "Measures", threshold_seconds: "Threshold", price_source: "Source", price_kind: "Kind", as_of: "As of", p99: "p99" })[name] ?? name.charAt(0).toUpperCase() + name.slice(1);
 
 function isEmpty(panel) {
   if (panel.kind === "stat") return panel.value === null;

@@ -44,7 +44,7 @@ export class RequestList {
     this.body = h("tbody");
     this.more = h("p.note");
     this.element = h("section.card.list", { "aria-label": title }, h("div.head", {}, h("h2", {}, title)),
-      h("div.scroll", { tabindex: "0", role: "region", "aria-label": title }, h("table.requests", {}, h("thead", {}, heads(true)), this.body)), this.more);
+      h("div.scroll", { tabindex: "0", role: "group", "aria-label": `${title}, table` }, h("table.requests", {}, h("thead", {}, heads(true)), this.body)), this.more);
   }
 
   async refresh(chosen, signal) {
@@ -73,7 +73,7 @@ export class RequestsView {
         h("div.head", {}, this.status, h("span.fill"),
           h("button", { type: "button", onclick: () => saveCsv("requests", COLUMNS, this.found.map((one) => COLUMNS.map((name) => (name === "time" ? new Date(one.wall_seconds * 1000).toISOString() : one[name])))) }, "CSV"),
           h("button", { type: "button", onclick: () => saveJson("requests", this.found) }, "JSON")),
-        h("div.scroll", { tabindex: "0", role: "region", "aria-label": "Table of requests" }, h("table.requests", { id: "requests" }, h("thead", {}, heads(false)), this.body)),
+        h("div.scroll", { tabindex: "0", role: "group", "aria-label": "Table of requests" }, h("table.requests", { id: "requests" }, h("thead", {}, heads(false)), this.body)),
         this.more));
   }
 

@@ -34,7 +34,7 @@ export function rowsOf(trace) {
     if (seen.has(hop.span_id)) continue;
     seen.add(hop.span_id);
     const id = hop.span_id;
-    found.push({ kind: "hop", id, level, hop, name: [hop.service, hop.method, hop.route].filter(Boolean).join(" ") || hop.model, start: hop.start_seconds, length: hop.duration_seconds, parts: [{ start: 0, length: hop.duration_seconds }] });
+    found.push({ kind: "hop", id, level, hop, name: [hop.service, hop.method, hop.route].filter(Boolean).join(" ") || hop.model, start: hop.start_seconds, length: hop.duration_seconds, parts: hop.segments.map((part) => ({ start: part.start_seconds, length: part.duration_seconds, stage: part.stage })) });
     const grouped = new Map();
     for (const part of hop.segments.filter((one) => one.duration_seconds > 0)) {
       const label = part.kind ? `${part.stage} (${part.kind})` : part.stage;
@@ -108,7 +108,10 @@ export class Waterfall {
     const hop = row.kind === "hop" ? row.hop : null;
     const share = (seconds) => `${Math.min(Math.max((seconds / this.total) * 100, 0), 100)}%`;
     const origin = row.kind === "stage" ? row.hop.start_seconds : row.start;
-    const marks = row.parts.map((part) => h(`i${row.kind === "hop" ? ".hop" : row.kind === "span" ? ".foreign" : ""}`, { data: { stage: row.stage ?? "" }, style: { left: share(origin + part.start), width: share(part.length), ...(row.stage ? { background: colours.stage(row.stage) } : {}) } }));
+    const marks = row.parts.map((part) => {
+      const stage = row.stage ?? part.stage;
+      return h(`i.${row.kind}`, { data: { stage: stage ?? "" }, style: { left: share(origin + part.start), width: share(part.length), ...(stage ? { background: colours.stage(stage) } : {}) } });
+    });
     const bad = hop && ["server_error", "timeout", "rejected"].includes(hop.outcome);
     return h(`div.line.${row.kind}`, {
       role: "treeitem", id: `row-${row.id}`, "aria-level": row.level, "aria-selected": String(row.id === this.selected), "aria-expanded": parent ? String(!this.closed.has(row.id)) : null,
@@ -120,7 +123,7 @@ export class Waterfall {
       h("span.label", { title: row.name, style: { "padding-inline-start": `${(row.level - 1) * 14}px` } },
         h("span.twist", { onclick: (event) => { event.stopPropagation(); this.toggle(row.id); } }, parent ? (this.closed.has(row.id) ? "▸" : "▾") : ""),
         row.stage ? h("i.swatch", { style: { background: colours.stage(row.stage) }, data: { stage: row.stage } }) : null,
-        h("span", {}, row.name), bad ? h("b.act", {}, ` ▲ ${hop.outcome}`) : null),
+        h("span", {}, row.name), bad ? h("b.act", {}, `▲ ${hop.outcome}`) : null),
       h("span.track", {}, marks),
       h("span.took", {}, format.seconds(row.length)));
   }
@@ -182,8 +185,10 @@ export class Waterfall {
       context.fillText(row.name.slice(0, 48), 12 + (row.level - 1) * 14, y + 16);
       context.fillText(format.seconds(row.length), wide - took + 8, y + 16);
       const origin = row.kind === "stage" ? row.hop.start_seconds : row.start;
-      context.fillStyle = row.stage ? colours.stage(row.stage) : css("--line");
-      for (const part of row.parts) context.fillRect(label + Math.max((origin + part.start) / this.total, 0) * inner, y + 5, Math.max((part.length / this.total) * inner, 1.5), 15);
+      for (const part of row.parts) {
+        context.fillStyle = row.stage ?? part.stage ? colours.stage(row.stage ?? part.stage) : css("--line");
+        context.fillRect(label + Math.max((origin + part.start) / this.total, 0) * inner, y + 5, Math.max((part.length / this.total) * inner, 1.5), 15);
+      }
     });
     canvas.toBlob((blob) => blob && download(`${name}.png`, blob), "image/png");
   }
@@ -211,7 +216,7 @@ export function details(page, trace, row) {
       ["Tokens", tokens(hop)],
       ["Bytes", `${format.count(hop.bytes_in)} in, ${format.count(hop.bytes_out)} out`],
       ["Cost", hop.executes.length ? (hop.cost_usd === null ? "unpriced: no price of its device" : `${format.usd(hop.cost_usd)} (${hop.cost_method})`) : null],
-      ["Energy", hop.energy_joules === null ? null : `${format.digits(hop.energy_joules)} J`],
+      ["Energy", hop.energy_joules === null || !hop.executes.length ? null : `${format.digits(hop.energy_joules)} J`],
       ["Device", state && deviceText(state)],
       ["Device at that time", state && link(page.url("/requests", { device: state.device, ...around(hop) }, { keep: false }), {}, "requests on it in that minute")],
       ["Batch", batch && link(page.url("/requests", { batch: batch.batch_id, from: hop.wall_seconds - 60, to: hop.wall_seconds + 60 }, { keep: false }), {}, `${batch.batch_size} requests${batch.rows ? `, ${batch.rows} rows` : ""}: see its members`)],
