@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
 from typing import Final
 
 from inferometer.catalog import engines as catalog
@@ -162,14 +163,17 @@ class _Writer:
         source = self._source
         buckets = selected(self._job, source, suffix="_bucket")
         if source.unit is PageUnit.BASE:
-            yield self._rule(variant, Part.BUCKET, self._total(variant, [(buckets, PageUnit.BASE)], also=(LE,)))
+            finite = buckets.having(f"{LE}!~{quote(_written(inf))}")
+            yield self._rule(variant, Part.BUCKET, self._total(variant, [(finite, PageUnit.BASE)], also=(LE,)))
         else:
-            for bound in (*map(float, source.buckets), float("inf")):
+            for bound in map(float, source.buckets):
                 one = buckets.having(f"{LE}=~{quote(_written(bound))}")
                 scaled = bound * source.unit.factor.numerator / source.unit.factor.denominator
                 yield self._rule(variant, Part.BUCKET, self._total(variant, [(one, PageUnit.BASE)]), _le(scaled))
-        counts = selected(self._job, source, suffix="_count")
-        yield self._rule(variant, Part.COUNT, self._total(variant, [(counts, PageUnit.BASE)]))
+        count = self._total(variant, [(selected(self._job, source, suffix="_count"), PageUnit.BASE)])
+        # All values are up to infinity, also on a page that writes that otherwise, or not at all.
+        yield self._rule(variant, Part.BUCKET, count, INFINITE)
+        yield self._rule(variant, Part.COUNT, count)
         spellings = self._mapping.spellings
         if not spellings or spellings[0].sums is not Quality.ABSENT:
             sums = selected(self._job, source, suffix="_sum")
@@ -225,7 +229,7 @@ class _Writer:
 
 def _written(bound: float) -> str:
     """A boundary as pages and Prometheus may write it, as a regular expression."""
-    if bound == float("inf"):
+    if bound == inf:
         return r"\+?Inf"
     forms = {repr(bound), f"{bound:g}", _le(bound)} | ({str(int(bound))} if bound.is_integer() else set())
     return "|".join(form.replace(".", r"\.").replace("+", r"\+") for form in sorted(forms))
@@ -233,8 +237,6 @@ def _written(bound: float) -> str:
 
 def _le(bound: float) -> str:
     """A boundary as Prometheus 3 writes it when it takes a page in: Go's shortest form (`g`), with a point."""
-    if bound == float("inf"):
-        return INFINITE
     power = Decimal(repr(bound)).adjusted()
     if _LOWEST_PLAIN <= power < _FIRST_EXPONENT:
         return repr(bound)

@@ -11,7 +11,7 @@ from inferometer.catalog.model import Label, Series
 from inferometer.fleet import document
 from inferometer.fleet.document import Mapping as Node
 from inferometer.fleet.document import Sequence, Value, wrong
-from inferometer.fleet.engines.kinds import PageType, Part, Quality
+from inferometer.fleet.engines.kinds import PageType, PageUnit, Part, Quality
 from inferometer.fleet.engines.model import LabelRule, Mapping, Source, Told
 from inferometer.fleet.engines.versions import numbers
 from inferometer.fleet.reader import read_object
@@ -198,6 +198,11 @@ class _Entry:
             raise wrong(place, f"{what} has an `over:`, but is a {kind}", "only gauges are divided")
         if source.buckets and (kind != "histogram" or source.count is not None):
             raise wrong(place, f"{what} has `buckets:`, but no buckets", "remove them")
+        whole_histogram = kind == "histogram" and source.count is None and source.type is not PageType.SUMMARY
+        if whole_histogram and source.unit is not PageUnit.BASE and not source.buckets:
+            raise wrong(
+                place, f"{what} is in {source.unit}, and nothing says its buckets", "add `buckets:`: rules write each"
+            )
         if list(source.buckets) != sorted(source.buckets):
             raise wrong(_at(place, "buckets"), f"{what}: its buckets do not rise", "write them in their order")
         if source.add and ((kind == "histogram" and source.count is None) or source.over is not None):
