@@ -51,7 +51,8 @@ def _lines(_: Panel, table: Table, shown: Range) -> Answer:
         if 0 <= place < count:
             series.setdefault(tuple(text or "" for text in named), [None] * count)[place] = _rounded(value)
     largest = sorted(series, key=lambda key: -sum(value or 0 for value in series[key]))[:MAX_SERIES]
-    telling = [place for place in range(len(labels)) if len({key[place] for key in largest}) > 1] or [len(labels) - 1]
+    telling = [place for place in range(len(labels)) if len({key[place] for key in largest}) > 1]
+    telling = telling or list(range(len(labels)))[-1:]
     return {
         "times": [(first + place) * step for place in range(count)],
         "series": [
