@@ -14,10 +14,10 @@ from inferometer.catalog.labels import MODEL, SERVICE, SLO
 from inferometer.catalog.model import Histogram
 from inferometer.catalog.requests import IN_FLIGHT, QUEUE_DEPTH, REQUEST_DURATION, REQUESTS, TIME_TO_FIRST_TOKEN
 from inferometer.fleet.autoscaling import Targets
-from inferometer.fleet.autoscaling_checks import Scaled, scaled
+from inferometer.fleet.autoscaling_checks import Scaled, scaled, slos_of
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import COUNTED
-from inferometer.fleet.slos import Slo, slos
+from inferometer.fleet.slos import Slo
 from inferometer.promql import Expr, Matcher, Part
 from inferometer_alerts import autoscaling_proofs, recorded
 from inferometer_alerts.policy import Leg, legs
@@ -97,8 +97,7 @@ def _quantile(histogram: Histogram, q: float, of: Sequence[Matcher], window: str
 
 def guarded(fleet: Fleet, models: Sequence[Scaled]) -> tuple[Slo, ...]:
     """The SLOs of scaled models that more replicas can help."""
-    of = {(model.service.name, model.model.name) for model in models}
-    return tuple(slo for slo in slos(fleet) if (slo.service, slo.model) in of and slo.objective.sli in COUNTED)
+    return slos_of(fleet, ((model.service.name, model.model.name) for model in models), COUNTED)
 
 
 def _burning(promised: Sequence[Slo]) -> Expr:

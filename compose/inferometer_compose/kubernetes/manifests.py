@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from inferometer.fleet import summary, thresholds
@@ -30,17 +31,19 @@ def files(fleet: Fleet, *, time_scale: int = 1) -> dict[str, bytes]:
     scale = TimeScale(time_scale)
     comment = f"{HEADER}\n{scale.note.strip()}" if scale.note else HEADER
     made = _folder("base", _base(fleet, scale), _kustomization(_base(fleet, scale)), comment)
+    settings = summary.thresholds(fleet)
     for service in fleet.services:
         objects = _service(fleet, service)
         folder = f"components/{object_name(service.name)}"
         kustomization = _component(fleet, service, objects)
         made |= _folder(folder, {**objects, "patch": pod_patch.patch(fleet, service)}, kustomization, comment)
-        made[f"{folder}/{THRESHOLDS}"] = _thresholds(fleet)
-    if any(service.kubernetes.sidecar is SidecarPlace.NODE for service in fleet.services):
+        made[f"{folder}/{THRESHOLDS}"] = _thresholds(settings, (service,))
+    on_node = [service for service in fleet.services if service.kubernetes.sidecar is SidecarPlace.NODE]
+    if on_node:
         objects = _node(fleet)
         kustomization = _kustomization(objects) | _settings(fleet, node_sidecar.SETTINGS_NAME)
         made |= _folder("node", objects, kustomization, comment)
-        made[f"node/{THRESHOLDS}"] = _thresholds(fleet)
+        made[f"node/{THRESHOLDS}"] = _thresholds(settings, on_node)
     return made
 
 
@@ -102,8 +105,15 @@ def _settings(fleet: Fleet, name: str) -> dict[str, Yaml]:
     }
 
 
-def _thresholds(fleet: Fleet) -> bytes:
-    return thresholds.dumps(summary.thresholds(fleet)).encode()
+def _thresholds(settings: thresholds.Thresholds, services: Iterable[Service]) -> bytes:
+    """What a sidecar needs of its services only: a promise of another one starts no pod anew."""
+    names = {service.name for service in services}
+    own = replace(
+        settings,
+        objectives=tuple(objective for objective in settings.objectives if objective.service in names),
+        timeouts_ns={name: timeout for name, timeout in settings.timeouts_ns.items() if name in names},
+    )
+    return thresholds.dumps(own).encode()
 
 
 def _folder(folder: str, objects: Mapping[str, Manifest], kustomization: Yaml, comment: str) -> dict[str, bytes]:

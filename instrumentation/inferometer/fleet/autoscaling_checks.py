@@ -1,7 +1,7 @@
 """Checks what fleet.yaml says of replicas: what cannot scale, or would break its own objective, is refused."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from inferometer.fleet import durations
@@ -47,11 +47,20 @@ def deployment(service: Service) -> str:
     return service.kubernetes.deployment or object_name(service.name)
 
 
+def slos_of(fleet: Fleet, models: Iterable[tuple[str, str]], slis: Container[Sli]) -> tuple[Slo, ...]:
+    """The SLOs of some models, given as service and model, of some kinds."""
+    wanted = frozenset(models)
+    named = {service for service, _ in wanted}
+    # A fleet of hundreds of models is asked for each of them: only their services are looked at.
+    few = replace(fleet, services=tuple(service for service in fleet.services if service.name in named))
+    return tuple(slo for slo in slos(few) if (slo.service, slo.model) in wanted and slo.objective.sli in slis)
+
+
 def wake_objectives(fleet: Fleet, model: Scaled) -> tuple[Slo, ...]:
     """Objectives that a request breaks which has to wait for the first replica: the model's and its caller's."""
     wake = model.autoscaling.wake
     of = {(model.service.name, model.model.name), *([(wake.service, wake.model)] if wake else [])}
-    return tuple(slo for slo in slos(fleet) if (slo.service, slo.model) in of and slo.objective.sli in HURT)
+    return slos_of(fleet, of, HURT)
 
 
 def check(fleet: Fleet, root: Mapping) -> None:
