@@ -56,6 +56,19 @@ services:
       llama:
         objectives: [available]
         autoscaling: {kind: hpa, min: 2, max: 4, target: {time_to_first_token: 1s}}
+  vllm:
+    engine: vllm
+    pages: ["http://vllm-0.vllm:8000/metrics", "http://vllm-1.vllm:8000/metrics"]
+    models:
+      llama-70b:
+        objectives: [available]
+        autoscaling: {kind: hpa, min: 1, max: 4, target: {kv_cache: 80, queue: 5}}
+  triton:
+    engine: triton
+    pages: ["http://triton:8002/metrics"]
+    scraped_by: prometheus
+    models:
+      resnet: {objectives: [available]}
 """
     + _ENDS
     + _ALL_RECEIVERS

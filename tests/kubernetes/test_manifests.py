@@ -8,6 +8,7 @@ import pytest
 import typer
 from fleets_in_kubernetes import EVERYTHING, FLEETS, HOSTILE, many
 
+from inferometer.errors import RefusedError
 from inferometer.fleet.loader import loads
 from inferometer.settings import _VARIABLES
 from inferometer_alerts.generation import rule_groups
@@ -297,3 +298,34 @@ def test_kustomizations_list_what_lies_beside_them():
             named |= {file for entry in document.get("configMapGenerator", []) for file in entry["files"]}
             beside = {path.rpartition("/")[2] for path in files if path.rpartition("/")[0] == folder}
             assert named == beside - {"kustomization.yaml"}
+
+
+def test_a_foreign_engine_is_read_by_the_sidecar_in_its_pod_and_stays_as_it_is(made):
+    files = manifests.files(loads(EVERYTHING))
+    pod = made(EVERYTHING)["components/vllm/patch.yaml"]["spec"]["template"]["spec"]
+
+    (engine,) = json.loads(files["components/vllm/thresholds.json"])["engines"]
+    assert engine["pages"] == ["http://127.0.0.1:8000/metrics"]
+    assert json.loads(files["components/embedder/thresholds.json"])["engines"] == []
+    assert "runAsUser" not in pod["securityContext"], "its image is for another user"
+    assert pod["containers"] == [{"name": "server", "env": [{"name": "OTEL_SERVICE_NAME", "value": "vllm"}]}]
+    assert pod["initContainers"][0]["securityContext"]["runAsUser"] == USER
+
+
+def test_a_foreign_engine_that_prometheus_reads_has_a_monitor_and_rules(made):
+    objects = made(EVERYTHING)
+    (endpoint,) = objects["components/triton/engine-monitor.yaml"]["spec"]["podMetricsEndpoints"]
+
+    assert (endpoint["portNumber"], endpoint["path"], endpoint["scheme"]) == (8002, "/metrics", "http")
+    fixed = {one["targetLabel"]: one["replacement"] for one in endpoint["relabelings"] if "replacement" in one}
+    assert fixed["service"] == "triton"
+    assert fixed["job"] == objects["base/rules-engine-series.yaml"]["spec"]["groups"][0]["name"]
+    assert endpoint["metricRelabelings"][-1]["action"] == "keep"
+    assert "components/vllm/engine-monitor.yaml" not in objects
+
+
+def test_pages_that_every_node_would_read_are_refused():
+    fleet = loads(EVERYTHING.replace("    engine: vllm\n", "    engine: vllm\n    kubernetes: {sidecar: node}\n"))
+
+    with pytest.raises(RefusedError, match="its pages would be read by the sidecar of every node"):
+        manifests.files(fleet)

@@ -102,6 +102,14 @@ def server(service: Service, environment: list[Yaml]) -> Manifest:
     }
 
 
+def engine(service: Service) -> Manifest:
+    """What a patch adds to the container of a foreign engine: the name under which its spans are known."""
+    return {
+        "name": service.kubernetes.container,
+        "env": [{"name": "OTEL_SERVICE_NAME", "value": literal(service.name)}],
+    }
+
+
 def settings_volume(name: str) -> Yaml:
     """thresholds.json of a ConfigMap; Kustomize renames it with each change, which starts the pods anew."""
     return {"name": "inferometer-settings", "configMap": {"name": name}}

@@ -12,11 +12,19 @@ from inferometer.fleet.autoscaling import Autoscaler
 from inferometer.fleet.autoscaling_checks import deployment, scaled
 from inferometer.fleet.kubernetes import SidecarPlace, object_name
 from inferometer.fleet.model import Fleet, Service
-from inferometer_alerts import scaled_objects
+from inferometer_alerts import engine_scraping, scaled_objects
 from inferometer_alerts.generation import HEADER
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import Yaml, dump
-from inferometer_compose.kubernetes import access, alertmanager_config, dashboards, monitoring, node_sidecar, pod_patch
+from inferometer_compose.kubernetes import (
+    access,
+    alertmanager_config,
+    dashboards,
+    engine_pages,
+    monitoring,
+    node_sidecar,
+    pod_patch,
+)
 from inferometer_compose.kubernetes.names import THRESHOLDS, Manifest, metadata
 
 KUSTOMIZATION: Final = "kustomization.yaml"
@@ -28,12 +36,13 @@ def files(fleet: Fleet, *, time_scale: int = 1) -> dict[str, bytes]:
     Raises:
         RefusedError: the fleet needs what Kubernetes' objects cannot say.
     """
+    engine_pages.check(fleet)
     scale = TimeScale(time_scale)
     comment = f"{HEADER}\n{scale.note.strip()}" if scale.note else HEADER
     made = _folder("base", _base(fleet, scale), _kustomization(_base(fleet, scale)), comment)
     settings = summary.thresholds(fleet)
     for service in fleet.services:
-        objects = _service(fleet, service)
+        objects = _service(fleet, service, scale)
         folder = f"components/{object_name(service.name)}"
         kustomization = _component(fleet, service, objects)
         made |= _folder(folder, {**objects, "patch": pod_patch.patch(fleet, service)}, kustomization, comment)
@@ -57,6 +66,8 @@ def _base(fleet: Fleet, scale: TimeScale) -> dict[str, Manifest]:
     }
     made |= {f"rules-{name}": rules for name, rules in monitoring.rules(fleet, scale)}
     made |= {f"board-{uid}": board for uid, board in dashboards.config_maps(fleet, scale)}
+    if (of_engines := engine_pages.rules(fleet, scale)) is not None:
+        made[f"rules-{engine_scraping.FILE}"] = of_engines
     if any(model.autoscaling.kind is Autoscaler.HPA for model in scaled(fleet)):
         made["prometheus-adapter"] = {
             "apiVersion": "v1",
@@ -67,11 +78,13 @@ def _base(fleet: Fleet, scale: TimeScale) -> dict[str, Manifest]:
     return made
 
 
-def _service(fleet: Fleet, service: Service) -> dict[str, Manifest]:
+def _service(fleet: Fleet, service: Service, scale: TimeScale) -> dict[str, Manifest]:
     name = deployment(service)
     made: dict[str, Manifest] = {}
     if service.kubernetes.sidecar is SidecarPlace.POD:
         made["network-policy"] = access.pod_policy(fleet, name, name)
+    for monitor in engine_pages.monitors(fleet, service, scale):
+        made["engine-monitor"] = monitor
     for scaler in scaled_objects.objects(fleet, service.name):
         made["autoscaler"] = scaler
     return made
@@ -112,6 +125,7 @@ def _thresholds(settings: thresholds.Thresholds, services: Iterable[Service]) ->
         settings,
         objectives=tuple(objective for objective in settings.objectives if objective.service in names),
         timeouts_ns={name: timeout for name, timeout in settings.timeouts_ns.items() if name in names},
+        engines=tuple(engine_pages.in_pod(pages) for pages in settings.engines if pages.service in names),
     )
     return thresholds.dumps(own).encode()
 

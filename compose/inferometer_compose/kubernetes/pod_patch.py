@@ -9,6 +9,7 @@ from inferometer_alerts.yaml_text import Yaml
 from inferometer_compose.kubernetes.containers import (
     AS_USER,
     POD,
+    engine,
     of_field,
     secret_volumes,
     server,
@@ -52,8 +53,11 @@ def _pod(fleet: Fleet, service: Service) -> Yaml:
     host = of_field(_HOST, "metadata.name")
     # The GPUs of a node are read once, by the node's own sidecar or by dcgm-exporter.
     beside = sidecar(fleet, arguments=["--gpu=off"], environment=[*POD, host], memory=("256Mi", "512Mi"))
+    # A foreign engine sends us no frames: it stays the user that its image is for.
+    as_user = AS_USER if service.instrumented else {}
     return {
-        "securityContext": {**AS_USER, "fsGroup": USER},
+        # A large volume of weights is not handed over file by file at every start.
+        "securityContext": {**as_user, "fsGroup": USER, "fsGroupChangePolicy": "OnRootMismatch"},
         "volumes": [
             {"name": "inferometer-frames", "emptyDir": {}},
             {"name": "inferometer-state", "emptyDir": {"sizeLimit": "4Gi"}},
@@ -63,11 +67,13 @@ def _pod(fleet: Fleet, service: Service) -> Yaml:
         ],
         # A native sidecar: there before the server, and gone after it has sent its last frame.
         "initContainers": [{**beside, "restartPolicy": "Always"}],
-        "containers": [server(service, [host])],
+        "containers": [server(service, [host]) if service.instrumented else engine(service)],
     }
 
 
 def _on_node(service: Service) -> Yaml:
+    if not service.instrumented:
+        return {"containers": [engine(service)]}
     return {
         # The user of the node's sidecar: its socket is for nobody else.
         "securityContext": {**AS_USER},

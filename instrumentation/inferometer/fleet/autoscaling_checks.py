@@ -8,7 +8,7 @@ from inferometer.fleet import durations
 from inferometer.fleet.autoscaling import NOTICE_NS, Autoscaler, Autoscaling, Targets
 from inferometer.fleet.document import Mapping, Value, at, wrong
 from inferometer.fleet.kubernetes import object_name
-from inferometer.fleet.model import Engine, Fleet, Model, Service
+from inferometer.fleet.model import Fleet, Model, Service
 from inferometer.fleet.objective import COUNTED, Sli
 from inferometer.fleet.scalars import nearest
 from inferometer.fleet.schema import keys
@@ -16,8 +16,6 @@ from inferometer.fleet.slos import Slo, slos
 
 HURT: Final = frozenset(COUNTED) - {Sli.TIME_PER_OUTPUT_TOKEN}
 """What a request that waits for the first replica is bad for."""
-INSTRUMENTED: Final = frozenset({Engine.FASTAPI, Engine.STARLETTE, Engine.ASGI})
-"""Engines that have no KV cache to tell of: the SDK sees requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +131,7 @@ def _targets(model: Scaled, place: Value) -> None:
     if all(getattr(targets, field.name) is None for field in fields(targets)):
         known = ", ".join(entry.name for entry in keys(Targets))
         raise wrong(where, f"{model.what}.target names no signal", f"write one or more of {known}")
-    if targets.kv_cache is not None and model.service.engine in INSTRUMENTED:
+    if targets.kv_cache is not None and model.service.instrumented:
         raise wrong(
             _part(where, "kv_cache"),
             f"{model.what}.target.kv_cache: {model.service.engine} has no KV cache, so that the signal never comes",
