@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,10 +19,11 @@ class AnswerError(InferometerError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and body of an answer."""
+    """Status, body and headers of an answer; the headers' names are small."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def fetch(
@@ -58,7 +59,8 @@ def fetch(
         else:
             connection.request("POST", target, json.dumps(body), headers | {"content-type": "application/json"})
         response = connection.getresponse()
-        return Answer(response.status, response.read())
+        named = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, response.read(), named)
     except (OSError, http.client.HTTPException) as error:
         raise AnswerError(f"{url} does not answer: {error}") from error
     finally:

@@ -11,6 +11,7 @@ from inferometer_compose.commands.declared_compare import EXAMPLE as COMPARE_EXA
 from inferometer_compose.commands.declared_compare import compare
 from inferometer_compose.commands.declared_containers import down, logs, status, up
 from inferometer_compose.commands.declared_cost import app as cost
+from inferometer_compose.commands.declared_doctor import doctor
 from inferometer_compose.commands.declared_engines import app as engines
 from inferometer_compose.commands.declared_recorder import app as recorder
 from inferometer_compose.commands.declared_slo import app as slo
@@ -217,23 +218,6 @@ def sidecar(
     raise typer.Exit(code)
 
 
-@app.command(epilog="Example: inferometer doctor --sdk --app shop.app:app")
-def doctor(
-    *,
-    sdk: Annotated[bool, typer.Option("--sdk", help="Look at the SDK in this Python.")] = False,
-    application: Annotated[str | None, typer.Option("--app", help="Import this module:app first.")] = None,
-    json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
-) -> None:
-    """What is hooked, what is not and why, and where records go."""
-    with plain_errors():
-        if not sdk:
-            raise InferometerError("say what to look at: inferometer doctor --sdk")
-        from inferometer_compose.commands import doctor as command  # noqa: PLC0415  # as all of them
-
-        code = command.run(application, as_json=json)
-    raise typer.Exit(code)
-
-
 @app.command(epilog="Example: inferometer trace --slowest 3")
 def trace(
     *,
@@ -253,6 +237,7 @@ def trace(
     raise typer.Exit(code)
 
 
+app.command(epilog="Example: inferometer doctor --config fleet.yaml")(doctor)
 app.command(epilog="Example: inferometer up --profile mine --config config --targets targets")(up)
 app.command(epilog="Example: inferometer status --json")(status)
 app.command(epilog="Example: inferometer logs --follow sidecar")(logs)
