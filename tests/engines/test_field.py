@@ -67,6 +67,32 @@ OUTCOMES = {
 }
 """A value of the label that says how requests ended, and one that no version has."""
 
+OTHER_RANKS = ('tp_rank="1",pp_rank="0"', 'tp_rank="0",pp_rank="1"')
+BESIDES = {
+    "bentoml": [
+        'bentoml_service_request_total{endpoint="/healthz",http_response_code="200",service_name="iris"} 9',
+        'bentoml_service_request_in_progress{endpoint="/metrics",service_name="iris"} 9',
+    ],
+    "dynamo-worker": ['dynamo_component_inflight_requests{dynamo_endpoint="worker_kv_query_source_1"} 9'],
+    "litellm": ['litellm_proxy_total_requests_metric_total{requested_model="m",route="/health",status_code="200"} 9'],
+    "mlserver": ['rest_server_requests_in_progress{app_name="mlserver",method="HEAD"} 9'],
+    "ray-serve": ['ray_serve_num_http_requests_total{application="",route="/-/healthz",status_code="200"} 9'],
+    "sglang": [
+        f'sglang:{name}model_name="tiny-llama",{rank}}} 0.9'
+        for rank in OTHER_RANKS
+        for name in (
+            "num_running_reqs{",
+            "num_queue_reqs{",
+            "token_usage{",
+            "queue_time_seconds_count{",
+            'per_stage_req_latency_seconds_count{stage="prefill_forward",',
+            'prefill_effective_tokens_total{mode="input",',
+            'prefill_effective_tokens_total{mode="device_hit",',
+        )
+    ],
+}
+"""Samples of health checks, of the server's own calls, and of other ranks that observe the same requests."""
+
 
 def page(engine):
     return (PAGES / f"{CAPTURED[engine]}.prom").read_text()
@@ -238,3 +264,18 @@ def test_names_of_tensorflow_serving_begin_with_a_colon_and_its_times_are_micros
     assert requests_told(found) == {("half", "ok"): 7, ("half", "client_error"): 2}
     assert duration.buckets == ((1e-5, 1), (1.8e-5, 6))
     assert (duration.count, duration.sum) == (7, pytest.approx(120e-6))
+
+
+@pytest.mark.parametrize("engine", BESIDES)
+def test_what_is_no_request_of_a_user_or_told_by_another_rank_changes_nothing(engine):
+    before = reading(engine, page(engine))
+    found = reading(engine, "\n".join([page(engine), *BESIDES[engine], ""]))
+
+    assert found.signals == before.signals
+    assert found.unknown == []
+
+
+def test_with_requests_that_wait_more_of_nims_requests_are_in_flight():
+    text = re.sub(r"^(num_requests_waiting\{.*\}) .*$", r"\1 4", page("nim"), flags=re.MULTILINE)
+
+    assert reading("nim", text).signals[requests.IN_FLIGHT.name][0].value == 5
