@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from inferometer_compose.backtest.conditions import Condition
-from inferometer_compose.backtest.counts import MINUTE, Counts, Floats
+from inferometer_compose.backtest.counts import MINUTE, Counts, Ints
 from inferometer_compose.backtest.engine import CLOCK, Clock, History, counters, episodes
 
 MONTHS: Final = 10
@@ -16,8 +16,8 @@ _MONTH_MINUTES: Final = 30 * 1_440
 _SEED: Final = 7
 
 
-def healthy(counts: Counts, share: float, *, months: int = MONTHS, seed: int = _SEED) -> tuple[Floats, Floats]:
-    """Events of each minute, and bad ones of each minute of so many months; they fail independently of each other.
+def healthy(counts: Counts, share: float, *, months: int = MONTHS, seed: int = _SEED) -> History:
+    """Months in which events fail independently of each other, at half of the budget.
 
     Args:
         counts: whose traffic is repeated until a month is full.
@@ -28,21 +28,22 @@ def healthy(counts: Counts, share: float, *, months: int = MONTHS, seed: int = _
     random = np.random.default_rng(seed)
     events = np.rint(np.resize(counts.events, _MONTH_MINUTES)).astype(np.int64)
     bad = random.binomial(events, share * HEALTHY, (months, _MONTH_MINUTES))
-    return events.astype(np.float64), bad.astype(np.float64)
+    return simulated(events, bad, step=MINUTE)
 
 
-def for_nothing(
-    events: Floats, bad: Floats, conditions: Sequence[Condition], *, step: int = MINUTE, clock: Clock = CLOCK
-) -> float:
-    """Pages in 30 days, mean of the simulated months.
+def simulated(events: Ints, bad: Ints, *, step: int, clock: Clock = CLOCK) -> History:
+    """Histories of simulated months.
 
     Args:
         events: of each step; a row for each month, or one for all.
         bad: of each step; a row for each month.
-        conditions: that page.
         step: seconds.
         clock: when rules are evaluated.
     """
-    history = History(counters(events, step, clock), counters(bad, step, clock), clock)
-    firing = np.logical_or.reduce([history.holds(condition) for condition in conditions])
-    return sum(len(episodes(month, clock)) for month in firing) / history.rows
+    return History(counters(events, step, clock), counters(bad, step, clock), clock)
+
+
+def for_nothing(months: History, conditions: Sequence[Condition]) -> float:
+    """Pages in 30 days by conditions that page, mean of months in which nothing is wrong."""
+    firing = np.logical_or.reduce([months.holds(condition) for condition in conditions])
+    return sum(len(episodes(month, months.clock)) for month in firing) / months.rows

@@ -1,6 +1,6 @@
 """Whose windows: ours, as the policy has them for an objective, and those that others use for every objective."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,9 +33,6 @@ class Condition:
     def is_tiled(self, window: int) -> bool:
         """Whether a window is a sum of tiles."""
         return self.tiles and window > _DIRECT
-
-
-Policy = Callable[[ObjectiveSpec], tuple[Condition, ...]]
 
 
 def ours(spec: ObjectiveSpec) -> tuple[Condition, ...]:

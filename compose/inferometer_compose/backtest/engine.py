@@ -53,7 +53,6 @@ class History:
         self._born = born
         step = clock.evaluation // clock.scrape
         self._at = np.arange(step, self._counters[1].shape[1], step)
-        self._tiles: tuple[Floats, Floats] | None = None
         self._sums: dict[tuple[int, bool], tuple[Floats, Floats]] = {}
 
     @classmethod
@@ -76,39 +75,48 @@ class History:
         """Events and bad events in a window of so many seconds, at every evaluation."""
         key = (window, tiled)
         if key not in self._sums:
-            made = self._tiled(window) if tiled else tuple(self._increase(c, window, self._at) for c in self._counters)
-            self._sums[key] = (made[0], made[1])
+            if tiled:
+                self._sums[key] = self._tiled(window)
+            else:
+                events, bad = (self._increase(one, window, self.clock.evaluation) for one in self._counters)
+                self._sums[key] = events, bad
         return self._sums[key]
 
-    def _increase(self, counter: Floats, window: int, at: Ints) -> Floats:
+    def _increase(self, counter: Floats, window: int, step: int) -> Floats:
+        """Of a window that ends at every *step* seconds."""
         scrape = self.clock.scrape
-        first = np.maximum(at - window // scrape + 1, 0)
-        before = np.take(counter, first, axis=1)
-        gain = np.take(counter, at, axis=1) - before
-        sampled = (at - first) * float(scrape)
-        # Where the history begins inside the window its beginning is too far off: half a step, not a whole one.
-        ahead = np.where(at - window // scrape + 1 >= 0, float(scrape), scrape / 2)
+        at = np.arange(step // scrape, counter.shape[1], step // scrape)
+        first = at - window // scrape + 1
+        # Windows that reach beyond the beginning of the history have its beginning for their first sample.
+        short = int(np.searchsorted(first, 0))
+        gain = counter[:, at[0] :: step // scrape].copy() if len(at) else np.zeros((len(counter), 0))
+        gain[:, :short] -= counter[:, :1]
+        if short < len(at):
+            gain[:, short:] -= counter[:, first[short] : first[-1] + 1 : step // scrape]
+        sampled = (at - np.maximum(first, 0)) * float(scrape)
+        # That beginning is too far off: half a step, not a whole one.
+        ahead = np.where(first >= 0, float(scrape), scrape / 2)
         with np.errstate(divide="ignore", invalid="ignore"):
             if self._born:
+                before = np.take(counter, np.maximum(first, 0), axis=1)
                 to_zero = np.where(gain > 0, sampled * before / gain, np.inf)
-                ahead = np.minimum(ahead, to_zero)
-            found = gain * (sampled + ahead) / sampled
+                gain *= 1 + np.minimum(ahead, to_zero) / sampled
+            else:
+                gain *= 1 + ahead / sampled
         # One sample alone has no increase.
-        return np.where(sampled > 0, found, 0.0)
+        gain[:, sampled <= 0] = 0.0
+        return gain
 
     def _tiled(self, window: int) -> tuple[Floats, Floats]:
         clock = self.clock
-        if self._tiles is None:
-            step = clock.tile // clock.scrape
-            ends = np.arange(step, self._counters[1].shape[1], step)
-            tiles = (self._increase(counter, clock.tile, ends) for counter in self._counters)
-            summed = [np.pad(np.cumsum(tile, axis=1), ((0, 0), (1, 0))) for tile in tiles]
-            self._tiles = (summed[0], summed[1])
+        step = clock.tile // clock.scrape
         seconds = self._at * clock.scrape
         looked = seconds // clock.later * clock.later
-        last = np.minimum(looked // clock.tile, self._tiles[0].shape[1] - 1)
+        # A tile is the counter now less what it was at the round before: their sum is its rise from round to round.
+        rounds = [counter[:, ::step] for counter in self._counters]
+        last = np.minimum(looked // clock.tile, rounds[1].shape[1] - 1)
         first = np.clip((looked - window) // clock.tile, 0, last)
-        events, bad = (np.take(sums, last, axis=1) - np.take(sums, first, axis=1) for sums in self._tiles)
+        events, bad = (np.take(told, last, axis=1) - np.take(told, first, axis=1) for told in rounds)
         return events, bad
 
     def holds(self, condition: Condition) -> Flags:
@@ -121,7 +129,7 @@ class History:
         return _held(found, condition.held // self.clock.evaluation)
 
 
-def counters(values: Floats, step: int, clock: Clock = CLOCK) -> Floats:
+def counters(values: Floats | Ints, step: int, clock: Clock = CLOCK) -> Floats:
     """A counter at every scrape, from counts of so many seconds each; it rises evenly in each of them."""
     parts = step // clock.scrape
     rises = np.repeat(np.asarray(values, np.float64) / parts, parts, axis=-1)

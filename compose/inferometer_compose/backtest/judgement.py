@@ -1,6 +1,6 @@
 """An objective and its neighbours, by our windows and by the classic ones: what each would have done to people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -10,8 +10,9 @@ import numpy as np
 from inferometer.fleet.model import ObjectiveSpec
 from inferometer_alerts.policy import budget
 from inferometer_compose.backtest import chance, replay
-from inferometer_compose.backtest.conditions import Policy, classic, ours, paging
-from inferometer_compose.backtest.counts import MINUTE, Counts, Floats
+from inferometer_compose.backtest.conditions import Condition, classic, ours, paging
+from inferometer_compose.backtest.counts import MINUTE, Counts
+from inferometer_compose.backtest.engine import History
 from inferometer_compose.backtest.incident import Incident
 from inferometer_compose.backtest.replay import MONTH, Hit, Page
 
@@ -80,6 +81,7 @@ def judged(counts: Counts, spec: ObjectiveSpec, incident: Incident | None = None
         spec: the objective.
         incident: that is put into it.
     """
+    history = History.of(counts)
     for target in neighbours(spec.target):
         near = replace(spec, target=target)
         share = float(budget(near))
@@ -88,25 +90,26 @@ def judged(counts: Counts, spec: ObjectiveSpec, incident: Incident | None = None
             target=target,
             allowed=share * counts.total,
             budget_used=used(counts, share, near.window_ns // 10**9 // MINUTE),
-            ours=_told(counts, near, ours, months, incident),
-            classic=_told(counts, near, classic, months, incident),
+            ours=_told(counts, near, paging(ours(near)), incident, history=history, months=months),
+            classic=_told(counts, near, paging(classic(near)), incident, history=history, months=months),
         )
 
 
 def _told(
     counts: Counts,
     spec: ObjectiveSpec,
-    policy: Policy,
-    months: tuple[Floats, Floats],
+    conditions: Sequence[Condition],
     incident: Incident | None,
+    *,
+    history: History,
+    months: History,
 ) -> Told:
-    conditions = paging(policy(spec))
-    found = tuple(replay.pages(counts, spec, conditions))
+    found = tuple(replay.pages(counts, spec, conditions, history))
     watched = counts.watched * counts.seconds
     return Told(
         pages=found,
         per_month=len(found) * MONTH / watched if watched else 0.0,
-        for_nothing=chance.for_nothing(*months, conditions),
+        for_nothing=chance.for_nothing(months, conditions),
         hits=() if incident is None else tuple(replay.hits(counts, spec, conditions, incident)),
     )
 

@@ -53,12 +53,23 @@ class Hit:
     """Share of a period's budget that went until then, or in all where nobody was woken."""
 
 
-def pages(counts: Counts, spec: ObjectiveSpec, conditions: Sequence[Condition], clock: Clock = CLOCK) -> list[Page]:
-    """Whoever is woken in a history by any of the conditions, in the order of time."""
-    history = History.of(counts, clock)
+def pages(
+    counts: Counts, spec: ObjectiveSpec, conditions: Sequence[Condition], history: History | None = None
+) -> list[Page]:
+    """Whoever is woken in a history by any of the conditions, in the order of time.
+
+    Args:
+        counts: the history.
+        spec: the objective.
+        conditions: that page.
+        history: of the same counts, where somebody has it already.
+    """
+    history = History.of(counts) if history is None else history
+    clock = history.clock
     holds = [history.holds(condition)[0] for condition in conditions]
     firing = np.logical_or.reduce(holds)
     times = history.times.astype(np.int64)
+    allowed = allowance(counts, spec)
     found = []
     for first, last in episodes(firing, clock):
         condition = next(one for one, held in zip(conditions, holds, strict=True) if held[first])
@@ -70,8 +81,8 @@ def pages(counts: Counts, spec: ObjectiveSpec, conditions: Sequence[Condition], 
                 began=counts.begin + began,
                 at=counts.begin + at,
                 ended=counts.begin + ended,
-                budget_used=_used(counts, spec, began, at),
-                budget_lost=_used(counts, spec, began, ended),
+                budget_used=_bad(counts, began, at) / allowed,
+                budget_lost=_bad(counts, began, ended) / allowed,
             )
         )
     return found
@@ -91,12 +102,11 @@ def allowance(counts: Counts, spec: ObjectiveSpec) -> float:
     return float(budget(spec)) * counts.per_hour / 3_600 * spec.window_ns / _SECOND
 
 
-def _used(counts: Counts, spec: ObjectiveSpec, begin: int, end: int) -> float:
-    """Share of a period's budget that went between two moments, seconds from the beginning."""
-    bad = np.concatenate([[0.0], np.cumsum(counts.bad)])
-    first, last = np.interp([begin / MINUTE, end / MINUTE], np.arange(len(bad)), bad)
-    allowed = allowance(counts, spec)
-    return float(last - first) / allowed if allowed else 0.0
+def _bad(counts: Counts, begin: int, end: int) -> float:
+    """Bad events between two moments, seconds from the beginning."""
+    first, last = max(begin // MINUTE, 0), min(end // MINUTE, counts.minutes)
+    rest = float(counts.bad[last]) * (end % MINUTE) / MINUTE if last < counts.minutes else 0.0
+    return float(counts.bad[first:last].sum()) + rest
 
 
 def starts(counts: Counts, incident: Incident, lead: int) -> list[int]:
@@ -140,12 +150,12 @@ def _hit(
     # Whole tiles, so that the part is cut as the whole is.
     first = max((at - counts.begin - lead) // clock.tile * clock.tile // MINUTE, 0)
     last = (at - counts.begin + incident.seconds + _AHEAD) // MINUTE
-    struck = strike(counts, incident, spec.sli, at)
-    part = struck.part(first, last)
+    part = strike(counts.part(first, last), incident, spec.sli, at)
+    begins = at - part.begin
     history = History.of(part, clock)
-    after = history.times > at - part.begin
+    after = history.times > begins
     fired = [moments for one in conditions if len(moments := history.times[history.holds(one)[0] & after])]
-    seconds = None if not fired else float(min(moments[0] for moments in fired)) - (at - part.begin)
-    until = at + incident.seconds if seconds is None else at + int(seconds)
-    used = _used(struck, spec, at - counts.begin, until - counts.begin)
-    return Hit(at=at, seconds=seconds, budget_used=used)
+    seconds = None if not fired else float(min(moments[0] for moments in fired)) - begins
+    until = begins + (incident.seconds if seconds is None else int(seconds))
+    allowed = allowance(counts, spec)
+    return Hit(at=at, seconds=seconds, budget_used=_bad(part, begins, until) / allowed if allowed else 0.0)

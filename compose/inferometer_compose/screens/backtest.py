@@ -18,6 +18,7 @@ from inferometer_compose.backtest.replay import Hit, Page
 from inferometer_compose.screens.columns import Column, plain, table
 from inferometer_compose.screens.slo import time
 from inferometer_compose.screens.units import UNKNOWN, percent
+from inferometer_compose.screens.wrapped import wrapped
 
 _MOST_PAGES: Final = 12
 """Pages that are shown one by one, the newest of them; --json has all."""
@@ -44,7 +45,12 @@ class Report:
 
 
 def lines(report: Report, width: int) -> Iterator[Text]:
-    """The report, from what was read to what may be promised."""
+    """The report, from what was read to what may be promised, in lines of at most *width* cells."""
+    for line in _lines(report, width):
+        yield from wrapped(line, width)
+
+
+def _lines(report: Report, width: int) -> Iterator[Text]:
     spec = report.slo.objective
     yield Text(f"{plain(report.slo.name)}: {_plain(spec.target)} over {durations.render(spec.window_ns)}", "bold")
     yield from _read(report)
