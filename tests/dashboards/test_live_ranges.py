@@ -37,6 +37,12 @@ def test_without_a_word_it_is_a_quarter_of_an_hour_until_now():
     assert 0 <= NOW - 900 * SECOND - shown.since_ns < shown.step_ns
 
 
+def test_whoever_wants_other_steps_says_so():
+    assert asked({"from": "900", "to": "930", "step_seconds": "30"}, NOW) == Range(
+        900 * SECOND, 930 * SECOND, 30 * SECOND
+    )
+
+
 def test_a_begin_and_an_end_are_kept():
     assert asked({"from": "1000", "to": "1030.5"}, NOW) == Range(1_000 * SECOND, int(1_030.5 * SECOND), SECOND)
 
@@ -59,6 +65,8 @@ def test_steps_of_seconds_become_minutes_where_much_is_recorded():
     ("parameters", "message"),
     [
         ({"since_seconds": "soon"}, "since_seconds is 'soon', a number of seconds from 0 to 604800 is right"),
+        ({"since_seconds": "86400", "step_seconds": "1"}, "up to 2,000 steps of a second at least are right"),
+        ({"step_seconds": "0"}, "steps of a second at least"),
         ({"since_seconds": "nan"}, "a number of seconds"),
         ({"since_seconds": "-1"}, "a number of seconds"),
         ({"since_seconds": "1e9"}, "a number of seconds"),

@@ -6,7 +6,7 @@
     Its script, style and icon.
 ``/live/views``
     The views and the names that can be chosen.
-``/live/view/{key}?since_seconds=N|from=S&to=S&service=…&model=…&version=…&tenant=…``
+``/live/view/{key}?since_seconds=N|from=S&to=S&step_seconds=N&service=…&model=…&version=…&tenant=…``
     A view's panels with their data.
 ``/live/events``
     Server-sent events: one for each pass of the Intake that changed something.
@@ -102,7 +102,11 @@ class _Page:
 
     async def _range(self, parameters: Mapping[str, str]) -> ranges.Range:
         shown = ranges.asked(parameters, self._recorder.now_ns())
-        if shown.coarser() != shown and await self._recorder.count(shown.since_ns, shown.until_ns) > ranges.BUSY:
+        if (
+            "step_seconds" not in parameters
+            and shown.coarser() != shown
+            and await self._recorder.count(shown.since_ns, shown.until_ns) > ranges.BUSY
+        ):
             return shown.coarser()
         return shown
 

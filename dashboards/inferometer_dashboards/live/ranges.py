@@ -13,6 +13,7 @@ _LATEST: Final = 1e10
 STEPS: Final = ((60, 1), (300, 5), (900, 10), (3_600, 60), (3 * 3_600, 120), (6 * 3_600, 300), (86_400, 1_200))
 """Up to so many seconds, steps of so many: 60 to 144 of them, and multiples of what the recorder sums."""
 _LONGEST_STEP: Final = 3_600
+MAX_STEPS: Final = 2_000
 BUSY: Final = 300_000
 """Requests from which on steps of seconds are too much to read one by one."""
 MINUTE: Final = 60
@@ -35,6 +36,8 @@ class Range:
 def asked(parameters: Mapping[str, str], now_ns: int) -> Range:
     """The range that ``since_seconds``, or ``from`` and ``to`` (seconds since the epoch), ask for.
 
+    ``step_seconds`` asks for steps of that length, in whole seconds.
+
     Raises:
         ValueError: they are wrong; the message says what is right.
     """
@@ -50,9 +53,21 @@ def asked(parameters: Mapping[str, str], now_ns: int) -> Range:
         begin = end - max(seconds, 1.0)
     if end - begin > MAX_SECONDS:
         raise ValueError(f"{end - begin:g} seconds are asked for, up to {MAX_SECONDS:g} are right")
-    step = next((step for most, step in STEPS if end - begin <= most), _LONGEST_STEP) * SECOND
+    step = _step(parameters, end - begin) * SECOND
     until = now_ns if "to" not in parameters else round(end * SECOND)
     return Range(int(begin * SECOND) // step * step, until, step)
+
+
+def _step(parameters: Mapping[str, str], length: float) -> int:
+    """Seconds of a step."""
+    if "step_seconds" not in parameters:
+        return next((step for most, step in STEPS if length <= most), _LONGEST_STEP)
+    step = round(_number(parameters, "step_seconds", 86_400))
+    if step < 1 or length / step > MAX_STEPS:
+        raise ValueError(
+            f"{length:g} seconds in steps of {step}: up to {MAX_STEPS:,} steps of a second at least are right"
+        )
+    return step
 
 
 def _number(parameters: Mapping[str, str], name: str, most: float) -> float:

@@ -37,7 +37,8 @@ MODELS: Final = f"""
         select any_value(service) as service, any_value(model) as model, min(seconds) as p99
         from shared where below >= 0.99 * total group by model_id
     )
-    select service, model, n / (until - greatest(since, (select min(time) from cells))) as "Requests/s", coalesce(failed, 0) / n as "Failed", p99 as "p99",
+    select service, model, n / (until - greatest(since, (select min(time) from cells))) as "Requests/s",
+           coalesce(failed, 0) / n as "Failed", p99 as "p99",
            1000 * usd / n as "Cost per 1k"
     from counted left join slow using (service, model) cross join span order by p99 desc nulls last
 """  # noqa: S608 - constants

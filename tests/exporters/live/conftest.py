@@ -29,6 +29,7 @@ class Served:
     pulse: Pulse = field(default_factory=Pulse)
     spans: object = field(default_factory=lambda: itertools.count(1))
     server: ApiServer | None = None
+    worker: object = None
 
     def start(self):
         api = Api(
@@ -48,22 +49,24 @@ class Served:
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def record(self, *requests, executes=(), shapes=None, **tables):
-        """Record rows, a second later, as their worker would; whoever watches is told."""
-        worker = self.make.worker()
-        arrival = worker.arrival(self.bench.clock.now, requests=requests, executes=executes, **tables)
+    def record(self, *requests, executes=(), shapes=None, seconds=2.0, **tables):
+        """Record what began within *seconds* from now, when they are over; whoever watches is told."""
+        bench, worker = self.bench, self.worker
+        arrival = worker.arrival(
+            bench.clock.now + int(seconds * self.make.SECOND), requests=requests, executes=executes, **tables
+        )
         arrival.names.shapes.update(shapes or {})
-        self.bench.do_pass(arrival, seconds=0.25)
-        self.bench.do_pass(worker.arrival(self.bench.clock.now + self.make.MS))
-        self.bench.do_pass(seconds=1)
-        self.bench.do_pass(seconds=5)
-        self.pulse.beat(self.bench.number)
+        bench.do_pass(arrival, seconds=seconds)
+        bench.do_pass(worker.arrival(bench.clock.now + self.make.MS))
+        bench.do_pass(worker.arrival(bench.clock.now + self.make.SECOND), seconds=1)
+        bench.do_pass(worker.arrival(bench.clock.now + self.make.SECOND), seconds=1)
+        self.pulse.beat(bench.number)
 
     def request(self, took_ms, *, shape=2, outcome=0, **more):
-        """A request that ends now, and its trace's id."""
+        """A request that begins now, and its trace's id."""
         span, make, now = next(self.spans), self.make, self.bench.clock.now
         trace = f"{0xABC << 64 | span:032x}"
-        row = make.request(span, now - took_ms * make.MS, now, shape=shape, outcome=outcome, trace=span, **more)
+        row = make.request(span, now, now + took_ms * make.MS, shape=shape, outcome=outcome, trace=span, **more)
         return row, trace
 
     def execute(self, took_ms, **more):
@@ -71,12 +74,14 @@ class Served:
         span, make, now = next(self.spans) - 1, self.make, self.bench.clock.now
         self.spans = itertools.count(span + 1)
         third = took_ms * make.MS // 3
-        return make.execute(span, now - 2 * third, now - third, **more)
+        return make.execute(span, now + third, now + 2 * third, **more)
 
 
 @pytest.fixture
 def served(bench, make):
     found = Served(bench, make).start()
+    found.worker = make.worker()
+    bench.do_pass(found.worker.arrival(bench.clock.now + make.MS))
     yield found
     found.server.close()
 

@@ -113,10 +113,10 @@ def test_a_sidecar_with_a_token_asks_for_it(bench, make, served, tab):
 
 
 def test_a_stream_of_ten_thousand_chunks_is_one_short_waterfall(served, tab, make):
-    now, begin = served.bench.clock.now, served.bench.clock.now - 60_000 * make.MS
+    begin = served.bench.clock.now
     row, trace = served.request(
         60_000, chunks=10_000, first_chunk=begin + 900 * make.MS, first_token=begin + 900 * make.MS,
-        last_token=now - make.MS, tokens_in=900, tokens_out=9_990,
+        last_token=begin + 59_900 * make.MS, tokens_in=900, tokens_out=9_990,
     )  # fmt: skip
     span = int(trace[-16:], 16)
     # A slow reader: as many waits as a worker keeps of one request.
@@ -124,24 +124,24 @@ def test_a_stream_of_ten_thousand_chunks_is_one_short_waterfall(served, tab, mak
         make.interval(span, begin + n * 200 * make.MS, begin + (n * 200 + 60) * make.MS, Stage.NETWORK, Kind.SEND)
         for n in range(5, 261)
     ]
-    served.record(row, intervals=waits)
+    served.record(row, intervals=waits, seconds=61)
     page = tab(f"{served.url}/trace/{trace}")
     page.wait_for_selector("[role=treeitem]")
 
     assert page.locator("[role=treeitem]").count() < 40
     expect(page.locator(".details")).to_contain_text("9,990 out")
-    page.goto(f"{served.url}/model?service=embedder&model=minilm")
+    page.goto(f"{served.url}/model?service=embedder&model=minilm&since_seconds=900")
     expect(page.locator("[data-panel=time-per-output-token] .legend")).to_contain_text("ms")
 
 
 def test_a_trace_of_two_thousand_hops_is_drawn_a_screen_at_a_time(served, tab, make):
     now, root = served.bench.clock.now, 50_000
-    rows = [make.request(root, now - 900 * make.MS, now, shape=1, trace=99)]
+    rows = [make.request(root, now, now + 900 * make.MS, shape=1, trace=99)]
     calls = []
     for number in range(2_000):
-        begin = now - (800 - number // 5) * make.MS
+        begin = now + (100 + number // 5) * make.MS
         calls.append(make.call(root, 60_000 + number, begin, begin + make.MS))
-        rows.append(make.request(51_000 + number, begin, begin + make.MS, parent_id=60_000 + number, flags=0, trace=99))
+        rows.append(make.request(70_000 + number, begin, begin + make.MS, parent_id=60_000 + number, flags=0, trace=99))
     served.record(*rows, calls=calls)
     page = tab(f"{served.url}/trace/{0xABC << 64 | 99:032x}")
     page.wait_for_selector("[role=treeitem]")

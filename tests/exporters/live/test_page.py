@@ -135,10 +135,8 @@ def test_a_wrong_filter_is_said_and_nothing_breaks(busy, tab):
 
 def test_a_time_that_somebody_drags_over_is_what_is_shown(busy, tab):
     page = shown(tab(busy.url))
-    page.keyboard.press("p")
     plot = page.locator("[data-panel=requests] .u-over")
     plot.scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
     box = plot.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 40)
     page.mouse.down()

@@ -83,7 +83,7 @@ export class Chart {
         focus: { alpha: 0.35 },
         scales: { x: { time: true, range: () => [panel.times[0], (this.panel.times.at(-1) ?? 0) + step(this.panel)].map((v, i) => (i ? v : this.panel.times[0])) }, y: { range: (_, __, most) => [0, this.top(most)] } },
         axes: [
-          { ...axis, size: 28, values: (_, splits) => splits.map((at) => shortTime(at, this.panel)) },
+          { ...axis, size: 28, space: 74, values: (_, splits) => splits.map((at) => shortTime(at, this.panel)) },
           { ...axis, size: 62, values: (_, splits) => splits.map((value) => write(value)) },
         ],
         series: [{}, ...lines],

@@ -102,8 +102,10 @@ class Page {
     else this.view = new BoardView(this, { "/": "fleet", "/model": "model", "/slo": "slo", "/cost": "cost" }[path] ?? "fleet");
     fill(main, this.view.element);
     document.title = `${this.view.title} · inferometer`;
+    if (this.params.get("from")) this.paused = false;
     this.menu();
     this.ranges();
+    this.status();
     scrollTo(0, 0);
     await this.refresh();
   }
@@ -120,17 +122,20 @@ class Page {
     $("range").value = own ? "own" : RANGES.some(([seconds]) => String(seconds) === since) ? since : "";
   }
 
+  /** Ask for what is shown. An answer that takes long is waited for; another view's is given up. */
   async refresh() {
-    this.asking?.abort();
-    const asking = (this.asking = new AbortController());
-    const view = this.view;
+    const { view } = this;
+    if (this.asking?.view === view) return;
+    this.asking?.stop.abort();
+    const asking = (this.asking = { view, stop: new AbortController() });
     try {
-      await view.refresh(asking.signal);
+      await view.refresh(asking.stop.signal);
       this.problem(null);
       document.body.dataset.shown = location.pathname;
     } catch (error) {
-      if (asking.signal.aborted) return;
-      this.problem(error);
+      if (!asking.stop.signal.aborted) this.problem(error);
+    } finally {
+      if (this.asking === asking) this.asking = null;
     }
   }
 
@@ -142,6 +147,8 @@ class Page {
       box = h("p.problem.error", { role: "alert" });
       $("main").prepend(box);
     }
+    // A connection that breaks is a TypeError of fetch; any other error is ours, and nobody shall look for it in vain.
+    if (!(error instanceof Refused) && !/fetch|network/i.test(String(error))) console.error(error);
     box.textContent = error instanceof Refused ? error.message : "The sidecar does not answer; what is shown is as it was. It is asked again.";
   }
 

@@ -16,7 +16,7 @@ export class PanelCard {
     this.page = page;
     this.body = h("div.body");
     this.about = h("p.about", { id: `about-${panel.key}`, hidden: true }, panel.description);
-    this.why = h("button.why", { type: "button", "aria-expanded": "false", "aria-controls": this.about.id, title: "What this means, and what to do", onclick: () => this.explain() }, "what it means");
+    this.why = h("button.why", { type: "button", "aria-expanded": "false", "aria-controls": this.about.id, title: "What this means, and what to do", "aria-label": `What ${panel.title} means`, onclick: () => this.explain() }, panel.kind === "stat" ? "?" : "what it means");
     this.menu = h("details.menu", {}, h("summary", { "aria-label": `Export ${panel.title}`, title: "Export" }, "⋯"), h("div.sheet", { role: "group", "aria-label": "Export" }, ...this.exports(panel)));
     this.element = h(
       `section.card.${panel.kind}`,

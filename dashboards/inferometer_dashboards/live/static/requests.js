@@ -21,8 +21,8 @@ export function rows(page, requests, { compact = false } = {}) {
     const bad = ["server_error", "timeout", "rejected"].includes(one.outcome);
     return h("tr", { data: { href: where } },
       h("td.time", {}, link(where, { "aria-label": `Waterfall of trace ${one.trace_id}` }, format.clock(one.wall_seconds, { millis: !compact }))),
-      h(`td${compact ? ".wide" : ""}`, {}, one.service),
-      h("th", { scope: "row" }, [one.model, one.version].filter(Boolean).join(" ")),
+      compact ? null : h("td", {}, one.service),
+      h("th", { scope: "row", title: one.service }, [one.model, one.version].filter(Boolean).join(" ")),
       compact ? null : h("td.wide", {}, one.tenant),
       h(`td${bad ? ".act" : ""}`, {}, bad ? `▲ ${one.outcome}` : one.outcome),
       h("td.number", {}, format.seconds(one.duration_seconds)),
@@ -33,8 +33,8 @@ export function rows(page, requests, { compact = false } = {}) {
   });
 }
 
-const heads = (compact) => h("tr", {}, ["Began", "Service", "Model", compact ? null : "Tenant", "Outcome", "Duration", "Where the time went", compact ? null : "Cost", compact ? null : "Device"].filter(Boolean)
-  .map((name) => h(`th${["Duration", "Cost"].includes(name) ? ".number" : ""}${["Tenant", "Cost", "Device", ...(compact ? ["Service"] : [])].includes(name) ? ".wide" : ""}`, { scope: "col" }, name)));
+const heads = (compact) => h("tr", {}, ["Began", compact ? null : "Service", "Model", compact ? null : "Tenant", "Outcome", "Duration", "Where the time went", compact ? null : "Cost", compact ? null : "Device"].filter(Boolean)
+  .map((name) => h(`th${["Duration", "Cost"].includes(name) ? ".number" : ""}${["Tenant", "Cost", "Device"].includes(name) ? ".wide" : ""}`, { scope: "col" }, name)));
 
 /** A table of requests in a card, as boards show one. */
 export class RequestList {
@@ -49,7 +49,7 @@ export class RequestList {
 
   async refresh(chosen, signal) {
     const found = await get("/api/requests", { ...this.page.times(), ...chosen, n: 10, sort: this.sort }, signal);
-    fill(this.body, found.requests.length ? rows(this.page, found.requests, { compact: true }) : h("tr", {}, h("td", { colspan: 6 }, "No request in this time.")));
+    fill(this.body, found.requests.length ? rows(this.page, found.requests, { compact: true }) : h("tr", {}, h("td", { colspan: 5 }, "No request in this time.")));
     fill(this.more, link(this.page.url("/requests", { ...chosen, sort: this.sort }), {}, "All of them, with filters"));
   }
 
