@@ -81,6 +81,8 @@ class RawPage:
         self.sized = 0
         """Samples on the last page."""
         self._types: dict[str, str] = {}
+        self._declared = 0
+        """Lines of the page that declare a type."""
         self._known: dict[str, int] = {}
         self._said: dict[str, str] = {}
         self._resolved: dict[str, tuple[Family, int] | None] = {}
@@ -98,19 +100,29 @@ class RawPage:
                 self.clear()
             values = self._read(lines)
             if values is None:
+                gone = self.series
                 self.clear()
                 values = self._read(lines)
+                if values is not None:
+                    # What is not on the page now was counted, and may come again.
+                    self.remember(raw for raw in gone if self._is_still(raw))
+                    values += [None] * (len(self.series) - len(values))
         except ValueError as error:
             raise SourceError(f"the page is not in Prometheus' text format: {error}", why="unreadable") from error
         assert values is not None  # noqa: S101 - nothing was declared before
         return values
+
+    def _is_still(self, raw: Raw) -> bool:
+        """Whether the page does not declare another type for a series of earlier pages."""
+        now = family(sample(f"{raw.text} 0").name, self._types)
+        return raw.family.type != "untyped" and now.type in {raw.family.type, "untyped"}
 
     def _read(self, lines: list[str]) -> Values | None:
         """The numbers; None where the page declares another type for what is known already."""
         known, said = self._known, self._said
         read: list[str | float | None] = [None] * len(self.series)
         new: list[int] = []
-        unwanted = 0
+        unwanted = declared = 0
         for place, line in enumerate(lines):
             key, _, value = line.rpartition(" ")
             slot = known.get(key)
@@ -122,6 +134,11 @@ class RawPage:
                 unwanted += 1
             elif said[key] != value:
                 return None
+            else:
+                declared += 1
+        if declared < self._declared:
+            # What is declared no longer may be something else now.
+            return None
         if new and not self._declarations(lines, new):
             return None
         for place in new:
@@ -138,17 +155,23 @@ class RawPage:
             kind, name, word = declared
             if kind != "TYPE":
                 continue
-            if self._known and name not in self._types and self._was_untyped(name):
+            if name not in self._types and self._was_another(name, declared_type(word)):
                 return False
             # Where a family is declared twice, the first counts.
             self._types.setdefault(name, declared_type(word))
+            self._declared += 1
             key, _, value = lines[place].rpartition(" ")
             if self._said.setdefault(key, value) == value:
                 self._known[key] = _DECLARATION
         return True
 
-    def _was_untyped(self, name: str) -> bool:
-        return any(family.type == "untyped" and family.name.startswith(name) for family in self.families.values())
+    def _was_another(self, name: str, declared: str) -> bool:
+        """Whether series of earlier pages were of another type than the page says now."""
+        if any(of.type == "untyped" and of.name.startswith(name) for of in self.families.values()):
+            return True
+        return any(
+            raw.text.startswith(name) and raw.family.type != declared and _of(raw.text, name) for raw in self.series
+        )
 
     def _sample(self, line: str, place: int, read: list[str | float | None]) -> int:
         """Read a line that is not known; 1 if it is a sample that nobody wants."""
@@ -201,3 +224,9 @@ class RawPage:
                 if base != named.name and self._wants(guess):
                     return guess, named.spelling
         return None
+
+
+def _of(text: str, name: str) -> bool:
+    """Whether a series is of a family of this name."""
+    own = text.partition("{")[0].rstrip()
+    return own == name or own.removeprefix(f"{name}_") in {"bucket", "sum", "count", "total"}
