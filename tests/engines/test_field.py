@@ -76,8 +76,14 @@ BESIDES = {
     "dynamo-worker": ['dynamo_component_inflight_requests{dynamo_endpoint="worker_kv_query_source_1"} 9'],
     "litellm": ['litellm_proxy_total_requests_metric_total{requested_model="m",route="/health",status_code="200"} 9'],
     "mlserver": ['rest_server_requests_in_progress{app_name="mlserver",method="HEAD"} 9'],
-    "ray-serve": ['ray_serve_num_http_requests_total{application="",route="/-/healthz",status_code="200"} 9'],
+    "ray-serve": [
+        'ray_serve_num_http_requests_total{application="",route="/-/healthz",status_code="200"} 9',
+        'ray_serve_http_request_latency_ms_count{application="",route="/-/healthz",status_code="200"} 9',
+    ],
     "sglang": [
+        'sglang:prefill_effective_tokens_total{mode="of_a_later_version",model_name="tiny-llama"} 9',
+    ]
+    + [
         f'sglang:{name}model_name="tiny-llama",{rank}}} 0.9'
         for rank in OTHER_RANKS
         for name in (
@@ -223,6 +229,7 @@ def test_a_device_timer_that_is_switched_on_is_told_and_one_that_is_off_says_wha
         'sglang:forward_execution_seconds_total{category="EXTEND",model_name="m",tp_rank="0",pp_rank="0"} 2\n'
         'sglang:forward_execution_seconds_total{category="DECODE",model_name="m",tp_rank="0",pp_rank="0"} 3\n'
         'sglang:forward_execution_seconds_total{category="DECODE",model_name="m",tp_rank="1",pp_rank="0"} 3\n'
+        'sglang:forward_execution_seconds_total{category="DECODE",model_name="m",tp_rank="0",pp_rank="1"} 3\n'
     )
     on, off = reading("sglang", page("sglang") + line), reading("sglang", page("sglang"))
 
