@@ -22,6 +22,7 @@ _OF_PROCESSES: Final = (
     "compose/test_compare_command.py",
     "compose/test_containers.py",
     "compose/test_cost_command.py",
+    "compose/test_dashboards_push.py",
     "compose/test_load.py",
     "compose/test_trace_command.py",
     "doctor",

@@ -11,6 +11,7 @@ from inferometer_compose.commands.declared_compare import EXAMPLE as COMPARE_EXA
 from inferometer_compose.commands.declared_compare import compare
 from inferometer_compose.commands.declared_containers import down, logs, status, up
 from inferometer_compose.commands.declared_cost import app as cost
+from inferometer_compose.commands.declared_dashboards import app as dashboards
 from inferometer_compose.commands.declared_doctor import doctor
 from inferometer_compose.commands.declared_engines import app as engines
 from inferometer_compose.commands.declared_recorder import app as recorder
@@ -34,6 +35,7 @@ FAULTS = "Have this fault from 20 % to 50 % of the time."
 OTLP = "Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says."
 app.add_typer(cost, name="cost")
 app.command(epilog=COMPARE_EXAMPLE)(compare)
+app.add_typer(dashboards, name="dashboards")
 app.add_typer(engines, name="engines")
 app.add_typer(recorder, name="recorder")
 app.add_typer(slo, name="slo")

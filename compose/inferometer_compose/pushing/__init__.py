@@ -1,0 +1,1 @@
+"""Generated boards into somebody's Grafana, without losing what people did there."""
