@@ -196,8 +196,7 @@ def _of_xid(code: str) -> str:
 
 def _xid(of_class: _XidClass, scale: TimeScale) -> Alert:
     errors = promql.select(devices.GPU_XID_ERRORS, promql.one_of(XID, of_class.codes))
-    each = {_of_xid(code): "0x20 1x340" for code in of_class.codes}
-    others = {_of_xid(code): "0x20 1x340" for code in ("13", *_NAMED) if code not in of_class.codes}
+    others = {_of_xid(code): "0x20 1x20" for code in ("13", *_NAMED) if code not in of_class.codes}
     return Alert(
         name=of_class.alert,
         expr=promql.sum_by(promql.increase(errors, scale.over(of_class.window)), DEVICE, XID) > 0,
@@ -208,10 +207,11 @@ def _xid(of_class: _XidClass, scale: TimeScale) -> Alert:
         variables=(DEVICE,),
         cases=(
             *(
-                Case(series={series: values}, only=(_GPU,), fires=("6m", "1h3m"), quiet=("4m", "1h8m"))
-                for series, values in each.items()
+                Case(series={_of_xid(code): "0x20 1x20"}, only=(_GPU,), fires=("6m",), quiet=("4m",))
+                for code in of_class.codes
             ),
             Case(series=others, quiet=("6m",)),
+            Case(series={_of_xid(of_class.example): "0x20 1x270"}, fires=("1h3m",), quiet=("1h8m",)),
             # The second one counts like the first; a sidecar without its state is no error.
             Case(series={_of_xid(of_class.example): "1x300 2x100"}, fires=("1h17m",), quiet=("1h14m",)),
             Case(series={_of_xid(of_class.example): "3x20 0x100"}, quiet=("4m", "6m")),

@@ -69,7 +69,12 @@ def _needed(name: str, files: Mapping[str, tuple[Group, ...]]) -> Iterator[str]:
 
 def _of_case(alert: Alert, number: int, case: Case) -> Test:
     # Of the labels that the alert's expression carries, those that the case's samples have.
-    carries = [label for label in alert.expr.labels if any(f'{label}="' in series for series in case.series)]
+    dropped = {label.name for label in case.without}
+    carries = [
+        label
+        for label in alert.expr.labels
+        if label not in dropped and any(f'{label}="' in series for series in case.series)
+    ]
     checks = chain(
         (promtool.fires(alert, durations.parse(at), carries=carries, only=case.only) for at in case.fires),
         (promtool.quiet(alert, durations.parse(at), only=case.only) for at in case.quiet),

@@ -19,6 +19,7 @@ _SINCE: Final = (
 _TEXT: Final = (
     "{{ range .Alerts }}{{ .Annotations.summary }}\n"
     "{{ .Annotations.description }}\n"
+    "{{ with .Annotations.now }}{{ . }}\n{{ end }}"
     f"{_SINCE}\n"
     "board: {{ .Annotations.dashboard_url }}\n"
     "slow requests: {{ .Annotations.traces_url }}\n"
@@ -28,7 +29,7 @@ _TEXT: Final = (
 _PAGES: Final = '{{ if eq .CommonLabels.severity "page" }}%s{{ else }}%s{{ end }}'
 _HTML: Final = (
     "{{ range .Alerts }}<p><b>{{ .Annotations.summary }}</b><br>{{ .Annotations.description }}<br>"
-    f"{_SINCE}</p>"
+    f"{{{{ .Annotations.now }}}}<br>{_SINCE}</p>"
     '<p><a href="{{ .Annotations.dashboard_url }}">board</a> '
     '<a href="{{ .Annotations.traces_url }}">slow requests</a> '
     '<a href="{{ .Annotations.runbook_url }}">runbook</a></p>{{ end }}'

@@ -55,11 +55,14 @@ class Case:
     """Proof of an alert: samples, and when it must fire and stay quiet (durations from the start, unscaled).
 
     ``series`` maps a series in promql notation to values in promtool's notation, one value per ``step``; ``only`` says
-    which of the alert's elements is meant.
+    which of the alert's elements is meant; ``without`` are labels of the samples that the alert must not have.
+    Cases ``about`` different things, where they say so, may run side by side.
     """
 
     series: Mapping[str, str]
     only: tuple[Matcher, ...] = ()
+    without: tuple[Label, ...] = ()
+    about: frozenset[str] = frozenset()
     fires: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
     step: str = "15s"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from inferometer.fleet.model import Fleet
-from inferometer_alerts import links, ownership
+from inferometer_alerts import facts, links, ownership
 from inferometer_alerts.recorded import SEVERITY, SLO_TIER
 from inferometer_alerts.rule import Alert, Group, Rule
 from inferometer_alerts.time_scale import TimeScale
@@ -49,6 +49,7 @@ def _alert(alert: Alert, fleet: Fleet, scale: TimeScale) -> Yaml:
         "annotations": {
             "summary": alert.summary,
             "description": alert.description + scale.note,
+            **facts.annotations(alert, scale),
             **links.annotations(alert, fleet.links, scale),
         },
     }

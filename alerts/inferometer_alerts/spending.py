@@ -184,6 +184,9 @@ def _spent_case(
     return Case(
         series={bill: " ".join(phases), cost: " ".join(phases)},
         only=(promql.equal(BUDGET, example.name),),
+        without=tuple(
+            label for label, of_budget in ((SERVICE, example.service), (TENANT, example.tenant)) if of_budget is None
+        ),
         fires=fires,
         quiet=quiet,
         step="15m",
