@@ -136,6 +136,7 @@ def _case(
             slo, good=[Phase(samples + 1, good)], bad=[Phase(samples + 1, rise.quantize(_EXACTLY))]
         ),
         only=(promql.equal(SLO, slo.name),),
+        about=slo_series.about(slo),
         fires=tuple(durations.render(soon + durations.parse(after)) for after in fires),
         quiet=tuple(durations.render(soon + durations.parse(after)) for after in quiet),
         step="1m",

@@ -25,7 +25,7 @@ _MINUTE_NS: Final = durations.parse("1m")
 _SCRAPE_NS: Final = durations.parse("15s")
 _TILE_NS: Final = durations.parse(TILE)
 _CLOSE: Final = Decimal("0.05")
-_ROUNDS_PER_SHORT: Final = 12
+_ROUNDS_PER_SHORT: Final = 5
 
 
 def of_leg(slo: Slo, leg: Leg) -> Iterator[Test]:
@@ -86,17 +86,19 @@ def _whole(slo: Slo, leg: Leg, ratio: Decimal, *, fires: bool) -> Test:
 def _few(slo: Slo, leg: Leg) -> Iterator[Test]:
     """Nothing but failures, too few of them, and one more."""
     step, evaluation = _step_ns(leg), _evaluation_ns(leg)
-    # Not at once at the start: the first sample of a counter says nothing of what came before.
-    still = 2 * evaluation // step + 1
-    at = 4 * evaluation + leg.min_bad_events * step
+    at = (4 * evaluation + leg.min_bad_events * step) // evaluation * evaluation
     for failures, fires in ((leg.min_bad_events - 1, False), (leg.min_bad_events, True)):
+        # They have just come, so that the short window holds all of them; none is at the start, as the first sample of
+        # a counter says nothing of what came before.
+        still = at // step - failures - 1
         phases = [Phase(still, Decimal(0)), Phase(failures, Decimal(1)), Phase(at // step, Decimal(0))]
         yield Test(
             name=f"{slo.name} {leg.tier}: {failures} requests, all bad",
             evaluation_ns=evaluation,
             step_ns=step,
             series=slo_series.inputs(slo, bad=phases),
-            checks=(_check(slo, leg, at // evaluation * evaluation, fires=fires),),
+            checks=(_check(slo, leg, at, fires=fires),),
+            about=slo_series.about(slo),
         )
 
 
@@ -112,7 +114,12 @@ def _test(slo: Slo, leg: Leg, what: str, bad: list[Phase], checks: tuple[tuple[i
             good=[Phase(p.samples, (1 - p.rise) * _EVENTS_PER_STEP) for p in bad],
             bad=[Phase(p.samples, p.rise * _EVENTS_PER_STEP) for p in bad],
         ),
-        checks=tuple(_check(slo, leg, at // evaluation * evaluation, fires=fires) for at, fires in checks),
+        # What must be over by then is looked for in the next round, what must still be there in the one before.
+        checks=tuple(
+            _check(slo, leg, (at if fires else at + evaluation - 1) // evaluation * evaluation, fires=fires)
+            for at, fires in checks
+        ),
+        about=slo_series.about(slo),
     )
 
 

@@ -1,7 +1,7 @@
 """Test files of promtool: input series, and what queries must answer at some times."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -29,13 +29,23 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Test:
-    """One test of promtool: samples, and checks in the order of time."""
+    """One test of promtool: samples, and checks in the order of time.
+
+    Attributes:
+        name: What happens.
+        evaluation_ns: Between two rounds of all rules.
+        step_ns: Between two samples.
+        series: Samples by series.
+        checks: What must be so at which time.
+        about: What its series and checks are about, and no other test's that may run beside it; empty: everything.
+    """
 
     name: str
     evaluation_ns: int
     step_ns: int
     series: Mapping[str, str]
     checks: tuple[Check, ...]
+    about: frozenset[str] = frozenset()
 
 
 def fires(alert: Alert, at_ns: int, *, carries: Iterable[str] = (), only: tuple[Matcher, ...] = ()) -> Check:
@@ -80,6 +90,36 @@ def recorded_as(expect: Expect) -> Check:
         expr=promql.rounded(selector, expect.to).text,
         at_ns=durations.parse(expect.at),
         elements=expect.elements,
+    )
+
+
+def side_by_side(tests: Iterable[Test]) -> list[Test]:
+    """Fewer tests: those about different things share one, because promtool evaluates every rule for each of them."""
+    made: list[list[Test]] = []
+    for test in tests:
+        together = next((some for some in made if test.about and all(_apart(test, other) for other in some)), None)
+        if together is None:
+            made.append([test])
+        else:
+            together.append(test)
+    return [_merged(some) for some in made]
+
+
+def _apart(one: Test, other: Test) -> bool:
+    same_clock = (one.evaluation_ns, one.step_ns) == (other.evaluation_ns, other.step_ns)
+    return same_clock and bool(other.about) and not one.about & other.about
+
+
+def _merged(tests: list[Test]) -> Test:
+    first, *others = tests
+    if not others:
+        return first
+    return replace(
+        first,
+        name=" + ".join(test.name for test in tests),
+        series={series: values for test in tests for series, values in test.series.items()},
+        checks=tuple(sorted((check for test in tests for check in test.checks), key=lambda check: check.at_ns)),
+        about=frozenset().union(*(test.about for test in tests)),
     )
 
 

@@ -5,13 +5,14 @@ alerts have their cases, all other recorded series their readings, beside them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Final
 
 from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import Slo, Source, slos
-from inferometer_alerts import leg_proofs, promtool, slo_proofs
+from inferometer_alerts import leg_proofs, promtool, slo_proofs, slo_series
 from inferometer_alerts.policy import legs
 from inferometer_alerts.promtool import Test
 from inferometer_alerts.rule import Alert, Case, Group, Reading, Rule
@@ -27,7 +28,7 @@ def documents(fleet: Fleet, files: Mapping[str, tuple[Group, ...]]) -> dict[str,
         tests = [*(_of_slos(fleet) if name == SLO_FILE else ()), *_of_groups(groups)]
         needed = {file: files[file] for file in _needed(name, files)}
         for interval in sorted({test.evaluation_ns for test in tests}):
-            of_interval = [test for test in tests if test.evaluation_ns == interval]
+            of_interval = promtool.side_by_side(test for test in tests if test.evaluation_ns == interval)
             made[f"{name}_{durations.render(interval)}_test.yml"] = promtool.document(of_interval, interval, needed)
     return made
 
@@ -38,7 +39,7 @@ def _of_slos(fleet: Fleet) -> Iterator[Test]:
         for leg in legs(slo.objective):
             yield from leg_proofs.of_leg(slo, leg)
         for reading in slo_proofs.readings(slo):
-            yield _of_reading(reading)
+            yield replace(_of_reading(reading), about=slo_series.about(slo))
 
 
 def _one_per_objective(fleet: Fleet) -> Iterable[Slo]:
@@ -85,6 +86,7 @@ def _of_case(alert: Alert, number: int, case: Case) -> Test:
         step_ns=durations.parse(case.step),
         series=case.series,
         checks=tuple(sorted(checks, key=lambda check: check.at_ns)),
+        about=case.about,
     )
 
 

@@ -45,6 +45,11 @@ def broken(slo: Slo, samples: int) -> Mapping[str, str]:
     return {_events(slo, "v3", good=result): counter(phases) for result in (True, False)}
 
 
+def about(slo: Slo) -> frozenset[str]:
+    """What the series of an SLO are about: itself, and where requests are not judged for it alone, its model."""
+    return frozenset({slo.name} if slo.source is Source.EVENTS else {slo.name, f"{slo.service} {slo.model}"})
+
+
 def _versions(good: Sequence[Phase]) -> list[tuple[str, Decimal]]:
     return list(_VERSIONS.items()) if good else []
 
