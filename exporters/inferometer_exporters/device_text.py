@@ -20,13 +20,6 @@ def cost_text(trace: TraceAnswer, dollars: Callable[[float], str]) -> str:
     return "" if trace["cost_usd"] is None else dollars(trace["cost_usd"])
 
 
-def hop_cost_text(hop: HopAnswer, dollars: Callable[[float], str]) -> str:
-    """The same of one hop: cost, or that it is unpriced; empty where it used no device."""
-    if not hop["executes"]:
-        return ""
-    return UNPRICED if hop["cost_usd"] is None else dollars(hop["cost_usd"])
-
-
 def state_text(hop: HopAnswer) -> str:
     """``GPU-1: 87 % used, 1.98 GHz, 71 °C, throttled 30 ms (thermal)``, as far as it was read."""
     state = hop["device_state"]

@@ -16,7 +16,7 @@ from inferometer_exporters.pulse import Pulse
 from inferometer_exporters.recorder import view_tables
 from inferometer_exporters.recorder.levels import Levels
 from inferometer_exporters.recorder.reading import Cursor
-from inferometer_exporters.recorder.view_tables import Span
+from inferometer_exporters.recorder.view_steps import Span
 
 Table = tuple[list[str], list[tuple[Any, ...]]]
 """Names of the columns, and the rows."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from inferometer_exporters.recorder import view_tables
 from inferometer_exporters.recorder.levels import Levels
-from inferometer_exporters.recorder.view_tables import Span
+from inferometer_exporters.recorder.view_steps import Span
 
 MINUTE = 60 * 10**9
 STEPS = {"minutes": MINUTE, "ten minutes": 10 * MINUTE}

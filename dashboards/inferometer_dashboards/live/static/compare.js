@@ -86,7 +86,7 @@ export class CompareView {
     fill(this.result, h("p.note", { role: "status" }, "Comparing"));
     const found = await get("/api/compare", { before: window("a"), after: window("b"), service: params.get("service"), model: params.get("model") }, signal);
     const write = (line, value) => (value === null ? "–" : line.figure === "usd_per_1k" ? format.usd(value) : line.figure === "ratio" ? format.ratio(value) : format.seconds(value));
-    fill(this.result, found.groups.length ? found.groups.map((group) => h("section.card", { "aria-label": `${group.service} ${group.model}` },
+    fill(this.result, found.models.length ? found.models.map((group) => h("section.card", { "aria-label": `${group.service} ${group.model}` },
       h("h2", {}, `${group.service} ${group.model}: ${group.verdict}`), h("p.note", {}, `${format.count(group.requests_before)} requests before, ${format.count(group.requests_after)} after`),
       h("div.scroll", { tabindex: "0", role: "group", "aria-label": `${group.service} ${group.model}, table` }, h("table", {}, h("thead", {}, h("tr", {}, ["What", "Figure", "Before", "After", "Change", "95 % between", "Verdict"].map((name, index) => h(`th${index > 1 && index < 6 ? ".number" : ""}`, { scope: "col" }, name)))),
         h("tbody", {}, group.lines.map((line) => h("tr", {}, h("th", { scope: "row" }, line.measure), h("td", {}, line.figure), h("td.number", {}, write(line, line.before)), h("td.number", {}, write(line, line.after)),
