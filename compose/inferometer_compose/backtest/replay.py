@@ -27,7 +27,7 @@ class Page:
 
     tier: str
     began: int
-    """When it began to go wrong: from here on more was bad than the budget allows. Seconds since the epoch."""
+    """When it began to go wrong: from here on more was bad than half of the alert's limit. Seconds since the epoch."""
     at: int
     """When the alert fired."""
     ended: int
@@ -74,7 +74,7 @@ def pages(
     for first, last in episodes(firing, clock):
         condition = next(one for one, held in zip(conditions, holds, strict=True) if held[first])
         at, ended = int(times[first]), int(times[last]) + clock.evaluation
-        began = _began(counts, float(budget(spec)), at, condition.long)
+        began = _began(counts, condition.limit / 2, at, condition.long)
         found.append(
             Page(
                 tier=condition.tier,
@@ -89,7 +89,10 @@ def pages(
 
 
 def _began(counts: Counts, share: float, at: int, window: int) -> int:
-    """The minute, in seconds from the beginning, from which on the excess over the budget is largest until *at*."""
+    """The minute, in seconds from the beginning, from which on most was bad beyond a share until *at*.
+
+    The change point of a cumulative sum whose reference lies between health and the alert's limit (Page, 1954).
+    """
     last = -(-at // MINUTE)
     first = max(last - window // MINUTE, 0)
     excess = counts.bad[first:last] - share * counts.events[first:last]
