@@ -16,8 +16,10 @@ from inferometer_exporters.pages.exposition import (
     unreadable,
 )
 
-MOST_SERIES: Final = 200_000
-"""Series of one page that are kept in mind; a page of 50 MB has about twice as many, and lines beyond are read anew."""
+MOST_WANTED: Final = 100_000
+"""Series of one page that are mapped: vLLM has 400 per engine, the largest captured page 2,700."""
+MOST_KNOWN: Final = 200_000
+"""Lines of one page that are kept in mind; a page of 50 MB has twice as many, and those beyond are read anew."""
 _SLACK: Final = 2_000
 _UNWANTED: Final = -1
 _DECLARATION: Final = -2
@@ -25,6 +27,10 @@ _CREATED: Final = "_created"
 """Client libraries in Python add the time at which a series was made, and declare it a gauge."""
 
 Values = list[float | None]
+
+
+class _TooManyError(Exception):
+    """A page has more series than are mapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,9 @@ class RawPage:
                     # What is not on the page now was counted, and may come again.
                     self.remember(raw for raw in gone if self._is_still(raw))
                     values += [None] * (len(self.series) - len(values))
+        except _TooManyError as error:
+            self.clear()
+            raise SourceError(str(error), why="too_large") from error
         except ValueError as error:
             raise SourceError(f"the page is not in Prometheus' text format: {error}", why="unreadable") from error
         assert values is not None  # noqa: S101 - nothing was declared before
@@ -186,7 +195,7 @@ class RawPage:
         if slot is None or slot == _DECLARATION:
             slot = self._slot(found)
             # Only what has the usual form is found again by its text up to the value.
-            if len(self._known) < MOST_SERIES:
+            if len(self._known) < MOST_KNOWN:
                 self._known[found.series] = slot
         if slot < 0:
             return 1
@@ -202,6 +211,8 @@ class RawPage:
         resolved = self._resolved[found.name]
         if resolved is None:
             return _UNWANTED
+        if len(self.series) >= MOST_WANTED:
+            raise _TooManyError(f"the page has more than {MOST_WANTED:,} series of the engine")
         of, spelling = resolved
         self.series.append(Raw(self._named(found.name).name, of, found.labels, spelling, found.series))
         return len(self.series) - 1
