@@ -107,3 +107,59 @@ devices:
 receivers: {a: {webhook: {url_file: /run/secrets/hook}}}
 routes: {page: a, ticket: a, heartbeat: a}
 """)
+
+
+_ALONE = """
+version: 1
+fleet: alone
+{classes}
+tenants: {{header: x-tenant, known: [acme, globex]}}
+services:
+  llm:
+    engine: {engine}
+    models: {{small: {{{promise}}}}}
+objectives:
+  it: {objective}
+devices:
+  - match: {{kind: gpu, model: "NVIDIA H100*"}}
+    price: {{usd_per_hour: 2.99, kind: reserved, source: contract, as_of: 2026-10-01}}
+    {of_devices}
+receivers: {{a: {{webhook: {{url_file: /run/secrets/hook}}}}}}
+routes: {{page: a, ticket: a}}
+"""
+
+
+def alone(objective: str, *, engine: str = "fastapi") -> Fleet:
+    """A fleet of one objective, whose few rules the real Prometheus proves fast."""
+    of_devices = "gpu_availability" in objective
+    return loads(
+        _ALONE.format(
+            classes="classes: [interactive, batch]" if "class" in objective else "",
+            engine=engine,
+            promise="" if of_devices else "objectives: [it]",
+            objective=objective,
+            of_devices="objectives: [it]" if of_devices else "",
+        )
+    )
+
+
+ALONE = {
+    "freshness": ("{sli: freshness, threshold: 10m, target: 99, window: 30d}", "fastapi"),
+    "freshness of a tenant's version": (
+        "{sli: freshness, threshold: 1h, target: 99, window: 30d, for: {tenant: acme, version: v2}}", "fastapi",
+    ),
+    "freshness of each class": ("{sli: freshness, threshold: 5m, target: 99, window: 7d, per: class}", "fastapi"),
+    "cost": ("{sli: cost_per_1k, usd_per_1k: 0.50, target: 95, window: 30d}", "fastapi"),
+    "cost of each tenant": ("{sli: cost_per_1k, usd_per_1k: 0.50, target: 90, window: 30d, per: tenant}", "fastapi"),
+    "GPUs": ("{sli: gpu_availability, target: 99.5, window: 30d}", "fastapi"),
+    "latency of each tenant": ("{sli: latency, threshold: 250ms, target: 99, window: 30d, per: tenant}", "fastapi"),
+    "goodput": (
+        "{sli: goodput, within: {time_to_first_token: 1s, time_per_output_token: 50ms}, target: 99, window: 30d}",
+        "fastapi",
+    ),
+    "an engine's first token": ("{sli: time_to_first_token, threshold: 1s, target: 99, window: 30d}", "vllm"),
+    "an engine's queue": ("{sli: latency, stage: queue, threshold: 500ms, target: 95, window: 30d}", "vllm"),
+    "an engine's failures": ("{sli: availability, target: 99.9, window: 30d}", "vllm"),
+    "an engine's freshness": ("{sli: freshness, threshold: 5m, target: 99, window: 30d}", "vllm"),
+}  # fmt: skip
+"""Objective and engine, by what it shows."""
