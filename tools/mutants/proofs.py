@@ -6,9 +6,12 @@ from functools import cached_property
 from typing import Any, Final
 
 import promql_parser
-from ruamel.yaml import YAML
 
 from inferometer.fleet import durations
+from inferometer.fleet.model import Fleet
+from inferometer_alerts import proof, rule_file
+from inferometer_alerts.generation import rule_groups
+from inferometer_alerts.time_scale import TimeScale
 
 ALERTS: Final = "ALERTS"
 _ALERT_NAME: Final = "alertname"
@@ -70,20 +73,22 @@ class Proof:
 
 
 class Generated:
-    """What `inferometer generate` wrote: rule files by name and the proofs of all of them."""
+    """Rules and proofs of a fleet, as `inferometer generate` writes them."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        """*files*: contents by path, as `inferometer_alerts.generation.files` makes them."""
-        reader = YAML(typ="safe")
-        self.rules: dict[str, list[dict[str, Any]]] = {}
-        self._tests: list[tuple[str, str, dict[str, Any]]] = []
-        for path, content in files.items():
-            name = path.rsplit("/", 1)[-1]
-            if path.startswith("prometheus/rules/"):
-                self.rules[name] = reader.load(content.decode())["groups"]
-            elif path.startswith("prometheus/tests/"):
-                made = reader.load(content.decode())
-                self._tests += [(name, str(made["evaluation_interval"]), test) for test in made["tests"]]
+    def __init__(self, rules: Mapping[str, Any], tests: Mapping[str, Any]) -> None:
+        """*rules*, *tests*: documents of rule files and of promtool's test files, by name."""
+        self.rules: dict[str, list[dict[str, Any]]] = {name: made["groups"] for name, made in rules.items()}
+        self._tests: list[tuple[str, str, dict[str, Any]]] = [
+            (name, made["evaluation_interval"], test) for name, made in tests.items() for test in made["tests"]
+        ]
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> "Generated":
+        """What is generated from a fleet."""
+        scale = TimeScale()
+        groups = rule_groups(fleet, scale)
+        rules: dict[str, Any] = {name: rule_file.document(made, fleet, scale) for name, made in groups.items()}
+        return cls(rules, proof.documents(fleet, groups))
 
     def rule(self, place: Place) -> dict[str, Any]:
         """The rule at a place."""
@@ -141,7 +146,7 @@ class Generated:
         ]
         return tuple(sorted(made, key=lambda proof: proof.cost))
 
-    def of(self, place: Place) -> tuple[Proof, ...]:
+    def needing(self, place: Place) -> tuple[Proof, ...]:
         """The proofs that need a rule."""
         return tuple(proof for proof in self.proofs if place in proof.needs)
 

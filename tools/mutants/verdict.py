@@ -35,13 +35,14 @@ class Judge:
     """Runs proofs; remembers which of them found the last mutants of a rule, and tries those first.
 
     Raises:
-        RuntimeError: promtool is gone.
+        RuntimeError: a proof fails with the right rules.
     """
 
     generated: Generated
     promtool: Path
     limit_seconds: float = 300
     _killers: dict[Place, list[Proof]] = field(default_factory=dict)
+    _sound: set[int] = field(default_factory=set)
 
     def holds(self, proofs: Iterable[Proof], instead: Mapping[Place, Mapping[str, Any] | None]) -> bool:
         """Whether all proofs hold with other rules *instead* of the generated ones."""
@@ -75,16 +76,25 @@ class Judge:
     def found_out(self, place: Place, mutant: Mutant) -> bool:
         """Whether some proof fails with the mutant."""
         killers = self._killers.setdefault(place, [])
-        proofs = self.generated.of(place)
+        proofs = self.generated.needing(place)
         ordered = [*killers, *(proof for proof in proofs if proof not in killers)]
         for some in _portions(ordered):
             if self.holds(some, {place: mutant.rule}):
                 continue
+            self._check(some)
             if some[0] in killers:
                 killers.remove(some[0])
             killers.insert(0, some[0])
             return True
         return False
+
+    def _check(self, proofs: list[Proof]) -> None:
+        """That these fail with the mutant says nothing if they fail without it."""
+        unknown = [proof for proof in proofs if id(proof) not in self._sound]
+        if unknown and not self.holds(unknown, {}):
+            names = ", ".join(proof.written["name"] for proof in unknown)
+            raise RuntimeError(f"fails with the right rules: {names}")
+        self._sound.update(id(proof) for proof in unknown)
 
     def survivor(self, place: Place, mutant: Mutant) -> Survivor | None:
         """The mutant, if it survives all proofs."""
@@ -92,7 +102,7 @@ class Judge:
             return None
         rule = self.generated.rule(place)
         name = rule.get("record") or rule["alert"]
-        return Survivor(place=place, name=name, mutant=mutant, proofs=len(self.generated.of(place)))
+        return Survivor(place=place, name=name, mutant=mutant, proofs=len(self.generated.needing(place)))
 
 
 def _portions(proofs: list[Proof]) -> Iterator[list[Proof]]:

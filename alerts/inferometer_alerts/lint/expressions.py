@@ -8,7 +8,7 @@ import promql_parser
 
 from inferometer.fleet import durations
 from inferometer_alerts.lint.known import Known
-from inferometer_alerts.recorded import INSTANCE, JOB, SLO_BUDGET, SLO_OBJECTIVE
+from inferometer_alerts.recorded import BUDGET_ALLOWED, INSTANCE, JOB, SLO_BUDGET, SLO_OBJECTIVE
 
 _RATES: Final = frozenset({"rate", "increase"})
 _NOT_OURS: Final = frozenset({"irate", "idelta", "delta", "deriv"})
@@ -19,7 +19,7 @@ _COMPARISONS: Final = frozenset({"==", "!=", ">", "<", ">=", "<="})
 _SETS: Final = frozenset({"and", "or", "unless"})
 _FILTERS: Final = _SETS | _COMPARISONS
 _KEEPS_ELEMENTS: Final = frozenset({"topk", "bottomk"})
-_NEVER_ZERO: Final = frozenset({SLO_BUDGET.name, SLO_OBJECTIVE.name})
+_NEVER_ZERO: Final = frozenset({BUDGET_ALLOWED.name, SLO_BUDGET.name, SLO_OBJECTIVE.name})
 _OF_TARGET: Final = frozenset({JOB.name, INSTANCE.name})
 """What Prometheus adds to everything that it scrapes; whoever wants it names it."""
 _FEWEST_SCRAPES: Final = 4
