@@ -14,6 +14,7 @@ from inferometer.fleet.slos import Slo
 from inferometer.fleet.thresholds import PICODOLLARS, Price
 
 HOURS_PER_MONTH: Final = 730
+_DIME: Final = Decimal("0.1")
 _HOUR_NS: Final = durations.parse("1h")
 
 
@@ -120,6 +121,6 @@ def _sentences(found: Sleep, *, sleeps: bool) -> Iterator[str]:
 
 
 def _usd(amount: Fraction) -> str:
-    """Dollars with cents; below a dollar with four digits behind the point."""
+    """Dollars with cents; of less than a dime four digits behind the point."""
     value = Decimal(amount.numerator) / Decimal(amount.denominator)
-    return f"{value:,.2f}" if value >= 1 else f"{value:.4f}"
+    return f"{value:,.2f}" if value >= _DIME else f"{value:.4f}"

@@ -75,7 +75,7 @@ def test_it_is_said_on_the_object_itself(fleet):
 
     assert made["metadata"]["annotations"][STATEMENT] == (
         "An hour asleep saves $5.98, at most $4,365.40 a month (reserved, contract, 2026-10-01). "
-        "A cold start is billed too: $0.1495 for 1m30s, so a shorter sleep costs more than it saves. "
+        "A cold start is billed too: $0.15 for 1m30s, so a shorter sleep costs more than it saves. "
         "A request that finds nobody there waits up to 2m15s. "
         "gateway-chat-available pays for one cold start per 100 requests, and for at most 192 of them in 30d. "
         "llm-llama-8b-available pays for one cold start per 100 requests, and for at most 192 of them in 30d."

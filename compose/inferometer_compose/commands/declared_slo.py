@@ -126,3 +126,21 @@ def backtest(
         )
         code = command.run(options)
     raise typer.Exit(code)
+
+
+@app.command(epilog="Example: inferometer slo scaling embedder --prometheus http://127.0.0.1:9090")
+def scaling(
+    name: Annotated[str, typer.Argument(help="A service or a model; all that scale unless given.")] = "",
+    *,
+    config: Annotated[Path, typer.Option(help=CONFIG)] = Path("fleet.yaml"),
+    prometheus: Annotated[
+        str, typer.Option(envvar="INFEROMETER_PROMETHEUS", help="Asked for what signals and cold starts are now.")
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
+) -> None:
+    """What sets the replicas of each model, and what it saves and costs to let it sleep."""
+    with plain_errors():
+        from inferometer_compose.commands import slo_scaling as command  # noqa: PLC0415  # imports the generators
+
+        code = command.run(name, config, prometheus, json=json)
+    raise typer.Exit(code)
