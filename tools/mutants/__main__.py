@@ -1,6 +1,6 @@
 """How many wrong rules the generated proofs find out.
 
-``PYTHONPATH=tools python -m mutants [--config examples/fleet.yaml] [--sample 200] [--seed 7] [--only NAME]``
+``PYTHONPATH=tools python -m mutants [--config tests/data/mutants/fleet.yaml] [--sample 200] [--seed 7] [--only NAME]``
 
 Every generated rule is made wrong in every way that mutants/mutation.py knows, one at a time, and promtool runs the
 generated proofs that need the rule. Printed: killed of all by kind, and each survivor. Mutants that change nothing are
@@ -24,6 +24,7 @@ from mutants.verdict import Judge, Survivor
 
 ROOT = Path(__file__).parents[2]
 PROMTOOL = ROOT / ".tools/bin/promtool"
+SMALL = ROOT / "tests/data/mutants/fleet.yaml"
 TARGET = 0.95
 
 
@@ -32,7 +33,7 @@ def chosen(generated: Generated, only: str, sample: int | None, seed: int) -> li
     every = [
         (place, mutant)
         for place in generated.places
-        if only in f"{place[0]} {generated.rule(place).get('record') or generated.rule(place)['alert']}"
+        if only in f"{place[0]} {generated.name(place)}"
         for mutant in mutants(generated.rule(place))
     ]
     if sample is None or sample >= len(every):
@@ -60,7 +61,7 @@ def judged(
 def main() -> int:
     """Exit 0 where enough mutants die, 1 where too few do or a listed one dies."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, default=ROOT / "examples/fleet.yaml")
+    parser.add_argument("--config", type=Path, default=SMALL)
     parser.add_argument("--only", default="", help="part of a rule's file and name: 'slo slo:events'")
     parser.add_argument("--sample", type=int, help="so many mutants at random, not all")
     parser.add_argument("--seed", type=int, default=7)
@@ -72,14 +73,14 @@ def main() -> int:
     generated = Generated.of(load(args.config))
     judge = Judge(generated, PROMTOOL)
     cases = chosen(generated, args.only, args.sample, args.seed)
-    return report(cases, judged(judge, cases, args.workers, verbose=args.verbose))
+    return report(generated, cases, judged(judge, cases, args.workers, verbose=args.verbose))
 
 
-def report(cases: Sequence[tuple[Place, Mutant]], verdicts: Sequence[Survivor | None]) -> int:
+def report(generated: Generated, cases: Sequence[tuple[Place, Mutant]], verdicts: Sequence[Survivor | None]) -> int:
     """Print killed of all by kind, and who survived."""
     ledger, made, killed = Ledger(), Counter[str](), Counter[str]()
     for (place, mutant), survivor in zip(cases, verdicts, strict=True):
-        if ledger.explains(place, mutant, survived=survivor is not None):
+        if ledger.explains(place, generated.name(place), mutant, survived=survivor is not None):
             continue
         made[mutant.kind] += 1
         killed[mutant.kind] += survivor is None

@@ -11,15 +11,34 @@ from mutants.proofs import Place
 
 @dataclass(frozen=True, slots=True)
 class Equivalent:
-    """A family of mutants: of which rule (file and name), which kind and change, and why they mean the same."""
+    """A family of mutants: of which rules, which kind and change (both regular expressions), and why they are right."""
 
     file: str
+    name: str
     kind: str
     change: str
     why: str
 
+    def fits(self, place: Place, name: str, mutant: Mutant) -> bool:
+        """Whether a mutant of a rule of that name is one of them."""
+        patterns = ((self.name, name), (self.kind, mutant.kind), (self.change, mutant.change))
+        return self.file == place[0] and all(re.fullmatch(pattern, text) for pattern, text in patterns)
 
-LISTED: Final[Sequence[Equivalent]] = ()
+
+LISTED: Final[Sequence[Equivalent]] = (
+    Equivalent(
+        "slo", "slo:(objective:ratio|error_budget:ratio|period:seconds)", "aggregation", "sum -> max",
+        "slo:info has one element per SLO",
+    ),
+    Equivalent(
+        "slo", "slo:(objective:ratio|error_budget:ratio|period:seconds)", "grouping label", "by without objective",
+        "the rule's own label sets it again",
+    ),
+    Equivalent(
+        "slo", "slo:(objective:ratio|error_budget:ratio|period:seconds)", "label", "without objective",
+        "the elements carry it already; written out, it tells two rules apart",
+    ),
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -30,13 +49,12 @@ class Ledger:
     survived: int = 0
     wrong: list[str] = field(default_factory=list)
 
-    def explains(self, place: Place, mutant: Mutant, *, survived: bool) -> bool:
+    def explains(self, place: Place, name: str, mutant: Mutant, *, survived: bool) -> bool:
         """Whether a mutant is listed; where it did not survive, the list is wrong."""
-        for entry in self.listed:
-            fits = entry.file == place[0] and entry.kind == mutant.kind and re.fullmatch(entry.change, mutant.change)
-            if fits:
-                self.survived += survived
-                if not survived:
-                    self.wrong.append(f"{place} {mutant.change}: {entry.why}")
-                return True
-        return False
+        entry = next((entry for entry in self.listed if entry.fits(place, name, mutant)), None)
+        if entry is None:
+            return False
+        self.survived += survived
+        if not survived:
+            self.wrong.append(f"{place[0]} {name}: {mutant.change}: {entry.why}")
+        return True

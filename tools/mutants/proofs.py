@@ -96,6 +96,11 @@ class Generated:
         found: dict[str, Any] = self.rules[file][group]["rules"][number]
         return found
 
+    def name(self, place: Place) -> str:
+        """What the rule at a place records, or the alert's name."""
+        rule = self.rule(place)
+        return str(rule.get("record") or rule["alert"])
+
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """Every rule, in the order of the files."""
@@ -111,8 +116,7 @@ class Generated:
         """Which rules make a series, or an alert."""
         made: dict[str, set[Place]] = {}
         for place in self.places:
-            rule = self.rule(place)
-            made.setdefault(rule.get("record") or rule["alert"], set()).add(place)
+            made.setdefault(self.name(place), set()).add(place)
         return {name: frozenset(places) for name, places in made.items()}
 
     @cached_property

@@ -100,9 +100,9 @@ class Judge:
         """The mutant, if it survives all proofs."""
         if self.found_out(place, mutant):
             return None
-        rule = self.generated.rule(place)
-        name = rule.get("record") or rule["alert"]
-        return Survivor(place=place, name=name, mutant=mutant, proofs=len(self.generated.needing(place)))
+        return Survivor(
+            place=place, name=self.generated.name(place), mutant=mutant, proofs=len(self.generated.needing(place))
+        )
 
 
 def _portions(proofs: list[Proof]) -> Iterator[list[Proof]]:
