@@ -53,11 +53,21 @@ class TimeScale:
         """Flags of the Prometheus server that the generated configuration needs."""
         # Not below five evaluations: a recorded series must not vanish between two of them.
         lookback = durations.divide(LOOKBACK_NS, self.factor, floor=5 * self.interval(EVALUATION_NS))
-        # An Alertmanager that was restarted knows of an alert when it is sent again; after four times of that without
-        # news it is over, so a busy machine must have some seconds.
-        resend = durations.divide(_RESEND_NS, self.factor, floor=_SHORTEST_RESEND_NS)
         return (
             "--enable-feature=exemplar-storage",
             f"--query.lookback-delta={durations.render(lookback)}",
-            f"--rules.alert.resend-delay={durations.render(resend)}",
+            f"--rules.alert.resend-delay={self._resend}",
         )
+
+    def alertmanager_flags(self) -> tuple[str, ...]:
+        """Flags of Alertmanager that the generated configuration needs.
+
+        After it was restarted it learns of each alert when that is sent again. Until all of them were, it tells nobody:
+        it would not know yet which of them holds others back.
+        """
+        return (f"--dispatch.start-delay={self._resend}",)
+
+    @property
+    def _resend(self) -> str:
+        """Time between two sends of an alert; after four without news it is over, so that a busy machine has some."""
+        return durations.render(durations.divide(_RESEND_NS, self.factor, floor=_SHORTEST_RESEND_NS))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from inferometer_alerts.time_scale import TimeScale
+
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "compose" / "docker-compose.yaml"
 VERSIONS = json.loads((ROOT / "tools" / "versions.json").read_text())["programs"]
@@ -46,6 +48,10 @@ def test_every_image_is_pinned_or_built_here(stack):
 
     assert {service["image"] for service in stack.values()} == allowed
     assert all("build" in service for service in stack.values() if service["image"] == OURS)
+
+
+def test_alertmanager_has_the_flags_that_its_configuration_needs(stack):
+    assert set(TimeScale(1).alertmanager_flags()) <= set(stack["alertmanager"]["command"])
 
 
 def test_the_services_of_the_design_are_there(stack):

@@ -165,7 +165,11 @@ def alertmanager(tmp_path):
         (folder / "alertmanager.yml").write_text(json.dumps(config))
         port = Ports().take(0, "")
         command = peers.alertmanager(
-            program(ALERTMANAGER).path, port=port, config=folder / "alertmanager.yml", data=folder / "data"
+            program(ALERTMANAGER).path,
+            port=port,
+            config=folder / "alertmanager.yml",
+            data=folder / "data",
+            time_scale=60,
         )
         process = Process(command, tmp_path)
         started.append(process)

@@ -132,6 +132,7 @@ class LocalStack:
                 port=self._alertmanager_port,
                 config=configuration.alertmanager,
                 data=self.folder / "alertmanager",
+                time_scale=self._time_scale,
             )
             ready = f"{url(self._alertmanager_port)}/-/ready"
             self._start_peer("alertmanager", command, ready, self._alertmanager_port)

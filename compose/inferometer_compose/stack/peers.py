@@ -42,7 +42,7 @@ def prometheus(program: Path, *, port: int, config: Path, data: Path, time_scale
     )
 
 
-def alertmanager(program: Path, *, port: int, config: Path, data: Path) -> Command:
+def alertmanager(program: Path, *, port: int, config: Path, data: Path, time_scale: int) -> Command:
     """One Alertmanager without a cluster."""
     return Command(
         "alertmanager",
@@ -52,6 +52,7 @@ def alertmanager(program: Path, *, port: int, config: Path, data: Path) -> Comma
             f"--storage.path={data}",
             f"--web.listen-address={LOOPBACK}:{port}",
             "--cluster.listen-address=",
+            *TimeScale(time_scale).alertmanager_flags(),
             "--log.level=warn",
         ],
         {},
