@@ -41,11 +41,13 @@ class Totals:
         fell: dict[str, list[_Total]] = {}
         stood: dict[str, int] = {}
         held: list[tuple[int, _Total, float]] = []
+        gone: list[tuple[str, _Total]] = []
         for place, group in groups.items():
             value = values[place]
             total = self._totals.get(raws[place].text)
             if value is None or isnan(value):
                 shown[place] = None if total is None else total.before + total.last
+                gone += [] if total is None else [(group, total)]
                 continue
             if total is None:
                 total = self._totals[raws[place].text] = _Total(value)
@@ -56,6 +58,10 @@ class Totals:
             held.append((place, total, value))
         anew = {group for group, totals in fell.items() if len(totals) >= _MOST * stood[group]}
         self.restarts += len(anew)
+        for group, total in gone:
+            if group in anew:
+                # It begins at 0 with the others, whenever it comes back.
+                total.before, total.last = total.before + total.last, 0.0
         for place, total, value in held:
             if value < total.last or groups[place] in anew:
                 total.before += total.last
