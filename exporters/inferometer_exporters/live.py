@@ -86,6 +86,7 @@ class LiveRecorder:
 
     async def count(self, since_ns: int, until_ns: int) -> int:
         """Requests that began in a stretch of time."""
+        # By their begin: the store finds those without reading others.
         sql = "select count(*) from requests where wall_ns >= $since and wall_ns < $until"
 
         def question(cursor: Cursor) -> int:

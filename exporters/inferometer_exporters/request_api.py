@@ -2,9 +2,9 @@
 
 ``/api/requests?since_seconds=N&until_seconds=N&n=N&after=…&service=…&model=…&version=…&tenant=…&class=…&outcome=…``
 ``&min_seconds=N&max_seconds=N&min_cost_usd=N&stage=…&min_share=N&device=…&batch=…&sort=newest|slowest|dearest``
-    `RequestsAnswer`, newest first: those that began at most ``since_seconds`` and at least ``until_seconds`` ago, or
-    from ``from`` until ``to`` (seconds since the epoch), of which ``stage`` took at least ``min_share`` (0-1, a half
-    unless given) of the duration. ``after`` is the ``next`` of the page before.
+    `RequestsAnswer`, newest first: those that began at most ``since_seconds`` and at least ``until_seconds`` ago, and
+    ended from ``from`` until ``to`` (seconds since the epoch), of which ``stage`` took at least ``min_share`` (0-1, a
+    half unless given) of the duration. ``after`` is the ``next`` of the page before.
 ``/api/stages?since_seconds=N&bucket_seconds=N&service=…&model=…&version=…``
     `StagesAnswer`: totals and percentiles of the stages of each model, by time.
 """
@@ -65,8 +65,10 @@ def _matching(request: Request, now_ns: int) -> Matching:
     share = parameters.number(request, "min_share", most=1 + 1e-9, of="a share, 0-1,")
     usd = parameters.number(request, "min_cost_usd", most=MAX_USD, of="US dollars")
     wanted = Matching(
-        since_ns=_ago(request, "since_seconds", now_ns) or _moment(request, "from") or 0,
-        until_ns=_ago(request, "until_seconds", now_ns) or _moment(request, "to"),
+        since_ns=_ago(request, "since_seconds", now_ns) or 0,
+        until_ns=_ago(request, "until_seconds", now_ns),
+        ended_from_ns=_moment(request, "from"),
+        ended_until_ns=_moment(request, "to"),
         tenant=parameters.text(request, "tenant"),
         request_class=parameters.text(request, "class"),
         outcome=parameters.text(request, "outcome"),

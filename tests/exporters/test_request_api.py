@@ -60,6 +60,45 @@ def test_pages_are_all_requests_once_newest_first(client):
     assert sorted(found) == list(range(1, 61))
 
 
+def test_the_slowest_and_the_dearest_come_first_where_that_is_asked_for(client):
+    slowest = client.get("/api/requests?sort=slowest&n=3")
+    dearest = client.get("/api/requests?sort=dearest&n=100").json()
+    costs = [row["cost_usd"] for row in dearest["requests"] if row["cost_usd"] is not None]
+
+    assert spans(slowest) == [60, 59, 58]
+    assert slowest.json()["next"] is None
+    assert costs == sorted(costs, reverse=True)
+    assert costs[0] > 0
+
+
+def test_each_request_says_where_its_time_went(client):
+    (waited,) = client.get("/api/requests?stage=queue&min_share=0.5").json()["requests"]
+
+    # Of 60 ms, its run owns five.
+    assert waited["stages"]["queue"] == pytest.approx(0.055)
+    assert sum(waited["stages"].values()) == pytest.approx(waited["duration_seconds"])
+    assert 0 not in waited["stages"].values()
+
+
+def test_requests_of_a_device_of_a_batch_and_of_a_time_are_found(client, filled, make):
+    worker, now = make.worker(), filled.clock.now
+    rows = [make.request(500 + n, now, now + 20 * make.MS, trace=500 + n) for n in range(3)]
+    runs = [
+        make.execute(500 + n, now + make.MS, now + 9 * make.MS, execute_id=77, batch_id=0xBA7C if n < 2 else 0, size=2)
+        for n in range(3)
+    ]
+    filled.do_pass(worker.arrival(now + make.SECOND, requests=rows, executes=runs), seconds=1)
+    filled.do_pass(worker.arrival(filled.clock.now + make.SECOND), seconds=2)
+    filled.do_pass(seconds=6)
+    ended = (make.WALL + now + 20 * make.MS) / make.SECOND
+
+    assert sorted(spans(client.get("/api/requests?batch=ba7c"))) == [500, 501]
+    assert len(spans(client.get("/api/requests?device=box"))) == 33
+    assert spans(client.get("/api/requests?device=GPU-9")) == []
+    assert sorted(spans(client.get(f"/api/requests?from={ended - 0.001:.3f}&to={ended + 0.01:.3f}"))) == [500, 501, 502]
+    assert spans(client.get(f"/api/requests?from={ended + 0.01:.3f}")) == []
+
+
 def test_pages_stay_what_they_are_while_more_is_recorded(client, filled, make):
     first = client.get("/api/requests?n=20").json()
     worker, now = make.worker(), filled.clock.now
@@ -144,6 +183,11 @@ def test_without_a_length_there_are_about_sixty_buckets_of_whole_seconds(client)
 @pytest.mark.parametrize(
     ("url", "message"),
     [
+        ("/api/requests?sort=oldest", "sort is 'oldest'; there are newest, slowest, dearest"),
+        ("/api/requests?sort=slowest&after=" + "0" * 32, "after is of the newest first"),
+        ("/api/requests?batch=xyz", "batch is 'xyz', up to 16 hex digits are right"),
+        ("/api/requests?batch=" + "f" * 17, "up to 16 hex digits are right"),
+        ("/api/requests?from=soon", "from is 'soon', a number of seconds since the epoch from 0 is right"),
         ("/api/requests?modle=x", "no parameter 'modle'; there are after, batch"),
         ("/api/requests?model=a&model=b", "model is given 2 times, once is right"),
         ("/api/requests?n=10001", "a whole number from 1 to 10000 is right"),

@@ -28,9 +28,12 @@ LEAST: Final = 20_000
 """Requests behind the mark that are worth summing; until then whoever asks sums them in 10 ms."""
 COUNTED: Final = f"(flags & {int(Flag.WARMUP)}) = 0"
 """Warm-up requests are in no figure."""
+ENDED: Final = "(wall_ns + duration_ns)"
+"""When a request ended, wall ns: it counts at its end, as it does on ``/metrics``."""
 MEASURES: Final = {
     "duration": "duration_ns",
-    "first_chunk": "first_chunk_ns",
+    # Of streams without tokens, as its series.
+    "first_chunk": "(case when first_token_ns is null then first_chunk_ns end)",
     "first_token": "first_token_ns",
     "per_output_token": f"({PER_OUTPUT_TOKEN})",
 }
@@ -52,7 +55,7 @@ def summed(width: int, condition: str) -> str:
     """SQL of the table ``sums`` for requests that meet a condition."""
     columns = ", ".join(f"({value})::BIGINT as {name}" for name, value in SUMS.items())
     return f"""
-        select wall_ns // {width} as bucket, labels, outcome, (flags & {int(Flag.ENTRY)}) != 0 as entry, {columns}
+        select {ENDED} // {width} as bucket, labels, outcome, (flags & {int(Flag.ENTRY)}) != 0 as entry, {columns}
         from requests where {COUNTED} and {condition} group by all
     """  # noqa: S608 - constants
 
@@ -61,7 +64,7 @@ def binned(width: int, condition: str) -> str:
     """SQL of the table ``bins``: distributions by label set."""
     parts = (
         f"""
-        select wall_ns // {width} as bucket, labels, {place}::UTINYINT as measure,
+        select {ENDED} // {width} as bucket, labels, {place}::UTINYINT as measure,
                floor(log2({value}) * {PER_DOUBLING})::SMALLINT as bin, count(*)::UINTEGER as n
         from requests where {COUNTED} and {value} > 0 and {condition} group by all
         """  # noqa: S608 - constants
@@ -74,7 +77,7 @@ def judged(place: int, objective: Objective, width: int, condition: str) -> tupl
     """SQL of the table ``verdicts`` for one objective, and its parameters."""
     asked = verdicts(objective)
     sql = f"""
-        select wall_ns // {width} as bucket, {place}::USMALLINT as objective,
+        select {ENDED} // {width} as bucket, {place}::USMALLINT as objective,
                count(*) filter ({asked.good}) as good, count(*) filter ({asked.bad}) as bad
         from (
             select requests.*, labels.service, coalesce(nullif(labels.model, ''), labels.route) as model,
@@ -148,7 +151,7 @@ class Levels:
     def _add(self, cursor: Cursor, width: int, after: int, until: int, wall_ns: int) -> None:
         seconds = width // SECOND
         begin = (wall_ns - KEPT_NS[width]) // width
-        condition = f"pass > {int(after)} and pass <= {int(until)} and wall_ns >= {begin * width}"
+        condition = f"pass > {int(after)} and pass <= {int(until)} and {ENDED} >= {begin * width}"
         for table, select in (("sums", summed(width, condition)), ("bins", binned(width, condition))):
             cursor.execute(f"insert into memory.main.level_{table}_{seconds} {select}").fetchall()
         for place, objective in enumerate(self._objectives):
@@ -172,7 +175,7 @@ def _tables() -> Iterator[str]:
     yield "create table if not exists memory.main.level_mark as select 0::UBIGINT as pass"
     for width in LEVELS_NS:
         seconds = width // SECOND
-        nothing = "pass < 0"
+        nothing = "false"
         made = {
             "sums": summed(width, nothing),
             "bins": binned(width, nothing),

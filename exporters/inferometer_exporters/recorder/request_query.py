@@ -74,6 +74,10 @@ class Matching:
     """Wall time at or after which they began."""
     until_ns: int | None = None
     """Wall time before which they began."""
+    ended_from_ns: int | None = None
+    """Wall time at or after which they ended."""
+    ended_until_ns: int | None = None
+    """Wall time before which they ended."""
     service: str = ""
     model: str = ""
     """As series name it: the route where a request names no model."""
@@ -165,6 +169,8 @@ def _conditions(wanted: Matching, after: str, values: dict[str, object]) -> Iter
     compared = (
         ("wall_ns >=", "since", wanted.since_ns or None),
         ("wall_ns <", "until", wanted.until_ns),
+        ("wall_ns + duration_ns >=", "ended_from", wanted.ended_from_ns),
+        ("wall_ns + duration_ns <", "ended_until", wanted.ended_until_ns),
         ("outcome =", "outcome", wanted.code()),
         ("duration_ns >=", "least", wanted.min_duration_ns or None),
         ("duration_ns <=", "most", wanted.max_duration_ns),

@@ -33,13 +33,14 @@ def device_time(steps: Steps) -> None:
                    lag(idle) over account as idle_before
             from entries window account as (partition by device, state order by moment)
         ),
-        -- An account that began anew begins at 0.
+        -- An account that began anew begins at 0, and so does one that began in this time.
         passed as (
-            select *, ns - if(span_ns < span_before, 0, ns_before) as spent,
-                   span_ns - if(span_ns < span_before, 0, span_before) as spanned,
-                   bill - if(span_ns < span_before, 0, bill_before) as billed,
-                   idle - if(span_ns < span_before, 0, idle_before) as idled
-            from compared where moment_before is not null and bucket >= {since // step}
+            select *, ns - if(span_ns < span_before, 0, coalesce(ns_before, 0)) as spent,
+                   span_ns - if(span_ns < span_before, 0, coalesce(span_before, 0)) as spanned,
+                   bill - if(span_ns < span_before, 0, coalesce(bill_before, 0)) as billed,
+                   idle - if(span_ns < span_before, 0, coalesce(idle_before, 0)) as idled
+            from compared
+            where (moment_before is not null or moment - span_ns >= {since - SECOND}) and bucket >= {since // step}
         )
         select {steps.time}, device, state, spent / {SECOND} as seconds, spanned / {SECOND} as span_seconds,
                if(priced, billed / {PICODOLLARS}::DOUBLE, null) as bill_usd,

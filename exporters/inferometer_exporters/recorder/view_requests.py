@@ -4,7 +4,7 @@ from typing import Final
 
 from inferometer.catalog.stages import Outcome
 from inferometer.fleet.thresholds import PICODOLLARS
-from inferometer_exporters.recorder.levels import COUNTED, MEASURES, PER_DOUBLING, SUMS, binned, summed
+from inferometer_exporters.recorder.levels import COUNTED, ENDED, MEASURES, PER_DOUBLING, SUMS, binned, summed
 from inferometer_exporters.recorder.reading import SECOND, rows
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 from inferometer_exporters.recorder.view_steps import NAMED, Steps
@@ -99,8 +99,8 @@ def tail(steps: Steps) -> None:
         )
         select service, model, any_value(least) / {SECOND} as least_seconds, count(*) as requests, {stages}
         from requests join meant on meant.id = labels
-        where wall_ns >= {since} and wall_ns < {steps.span.until_ns}
-            and duration_ns >= {int(least)} and duration_ns >= least and {COUNTED}
+        where {steps.within} and {ENDED} >= {since} and {COUNTED}
+            and duration_ns >= {int(least)} and duration_ns >= least
         group by all
         """,  # noqa: S608 - constants; values are parameters
         **values,

@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from inferometer_exporters.recorder.levels import LEVELS_NS, Levels
-from inferometer_exporters.recorder.reading import SECOND, Cursor
+from inferometer_exporters.recorder.levels import ENDED, LEVELS_NS, Levels
+from inferometer_exporters.recorder.reading import SECOND, Cursor, rows
 
 NAMED: Final = """
     select id, service, coalesce(nullif(model, ''), route) as model, version, tenant, class from labels
 """
 """Label sets by number, with the model as series name it."""
+
+
+LATE_NS: Final = 60 * SECOND
+"""So much may the clock of a worker's host differ from ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,9 @@ class Steps:
         self.cursor = cursor
         self.span = span
         self._mark = levels.mark(cursor)
+        # Requests are stored in the order in which they ended: what earlier passes brought need not be read.
+        earlier = "select coalesce(max(pass), 0) from ledger where wall_ns < $since"
+        self._before = int(rows(cursor, earlier, since=span.since_ns - LATE_NS)[0][0])
         self._level = next(
             (
                 width
@@ -54,8 +61,12 @@ class Steps:
     @property
     def raw(self) -> str:
         """Which requests are read one by one: all, or those that no level has yet."""
-        within = f"wall_ns >= {self.span.since_ns} and wall_ns < {self.span.until_ns}"
-        return within if self._level is None else f"{within} and pass > {self._mark}"
+        return f"{self.within} and pass > {max(self._before, 0 if self._level is None else self._mark)}"
+
+    @property
+    def within(self) -> str:
+        """SQL of a condition: the request ended in the span."""
+        return f"{ENDED} >= {self.span.since_ns} and {ENDED} < {self.span.until_ns} and pass > {self._before}"
 
     def merged(self, table: str, raw: str) -> str:
         """SQL of the rows of a level's table by steps of the view, and of what is behind the mark."""
