@@ -108,7 +108,9 @@ lock: $(VENV)/.dev ## Renew the locked versions in requirements/
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --extra demo --extra grpc --extra otel --group dev \
 	  -c requirements/demo.txt -o requirements/dev.txt pyproject.toml
 	for environment in requirements/environments/*.in; do \
-	  $(BIN)/uv pip compile -q --upgrade --no-header --no-annotate -o $${environment%.in}.txt $$environment || exit 1; \
+	  overrides=$${environment%.in}.overrides; \
+	  $(BIN)/uv pip compile -q --upgrade --no-header --no-annotate $$(test ! -f $$overrides || echo --override $$overrides) \
+	    -o $${environment%.in}.txt $$environment || exit 1; \
 	done
 
 clean: ## Remove .venv and caches; keeps the built peers

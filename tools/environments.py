@@ -89,7 +89,8 @@ def _build(name: str, path: Path, home: Path) -> None:
     uv = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
     _run([sys.executable, "-m", "venv", *(["--without-pip"] if uv else []), str(home)])
     installer = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
-    _run([*installer, "--quiet", "-r", str(path)])
+    # The file names everything: resolved anew, a package that asks for a build of another index could not be had.
+    _run([*installer, "--quiet", "--no-deps", "-r", str(path)])
     (home / _READY).touch()
     _say(f"made {name} in {time.monotonic() - started:.0f} s")
 
