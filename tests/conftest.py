@@ -26,6 +26,7 @@ _OF_PROCESSES: Final = (
     "compose/test_load.py",
     "compose/test_trace_command.py",
     "doctor",
+    "engines/test_sidecar_with_engines.py",
     "exporters/gpus",
     "exporters/live",
     "exporters/receivers",
