@@ -1,0 +1,131 @@
+"""Foreign engines in fleet.yaml, and what is generated for them."""
+
+import json
+
+import pytest
+
+from inferometer.catalog import requests
+from inferometer.errors import FleetError
+from inferometer.fleet import summary, thresholds
+from inferometer.fleet.loader import loads
+from inferometer.fleet.thresholds import EnginePages
+from inferometer_alerts import engine_scraping
+from inferometer_alerts.engine_rules import Job, rules
+from inferometer_alerts.generation import files
+from inferometer_alerts.time_scale import TimeScale
+
+HEAD = """\
+version: 1
+fleet: engines
+objectives:
+  available: {sli: availability, target: 99, window: 30d}
+  quick: {sli: latency, threshold: 250ms, target: 99, window: 30d}
+receivers:
+  oncall: {webhook: {url: "http://127.0.0.1:9099/alerts"}}
+routes: {page: oncall, ticket: oncall}
+services:
+"""
+LLM = """\
+  llm:
+    engine: vllm
+    version: "0.32"
+    pages: ["http://10.0.0.7:8000/metrics", "https://[::1]/m"]
+    models: {llama: {objectives: [available]}}
+"""
+
+
+def test_pages_of_the_sidecar_are_in_thresholds_json_and_come_back():
+    told = summary.thresholds(loads(HEAD + LLM))
+
+    assert told.engines == (
+        EnginePages(
+            service="llm", engine="vllm", pages=("http://10.0.0.7:8000/metrics", "https://[::1]/m"),
+            version="0.32", model="llama",
+        ),
+    )  # fmt: skip
+    assert thresholds.loads(thresholds.dumps(told)).engines == told.engines
+
+
+def test_thresholds_of_before_there_were_engines_are_read():
+    document = json.loads(thresholds.dumps(thresholds.NOTHING))
+    del document["engines"]
+
+    assert thresholds.loads(json.dumps(document)).engines == ()
+
+
+def test_a_service_of_several_models_gives_none_to_what_does_not_say_its_own():
+    fleet = loads(HEAD + LLM.replace("{llama: {objectives: [available]}}", "{a: {}, b: {}}"))
+
+    assert summary.thresholds(fleet).engines[0].model == ""
+
+
+@pytest.mark.parametrize(
+    ("services", "said"),
+    [
+        (
+            "  web:\n    engine: fastapi\n    pages: [http://a]\n    models: {m: {}}\n",
+            "is for foreign engines, fastapi",
+        ),
+        ("  web:\n    engine: asgi\n    version: '1'\n    models: {m: {}}\n", "services.web.version is for foreign"),
+        (LLM + LLM.replace("llm:", "other:"), "http://10.0.0.7:8000/metrics is a page of llm, too"),
+        (LLM.replace('"0.32"', "0.32"), "must be a version, found a number"),
+        (LLM.replace('"0.32"', "latest"), "'latest' is no version"),
+        (LLM.replace("vllm", "vlm"), "did you mean 'vllm'?"),
+        (LLM.replace("[available]", "[quick]"), "cannot be read from vllm: its buckets are … 300ms …"),
+        (LLM.replace("models:", "scraped_by: nobody\n    models:"), "is no reader of pages"),
+        (LLM.replace("models:", "buckets: {inference_x: [1]}\n    models:"), "'inference_x' is no signal"),
+    ],
+)
+def test_what_cannot_be_right_of_an_engine_is_refused_at_its_place(services, said):
+    with pytest.raises(FleetError, match=r"fleet\.yaml:\d+:\d+: ") as found:
+        loads(HEAD + services)
+
+    assert said in str(found.value)
+
+
+def test_buckets_that_the_engine_was_started_with_carry_an_objective():
+    own = "buckets: {inference_request_duration_seconds: [0.1, 0.25, 1]}\n    models:"
+
+    fleet = loads(HEAD + LLM.replace("[available]", "[quick]").replace("models:", own))
+
+    assert fleet.services[0].models[0].objectives == ("quick",)
+
+
+def test_prometheus_scrapes_only_what_the_fleet_gives_it():
+    sidecar = loads(HEAD + LLM)
+    itself = loads(HEAD + LLM.replace("models:", "scraped_by: prometheus\n    models:"))
+
+    assert engine_scraping.document(sidecar, TimeScale(1)) is None
+    assert summary.thresholds(itself).engines == ()
+    written = files(itself)
+    assert json.loads(written["prometheus/targets/engine-vllm-0.32.json"]) == [
+        {"targets": ["10.0.0.7:8000"], "labels": {
+            "service": "llm", "__scheme__": "http", "__metrics_path__": "/metrics", "inferometer_model": "llama"}},
+        {"targets": ["[::1]:443"], "labels": {
+            "service": "llm", "__scheme__": "https", "__metrics_path__": "/m", "inferometer_model": "llama"}},
+    ]  # fmt: skip
+    assert b"- job_name: engine-vllm-0.32" in written["prometheus/prometheus.yml"]
+    assert "prometheus/rules/engine-series.yml" in written
+
+
+def test_rules_of_a_version_read_what_that_version_tells():
+    old, new = (json.dumps(rules(Job(name="j", engine="vllm", version=version))) for version in ("0.9.2", "0.32"))
+
+    assert "vllm:gpu_cache_usage_perc" in old
+    assert "vllm:gpu_cache_usage_perc" not in new
+    assert "vllm:request_time_per_output_token_seconds" in new
+    assert "vllm:request_time_per_output_token_seconds" not in old
+
+
+def test_boundaries_in_milliseconds_become_seconds_one_rule_each():
+    found = [
+        rule
+        for rule in rules(Job(name="j", engine="ray-serve"))
+        # Engines that its pages may carry have other boundaries: theirs are as the page writes them.
+        if rule["record"] == f"{requests.REQUEST_DURATION.name}_bucket" and "labels" in rule
+    ]
+
+    bounds = [rule["labels"]["le"] for rule in found]
+    assert bounds[:3] == ["0.001", "0.002", "0.005"]
+    assert bounds[-1] == "+Inf"
+    assert 'le=~"5\\\\.0|5"' in found[2]["expr"] or 'le=~"5|5\\\\.0"' in found[2]["expr"]
