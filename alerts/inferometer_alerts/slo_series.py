@@ -9,7 +9,7 @@ from inferometer import promql
 from inferometer.catalog.labels import MODEL, OUTCOME, RESULT, SERVICE, SLO, STAGE, VERSION
 from inferometer.catalog.requests import REQUESTS, SLO_EVENTS, STAGE_DURATION
 from inferometer.catalog.stages import Outcome
-from inferometer.fleet.engine_checks import SERIES
+from inferometer.fleet.engine_signals import SERIES
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import Slo, Source
 from inferometer.promql import Matcher, Part, equal

@@ -13,7 +13,7 @@ from inferometer.catalog import requests
 from inferometer.catalog.labels import OUTCOME, RESULT, SERVICE, SLO, STAGE, TENANT
 from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.catalog.stages import ANSWERED, FAILED
-from inferometer.fleet.engine_checks import SERIES
+from inferometer.fleet.engine_signals import SERIES
 from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import Slo, Source

@@ -2,24 +2,15 @@
 
 from typing import Final
 
-from inferometer.catalog import requests
 from inferometer.catalog.stages import FAILED
 from inferometer.fleet import durations, engines
 from inferometer.fleet.document import Mapping, Sequence, Value, at, wrong
+from inferometer.fleet.engine_signals import signal
 from inferometer.fleet.engines import Boundaries, Quality
-from inferometer.fleet.model import Fleet, ObjectiveSpec, Service
+from inferometer.fleet.model import Fleet, Service
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import Slo
 
-SERIES: Final = {
-    Sli.AVAILABILITY: requests.REQUESTS,
-    Sli.FRESHNESS: requests.REQUESTS,
-    Sli.LATENCY: requests.REQUEST_DURATION,
-    Sli.TIME_TO_FIRST_CHUNK: requests.TIME_TO_FIRST_CHUNK,
-    Sli.TIME_TO_FIRST_TOKEN: requests.TIME_TO_FIRST_TOKEN,
-    Sli.TIME_PER_OUTPUT_TOKEN: requests.TIME_PER_OUTPUT_TOKEN,
-}
-"""Series that each SLI of an engine is read from."""
 _ENOUGH: Final = {
     True: frozenset({Quality.EXACT, Quality.APPROXIMATE}),
     # What is counted may be too little, but what is counted is right.
@@ -28,14 +19,6 @@ _ENOUGH: Final = {
 """How good a signal has to be for an objective, with a threshold and without one."""
 _OF_PAGES: Final = ("version", "pages", "scraped_by", "buckets")
 _FAILURES: Final = frozenset(outcome.label for outcome in FAILED)
-
-
-def signal(spec: ObjectiveSpec) -> str | None:
-    """Name of the engines' signal that an objective is read from; None: from none."""
-    if spec.stage is not None:
-        return f'{requests.STAGE_DURATION.name}{{stage="{spec.stage.label}"}}'
-    series = SERIES.get(spec.sli)
-    return None if series is None else series.name
 
 
 def check(service: Service, slo: Slo, root: Mapping, place: Value) -> None:
