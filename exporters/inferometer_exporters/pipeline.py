@@ -238,7 +238,8 @@ class SidecarPipeline:
         released = self._foreign.release(now_ns, self.ledger.until, everything=self.closing)
         self._unstored.put("spans", released.rows)
         if length(released.requests):
-            self._finished(replace(gather((), self._naming.numbers), requests=released.requests))
+            empty = gather((), self._naming.numbers)
+            self._finished(replace(empty, requests=released.requests, intervals=released.intervals))
         for entry, labels, number in released.counts:
             self._aggregator.add(entry, labels, number)
         return bool(released.counts)

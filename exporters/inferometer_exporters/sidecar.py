@@ -185,6 +185,7 @@ class Sidecar:
                     naming,
                     home=Home(host=settings.host, region=settings.region),
                     forward=None if self._others_sender is None else Forward(self._others_sender),
+                    only_model=known.only_model,
                 ),
                 tally=tally,
             )

@@ -8,9 +8,9 @@ import duckdb
 import numpy as np
 
 from inferometer.catalog import spans
-from inferometer.otlp.span_fields import outlay_fields
 from inferometer.otlp.fields import attribute, pair
 from inferometer.otlp.read import Value
+from inferometer.otlp.span_fields import outlay_fields
 from inferometer.wire.varint import part
 from inferometer_exporters.receivers.messages import Attributes, Resource
 from inferometer_exporters.recorder.hops import outlay_of

@@ -1,14 +1,15 @@
 """What a span of somebody else says of a request: the seam to which every engine's own words are added.
 
-A `Normalizer` looks at one SERVER span and says what a record needs, or that it is not about a request that it knows.
-They are asked in order; the last is `of_generation`, OpenTelemetry's own conventions.
+A `Normalizer` looks at one SERVER span, and at what came below it, and says what a record needs, or that it is not
+about a request that it knows. They are asked in order (`engine_spans.NORMALIZERS`); the last is `GENERATION`,
+OpenTelemetry's own conventions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from inferometer.catalog import spans
-from inferometer.catalog.stages import Outcome
+from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.otlp.read import Value
 from inferometer.recorder.outcome import of_request
 
@@ -26,10 +27,13 @@ _GENERATION: Final = frozenset(
 _MOST_TOKENS: Final = 0xFFFF_FFFF
 """The wire's and the recorder's columns have 32 bits."""
 _STATUSES: Final = range(100, 600)
+_SECOND: Final = 10**9
+_LONGEST: Final = 10**7
+"""Seconds: four months. A number beyond is no duration of a request."""
 
 
 class Told(NamedTuple):
-    """A SERVER span as normalizers see it."""
+    """A span as normalizers see it; times are ns since the epoch."""
 
     service: str
     name: str
@@ -37,6 +41,21 @@ class Told(NamedTuple):
     """Whether its status is ``ERROR``."""
     attributes: Mapping[str, Value]
     """Those that a normalizer wants."""
+    start: int = 0
+    end: int = 0
+    events: Callable[[], Mapping[str, int]] = dict
+    """Its events by name, the last of each; read when asked for."""
+    below: Callable[[], Sequence["Told"]] = list
+    """Spans that came with it and are its children or theirs, in no order; read when asked for."""
+
+
+class Part(NamedTuple):
+    """A stretch of a request that a span tells of; times are ns since the epoch."""
+
+    stage: Stage
+    kind: Kind
+    start: int
+    end: int
 
 
 class Facts(NamedTuple):
@@ -49,6 +68,11 @@ class Facts(NamedTuple):
     """HTTP status."""
     tokens_in: int = 0
     tokens_out: int = 0
+    version: str = ""
+    parts: tuple[Part, ...] = ()
+    """Where its time went, as far as it is told; what none covers is `handler`: inside the server, not told apart."""
+    first_token: int = 0
+    """When the first token left, ns since the epoch."""
 
 
 class Normalizer(Protocol):
@@ -57,6 +81,10 @@ class Normalizer(Protocol):
     @property
     def names(self) -> frozenset[str]:
         """Attributes that it looks at; others are not decoded."""
+
+    @property
+    def roots(self) -> bool:
+        """Whether its requests may be roots that are no SERVER spans."""
 
     def __call__(self, span: Told) -> Facts | None:
         """What *span* says of a request; None where it is not about one, or somebody else's."""
@@ -67,6 +95,7 @@ class Convention(NamedTuple):
 
     names: frozenset[str]
     ask: Callable[[Told], Facts | None]
+    roots: bool = False
 
     def __call__(self, span: Told) -> Facts | None:
         """What *span* says of a request; None where it is not about one."""
@@ -78,19 +107,20 @@ def of_generation(span: Told) -> Facts | None:
     said = span.attributes
     if _GENERATION.isdisjoint(said):
         return None
-    status = _number(said, (spans.HTTP_STATUS.name,))
+    status = number(said, (spans.HTTP_STATUS.name,))
     known = status in _STATUSES
     return Facts(
-        model=_text(said, (spans.GEN_AI_RESPONSE_MODEL.name, spans.GEN_AI_REQUEST_MODEL.name)),
-        route=_text(said, (spans.GEN_AI_OPERATION.name,)),
-        outcome=_outcome(span, status if known else 0),
+        model=text(said, (spans.GEN_AI_RESPONSE_MODEL.name, spans.GEN_AI_REQUEST_MODEL.name)),
+        route=text(said, (spans.GEN_AI_OPERATION.name,)),
+        outcome=outcome(span, status if known else 0),
         status=status if known else 0,
-        tokens_in=_number(said, (spans.GEN_AI_INPUT_TOKENS.name, spans.GEN_AI_PROMPT_TOKENS.name)),
-        tokens_out=_number(said, (spans.GEN_AI_OUTPUT_TOKENS.name, spans.GEN_AI_COMPLETION_TOKENS.name)),
+        tokens_in=number(said, (spans.GEN_AI_INPUT_TOKENS.name, spans.GEN_AI_PROMPT_TOKENS.name)),
+        tokens_out=number(said, (spans.GEN_AI_OUTPUT_TOKENS.name, spans.GEN_AI_COMPLETION_TOKENS.name)),
     )
 
 
-def _outcome(span: Told, status: int) -> Outcome:
+def outcome(span: Told, status: int) -> Outcome:
+    """How a request ended, by its HTTP status (0: not known) and whether the span failed."""
     if status:
         found = of_request(status, None, left=False, retry_after=False, overdue=False)
         # A stream may fail after its head said 200.
@@ -98,7 +128,8 @@ def _outcome(span: Told, status: int) -> Outcome:
     return Outcome.SERVER_ERROR if span.failed else Outcome.OK
 
 
-def _number(said: Mapping[str, Value], names: Sequence[str]) -> int:
+def number(said: Mapping[str, Value], names: Sequence[str]) -> int:
+    """The first of *names* that is a count; 0 where none is."""
     for name in names:
         value = said.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MOST_TOKENS:
@@ -106,7 +137,8 @@ def _number(said: Mapping[str, Value], names: Sequence[str]) -> int:
     return 0
 
 
-def _text(said: Mapping[str, Value], names: Sequence[str]) -> str:
+def text(said: Mapping[str, Value], names: Sequence[str]) -> str:
+    """The first of *names* that is a text; empty where none is."""
     for name in names:
         value = said.get(name)
         if isinstance(value, str) and value:
@@ -114,5 +146,13 @@ def _text(said: Mapping[str, Value], names: Sequence[str]) -> str:
     return ""
 
 
-NORMALIZERS: Final[tuple[Normalizer, ...]] = (Convention(_GENERATION | {spans.HTTP_STATUS.name}, of_generation),)
-"""In the order in which they are asked."""
+def seconds(said: Mapping[str, Value], name: str) -> int | None:
+    """An attribute in seconds, as ns; None where it is none, or below 0."""
+    value = said.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LONGEST:
+        return None
+    return round(value * _SECOND)
+
+
+GENERATION: Final = Convention(_GENERATION | {spans.HTTP_STATUS.name}, of_generation)
+"""OpenTelemetry's own conventions, for engines that have no words of their own."""

@@ -3,7 +3,8 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
@@ -12,8 +13,9 @@ from inferometer.catalog import telemetry
 from inferometer_exporters.columns.tables import Columns, Ints, concatenate, take
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.receivers import messages
+from inferometer_exporters.receivers.engine_spans import NORMALIZERS
 from inferometer_exporters.receivers.enrichment import Home, Sender, completed, details
-from inferometer_exporters.receivers.facts import NORMALIZERS, Facts, Normalizer
+from inferometer_exporters.receivers.facts import Facts, Normalizer
 from inferometer_exporters.receivers.facts import Told as ToldSpan
 from inferometer_exporters.receivers.forward import Count, Forward
 from inferometer_exporters.receivers.inbox import Inbox
@@ -33,6 +35,12 @@ _REMEMBERED: Final = 100_000
 _OURS: Final = "inferometer"
 """Scope of spans that this library made: their requests are recorded, by whoever made them."""
 _MAX_NAME: Final = 200
+_MOST_BELOW: Final = 1_000
+"""Spans below one request that are looked at."""
+
+
+def _nothing(_: str) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,8 @@ class Released:
     """For the recorder's table `spans`."""
     requests: Columns = field(default_factory=dict)
     """As `columns.gather` makes them of frames."""
+    intervals: Columns = field(default_factory=dict)
+    """Of these requests; as rows of the wire's table."""
     counts: Sequence[Count] = ()
 
 
@@ -56,6 +66,7 @@ class Foreign:
         forward: sends spans on; None: nobody gets them.
         home: this host.
         normalizers: know what spans say of requests.
+        only_model: the model of a service that has one only, empty for others: vLLM's spans name none.
         wall_ns: time since the epoch.
     """
 
@@ -68,6 +79,7 @@ class Foreign:
         home: Home,
         forward: Forward | None = None,
         normalizers: Iterable[Normalizer] = NORMALIZERS,
+        only_model: Callable[[str], str] = _nothing,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._inbox = inbox
@@ -76,6 +88,7 @@ class Foreign:
         self._forward = forward
         self._home = home
         self._normalizers = tuple(normalizers)
+        self._only_model = only_model
         self._wanted = frozenset(name for one in self._normalizers for name in one.names)
         self._wall = wall_ns
         self._held: deque[Incoming] = deque()
@@ -109,7 +122,7 @@ class Foreign:
             return released
         self._forward.put(due)
         settled = [count for count in self._forward.settle() if count[2]]
-        return Released(released.rows, released.requests, [*released.counts, *settled])
+        return replace(released, counts=[*released.counts, *settled])
 
     def _released(self, due: Sequence[Incoming], now_ns: int) -> Released:
         offset = self._wall() - now_ns
@@ -134,29 +147,30 @@ class Foreign:
         by_service = Counter(one.sender.service for one in told)
         counts += [(telemetry.RECORDS, (service,), number) for service, number in by_service.items()]
         requests = self._records.rows(spans, told, offset) if told else {}
-        return Released(rows, requests, [count for count in counts if count[2]])
+        intervals = self._records.intervals(spans, told, offset) if told else {}
+        return Released(rows, requests, intervals, [count for count in counts if count[2]])
 
     def _told(self, batch: "_Batch", spans: Columns, owned: Owned) -> Iterable[Told]:
         """Spans that are requests which nobody recorded."""
-        candidates = (spans["kind"] == messages.SERVER) & ~batch.ours & (owned.request != spans["span_id"])
+        # SGLang's requests are roots of no kind.
+        served = spans["kind"] == messages.SERVER
+        root = (spans["kind"] <= messages.INTERNAL) & (spans["parent_id"] == 0)
+        candidates = (served | root) & ~batch.ours & (owned.request != spans["span_id"])
+        tree = _Tree(batch, spans, self._wanted)
         for row in np.flatnonzero(candidates).tolist():
-            span = batch.spans[row]
             sender = batch.senders[batch.of[row]]
             if (own := int(spans["span_id"][row])) in self._made:
                 continue
-            facts = self._facts(span, sender)
+            facts = self._facts(tree.told(row), served=bool(served[row]))
+            if facts is not None and not facts.model:
+                facts = facts._replace(model=self._only_model(sender.service))
             if facts is not None:
                 self._remember(own)
                 yield Told(row, facts, sender, entry=not owned.request[row])
 
-    def _facts(self, span: messages.Span, sender: Sender) -> Facts | None:
-        told = ToldSpan(
-            service=sender.service,
-            name=span.name,
-            failed=messages.failed(span),
-            attributes=messages.wanted(span, self._wanted),
-        )
-        return next((facts for ask in self._normalizers if (facts := ask(told)) is not None), None)
+    def _facts(self, told: ToldSpan, *, served: bool) -> Facts | None:
+        asked = (one for one in self._normalizers if served or one.roots)
+        return next((facts for ask in asked if (facts := ask(told)) is not None), None)
 
     def _remember(self, span_id: int) -> None:
         self._made[span_id] = None
@@ -186,6 +200,48 @@ class _Batch:
         """Index of each span's sender."""
         self.ours = np.repeat(np.array(ours, bool), sizes)
         """Whether this library made it."""
+
+
+class _Tree:
+    """Spans as normalizers see them, with what is below each of them."""
+
+    def __init__(self, batch: _Batch, spans: Columns, wanted: frozenset[str]) -> None:
+        self._batch = batch
+        self._spans = spans
+        self._wanted = wanted
+
+    def told(self, row: int) -> ToldSpan:
+        """A span by its row."""
+        span = self._batch.spans[row]
+        return ToldSpan(
+            service=self._batch.senders[self._batch.of[row]].service,
+            name=span.name,
+            failed=messages.failed(span),
+            attributes=messages.wanted(span, self._wanted),
+            start=span.start_time_unix_nano,
+            end=span.end_time_unix_nano,
+            events=partial(messages.events, span),
+            below=partial(self._below, row),
+        )
+
+    def _below(self, row: int) -> list[ToldSpan]:
+        trace = self._spans["trace_hi"][row], self._spans["trace_lo"][row]
+        found: list[ToldSpan] = []
+        level = [int(self._spans["span_id"][row])]
+        while level and len(found) < _MOST_BELOW:
+            rows = [one for parent in level for one in self._children.get((*trace, parent), ())]
+            found += [self.told(one) for one in rows]
+            level = [int(self._spans["span_id"][one]) for one in rows if one != row]
+        return found[:_MOST_BELOW]
+
+    @cached_property
+    def _children(self) -> dict[tuple[int, int, int], list[int]]:
+        """Rows by trace and parent; only made where an engine's spans are asked for."""
+        found: dict[tuple[int, int, int], list[int]] = {}
+        columns = (self._spans[name].tolist() for name in ("trace_hi", "trace_lo", "parent_id"))
+        for row, key in enumerate(zip(*columns, strict=True)):
+            found.setdefault(key, []).append(row)
+        return found
 
 
 def _enrich(batch: _Batch, owned: Owned, known: dict[int, bytes]) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "Span",
     "answer_json",
     "answer_protobuf",
+    "events",
     "failed",
     "from_json",
     "from_protobuf",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 SERVER: Final = int(Span.SPAN_KIND_SERVER)
+INTERNAL: Final = int(Span.SPAN_KIND_INTERNAL)
 _IDS: Final = ("traceId", "spanId", "parentSpanId")
 _DEEPEST: Final = 64
 """Nested values of attributes; protobuf's own decoder stops at 100 messages."""
@@ -133,6 +135,11 @@ def refusal_json(why: str) -> bytes:
 def failed(span: Span) -> bool:
     """Whether its status is ``ERROR``."""
     return span.status.code == Status.STATUS_CODE_ERROR
+
+
+def events(span: Span) -> dict[str, int]:
+    """Its events by name, ns since the epoch; of several with one name the last."""
+    return {event.name: event.time_unix_nano for event in span.events}
 
 
 class Attributes(Mapping[str, Value]):

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from inferometer.record.model import Flag
-from inferometer.wire.layout import REQUESTS
+from inferometer.wire.layout import INTERVALS, REQUESTS
 from inferometer.wire.pod import Pod
 from inferometer_exporters.columns.tables import Columns, empty
 from inferometer_exporters.naming import Naming
@@ -76,6 +76,10 @@ class Records:
             ("tokens_out", [one.facts.tokens_out for one in told]),
         ):
             rows[name] = np.array(values, rows[name].dtype)
+        firsts = np.array([one.facts.first_token for one in told], np.int64)
+        rows["first_token"] = np.where(firsts > 0, np.clip(firsts - offset_ns, start, end), 0).astype(
+            rows["first_token"].dtype
+        )
         senders = {id(one.sender): one.sender for one in told}
         processes = {identity: self._process(sender) for identity, sender in senders.items()}
         return rows | {
@@ -85,12 +89,27 @@ class Records:
             "labels": np.array(self._labels_of(told), np.int64),
         }
 
+    def intervals(self, spans: Columns, told: Sequence[Told], offset_ns: int) -> Columns:
+        """What those requests tell of where their time went, as rows of the table of intervals."""
+        parts = [(one.row, part) for one in told for part in one.facts.parts if part.end > part.start]
+        rows: Columns = {name: np.zeros(len(parts), column.dtype) for name, column in empty(INTERVALS).items()}
+        for name, values in (
+            ("span_id", spans["span_id"][np.array([row for row, _ in parts], np.int64)]),
+            # A moment from before this boot is none on our clock.
+            ("start", np.maximum(np.array([part.start for _, part in parts], np.int64) - offset_ns, 1)),
+            ("end", np.maximum(np.array([part.end for _, part in parts], np.int64) - offset_ns, 1)),
+            ("stage", [int(part.stage) for _, part in parts]),
+            ("kind", [int(part.kind) for _, part in parts]),
+        ):
+            rows[name] = np.array(values, rows[name].dtype)
+        return rows
+
     def _labels_of(self, told: Sequence[Told]) -> list[int]:
-        known: dict[tuple[int, str, str], int] = {}
+        known: dict[tuple[int, str, str, str], int] = {}
         found = []
         for one in told:
             # Senders are compared by identity: to hash their texts for each span would cost more than all the rest.
-            key = id(one.sender), one.facts.model, one.facts.route
+            key = id(one.sender), one.facts.model, one.facts.version, one.facts.route
             label = known.get(key)
             if label is None:
                 label = known[key] = self._label(one.facts, one.sender)
@@ -98,7 +117,7 @@ class Records:
         return found
 
     def _label(self, facts: Facts, sender: Sender) -> int:
-        shape = (sender.service, facts.model, "", sender.region, "", "", "", facts.route)
+        shape = (sender.service, facts.model, facts.version, sender.region, "", "", "", facts.route)
         found = self._labels.get(shape)
         if found is None:
             if len(self._labels) >= MAX_KINDS:

@@ -114,6 +114,11 @@ class Thresholds:
         """What a model promises; empty where it promises nothing."""
         return self._by_model.get((service, model), ())
 
+    def only_model(self, service: str) -> str:
+        """The model of a service that promises something for one only; empty for others."""
+        models = {of[1] for of in self._by_model if of[0] == service}
+        return models.pop() if len(models) == 1 else ""
+
     def timeout_ns(self, service: str) -> int:
         """Time after which a request of the service that its client gave up counts as timed out."""
         return self.timeouts_ns.get(service, DEFAULT_TIMEOUT_NS)

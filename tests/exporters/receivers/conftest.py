@@ -189,6 +189,9 @@ def request_of(spans, *, service="engine", scope="engine.tracer"):
             pair.key = key
             field = {bool: "bool_value", int: "int_value", float: "double_value", str: "string_value"}[type(value)]
             setattr(pair.value, field, value)
+        for name, at in fields.get("events", {}).items():
+            event = made.events.add()
+            event.name, event.time_unix_nano = name, at
     return request
 
 

@@ -1,0 +1,41 @@
+"""vLLM: one span ``llm_request`` from arrival to end, whose attributes tell how long each phase took.
+
+Phases follow each other without a gap: waiting for the scheduler, prefill until the first token, decode until the last
+one. What lies before is the API server's work (template, tokens), what lies behind it is its answer. Source: vLLM,
+``v1/engine/output_processor.py`` (V1, 0.6 and later); phases are wall time of the request, not of the device.
+"""
+
+from typing import Final
+
+from inferometer.catalog import engine_spans
+from inferometer.catalog.stages import Kind, Stage
+from inferometer_exporters.receivers.facts import GENERATION, Convention, Facts, Part, Told, seconds
+
+NAME: Final = "llm_request"
+QUEUE: Final = engine_spans.QUEUE_TIME
+PREFILL: Final = engine_spans.PREFILL_TIME
+DECODE: Final = engine_spans.DECODE_TIME
+FIRST_TOKEN: Final = engine_spans.FIRST_TOKEN_TIME
+
+
+def _ask(span: Told) -> Facts | None:
+    if span.name != NAME:
+        return None
+    said = span.attributes
+    facts = GENERATION(span)
+    until_first = seconds(said, FIRST_TOKEN)
+    if facts is None or until_first is None:
+        return facts
+    first = span.start + until_first
+    queue, prefill, decode = seconds(said, QUEUE), seconds(said, PREFILL), seconds(said, DECODE)
+    parts = []
+    if prefill is not None:
+        parts.append(Part(Stage.EXECUTE, Kind.PREFILL, first - prefill, first))
+        if queue is not None:
+            parts.append(Part(Stage.QUEUE, Kind.ENGINE, first - prefill - queue, first - prefill))
+    if decode is not None:
+        parts.append(Part(Stage.EXECUTE, Kind.DECODE, first, first + decode))
+    return facts._replace(parts=tuple(parts), first_token=first)
+
+
+NORMALIZER: Final = Convention(GENERATION.names | {QUEUE, PREFILL, DECODE, FIRST_TOKEN}, _ask)
