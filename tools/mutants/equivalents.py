@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from mutants.mutation import Mutant
@@ -41,20 +41,6 @@ LISTED: Final[Sequence[Equivalent]] = (
 )  # fmt: skip
 
 
-@dataclass(slots=True)
-class Ledger:
-    """Counts the listed ones among some mutants."""
-
-    listed: Sequence[Equivalent] = LISTED
-    survived: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    def explains(self, place: Place, name: str, mutant: Mutant, *, survived: bool) -> bool:
-        """Whether a mutant is listed; where it did not survive, the list is wrong."""
-        entry = next((entry for entry in self.listed if entry.fits(place, name, mutant)), None)
-        if entry is None:
-            return False
-        self.survived += survived
-        if not survived:
-            self.wrong.append(f"{place[0]} {name}: {mutant.change}: {entry.why}")
-        return True
+def listed(place: Place, name: str, mutant: Mutant) -> Equivalent | None:
+    """The entry that says why a mutant of a rule of that name is right, if there is one."""
+    return next((entry for entry in LISTED if entry.fits(place, name, mutant)), None)
