@@ -114,6 +114,16 @@ def test_a_view_asks_for_each_of_its_panels_at_once():
     assert answer["panels"][0]["description"]
 
 
+@pytest.mark.parametrize(
+    ("query", "model"), [("", "minilm"), ("service=embedder", "minilm"), ("service=other", ""), ("model=vad", "vad")]
+)
+def test_latency_is_of_one_model_the_busiest_unless_another_is_chosen(query, model):
+    recorder = Stub()
+    answer = client(recorder).get(f"/live/view/model?{query}").json()
+
+    assert recorder.asked[0][1]["chosen"]["model"] == answer["chosen"]["model"] == model
+
+
 def test_much_traffic_is_shown_by_the_minute():
     recorder = Stub(busy=ranges.BUSY + 1)
 

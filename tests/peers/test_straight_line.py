@@ -31,6 +31,8 @@ from inferometer_compose.stack.configuration import demo_fleet, generate
 from inferometer_compose.stack.inbox import Delivered
 from inferometer_compose.stack.local import LocalStack, Peers
 from inferometer_compose.stack.programs import ALERTMANAGER, JAEGER, PROMETHEUS, Requirement, find
+from inferometer_dashboards.live.views import views
+from inferometer_dashboards.panels import RATE_INTERVAL, Kind, Panel, Show
 from inferometer_dashboards.queries import expressions
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
@@ -262,3 +264,87 @@ def test_the_ledger_adds_up_and_the_cost_of_requests_is_part_of_the_bill(line):
     assert all(abs(device.residual_ratio) <= 1e-9 for device in devices)
     spent = sum(tenant.usd for model in line.outcome.figures.costs for tenant in model.tenants.values())
     assert 0 < spent <= sum(device.bill_usd or 0 for device in devices)
+
+
+WHOLE = 30
+"""Seconds of the window in which Prometheus and the recorder are compared: whole multiples of it since the epoch."""
+HOUR = 60
+"""Seconds of what is an hour in production."""
+RAW, RECORDED = f"{WHOLE}s", f"avg_over_time(({{}})[{WHOLE}s:1s])"
+SAME = [
+    ("fleet", "models", WHOLE, 0.25),
+    ("fleet", "requests", WHOLE, 0.25),
+    ("fleet", "errors", WHOLE, 0.25),
+    ("fleet", "devices", WHOLE, 0.1),
+    ("model", "percentiles", WHOLE, 0.3),
+    ("model", "stage-shares", WHOLE, 0.2),
+    ("cost", "per-1k", HOUR, 0.25),
+    ("cost", "per-1k-loaded", HOUR, 0.25),
+    ("cost", "models", HOUR, 0.25),
+    ("cost", "tenants", HOUR, 0.25),
+    ("cost", "bill-now", WHOLE, 0.1),
+    ("cost", "idle-now", HOUR, 0.25),
+    ("cost", "prices", WHOLE, 0.01),
+]
+"""View, panel, seconds of its window, and by how much both may differ: a pass and a scrape lie a second apart."""
+
+
+def in_prometheus(line: SimpleNamespace, panel: Panel, at: float) -> dict[tuple[str, ...], float]:
+    """What a panel's queries say: value by query's legend and its labels' values."""
+    found = {}
+    for query in panel.promql:
+        text = re.sub(r"\$(?:service|model|device)\b", ".+", query.expr.text)
+        raw = RATE_INTERVAL in text
+        text = text.replace(RATE_INTERVAL, RAW)
+        # What rules recorded is of a shorter window; of money it is of this one.
+        averaged = not raw and panel.unit not in {Show.USD, Show.USD_PER_HOUR} and panel.key != "idle-now"
+        text = RECORDED.format(text) if averaged else text
+        for series in prometheus(line, "query", query=text, time=str(at))["result"]:
+            labels = {name: text for name, text in series["metric"].items() if name != "__name__"}
+            legend = query.legend.split()[-1] if "{{" in query.legend and panel.key == "percentiles" else query.legend
+            legend = legend if panel.kind is Kind.TABLE or panel.key == "percentiles" else ""
+            found[(legend, *sorted(labels.values()))] = float(series["value"][1])
+    return found
+
+
+def on_the_page(
+    line: SimpleNamespace, view: str, panel: Panel, at: float, seconds: int
+) -> dict[tuple[str, ...], float]:
+    """The same from the live page."""
+    url = f"{line.stack.api}/live/view/{view}?from={at - seconds}&to={at}&step_seconds={WHOLE}"
+    answer = next(one for one in web.get_json(url, timeout_seconds=30)["panels"] if one["key"] == panel.key)
+    if panel.kind is Kind.STAT:
+        return {("",): answer["value"]}
+    if panel.kind is Kind.TABLE:
+        names = [column["name"] for column in answer["columns"]]
+        legends = [query.legend for query in panel.promql]
+        return {
+            (name, *sorted(str(text) for other, text in zip(names, row, strict=True) if other not in legends)): value
+            for row in answer["rows"]
+            for name, value in zip(names, row, strict=True)
+            if name in legends and value is not None
+        }
+    return {
+        (series["labels"].pop("quantile", ""), *sorted(series["labels"].values())): series["values"][-1]
+        for series in answer["series"]
+        if series["values"][-1] is not None
+    }
+
+
+@pytest.mark.parametrize(("view", "key", "seconds", "within"), SAME, ids=[f"{view}-{key}" for view, key, *_ in SAME])
+def test_the_live_page_says_what_prometheus_says(line, view, key, seconds, within):
+    panel = next(one for each in views() if each.key == view for one in each.panels if one.key == key)
+    at = (line.under_load + 0.2 * SECONDS) // WHOLE * WHOLE
+    expected, found = in_prometheus(line, panel, at), on_the_page(line, view, panel, at, seconds)
+    # A mean of percentiles of short windows is no percentile of a long one: the panel of percentiles compares those.
+    telling = {
+        name: value
+        for name, value in expected.items()
+        if name in found and value > 1e-9 and (key, name[0]) != ("models", "p99")
+    }
+
+    assert telling, (expected, found)
+    for name, value in telling.items():
+        # A mean of ratios of short windows is not the ratio of a long one, where failures come and go.
+        slack = 0.15 if "Failed" in name or key == "errors" else 0.02 if panel.unit is Show.RATIO else 0
+        assert found[name] == pytest.approx(value, rel=within, abs=slack), name

@@ -96,6 +96,8 @@ class _Page:
             return JSONResponse({"error": f"no such view; there are {', '.join(self._views)}"}, 404, headers=DATA)
         try:
             shown, chosen = await self._range(request.query_params), _chosen(request.query_params)
+            if view.of_one_model and not chosen["model"]:
+                chosen |= await self._busiest(chosen["service"])
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400, headers=DATA)
         return JSONResponse(await self._answer(view, shown, chosen), headers=DATA)
@@ -110,6 +112,13 @@ class _Page:
             return shown.coarser()
         return shown
 
+    async def _busiest(self, service: str) -> dict[str, str]:
+        """The model to begin with, of a service or of all."""
+        for named, model, _ in await self._recorder.choices():
+            if service in {"", named}:
+                return {"service": named or "", "model": model or ""}
+        return {}
+
     async def _answer(self, view: View, shown: ranges.Range, chosen: Mapping[str, str]) -> dict[str, Any]:
         statements = {panel.key: panel.sql for panel in view.panels if panel.sql is not None}
         found = await self._recorder.tables(
@@ -117,6 +126,7 @@ class _Page:
         )
         return {
             "key": view.key,
+            "chosen": dict(chosen),
             "title": view.title,
             "question": view.question,
             "since_seconds": shown.since_ns / ranges.SECOND,

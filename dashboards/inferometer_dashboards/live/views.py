@@ -28,6 +28,8 @@ class View:
     title: str
     question: str
     panels: tuple[Panel, ...]
+    of_one_model: bool = False
+    """Without a model it shows the busiest: of all together one reads little."""
 
 
 def views() -> tuple[View, ...]:
@@ -44,6 +46,7 @@ def views() -> tuple[View, ...]:
             key="model",
             title="Model latency",
             question="Where does the time of a request go?",
+            of_one_model=True,
             panels=(
                 *_of(model, "percentiles", "duration-heatmap", "stage-shares"),
                 _tail(),

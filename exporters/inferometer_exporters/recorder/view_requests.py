@@ -99,7 +99,7 @@ def tail(steps: Steps) -> None:
         )
         select service, model, any_value(least) / {SECOND} as least_seconds, count(*) as requests, {stages}
         from requests join meant on meant.id = labels
-        where {steps.within} and {ENDED} >= {since} and {COUNTED}
+        where {steps.within} and pass > {steps.before(since)} and {ENDED} >= {since} and {COUNTED}
             and duration_ns >= {int(least)} and duration_ns >= least
         group by all
         """,  # noqa: S608 - constants; values are parameters

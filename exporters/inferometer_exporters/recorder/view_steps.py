@@ -42,9 +42,7 @@ class Steps:
         self.cursor = cursor
         self.span = span
         self._mark = levels.mark(cursor)
-        # Requests are stored in the order in which they ended: what earlier passes brought need not be read.
-        earlier = "select coalesce(max(pass), 0) from ledger where wall_ns < $since"
-        self._before = int(rows(cursor, earlier, since=span.since_ns - LATE_NS)[0][0])
+        self._before = self.before(span.since_ns)
         self._level = next(
             (
                 width
@@ -53,6 +51,11 @@ class Steps:
             ),
             None,
         )
+
+    def before(self, wall_ns: int) -> int:
+        """The newest pass that brought only requests that ended before a moment: the store finds passes at once."""
+        earlier = "select coalesce(max(pass), 0) from ledger where wall_ns < $since"
+        return int(rows(self.cursor, earlier, since=wall_ns - LATE_NS)[0][0])
 
     def do(self, sql: str, **values: object) -> None:
         """Run a statement to its end."""

@@ -11,7 +11,8 @@ const RANGES = [[60, "1 minute"], [300, "5 minutes"], [900, "15 minutes"], [3600
 /** Views in the order of the menu, and of the keys 1 to 6. */
 const MENU = [["/", "Fleet"], ["/model", "Model latency"], ["/requests", "Requests"], ["/slo", "SLO & budget"], ["/cost", "Cost"], ["/compare", "Compare"]];
 const KEYS = [["1 … 6", "views"], ["j k", "next and previous row"], ["Enter", "open the row"], ["/", "first filter"], ["p", "pause"], ["t", "dark or light"], ["+ −", "longer and shorter time"], ["Esc", "back"], ["?", "these keys"], ["drag", "zoom a chart to a stretch of time"]];
-const LEAST_MS = 1_000;
+/** Time between two answers at least: of a list, and of a board, which is more work. */
+const LEAST_MS = 300, BOARD_MS = 600;
 
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
 
@@ -93,6 +94,7 @@ class Page {
   async open() {
     this.params = new URLSearchParams(location.search);
     this.view?.destroy();
+    this.every = LEAST_MS;
     const path = location.pathname;
     const trace = /^\/trace\/(.+)$/.exec(path);
     const [main] = [$("main")];
@@ -174,7 +176,7 @@ class Page {
 
   /** What was answered: a view of a day need not be drawn each second. */
   shown(answer) {
-    this.every = Math.max(LEAST_MS, Math.min(answer.step_seconds * 100, 10_000));
+    this.every = Math.max(BOARD_MS, Math.min(answer.step_seconds * 60, 10_000));
   }
 
   async learn() {
