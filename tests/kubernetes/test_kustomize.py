@@ -72,25 +72,15 @@ def test_what_the_user_declares_stays(tmp_path):
     assert "weights" in {volume["name"] for volume in pod["volumes"]}
 
 
-def test_a_deployment_mounts_the_settings_of_this_very_fleet(tmp_path):
-    """Kustomize names a ConfigMap by its content: other objectives start the pods anew."""
+def test_a_deployment_without_a_namespace_finds_its_settings_too(tmp_path):
+    folder = copied(tmp_path)
+    path = folder / "apps/embedder.yaml"
+    path.write_text(path.read_text().replace("  namespace: inference\n", ""))
 
-    def mounted(fleet: str, where: str) -> str:
-        objects = build(copied(tmp_path / where, fleet))
-        volumes = one(objects, "Deployment", "embedder")["spec"]["template"]["spec"]["volumes"]
-        name = next(volume["configMap"]["name"] for volume in volumes if volume["name"] == "inferometer-settings")
-        assert "thresholds.json" in one(objects, "ConfigMap", name)["data"]
-        return name
-
-    assert mounted(FLEET, "a") != mounted(FLEET.replace("threshold: 250ms", "threshold: 200ms"), "b")
-
-
-def test_the_daemon_set_mounts_its_settings(objects):
-    volumes = one(objects, "DaemonSet", "inferometer")["spec"]["template"]["spec"]["volumes"]
+    objects = build(folder)
+    volumes = one(objects, "Deployment", "embedder")["spec"]["template"]["spec"]["volumes"]
     name = next(volume["configMap"]["name"] for volume in volumes if volume["name"] == "inferometer-settings")
-
-    assert name.startswith("inferometer-node-")
-    assert one(objects, "ConfigMap", name)
+    assert "thresholds.json" in one(objects, "ConfigMap", name)["data"]
 
 
 def test_autoscalers_scale_the_deployments_that_are_there(objects):

@@ -71,6 +71,11 @@ def mounts(pod, container):
     return {mount["mountPath"]: volumes[mount["name"]] for mount in container.get("volumeMounts", [])}
 
 
+def thresholds(objects, folder):
+    """thresholds.json of a folder's sidecar."""
+    return json.loads(objects[f"{folder}/settings.yaml"]["data"]["thresholds.json"])
+
+
 def test_the_same_fleet_gives_the_same_bytes():
     for text in (FLEETS["example"], HOSTILE):
         assert manifests.files(loads(text)) == manifests.files(loads(text))
@@ -254,15 +259,13 @@ def test_no_object_of_a_fleet_of_200_models_is_larger_than_kubernetes_stores():
     assert max(map(len, files.values())) < MEBIBYTE
 
 
-def test_a_sidecar_has_the_promises_of_its_own_service_only():
-    files = manifests.files(loads(FLEETS["example"]))
+def test_a_sidecar_has_the_promises_of_its_own_service_only(example):
+    def services(folder):
+        return {objective["service"] for objective in thresholds(example, folder)["objectives"]}
 
-    def services(path):
-        return {objective["service"] for objective in json.loads(files[path])["objectives"]}
-
-    assert services("components/gateway/thresholds.json") == {"gateway"}
-    assert services("components/embedder/thresholds.json") == {"embedder"}
-    assert services("node/thresholds.json") == {"llm"}
+    assert services("components/gateway") == {"gateway"}
+    assert services("components/embedder") == {"embedder"}
+    assert services("node") == {"llm"}
 
 
 def test_a_secret_is_named_and_never_written(made):
@@ -295,18 +298,17 @@ def test_kustomizations_list_what_lies_beside_them():
         if last == "kustomization.yaml":
             document = YAML(typ="safe", pure=True).load(content.decode())
             named = {*document.get("resources", []), *(patch["path"] for patch in document.get("patches", []))}
-            named |= {file for entry in document.get("configMapGenerator", []) for file in entry["files"]}
             beside = {path.rpartition("/")[2] for path in files if path.rpartition("/")[0] == folder}
             assert named == beside - {"kustomization.yaml"}
 
 
 def test_a_foreign_engine_is_read_by_the_sidecar_in_its_pod_and_stays_as_it_is(made):
-    files = manifests.files(loads(EVERYTHING))
-    pod = made(EVERYTHING)["components/vllm/patch.yaml"]["spec"]["template"]["spec"]
+    objects = made(EVERYTHING)
+    pod = objects["components/vllm/patch.yaml"]["spec"]["template"]["spec"]
 
-    (engine,) = json.loads(files["components/vllm/thresholds.json"])["engines"]
+    (engine,) = thresholds(objects, "components/vllm")["engines"]
     assert engine["pages"] == ["http://127.0.0.1:8000/metrics"]
-    assert json.loads(files["components/embedder/thresholds.json"])["engines"] == []
+    assert thresholds(objects, "components/embedder")["engines"] == []
     assert "runAsUser" not in pod["securityContext"], "its image is for another user"
     assert pod["containers"] == [{"name": "server", "env": [{"name": "OTEL_SERVICE_NAME", "value": "vllm"}]}]
     assert pod["initContainers"][0]["securityContext"]["runAsUser"] == USER
@@ -329,3 +331,27 @@ def test_pages_that_every_node_would_read_are_refused():
 
     with pytest.raises(RefusedError, match="its pages would be read by the sidecar of every node"):
         manifests.files(fleet)
+
+
+def test_other_promises_start_pods_anew_and_those_of_others_do_not(made):
+    def mark(text, service):
+        patch = made(text)[f"components/{service}/patch.yaml"]
+        return patch["spec"]["template"]["metadata"]["annotations"]["inferometer.io/settings"]
+
+    before = FLEETS["example"]
+    after = before.replace("timeout: 180s", "timeout: 190s")
+    assert before != after
+    assert mark(before, "gateway") != mark(after, "gateway")
+    assert mark(before, "embedder") == mark(after, "embedder")
+
+
+def test_what_is_mounted_is_there(objects):
+    there = {
+        found["metadata"]["name"]
+        for found in objects.values()
+        if isinstance(found, dict) and found.get("kind") == "ConfigMap"
+    }
+    for _, pod in pods(objects):
+        for volume in pod["spec"].get("volumes", []):
+            if "configMap" in volume:
+                assert volume["configMap"]["name"] in there

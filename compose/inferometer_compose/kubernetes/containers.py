@@ -110,11 +110,6 @@ def engine(service: Service) -> Manifest:
     }
 
 
-def settings_volume(name: str) -> Yaml:
-    """thresholds.json of a ConfigMap; Kustomize renames it with each change, which starts the pods anew."""
-    return {"name": "inferometer-settings", "configMap": {"name": name}}
-
-
 def _settings_mount() -> Yaml:
     return {"name": "inferometer-settings", "mountPath": SETTINGS, "readOnly": True}
 

@@ -17,6 +17,7 @@ from inferometer_alerts.engine_selectors import SAID_MODEL
 from inferometer_alerts.recorded import INSTANCE, JOB
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import Yaml
+from inferometer_compose.kubernetes.monitoring import DROP_OF_OPERATOR
 from inferometer_compose.kubernetes.names import Manifest, metadata
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -112,6 +113,7 @@ def _endpoint(service: Service, page: str, job: str, relabellings: list[Any], sc
                 "sourceLabels": ["__meta_kubernetes_pod_name"],
                 "targetLabel": INSTANCE.name,
             },
+            DROP_OF_OPERATOR,
         ],
         "metricRelabelings": [
             {_CAMEL.get(key, key): value for key, value in relabelling.items()} for relabelling in relabellings

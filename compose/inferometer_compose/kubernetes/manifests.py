@@ -4,10 +4,9 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Final
 
-from inferometer.fleet import summary, thresholds
+from inferometer.fleet import summary
 from inferometer.fleet.autoscaling import Autoscaler
 from inferometer.fleet.autoscaling_checks import deployment, scaled
 from inferometer.fleet.kubernetes import SidecarPlace, object_name
@@ -25,7 +24,8 @@ from inferometer_compose.kubernetes import (
     node_sidecar,
     pod_patch,
 )
-from inferometer_compose.kubernetes.names import THRESHOLDS, Manifest, metadata
+from inferometer_compose.kubernetes.names import Manifest, metadata
+from inferometer_compose.kubernetes.settings import Settings
 
 KUSTOMIZATION: Final = "kustomization.yaml"
 
@@ -40,19 +40,17 @@ def files(fleet: Fleet, *, time_scale: int = 1) -> dict[str, bytes]:
     scale = TimeScale(time_scale)
     comment = f"{HEADER}\n{scale.note.strip()}" if scale.note else HEADER
     made = _folder("base", _base(fleet, scale), _kustomization(_base(fleet, scale)), comment)
-    settings = summary.thresholds(fleet)
+    whole = summary.thresholds(fleet)
     for service in fleet.services:
-        objects = _service(fleet, service, scale)
-        folder = f"components/{object_name(service.name)}"
-        kustomization = _component(fleet, service, objects)
-        made |= _folder(folder, {**objects, "patch": pod_patch.patch(fleet, service)}, kustomization, comment)
-        made[f"{folder}/{THRESHOLDS}"] = _thresholds(settings, (service,))
-    on_node = [service for service in fleet.services if service.kubernetes.sidecar is SidecarPlace.NODE]
-    if on_node:
-        objects = _node(fleet)
-        kustomization = _kustomization(objects) | _settings(fleet, node_sidecar.SETTINGS_NAME)
-        made |= _folder("node", objects, kustomization, comment)
-        made[f"node/{THRESHOLDS}"] = _thresholds(settings, on_node)
+        settings = Settings.of_pod(whole, service)
+        objects = _service(fleet, service, scale, settings)
+        patch = {"patch": pod_patch.patch(fleet, service, settings)}
+        made |= _folder(
+            f"components/{object_name(service.name)}", {**objects, **patch}, _component(service, objects), comment
+        )
+    if on_node := [service for service in fleet.services if service.kubernetes.sidecar is SidecarPlace.NODE]:
+        objects = _node(fleet, Settings.of_services(node_sidecar.SETTINGS_NAME, whole, on_node))
+        made |= _folder("node", objects, _kustomization(objects), comment)
     return made
 
 
@@ -78,10 +76,13 @@ def _base(fleet: Fleet, scale: TimeScale) -> dict[str, Manifest]:
     return made
 
 
-def _service(fleet: Fleet, service: Service, scale: TimeScale) -> dict[str, Manifest]:
+def _service(fleet: Fleet, service: Service, scale: TimeScale, settings: Settings) -> dict[str, Manifest]:
     name = deployment(service)
+    in_pod = service.kubernetes.sidecar is SidecarPlace.POD
     made: dict[str, Manifest] = {}
-    if service.kubernetes.sidecar is SidecarPlace.POD:
+    if in_pod or service.instrumented:
+        made["settings"] = settings.config_map(fleet)
+    if in_pod:
         made["network-policy"] = access.pod_policy(fleet, name, name)
     for monitor in engine_pages.monitors(fleet, service, scale):
         made["engine-monitor"] = monitor
@@ -90,18 +91,18 @@ def _service(fleet: Fleet, service: Service, scale: TimeScale) -> dict[str, Mani
     return made
 
 
-def _component(fleet: Fleet, service: Service, objects: Iterable[str]) -> dict[str, Yaml]:
+def _component(service: Service, objects: Iterable[str]) -> dict[str, Yaml]:
     target: Yaml = {"kind": "Deployment", "name": deployment(service)}
     patches: dict[str, Yaml] = {"patches": [{"path": "patch.yaml", "target": target}]}
-    settings = _settings(fleet, pod_patch.settings_name(service))
-    return _kustomization(objects, kind="Component") | patches | settings
+    return _kustomization(objects, kind="Component") | patches
 
 
-def _node(fleet: Fleet) -> dict[str, Manifest]:
+def _node(fleet: Fleet, settings: Settings) -> dict[str, Manifest]:
     return {
-        "daemon-set": node_sidecar.daemon_set(fleet),
+        "daemon-set": node_sidecar.daemon_set(fleet, settings),
         "service-account": access.service_account(fleet),
         "network-policy": access.node_policy(fleet),
+        "settings": settings.config_map(fleet),
     }
 
 
@@ -110,24 +111,6 @@ def _kustomization(objects: Iterable[str], *, kind: str = "Kustomization") -> di
     listed = sorted(f"{name}.yaml" for name in objects)
     head: dict[str, Yaml] = {"apiVersion": f"kustomize.config.k8s.io/{version}", "kind": kind}
     return {**head, "resources": listed} if listed else head
-
-
-def _settings(fleet: Fleet, name: str) -> dict[str, Yaml]:
-    return {
-        "configMapGenerator": [{"name": name, "namespace": fleet.kubernetes.namespace, "files": [THRESHOLDS]}],
-    }
-
-
-def _thresholds(settings: thresholds.Thresholds, services: Iterable[Service]) -> bytes:
-    """What a sidecar needs of its services only: a promise of another one starts no pod anew."""
-    names = {service.name for service in services}
-    own = replace(
-        settings,
-        objectives=tuple(objective for objective in settings.objectives if objective.service in names),
-        timeouts_ns={name: timeout for name, timeout in settings.timeouts_ns.items() if name in names},
-        engines=tuple(engine_pages.in_pod(pages) for pages in settings.engines if pages.service in names),
-    )
-    return thresholds.dumps(own).encode()
 
 
 def _folder(folder: str, objects: Mapping[str, Manifest], kustomization: Yaml, comment: str) -> dict[str, bytes]:

@@ -16,8 +16,8 @@ from inferometer_compose.kubernetes.names import PORT_NAME, SCRAPE, Manifest, me
 
 NAMESPACE_LABEL: Final = "namespace"
 """On every alert: by it the operator routes to an AlertmanagerConfig of the same namespace."""
-# The operator adds them; no rule of ours was proved with them, and each new pod would be a new set of series.
-_DROPPED: Final = "container|endpoint|namespace|pod"
+DROP_OF_OPERATOR: Final[Manifest] = {"action": "labeldrop", "regex": "container|endpoint|namespace|pod"}
+"""The operator adds these labels; no rule of ours was proved with them."""
 
 
 def rules(fleet: Fleet, scale: TimeScale) -> Iterator[tuple[str, Manifest]]:
@@ -68,7 +68,7 @@ def pod_monitor(fleet: Fleet, scale: TimeScale) -> Manifest:
                             "sourceLabels": ["__meta_kubernetes_pod_name"],
                             "targetLabel": INSTANCE.name,
                         },
-                        {"action": "labeldrop", "regex": _DROPPED},
+                        DROP_OF_OPERATOR,
                     ],
                 }
             ],

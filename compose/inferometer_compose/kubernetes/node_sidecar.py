@@ -4,7 +4,7 @@ from typing import Final
 
 from inferometer.fleet.model import Fleet
 from inferometer_alerts.yaml_text import Yaml
-from inferometer_compose.kubernetes.containers import LOCKED, of_field, secret_volumes, settings_volume, sidecar
+from inferometer_compose.kubernetes.containers import LOCKED, of_field, secret_volumes, sidecar
 from inferometer_compose.kubernetes.names import (
     NODE_SIDECAR,
     RUN,
@@ -15,12 +15,13 @@ from inferometer_compose.kubernetes.names import (
     image,
     metadata,
 )
+from inferometer_compose.kubernetes.settings import Settings
 
 SETTINGS_NAME: Final = "inferometer-node"
 """ConfigMap of its thresholds.json."""
 
 
-def daemon_set(fleet: Fleet) -> Manifest:
+def daemon_set(fleet: Fleet, settings: Settings) -> Manifest:
     """The DaemonSet."""
     return {
         "apiVersion": "apps/v1",
@@ -28,12 +29,15 @@ def daemon_set(fleet: Fleet) -> Manifest:
         "metadata": metadata(fleet, NODE_SIDECAR),
         "spec": {
             "selector": {"matchLabels": {"app": NODE_SIDECAR}},
-            "template": {"metadata": {"labels": {"app": NODE_SIDECAR, **SCRAPE}}, "spec": _pod(fleet)},
+            "template": {
+                "metadata": {"labels": {"app": NODE_SIDECAR, **SCRAPE}, "annotations": settings.mark},
+                "spec": _pod(fleet, settings),
+            },
         },
     }
 
 
-def _pod(fleet: Fleet) -> Yaml:
+def _pod(fleet: Fleet, settings: Settings) -> Yaml:
     return {
         "serviceAccountName": NODE_SIDECAR,
         "automountServiceAccountToken": False,
@@ -48,7 +52,7 @@ def _pod(fleet: Fleet) -> Yaml:
             {"name": "inferometer-state", "hostPath": {"path": STATE, "type": "DirectoryOrCreate"}},
             {"name": "inferometer-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
             {"name": "cgroup", "hostPath": {"path": "/sys/fs/cgroup", "type": "Directory"}},
-            settings_volume(SETTINGS_NAME),
+            settings.volume,
             *secret_volumes(fleet),
         ],
         "initContainers": [_owner(fleet)],

@@ -13,23 +13,19 @@ from inferometer_compose.kubernetes.containers import (
     of_field,
     secret_volumes,
     server,
-    settings_volume,
     sidecar,
 )
 from inferometer_compose.kubernetes.names import METRICS_PORT, RUN, SCRAPE, USER, Manifest
+from inferometer_compose.kubernetes.settings import Settings
 
 _HOST: Final = "INFEROMETER_HOST"
 
 
-def settings_name(service: Service) -> str:
-    """ConfigMap of a service's thresholds.json."""
-    return f"{deployment(service)}-inferometer"
-
-
-def patch(fleet: Fleet, service: Service) -> Manifest:
+def patch(fleet: Fleet, service: Service, settings: Settings) -> Manifest:
     """A strategic merge patch: it adds to what the Deployment has, and changes the pods' user and two labels."""
     in_pod = service.kubernetes.sidecar is SidecarPlace.POD
-    template = _pod(fleet, service) if in_pod else _on_node(service)
+    template = _pod(fleet, service, settings) if in_pod else _on_node(service, settings)
+    mark = settings.mark if in_pod or service.instrumented else {}
     labels: dict[str, Yaml] = {"app": deployment(service), "version": service.kubernetes.version}
     return {
         "apiVersion": "apps/v1",
@@ -40,7 +36,7 @@ def patch(fleet: Fleet, service: Service) -> Manifest:
                 "metadata": {
                     "labels": {**labels, **(SCRAPE if in_pod else {})},
                     # Prometheus is outside of the mesh: Istio's proxy would ask it for a certificate.
-                    "annotations": {"traffic.sidecar.istio.io/excludeInboundPorts": f"{METRICS_PORT}"},
+                    "annotations": {"traffic.sidecar.istio.io/excludeInboundPorts": f"{METRICS_PORT}", **mark},
                 },
                 "spec": template,
             }
@@ -48,7 +44,7 @@ def patch(fleet: Fleet, service: Service) -> Manifest:
     }
 
 
-def _pod(fleet: Fleet, service: Service) -> Yaml:
+def _pod(fleet: Fleet, service: Service, settings: Settings) -> Yaml:
     # The name of the billed CPU host: the same for the server and its sidecar.
     host = of_field(_HOST, "metadata.name")
     # The GPUs of a node are read once, by the node's own sidecar or by dcgm-exporter.
@@ -62,7 +58,7 @@ def _pod(fleet: Fleet, service: Service) -> Yaml:
             {"name": "inferometer-frames", "emptyDir": {}},
             {"name": "inferometer-state", "emptyDir": {"sizeLimit": "4Gi"}},
             {"name": "inferometer-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-            settings_volume(settings_name(service)),
+            settings.volume,
             *secret_volumes(fleet),
         ],
         # A native sidecar: there before the server, and gone after it has sent its last frame.
@@ -71,7 +67,7 @@ def _pod(fleet: Fleet, service: Service) -> Yaml:
     }
 
 
-def _on_node(service: Service) -> Yaml:
+def _on_node(service: Service, settings: Settings) -> Yaml:
     if not service.instrumented:
         return {"containers": [engine(service)]}
     return {
@@ -80,7 +76,7 @@ def _on_node(service: Service) -> Yaml:
         "volumes": [
             # A folder, not the socket in it: the sidecar makes that anew when it starts.
             {"name": "inferometer-frames", "hostPath": {"path": RUN, "type": "DirectoryOrCreate"}},
-            settings_volume(settings_name(service)),
+            settings.volume,
         ],
         "containers": [server(service, [of_field(_HOST, "spec.nodeName"), *POD])],
     }
