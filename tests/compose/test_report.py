@@ -156,7 +156,7 @@ def a_story(tier, *, fired=27.0, received=28.0, resolved=None, severity="page"):
         ),
         (
             (a_story("fast", resolved=40.0), a_story("medium", fired=29.0, received=41.0)),
-            "page at 0:27, received 0:28, medium still firing",
+            "page at 0:27, received 0:28, medium leg still firing",
         ),
         (
             (a_story("fast", resolved=40.0), a_story("slow", fired=30.0, received=42.0, severity="ticket")),

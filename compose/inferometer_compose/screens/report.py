@@ -149,7 +149,7 @@ def _story(severity: str, told: Sequence[AlertStory]) -> str:
         return f"{start}, resolved {clock(max(ended for ended in last.values() if ended is not None))}"
     if len(firing) == len(last):
         return f"{start}, still firing"
-    return f"{start}, {' and '.join(firing)} still firing"
+    return f"{start}, {' and '.join(firing)} leg{'s' if len(firing) > 1 else ''} still firing"
 
 
 def _costs(figures: Figures) -> Iterator[Text]:
