@@ -28,7 +28,7 @@ from inferometer.promql import Family
 
 _NAME = re.compile(r"(slo|model|tenant|device|fleet|budget):[a-z0-9_]+(:[a-z0-9_]+)?")
 
-OBJECTIVE: Final = Label(name="objective", help="Name of an objective in fleet.yaml.", max_values=50)
+OBJECTIVE: Final = Label(name="objective", help="Name of an objective in fleet.yaml.", max_values=500)
 SLI: Final = Label(name="sli", help="What an objective measures.", max_values=10)
 TARGET: Final = Label(name="target", help="Target of an objective in percent.", max_values=50)
 PERIOD: Final = Label(name="period", help="Time over which an objective is kept.", max_values=20)

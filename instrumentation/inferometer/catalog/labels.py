@@ -17,7 +17,9 @@ STAGE: Final = Label(name="stage", help="Stage of the request.", values=tuple(s.
 OUTCOME: Final = Label(name="outcome", help="How the request ended.", values=tuple(o.label for o in Outcome))
 ENTRY: Final = Label(name="entry", help="Whether the hop has no instrumented caller.", values=("true", "false"))
 DIRECTION: Final = Label(name="direction", help="Tokens read or written.", values=("input", "output"))
-SLO: Final = Label(name="slo", help="Name of the objective in fleet.yaml.", max_values=500)
+SLO: Final = Label(
+    name="slo", help="An objective of one model in fleet.yaml: service, model and objective.", max_values=2000
+)
 RESULT: Final = Label(name="result", help="Whether the event was good or bad.", values=("good", "bad"))
 CLOSE_REASON: Final = Label(name="reason", help="Why a batch was closed.", values=("full", "timeout", "flush"))
 DEVICE: Final = Label(name="device", help="UUID of a GPU or MIG slice, or the name of a CPU host.", max_values=1000)

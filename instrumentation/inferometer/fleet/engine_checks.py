@@ -86,7 +86,9 @@ def check_pages(fleet: Fleet, root: Mapping) -> None:
 
 
 def _why(told: Boundaries) -> str:
-    return f"{told.quality.value.replace('_', ' ')}" + (f", {told.reason}" if told.reason else "")
+    if told.quality is Quality.ABSENT:
+        return told.reason or "its page does not tell it."
+    return f"{told.quality.value.replace('_', ' ')}: {told.reason}"
 
 
 def _threshold(root: Mapping, slo: Slo) -> Value:
