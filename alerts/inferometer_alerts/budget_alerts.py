@@ -7,6 +7,7 @@ from typing import Final
 from inferometer import promql
 from inferometer.catalog.labels import SLO
 from inferometer.fleet import durations
+from inferometer.fleet.budget_policy import Action
 from inferometer.fleet.model import Fleet, ObjectiveSpec
 from inferometer.fleet.slos import Slo, slos
 from inferometer.promql import Expr
@@ -31,20 +32,32 @@ _AFTER: Final = ("45m",)
 
 
 def alerts(fleet: Fleet, scale: TimeScale) -> Iterator[Alert]:
-    """Budgets that are gone, and those that will be before a tenth of the period is over."""
+    """Budgets that are gone, those that will be before a tenth of the period is over, and where the policy pages."""
     first: dict[str, Slo] = {}
     for slo in slos(fleet):
         first.setdefault(slo.objective.name, slo)
+    below = max((step.below for step in fleet.policy if step.do is Action.PAGE), default=None)
     for slo in first.values():
         yield _exhausted(slo, scale)
         yield _forecast(slo, scale)
+        if below is not None:
+            yield _low(slo, below / 100, scale)
 
 
-def _alert(slo: Slo, name: str, expr: Expr, *, summary: str, description: str, cases: tuple[Case, ...]) -> Alert:
+def _alert(
+    slo: Slo,
+    name: str,
+    expr: Expr,
+    *,
+    summary: str,
+    description: str,
+    cases: tuple[Case, ...],
+    severity: Severity = Severity.TICKET,
+) -> Alert:
     return Alert(
         name=name,
         expr=expr,
-        severity=Severity.TICKET,
+        severity=severity,
         # Inherited already; written out, it tells the rules of two objectives apart.
         labels={OBJECTIVE.name: slo.objective.name},
         summary=summary,
@@ -103,6 +116,34 @@ def _forecast(slo: Slo, scale: TimeScale) -> Alert:
             _case(slo, share * 2 / 3, quiet=_AFTER),
             # At 19 in 20 a twentieth is left: gone after a twentieth of the period.
             _case(slo, share * 19 / 20, fires=_AFTER, quiet=_BEFORE),
+        ),
+    )
+
+
+def _low(slo: Slo, below: Decimal, scale: TimeScale) -> Alert:
+    """What the policy in fleet.yaml pages for."""
+    spec, share = slo.objective, budget(slo.objective)
+    of = promql.equal(OBJECTIVE, spec.name)
+    left = promql.select(recorded.SLO_BUDGET_LEFT, of)
+    enough = promql.select(recorded.SLO_BAD_PERIOD, of) >= _FEWEST
+    rest = f"{(100 * below).normalize():f} %"
+    # A tenth of the limit to either side of it; of a budget that is gone, twice and half of what it allows.
+    less, more = (below * Decimal("0.9"), below * Decimal("1.1")) if below else (Decimal(-1), Decimal("0.5"))
+    quiet = (_case(slo, share * (1 - more), quiet=_AFTER),) if more < 1 else ()
+    return _alert(
+        slo,
+        "InferenceBudgetLow",
+        promql.both(left < below if below else left <= 0, enough, _known(spec, scale)),
+        severity=Severity.PAGE,
+        summary="{{ $value | humanizePercentage }} of the error budget of {{ $labels.slo }} is left.",
+        description=(
+            f"The fleet's policy wakes somebody below {rest} of a budget. More {wording.events(spec)} were bad in the "
+            f"last {durations.render(spec.window_ns)} than leaves as much."
+        ),
+        cases=(
+            _case(slo, share * (1 - less), fires=_AFTER, quiet=_BEFORE),
+            _case(slo, share * (1 - less), bad_events=_FEWEST // 2, quiet=_AFTER),
+            *quiet,
         ),
     )
 

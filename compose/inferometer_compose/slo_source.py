@@ -52,7 +52,10 @@ class Known:
     @property
     def blamed_by(self) -> str:
         """Who tells what ate them, in words."""
-        return self.recorded.name if self.recorded is not None else f"labels in Prometheus {self.prometheus}"
+        labels = f"labels in Prometheus {self.prometheus}"
+        if self.recorded is None:
+            return labels
+        return f"{self.recorded.name}, else {labels}" if self.prometheus else self.recorded.name
 
     def causes(self, budget: Budget) -> CausesAnswer:
         """What ate a budget.
@@ -61,7 +64,16 @@ class Known:
             InferometerError: who is asked does not answer, or does not know that SLO.
         """
         if self.recorded is not None:
-            return self.recorded.causes(budget.slo, budget.period_seconds)
+            try:
+                answer = self.recorded.causes(budget.slo, budget.period_seconds)
+            except InferometerError:
+                # A sidecar knows the SLOs of its own thresholds.json; Prometheus may watch more.
+                if not self.prometheus:
+                    raise
+            else:
+                # And it saw the requests of its own host only.
+                if answer["bad"] or not self.prometheus:
+                    return answer
         return causes_by_labels(budget.slo, budget.period_seconds, base=self.prometheus)
 
 

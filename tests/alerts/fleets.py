@@ -54,6 +54,7 @@ tenants: {{header: x-tenant, known: ["{tenant}", acme]}}
 maintenance:
   nights: {{weekdays: [saturday, sunday], from: "22:30", to: 02:00, timezone: Europe/Berlin}}
   move: {{dates: [2026-12-31], from: 08:00, to: 24:00, services: ["{service}"]}}
+policy: [{{below: 50, do: slow-rollout}}, {{below: 25, do: page}}, {{below: 0, do: freeze}}]
 budgets:
   all: {{usd_per_day: 6}}
   one: {{usd_per_month: 100, service: "{service}"}}

@@ -9,11 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import uvicorn
 from typer.testing import CliRunner
 
 from inferometer.aggregate import Aggregator, Exposition, PageServer
 from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.fleet.loader import loads
+from inferometer.fleet.summary import thresholds
+from inferometer.fleet.thresholds import Thresholds
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.generation import files
 from inferometer_compose import slo_source
@@ -21,6 +24,8 @@ from inferometer_compose.commands import declared_slo
 from inferometer_compose.commands.declared import app
 from inferometer_compose.slo_prometheus import budgets
 from inferometer_compose.web import AnswerError
+from inferometer_exporters.api import Api
+from inferometer_exporters.recorder.store import Recorder
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -184,6 +189,40 @@ def test_what_ate_it_is_told_by_labels_where_there_is_no_recorder(prometheus):
     assert ate_it["bad"] / ate_it["events"] == pytest.approx(0.04, abs=0.005)
     # In a minute there are no stretches of time to compare.
     assert [(one["dimension"], one["value"], one["clustered"]) for one in ate_it["causes"]] == [("version", "v2", True)]
+
+
+def test_where_both_are_there_prometheus_tells_the_budgets_and_the_recorder_what_ate_them(prometheus, tmp_path):
+    recorder = Recorder(tmp_path / "recorder.duckdb")
+    known = Thresholds(objectives=thresholds(loads(FLEET)).objectives[:1])
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Api(recorder.cursor, known, healthy=lambda: True).app(), port=0, log_level="warning", lifespan="off"
+        )
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        api = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        answer = slo("status", "embedder", "--json", "--prometheus", prometheus, "--api", api)
+        screen = slo("status", "embedder", "--prometheus", prometheus, "--api", api)
+    finally:
+        server.should_exit = True
+        thread.join()
+        recorder.close()
+
+    assert answer.exit_code == 0, answer.output
+    document = json.loads(answer.stdout)
+    by_name = {one["slo"]: one for one in document["slos"]}
+    assert document["budgets_from"] == f"Prometheus {prometheus}"
+    assert document["causes_from"] == f"flight recorder {api}, else labels in Prometheus {prometheus}"
+    assert by_name["embedder-minilm-available"]["budget_left_ratio"] == pytest.approx(-3, abs=0.01)
+    # This recorder saw none of one, and does not know the other: there the labels tell.
+    for name in ("embedder-minilm-available", "embedder-minilm-quick"):
+        assert by_name[name]["ate_it"]["causes"][0]["value"] == "v2"
+    assert "what ate them: flight recorder" in screen.stdout
 
 
 def test_without_anybody_named_it_is_said_who_was_tried(tmp_path, monkeypatch):
