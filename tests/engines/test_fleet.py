@@ -72,6 +72,7 @@ def test_a_service_of_several_models_gives_none_to_what_does_not_say_its_own():
         (LLM.replace('"0.32"', "latest"), "'latest' is no version"),
         (LLM.replace("vllm", "vlm"), "did you mean 'vllm'?"),
         (LLM.replace("[available]", "[quick]"), "cannot be read from vllm: its buckets are … 300ms …"),
+        (LLM.replace("{llama: {", "{other: {}, llama: {"), "its page tells it of all models together"),
         (LLM.replace("models:", "scraped_by: nobody\n    models:"), "is no reader of pages"),
         (LLM.replace("models:", "buckets: {inference_x: [1]}\n    models:"), "'inference_x' is no signal"),
     ],

@@ -1,6 +1,7 @@
 """Mappings of engines: read strictly, every error at its place."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from inferometer.fleet import engines
 from inferometer.fleet.engines import Quality, boundaries
 from inferometer.fleet.engines.versions import Range, between, numbers
 from inferometer.fleet.model import INSTRUMENTED, Engine
+from inferometer_exporters.engines.reading import read
 
 DURATION = requests.REQUEST_DURATION.name
 TOLD = f"""\
@@ -187,3 +189,21 @@ def test_ranges_hold_what_is_from_the_first_on_and_below_the_second():
 def test_what_is_no_range_is_refused(wrong):
     with pytest.raises(ValueError, match=r"says nothing|neither|no version"):
         Range.parse(wrong)
+
+
+PAGES = Path(__file__).parents[1] / "data/engines"
+CAPTURED = sorted(
+    # LiteLLM's page had no request yet, LitServe's is what a user wrote.
+    path
+    for path in PAGES.glob("*/*.prom")
+    if path.parent.name not in {"litellm", "litserve"}
+)
+
+
+@pytest.mark.parametrize("path", CAPTURED, ids=lambda path: path.stem)
+def test_a_signal_that_says_its_model_by_its_mapping_does_so_on_captured_pages(path):
+    told = read(path.read_bytes(), "nim" if path.parent.name == "nvidia-nim" else None)
+    known = boundaries(told.engine)
+
+    silent = {name for name, of in told.signals.items() if not any("model" in one.labels for one in of)}
+    assert {name for name in silent if known[name].by_model} == set()

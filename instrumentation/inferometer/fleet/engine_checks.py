@@ -54,6 +54,12 @@ def check(service: Service, slo: Slo, root: Mapping, place: Value) -> None:
             f"{spec.sli} cannot be read from {engine}: {_why(told)}",
             f"switch it on: {told.flag}" if told.flag else "",
         )
+    if not told.by_model and len(service.models) > 1:
+        raise wrong(
+            place,
+            f"{spec.sli} of one model cannot be read from {engine}: its page tells it of all models together",
+            "write one model for all of them, `models: {all: …}`: what does not say its model is of that",
+        )
     if spec.sli is Sli.AVAILABILITY and not _FAILURES.intersection(told.outcomes):
         raise wrong(place, f"{spec.sli} cannot be read from {engine}: its page tells no failures", "promise a time")
     if threshold_ns is not None:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from inferometer.catalog.engines import SIGNALS, Signal
-from inferometer.fleet.engines import loader
-from inferometer.fleet.engines.boundaries import Boundaries, boundaries
-from inferometer.fleet.engines.kinds import Quality
+from inferometer.fleet import engines
+from inferometer.fleet.engines import Boundaries, Quality, boundaries
 
 MARKS: Final[Mapping[Quality, str]] = {
     Quality.EXACT: "●",
@@ -36,13 +35,13 @@ class Row:
 
 def rows(names: Sequence[str] | None = None) -> Iterator[Row]:
     """Every signal; engines without any page of their own signals stand there, too."""
-    columns = {name: boundaries(name) for name in names or loader.names()}
+    columns = {name: boundaries(name) for name in names or engines.names()}
     for signal in SIGNALS:
         yield Row(signal, {name: of[signal.name] for name, of in columns.items()})
 
 
 def _table() -> str:
-    names = loader.names()
+    names = engines.names()
     head = [
         "| signal | " + " | ".join(names) + " |",
         "|---|" + ":-:|" * len(names),
@@ -56,7 +55,7 @@ def _table() -> str:
 
 def _engines() -> str:
     table = ["| engine | `engine:` | page | tested with |", "|---|---|---|---|"]
-    for mapping in loader.every():
+    for mapping in engines.every():
         page = f"{mapping.page} {mapping.enable}".strip()
         table.append(f"| {mapping.title} | `{mapping.engine}` | {page} | {', '.join(mapping.tested)} |")
     return "\n".join(table)
@@ -64,7 +63,7 @@ def _engines() -> str:
 
 def _notes() -> str:
     parts = []
-    for mapping in loader.every():
+    for mapping in engines.every():
         parts.append(f"### {mapping.title}\n")
         parts += _told(mapping.engine)
         faults = [(told.signal.name, fault) for told in mapping.signals for fault in told.faults]

@@ -1,6 +1,10 @@
-"""Kinds of values in mappings of engines: series as pages name them, patterns, units, ranges of versions, signals."""
+"""Kinds of values in mappings of engines: series as pages name them, patterns, units, ranges of versions, signals.
+
+Reads no YAML: whoever only asks which engines there are loads nothing heavy.
+"""
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
@@ -19,6 +23,23 @@ class Quality(StrEnum):
     LOWER_BOUND = "lower_bound"
     MEAN_ONLY = "mean_only"
     ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boundaries:
+    """What is known of one signal of an engine."""
+
+    quality: Quality
+    reason: str = ""
+    """Why it is not exact, or absent."""
+    le: tuple[float, ...] = ()
+    """Default upper bounds of its buckets, in base units, ascending, without infinity; empty where it has none."""
+    flag: str = ""
+    """Option of the engine that switches it on, or makes it better."""
+    outcomes: tuple[str, ...] = ()
+    """Of requests: outcomes that are told apart."""
+    by_model: bool = True
+    """Whether its series say which model they are of; else they are of all models of a page together."""
 
 
 class PageUnit(StrEnum):

@@ -1,14 +1,12 @@
 """Reads the mappings of engines strictly: what cannot be right is an error that points at it."""
 
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 from inferometer.catalog.engines import SIGNALS, of_engine
 from inferometer.catalog.labels import REGION, SERVICE
 from inferometer.catalog.model import Label, Series
-from inferometer.fleet import document
+from inferometer.fleet import document, engines
 from inferometer.fleet.document import Mapping as Node
 from inferometer.fleet.document import Sequence, Value, wrong
 from inferometer.fleet.engines.kinds import PageType, PageUnit, Part, Quality
@@ -17,28 +15,8 @@ from inferometer.fleet.engines.versions import numbers
 from inferometer.fleet.reader import read_object
 from inferometer.fleet.scalars import nearest
 
-FOLDER: Final = Path(__file__).parent
 _OURS: Final = (SERVICE.name, REGION.name)
 """Labels that the fleet gives, not the page."""
-
-
-@cache
-def names() -> tuple[str, ...]:
-    """Engines that there is a mapping of."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
-
-
-@cache
-def load(name: str) -> Mapping:
-    """The mapping of an engine.
-
-    Raises:
-        FleetError: it says something that cannot be right.
-        KeyError: there is none of this name.
-    """
-    if name not in names():
-        raise KeyError(name)
-    return read(FOLDER / f"{name}.yaml")
 
 
 def read(path: Path) -> Mapping:
@@ -93,8 +71,10 @@ def _check_names(mapping: Mapping, root: Node) -> None:
     if not mapping.spellings and not mapping.namespace:
         raise wrong(root, "nothing says which names are the engine's own", "add `spellings:` or `namespace:`")
     for number, name in enumerate(mapping.contains):
-        if name not in names() or name == mapping.engine:
-            raise wrong(_at(root, "contains", number), f"there is no other engine {name!r}", nearest(name, names()))
+        if name not in engines.names() or name == mapping.engine:
+            raise wrong(
+                _at(root, "contains", number), f"there is no other engine {name!r}", nearest(name, engines.names())
+            )
     for number, mark in enumerate(mapping.marks):
         place = _at(root, "marks", number)
         if mark.since is None and mark.before is None:
@@ -209,12 +189,3 @@ class _Entry:
             raise wrong(
                 place, f"{what} cannot be added to", "`add:` is for numbers: counters, gauges, sums with a `count:`"
             )
-
-
-def every() -> Iterator[Mapping]:
-    """All mappings, by name.
-
-    Raises:
-        FleetError: one says something that cannot be right.
-    """
-    return (load(name) for name in names())

@@ -1,47 +1,21 @@
 """What an objective may ask of an engine: how good a signal is, and which times its buckets tell apart."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
-from inferometer.catalog.labels import OUTCOME
-from inferometer.fleet.engines import loader
-from inferometer.fleet.engines.kinds import Quality
+from inferometer.catalog.labels import MODEL, OUTCOME
+from inferometer.fleet.engines import model
+from inferometer.fleet.engines.kinds import Boundaries, Quality
 from inferometer.fleet.engines.model import Source, Told
 from inferometer.fleet.engines.versions import numbers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boundaries:
-    """What is known of one signal of an engine."""
-
-    quality: Quality
-    reason: str = ""
-    """Why it is not exact, or absent."""
-    le: tuple[float, ...] = ()
-    """Default upper bounds of its buckets, in base units, ascending, without infinity; empty where it has none."""
-    flag: str = ""
-    """Option of the engine that switches it on, or makes it better."""
-    outcomes: tuple[str, ...] = ()
-    """Of requests: outcomes that are told apart."""
-
-
-def boundaries(
-    engine: str, version: str | None = None, own: Iterable[tuple[str, Iterable[Decimal]]] = ()
+def of(
+    mapping: model.Mapping, version: str | None = None, own: Iterable[tuple[str, Iterable[Decimal]]] = ()
 ) -> Mapping[str, Boundaries]:
-    """Every signal by its name, as pages of an engine tell it.
-
-    Args:
-        engine: one of `loader.names`.
-        version: of the engine; None: unknown, so the newest way to tell a signal counts.
-        own: boundaries by signal, in base units, that the engine was started with instead of its usual ones.
-
-    Raises:
-        KeyError: there is no mapping of the engine.
-        FleetError: its mapping says something that cannot be right.
-    """
-    mapping = loader.load(engine)
+    """Every signal by its name; see `inferometer.fleet.engines.boundaries`."""
     found = {
         signal.name: Boundaries(quality=Quality.ABSENT, reason=absence.reason, flag=absence.flag)
         for absence in mapping.absent
@@ -62,6 +36,7 @@ def boundaries(
             le=tuple(float(Fraction(bound) * source.unit.factor) for bound in source.buckets),
             flag=told.flag,
             outcomes=tuple(_outcomes(told, source)),
+            by_model=_says_model(mapping, source),
         )
         found[name] = _joined(found[name], here) if name in found else here
     for name, le in own:
@@ -81,6 +56,11 @@ def _outcomes(told: Told, source: Source) -> Iterable[str]:
     yield from (value for name, rule in source.labels if name == OUTCOME.name for value, _ in rule.values)
 
 
+def _says_model(mapping: model.Mapping, source: Source) -> bool:
+    rule = {**dict(mapping.labels), **dict(source.labels)}.get(MODEL.name)
+    return rule is not None and bool(rule.of)
+
+
 def _joined(one: Boundaries, other: Boundaries) -> Boundaries:
     """Two entries of one signal: it is as good as the worse."""
     order = list(Quality)
@@ -91,4 +71,5 @@ def _joined(one: Boundaries, other: Boundaries) -> Boundaries:
         le=one.le or other.le,
         flag=one.flag or other.flag,
         outcomes=tuple(dict.fromkeys((*one.outcomes, *other.outcomes))),
+        by_model=one.by_model and other.by_model,
     )
