@@ -1,6 +1,7 @@
 """Triton for real: the server that is inside the wheel of pytriton, with a model of its Python backend."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from inferometer.catalog import engines, requests
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 SERVERS = Path(__file__).parents[1]
-PACKAGES = "lib/python3.11/site-packages"
+PACKAGES = "lib/python{}.{}/site-packages".format(*sys.version_info)
 CONFIGURATION = """
 backend: "python"
 input [ { name: "row" data_type: TYPE_FP64 dims: [ -1 ] } ]
