@@ -93,6 +93,7 @@ bench: $(VENV)/.dev tools ## Every benchmark; each prints ratios against a peer 
 	$(BIN)/python benchmarks/nvml.py
 	$(BIN)/python benchmarks/attribution.py
 	$(BIN)/python benchmarks/recorder.py
+	$(BIN)/python benchmarks/live_page.py
 	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python benchmarks/false_pages.py
 	$(BIN)/python benchmarks/slo_detection.py

@@ -10,12 +10,15 @@ single request as well, without the sums of minutes; the ratio says what those a
 
 import argparse
 import json
+import os
 import resource
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import recorder as filled
@@ -23,6 +26,13 @@ import recorder as filled
 CPU_TARGET_SECONDS = 0.3
 PAINT_TARGET_MS = 1_000
 CHROMIUM = "/usr/bin/chromium"
+ROUNDS = 15
+APP = """import inferometer.auto
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/predict")
+def predict(): return {}
+"""
 LENGTHS = {"15 min": 900, "1 h": 3_600, "6 h": 21_600, "24 h": 86_400}
 VIEWS = ("fleet", "model", "slo", "cost")
 REQUESTS = (
@@ -69,7 +79,7 @@ def urls():
     yield "menus", "/live/views"
 
 
-def ask(path):
+def views(path):
     """Times of every view, and of those of a day without sums."""
     from starlette.testclient import TestClient
 
@@ -134,6 +144,80 @@ def painted(path):
     return found
 
 
+def news(folder):
+    """Seconds from the end of a request to its row on the screen: a real sidecar, a real server, Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    socket_path = Path(folder) / "sidecar.sock"
+    (Path(folder) / "app.py").write_text(APP)
+    command = [sys.executable, "-m", "inferometer_compose", "sidecar", "--socket", str(socket_path)]
+    command += [
+        "--state",
+        f"{folder}/state",
+        "--metrics",
+        "0",
+        "--api",
+        "0",
+        "--otlp-grpc",
+        "off",
+        "--otlp-http",
+        "off",
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serve = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--app-dir",
+        folder,
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+        "app:app",
+    ]
+    sidecar = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    served = subprocess.Popen(serve, env={**os.environ, "INFEROMETER_SIDECAR": f"unix://{socket_path}"})
+    try:
+        api_url = next(line.split()[1] for line in sidecar.stdout if line.startswith("api "))
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.goto(f"{api_url}/requests")
+            page.wait_for_selector("body[data-shown]", timeout=60_000)
+            rows, took = page.locator("#requests tbody tr[data-href]"), []
+            ask(port, patience=30)
+            rows.first.wait_for()
+            for _ in range(ROUNDS):
+                time.sleep(0.7)
+                before = rows.count()
+                ask(port)
+                began = time.perf_counter()
+                while rows.count() <= before:
+                    time.sleep(0.005)
+                took.append(time.perf_counter() - began)
+            browser.close()
+    finally:
+        for process in (served, sidecar):
+            process.terminate()
+            process.wait(10)
+    return took
+
+
+def ask(port, patience=0.0):
+    """One request; while nobody answers yet, again."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/predict") as answer:
+                return answer.read()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 def run(mode, path):
     """One of the measurements in a fresh process."""
     done = subprocess.run([sys.executable, __file__, mode, str(path)], capture_output=True, text=True, check=False)
@@ -152,7 +236,7 @@ def main():
     parser.add_argument("--paint", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.ask or args.paint:
-        print(json.dumps(ask(args.ask) if args.ask else painted(args.paint)))
+        print(json.dumps(views(args.ask) if args.ask else painted(args.paint)))
         return 0
     with tempfile.TemporaryDirectory(prefix="inferometer-bench-") as folder:
         path = args.recorder or Path(folder) / "recorder.duckdb"
@@ -160,6 +244,7 @@ def main():
             filled.fill(path, args)
         asked = run("--ask", path)
         paints = {} if args.no_browser else run("--paint", path)
+        took = [] if args.no_browser else news(folder)
     print(
         f"{asked['summed']:,} requests; sums of minutes made at"
         f" {asked['summed'] / max(asked['catching_up'], 1e-9):,.0f} requests/s of CPU;"
@@ -172,6 +257,8 @@ def main():
         print(f"  {seconds * 1e3:>6.0f} ms of CPU without sums: {ratio:.1f} times as much  {view}, 24 h")
     for path_, (paint, data) in paints.items():
         print(f"  first paint {paint:>5.0f} ms, data {data:>5.0f} ms  {path_}")
+    if took:
+        print(f"  request's end to screen {statistics.median(took) * 1e3:.0f} ms, {max(took) * 1e3:.0f} at most")
     slowest = max(cpu for cpu, _, _ in asked["views"].values())
     late = max((paint for paint, _ in paints.values()), default=0)
     return 0 if slowest <= CPU_TARGET_SECONDS and late <= PAINT_TARGET_MS else 1

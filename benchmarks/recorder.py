@@ -256,8 +256,6 @@ URLS = (
     "/api/requests?n=100&model=m2&min_seconds=0.05",
     "/api/requests?n=100&stage=queue&min_share=0.6&min_cost_usd=0.00001",
     "/api/trace/{trace}",
-    "/",
-    "/trace/{trace}",
 )
 
 

@@ -9,7 +9,7 @@ from inferometer_exporters.recorder.reading import SECOND, rows
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 from inferometer_exporters.recorder.view_steps import NAMED, Steps
 
-TAIL_OF: Final = 250_000
+TAIL_OF: Final = 100_000
 """Newest requests among which the slowest are looked for: each of them is read, not a sum of many."""
 _OUTCOMES: Final = " ".join(f"when {int(outcome)} then '{outcome.label}'" for outcome in Outcome)
 _STAGES: Final = tuple(column.removesuffix("_ns") for column in STAGE_COLUMNS)
