@@ -72,7 +72,12 @@ services:
 """
     + _ENDS
     + _ALL_RECEIVERS
-    + "routes: {page: c, ticket: b, heartbeat: a, }\n"
+    + """\
+maintenance:
+  nights: {weekdays: [monday], from: "22:00", to: "02:00"}
+  once: {dates: [2026-12-24], from: "08:00", to: "10:00", services: [llm]}
+routes: {page: c, ticket: b, heartbeat: a}
+"""
 )
 HOSTILE = (
     """\

@@ -113,6 +113,19 @@ def test_a_time_zone_that_the_operator_does_not_know_is_refused():
         alertmanager_config._interval(spans)
 
 
+def test_a_fleet_whose_maintenance_is_in_another_zone_is_refused():
+    fleet = loads(EVERYTHING.replace('from: "22:00"', 'timezone: Europe/Berlin, from: "22:00"'))
+
+    with pytest.raises(RefusedError, match="write its times in UTC"):
+        alertmanager_config.manifest(fleet, TimeScale(1))
+
+
+def test_maintenance_mutes_the_routes_that_it_is_for(native, spec):
+    named = [interval["name"] for interval in native["time_intervals"]]
+
+    assert [interval["name"] for interval in spec["muteTimeIntervals"]] == named == ["nights", "once"]
+
+
 def test_times_of_maintenance_are_the_same():
     spans = {
         "name": "nights",
