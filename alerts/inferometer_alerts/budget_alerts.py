@@ -26,6 +26,8 @@ _FEWEST: Final = 10
 """Bad events in the period below which no budget is called gone: a service of yesterday had few requests yet."""
 _MANY: Final = 10_000
 _EXACTLY: Final = Decimal("1e-9")
+_ROUND: Final = "15m"
+"""Between two evaluations in the proofs."""
 _BEFORE: Final = ("15m",)
 _AFTER: Final = ("45m",)
 """Moments around those at which the alerts fire, counted from when a tenth of the period is known."""
@@ -149,8 +151,9 @@ def _low(slo: Slo, below: Decimal, scale: TimeScale) -> Alert:
 
 
 def _soon(spec: ObjectiveSpec) -> int:
-    minute = durations.parse("1m")
-    return max(int(SOON * spec.window_ns) // minute * minute, minute)
+    # Whole rounds of the proofs: their tiles, a quarter of an hour apart, are looked at by an offset of this length.
+    quarter = durations.parse(_ROUND)
+    return max(int(SOON * spec.window_ns) // quarter * quarter, quarter)
 
 
 def _known(spec: ObjectiveSpec, scale: TimeScale) -> Expr:
@@ -181,5 +184,5 @@ def _case(
         fires=tuple(durations.render(soon + durations.parse(after)) for after in fires),
         quiet=tuple(durations.render(soon + durations.parse(after)) for after in quiet),
         step="1m",
-        evaluation="15m",
+        evaluation=_ROUND,
     )

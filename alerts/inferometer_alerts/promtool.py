@@ -38,6 +38,7 @@ class Test:
         series: Samples by series.
         checks: What must be so at which time.
         about: What its series and checks are about, and no other test's that may run beside it; empty: everything.
+        reads: Expressions that it is about.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Test:
     series: Mapping[str, str]
     checks: tuple[Check, ...]
     about: frozenset[str] = frozenset()
+    reads: str = ""
 
 
 def fires(alert: Alert, at_ns: int, *, carries: Iterable[str] = (), only: tuple[Matcher, ...] = ()) -> Check:

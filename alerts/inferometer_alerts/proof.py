@@ -22,15 +22,42 @@ SLO_FILE: Final = "slo"
 
 
 def documents(fleet: Fleet, files: Mapping[str, tuple[Group, ...]]) -> dict[str, Yaml]:
-    """Test files of promtool by name; each tests one rule file, at one evaluation interval."""
+    """Test files of promtool by name; each is about one rule file, at one evaluation interval.
+
+    promtool evaluates every rule of the files that a test file names, so what reads nothing of another file stands in a
+    test file without it.
+    """
     made: dict[str, Yaml] = {}
     for name, groups in files.items():
-        tests = [*(_of_slos(fleet) if name == SLO_FILE else ()), *_of_groups(groups)]
-        needed = {file: files[file] for file in _needed(name, files)}
-        for interval in sorted({test.evaluation_ns for test in tests}):
-            of_interval = promtool.side_by_side(test for test in tests if test.evaluation_ns == interval)
-            made[f"{name}_{durations.render(interval)}_test.yml"] = promtool.document(of_interval, interval, needed)
+        for others, tests in _by_needs(
+            name, [*(_of_slos(fleet) if name == SLO_FILE else ()), *_of_groups(groups)], files
+        ):
+            needed = {file: files[file] for file in (*others, name)}
+            for interval in sorted({test.evaluation_ns for test in tests}):
+                of_interval = promtool.side_by_side(test for test in tests if test.evaluation_ns == interval)
+                title = "_".join((name, *(f"with_{other}" for other in others), durations.render(interval), "test.yml"))
+                made[title] = promtool.document(of_interval, interval, needed)
     return made
+
+
+def _by_needs(
+    name: str, tests: Iterable[Test], files: Mapping[str, tuple[Group, ...]]
+) -> Iterator[tuple[tuple[str, ...], list[Test]]]:
+    """Tests by the other files whose series they read: the alert that they are about, or what its file records."""
+    records = "\n".join(rule.expr.text for group in files[name] for rule in group.rules if isinstance(rule, Rule))
+    by_needs: dict[tuple[str, ...], list[Test]] = {}
+    for test in tests:
+        by_needs.setdefault(_others(name, f"{records}\n{test.reads}", files), []).append(test)
+    yield from by_needs.items()
+
+
+def _others(name: str, read: str, files: Mapping[str, tuple[Group, ...]]) -> tuple[str, ...]:
+    return tuple(
+        other
+        for other, groups in files.items()
+        if other != name
+        and any(rule.series.name in read for group in groups for rule in group.rules if isinstance(rule, Rule))
+    )
 
 
 def _of_slos(fleet: Fleet) -> Iterator[Test]:
@@ -58,16 +85,6 @@ def _of_groups(groups: tuple[Group, ...]) -> Iterator[Test]:
                 yield _of_case(alert, number, case)
 
 
-def _needed(name: str, files: Mapping[str, tuple[Group, ...]]) -> Iterator[str]:
-    """The file itself, behind those whose series its rules read."""
-    read = "\n".join(rule.expr.text for group in files[name] for rule in group.rules)
-    for other, groups in files.items():
-        recorded = (rule.series.name for group in groups for rule in group.rules if isinstance(rule, Rule))
-        if other != name and any(series in read for series in recorded):
-            yield other
-    yield name
-
-
 def _of_case(alert: Alert, number: int, case: Case) -> Test:
     # Of the labels that the alert's expression carries, those that the case's samples have.
     dropped = {label.name for label in case.without}
@@ -87,6 +104,7 @@ def _of_case(alert: Alert, number: int, case: Case) -> Test:
         series=case.series,
         checks=tuple(sorted(checks, key=lambda check: check.at_ns)),
         about=case.about,
+        reads=alert.expr.text,
     )
 
 

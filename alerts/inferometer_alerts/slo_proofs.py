@@ -51,8 +51,11 @@ def _counters(slo: Slo) -> Iterator[Reading]:
     # The process is gone right after minute 60, which is a tile's, and with it what it counted until 61.
     restarted = [Phase(61, _RATE), Phase(120, _RATE, Kind.RESTARTED)]
     yield _reading(slo, "restarted", restarted, _MINUTES - 1)
-    gap = [Phase(58, _RATE), Phase(14, _RATE, Kind.MISSING), Phase(109, _RATE)]
-    yield _reading(slo, "not scraped for 14 minutes", gap, _MINUTES)
+    gap = [Phase(58, _RATE), Phase(24, _RATE, Kind.MISSING), Phase(99, _RATE)]
+    yield _reading(slo, "not scraped for 24 minutes", gap, _MINUTES)
+    # Longer than what was before is looked for: 57 minutes, half a minute more than two at 105, and 75.
+    long = [Phase(58, _RATE), Phase(45, _RATE, Kind.MISSING), Phase(78, _RATE)]
+    yield _reading(slo, "not scraped for 45 minutes", long, Decimal("134.5"))
     # No tile is made at minute 90; the one at 95 has what came since.
     broken = [Phase(89, _RATE), Phase(2, _RATE, Kind.NO_NUMBER), Phase(90, _RATE)]
     yield _reading(slo, "no number for two minutes", broken, _MINUTES - 5)

@@ -3,9 +3,9 @@
 ``PYTHONPATH=tools python -m mutants [--config FLEET] [--sample 200] [--seed 7] [--only NAME] [--equivalents]``
 
 Every generated rule is made wrong in every way that mutants/mutation.py knows, one at a time, and promtool runs the
-generated proofs that need the rule. Printed: killed of all by kind, and each survivor. Mutants that change nothing are
-listed with the reason in mutants/equivalents.py and not counted; with --equivalents they are run too, and one that dies
-is an error.
+generated proofs that need the rule, the quickest 24 of them. Printed: killed of all by kind, and each survivor.
+Mutants that change nothing are listed with the reason in mutants/equivalents.py and not counted; with --equivalents
+they are run too, and one that dies is an error.
 """
 
 import argparse
@@ -77,13 +77,14 @@ def main() -> int:
     parser.add_argument("--sample", type=int, help="so many mutants at random, not all")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--proofs", type=int, default=24, help="at most so many proofs per mutant, the quickest")
     parser.add_argument("--equivalents", action="store_true", help="run those that are listed as equivalent too")
     parser.add_argument("--verbose", action="store_true", help="say at once who survives, equivalent ones too")
     args = parser.parse_args()
     if not PROMTOOL.exists():
         parser.error(f"{PROMTOOL} is not there: `make tools` builds it")
     generated = Generated.of(load(args.config))
-    judge = Judge(generated, PROMTOOL)
+    judge = Judge(generated, PROMTOOL, most_proofs=args.proofs)
     wrong, equivalent = apart(generated, chosen(generated, args.only, args.sample, args.seed))
     enough = report(wrong, judged(judge, wrong, args.workers, verbose=args.verbose))
     print(f"listed as equivalent, not counted: {len(equivalent)} ({len(equivalent) / max(len(wrong), 1):.1%})")

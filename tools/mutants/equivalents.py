@@ -38,6 +38,10 @@ LISTED: Final[Sequence[Equivalent]] = (
         "slo", "slo:(objective:ratio|error_budget:ratio|period:seconds)", "label", "without objective",
         "the elements carry it already; written out, it tells two rules apart",
     ),
+    Equivalent(
+        "slo", "slo:(burn_rate:ratio.*|budget_left:ratio)", "number", "0 -> 1",
+        "events are whole: more than 0 of them are at least 1, and of a single one no leg makes a trend",
+    ),
 )  # fmt: skip
 
 
