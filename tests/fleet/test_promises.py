@@ -1,6 +1,8 @@
 """Objectives in fleet.yaml: what they stand for where they are said, and the exact words where they cannot be."""
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,11 +10,12 @@ from hypothesis import strategies as st
 
 from inferometer.errors import FleetError
 from inferometer.fleet import summary, thresholds
-from inferometer.fleet.loader import loads
+from inferometer.fleet.loader import load, loads
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import Source, slo_name, slos
 
 MS = 1_000_000
+ROOT = Path(__file__).parents[2]
 TEXT = """\
 version: 1
 fleet: f
@@ -317,3 +320,23 @@ def test_more_slos_than_have_series_are_refused():
 
     with pytest.raises(FleetError, match=r"the fleet has 30\d\d SLOs, more than the \d+ that have series"):
         loads(TEXT.replace("models: {it: {}, ", f"models: {{{models}, it: {{}}, "))
+
+
+def test_the_example_of_every_kind_has_every_kind():
+    fleet = load(ROOT / "examples/objectives.yaml")
+
+    assert {entry.sli for entry in fleet.objectives} >= set(Sli) - {Sli.TIME_TO_FIRST_CHUNK, Sli.TIME_PER_OUTPUT_TOKEN}
+    assert {slo.promise for slo in slos(fleet)} == {entry.name for entry in fleet.objectives}
+
+
+def test_what_the_page_on_objectives_shows_is_read():
+    page = (ROOT / "docs/objectives.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    rest = 'version: 1\nfleet: f\nreceivers: {a: {webhook: {url: "http://a"}}}\nroutes: {page: a, ticket: a}\n'
+
+    assert len(blocks) == 2
+    whole, scoped = blocks
+    assert len(list(slos(loads(rest + whole)))) == 6
+    services = "services: {s: {engine: fastapi, models: {m: {objectives: [acme, new-version, each-tenant]}}}}\n"
+    assert len(list(slos(loads(rest + services + scoped)))) == 5
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == {"sli", *Sli}

@@ -41,7 +41,7 @@ def chosen(fleet: Fleet, name: str, config: Path) -> Sequence[tuple[ObjectiveSpe
         InferometerError: there is none of that name.
     """
     every = tuple(slos(fleet))
-    found = [slo for slo in every if name in {"", slo.name, slo.objective.name}]
+    found = [slo for slo in every if name in {"", slo.name, slo.objective.name, slo.promise}]
     if not found:
         known = sorted({slo.objective.name for slo in every} | {slo.name for slo in every})
         raise InferometerError(f"{config} has no SLO {name!r}; there are {', '.join(known) or 'none'}")

@@ -25,9 +25,19 @@ def explained(spec: ObjectiveSpec, names: tuple[str, ...], requests_per_hour: fl
     counted, per_hour = spec.sli in COUNTED, detection.events_per_hour(spec, requests_per_hour)
     outage = time(float(share) * spec.window_ns / 1e9)
     lines = [
-        f"{spec.name}: {wording.promise(spec)}, for {_exact(spec.target / 100)} of {events} over {period}",
         *wrap(
-            ", ".join(names), _WIDTH, initial_indent="  SLOs    ", subsequent_indent=" " * 10, break_long_words=False
+            f"{spec.name}: {wording.promise(spec)}, for {_exact(spec.target / 100)} of {events} over {period}",
+            _WIDTH,
+            subsequent_indent=" " * 10,
+            break_on_hyphens=False,
+        ),
+        *wrap(
+            ", ".join(names),
+            _WIDTH,
+            initial_indent="  SLOs    ",
+            subsequent_indent=" " * 10,
+            break_long_words=False,
+            break_on_hyphens=False,
         ),
         f"  budget  {_exact(share)} of {events}: {_bad(spec, per_hour)}, or {outage} of a total outage",
         "",
