@@ -6,8 +6,8 @@ from math import inf, isinf, isnan
 
 from inferometer.fleet.engines.kinds import Combine, Quality
 from inferometer.fleet.engines.model import Mapping
-from inferometer_exporters.engines.plan import Number, Plan, Shape, Term, Way, scaled
 from inferometer_exporters.engines.raw import Values
+from inferometer_exporters.engines.ways import Number, Plan, Shape, Term, Way, scaled
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from inferometer.fleet.engines import model
 from inferometer_exporters.engines.detection import Version, engine_of, version_of
 from inferometer_exporters.engines.evaluate import Found, evaluate
 from inferometer_exporters.engines.labelling import Target
-from inferometer_exporters.engines.plan import Mapper, Plan
+from inferometer_exporters.engines.plan import Mapper
 from inferometer_exporters.engines.raw import Raw, RawPage, Values
 from inferometer_exporters.engines.reading import page_names, unknown_families
 from inferometer_exporters.engines.totals import Totals
+from inferometer_exporters.engines.ways import Plan
 from inferometer_exporters.pages.exposition import Family, decoded, sample
 
 FORMAT: Final = 1

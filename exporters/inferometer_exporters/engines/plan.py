@@ -1,97 +1,21 @@
 """A mapping applied to the series that a page has: which places make which signal, with which labels."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import isinf
 from typing import Final
 
 from inferometer.catalog.engines import of_engine
 from inferometer.catalog.labels import REPLICA
-from inferometer.catalog.model import Series, Unit
 from inferometer.fleet.engines import model
-from inferometer.fleet.engines.kinds import Combine, PageType, PageUnit, Part, Quality
+from inferometer.fleet.engines.kinds import PageType, Part, Quality
 from inferometer.fleet.engines.model import Operand, Source, Told
 from inferometer.fleet.engines.versions import Numbers
 from inferometer_exporters.engines.labelling import Labeller, Target, fits
 from inferometer_exporters.engines.raw import Named, Raw
+from inferometer_exporters.engines.ways import Number, Plan, Shape, Term, Way, scaled
 from inferometer_exporters.pages.exposition import Family
 
 _LE: Final = "le"
 _CUMULATIVE: Final = frozenset({"counter", "histogram"})
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A place and what its number is multiplied with."""
-
-    place: int
-    unit: PageUnit = PageUnit.BASE
-
-
-@dataclass(slots=True)
-class Number:
-    """A counter or a gauge."""
-
-    labels: tuple[str, ...]
-    terms: list[Term] = field(default_factory=list)
-    over: list[Term] = field(default_factory=list)
-    """What it is divided by; empty: nothing."""
-
-
-@dataclass(slots=True)
-class Shape:
-    """A histogram; without buckets only a mean is known."""
-
-    labels: tuple[str, ...]
-    buckets: dict[float, list[Term]] = field(default_factory=dict)
-    """Places of cumulative counts by upper bound in base units."""
-    series: int = 0
-    """Series of the page that it is the sum of."""
-    sums: list[Term] = field(default_factory=list)
-    counts: list[Term] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One source of an entry, as this page has it."""
-
-    of: model.Mapping
-    told: Told
-    source: Source
-    quality: Quality
-    reason: str
-    sums: Quality
-    """How good sums of its histograms are."""
-    places: tuple[int, ...]
-    """The source is on a page that has one of these."""
-    numbers: tuple[Number, ...]
-    shapes: tuple[Shape, ...]
-
-    @property
-    def entry(self) -> Series:
-        """The signal's series, as engines show it."""
-        entry: Series = of_engine(self.told.signal.entry)
-        return entry
-
-    @property
-    def combine(self) -> Combine:
-        """How several series become one."""
-        if self.source.combine is not None:
-            return self.source.combine
-        return Combine.MEAN if self.entry.unit is Unit.RATIO and not self.source.over else Combine.SUM
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Ways of all entries, those of one entry in their order of preference."""
-
-    entries: tuple[tuple[Way, ...], ...]
-    cumulative: frozenset[int]
-    """Places whose numbers only rise, unless the engine begins anew."""
-    groups: Mapping[int, str]
-    """Of those, the replica: what begins anew together."""
-    unknown: tuple[str, ...]
-    """Series whose labels have values that the mapping does not know."""
 
 
 class Mapper:
@@ -294,14 +218,6 @@ class _Reader:
                 names = of_engine(self._told.signal.entry).label_names
                 maker.cumulative[place] = labels[names.index(REPLICA.name)]
             yield place, labels
-
-
-def scaled(value: float, unit: PageUnit) -> float:
-    """A number of a page in base units; as Prometheus calculates it."""
-    if unit is PageUnit.BASE or isinf(value):
-        return value
-    factor = unit.factor
-    return value * factor.numerator / factor.denominator
 
 
 def _worse(one: tuple[Quality, str], other: tuple[Quality, str]) -> tuple[Quality, str]:

@@ -15,8 +15,9 @@ from inferometer.fleet.engines.model import GENERIC
 from inferometer_exporters.engines.detection import Version, VersionFrom, engine_of, version_of
 from inferometer_exporters.engines.evaluate import Found, Spread, evaluate
 from inferometer_exporters.engines.labelling import Target
-from inferometer_exporters.engines.plan import Mapper, Way
+from inferometer_exporters.engines.plan import Mapper
 from inferometer_exporters.engines.raw import Raw, RawPage
+from inferometer_exporters.engines.ways import Way
 from inferometer_exporters.pages.exposition import decoded, family, lines, types
 
 _CREATED: Final = "_created"
