@@ -72,7 +72,7 @@ def secure(make, tmp_path_factory, files):
     made.end()
 
 
-@pytest.mark.parametrize(("port", "path"), [("metrics", "/metrics"), ("api", "/api/summary"), ("api", "/")])
+@pytest.mark.parametrize(("port", "path"), [("metrics", "/metrics"), ("api", "/api/summary"), ("api", "/api/slowest")])
 def test_pages_are_for_who_shows_the_token_and_others_learn_nothing(locked, make, port, path):
     before = sum(locked_value(locked, "inferometer_refusals_total", "unauthorized").values())
     for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {SECRET}"}):
