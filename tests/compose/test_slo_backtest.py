@@ -186,6 +186,9 @@ def test_a_row_that_cannot_be_right_is_named(folder, content, message):
         (["--slo", "embeder"], "has no SLO, objective or service 'embeder'; there are the SLOs embedder-minilm-"),
         (["--inject", "20% panic for 1h"], "'panic' in '20% panic for 1h' is nothing that goes wrong"),
         (["--recorder", "none.duckdb"], "cannot read the flight recorder none.duckdb"),
+        (["--since", "0s"], "--since must be from 1m to 400d"),
+        (["--since", "10y"], "--since must be from 1m to 400d"),
+        (["--file", "a.csv", "--recorder", "b.duckdb"], "--file and --recorder are both named: one history is read"),
         (["--prometheus", "http://127.0.0.1:9"], "http://127.0.0.1:9/api/v1/query_range"),
     ],
 )

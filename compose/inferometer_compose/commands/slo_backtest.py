@@ -14,7 +14,7 @@ from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import Slo, slos
 from inferometer.fleet.summary import thresholds
 from inferometer_compose.backtest.advice import advice
-from inferometer_compose.backtest.counts import Counts
+from inferometer_compose.backtest.counts import DAY, MINUTE, Counts
 from inferometer_compose.backtest.incident import Incident, parse
 from inferometer_compose.backtest.judgement import Judged, Told, judged
 from inferometer_compose.backtest.sources import file, prometheus, recorder
@@ -43,8 +43,9 @@ def run(options: Options, *, now: Callable[[], float] = time.time) -> int:
 
     Raises:
         FleetError: the fleet file is wrong.
-        InferometerError: there is no such SLO, nothing to read from, or nothing is recorded.
+        InferometerError: there is no such SLO, nothing to read from, or nothing is recorded; or options contradict.
     """
+    _check(options)
     moment = int(now())
     incident = parse(options.inject, now=moment) if options.inject else None
     fleet = loader.load(options.config)
@@ -59,6 +60,15 @@ def run(options: Options, *, now: Callable[[], float] = time.time) -> int:
         for line in lines(report, out.width):
             out.print(line)
     return 0
+
+
+def _check(options: Options) -> None:
+    named = {"--prometheus": options.prometheus, "--file": options.file, "--recorder": options.recorder}
+    given = [name for name, value in named.items() if value]
+    if len(given) > 1:
+        raise InferometerError(f"{' and '.join(given)} are both named: one history is read at a time")
+    if not MINUTE <= options.since_seconds <= file.MOST_DAYS * DAY:
+        raise InferometerError(f"--since must be from 1m to {file.MOST_DAYS}d")
 
 
 def chosen(fleet: Fleet, name: str, config: Path) -> list[Slo]:
@@ -109,7 +119,7 @@ def _read(slo: Slo, fleet: Fleet, options: Options, now: int) -> tuple[Counts, s
 
 
 def _last(counts: Counts, seconds: float) -> Counts:
-    return counts.part(counts.minutes - round(seconds / 60), counts.minutes)
+    return counts.part(counts.minutes - round(seconds / MINUTE), counts.minutes)
 
 
 def _check_moment(incident: Incident | None, counts: Counts) -> None:
