@@ -1,7 +1,9 @@
 """Engines that are scraped: what our page shows while they run, restart, change, hang and go."""
 
 import json
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -240,6 +242,22 @@ def test_two_pages_of_a_service_at_one_address_are_refused(tmp_path):
 
     with pytest.raises(RefusedError, match=r"llm has two pages at 127\.0\.0\.1:1"):
         Engines(pages, folder=tmp_path)
+
+
+def test_totals_of_pages_that_are_read_no_more_are_kept_for_a_week(engine, clock, tmp_path):
+    says(engine, 5)
+    scraper_of(engine, clock, tmp_path).scrape()
+    here = {path.name for path in tmp_path.iterdir()}
+    other = parse("llm:vllm=http://127.0.0.1:1/metrics")
+    Engines([other], folder=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == here
+
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    Engines([replace(other, url=PageUrl.parse(engine.url))], folder=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == here, "it is read"
+    Engines([other], folder=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("wrong", ["llm", "=http://x", "llm=", "llm:nothing=http://x", "llm:vllm=ftp://x"])

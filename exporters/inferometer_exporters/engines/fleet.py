@@ -1,5 +1,6 @@
 """All foreign engines that a sidecar reads: a thread per page, their scrapes spread over the period."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -10,11 +11,13 @@ from inferometer.aggregate.sample import Family
 from inferometer.errors import RefusedError, StateError
 from inferometer.fleet import engines
 from inferometer.fleet.thresholds import EnginePages
-from inferometer_exporters.engines.scrape import PERIOD_SECONDS, Scraped, Scraper
+from inferometer_exporters.engines.scrape import PERIOD_SECONDS, Scraped, Scraper, state_name
 from inferometer_exporters.pages.fetch import PageUrl
 
 MOST_PAGES: Final = 1_000
 _CLOSE_SECONDS: Final = 2.0
+KEPT_SECONDS: Final = 7 * 86_400.0
+"""Totals of a page that is read no more are kept for so long: replicas come and go under ever new addresses."""
 
 
 class Engines:
@@ -48,6 +51,7 @@ class Engines:
                 folder.mkdir(mode=0o700, exist_ok=True)
             except OSError as error:
                 raise StateError(f"cannot make the folder {folder}: {error.strerror}") from error
+            _forget(folder, {state_name(page) for page in pages}, older_than=time.time() - KEPT_SECONDS)
         self._period = period
         self._scrapers = [Scraper(page, region=region, folder=folder, period=period) for page in pages]
         self._stop = threading.Event()
@@ -75,6 +79,16 @@ class Engines:
     def families(self) -> list[Family]:
         """What all pages say now; from any thread."""
         return [family for scraper in self._scrapers for family in scraper.families()]
+
+
+def _forget(folder: Path, read: set[str], *, older_than: float) -> None:
+    """Delete totals of pages that are not read, and were not for long."""
+    stems = {Path(name).stem for name in read}
+    for path in folder.iterdir():
+        # Another sidecar's clean-up, or a file that is not ours to delete, is no reason not to start.
+        with contextlib.suppress(OSError):
+            if path.stem not in stems and path.stat().st_mtime < older_than:
+                path.unlink()
 
 
 def of_fleet(told: Iterable[EnginePages]) -> list[Scraped]:
