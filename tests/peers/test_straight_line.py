@@ -289,11 +289,17 @@ SAME = [
 """View, panel, seconds of its window, and by how much both may differ: a pass and a scrape lie a second apart."""
 
 
-def in_prometheus(line: SimpleNamespace, panel: Panel, at: float) -> dict[tuple[str, ...], float]:
+CHOSEN = {"service": "embedder", "model": "minilm"}
+"""The model whose latency is compared."""
+
+
+def in_prometheus(line: SimpleNamespace, panel: Panel, at: float, *, of_one: bool) -> dict[tuple[str, ...], float]:
     """What a panel's queries say: value by query's legend and its labels' values."""
     found = {}
     for query in panel.promql:
-        text = re.sub(r"\$(?:service|model|device)\b", ".+", query.expr.text)
+        text = query.expr.text
+        for name in ("service", "model", "device"):
+            text = re.sub(rf"\${name}\b", CHOSEN.get(name, ".+") if of_one else ".+", text)
         raw = RATE_INTERVAL in text
         text = text.replace(RATE_INTERVAL, RAW)
         # What rules recorded is of a shorter window; of money it is of this one.
@@ -312,6 +318,7 @@ def on_the_page(
 ) -> dict[tuple[str, ...], float]:
     """The same from the live page."""
     url = f"{line.stack.api}/live/view/{view}?from={at - seconds}&to={at}&step_seconds={WHOLE}"
+    url += f"&{urllib.parse.urlencode(CHOSEN)}" if view == "model" else ""
     answer = next(one for one in web.get_json(url, timeout_seconds=30)["panels"] if one["key"] == panel.key)
     if panel.kind is Kind.STAT:
         return {("",): answer["value"]}
@@ -335,16 +342,19 @@ def on_the_page(
 def test_the_live_page_says_what_prometheus_says(line, view, key, seconds, within):
     panel = next(one for each in views() if each.key == view for one in each.panels if one.key == key)
     at = (line.under_load + 0.2 * SECONDS) // WHOLE * WHOLE
-    expected, found = in_prometheus(line, panel, at), on_the_page(line, view, panel, at, seconds)
-    # A mean of percentiles of short windows is no percentile of a long one: the panel of percentiles compares those.
-    telling = {
-        name: value
-        for name, value in expected.items()
-        if name in found and value > 1e-9 and (key, name[0]) != ("models", "p99")
-    }
+    expected, found = (
+        in_prometheus(line, panel, at, of_one=view == "model"),
+        on_the_page(line, view, panel, at, seconds),
+    )
+    # A mean of percentiles of short windows is no percentile of a long one, and cost is recorded over an hour: panels
+    # of their own compare these.
+    elsewhere = {"p99", "Cost per 1k"} if key == "models" and view == "fleet" else set()
+    telling = {name: value for name, value in expected.items() if name in found and value > 1e-9}
+    telling = {name: value for name, value in telling.items() if name[0] not in elsewhere}
 
     assert telling, (expected, found)
     for name, value in telling.items():
         # A mean of ratios of short windows is not the ratio of a long one, where failures come and go.
-        slack = 0.15 if "Failed" in name or key == "errors" else 0.02 if panel.unit is Show.RATIO else 0
+        # Where an idle device begins to work, two seconds of thirty make a difference.
+        slack = 0.15 if "Failed" in name or key == "errors" else 0.07 if panel.unit is Show.RATIO else 0
         assert found[name] == pytest.approx(value, rel=within, abs=slack), name
