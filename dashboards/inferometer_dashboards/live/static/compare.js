@@ -69,7 +69,9 @@ export class CompareView {
     rows.sort((one, other) => Math.abs(other[2] - other[1]) - Math.abs(one[2] - one[1]));
     const cost = [first, second].map((trace) => trace.cost_usd);
     this.falls = [first, second].map((trace) => new Waterfall(trace, { total }));
-    const [widest] = rows;
+    // Where the callee is recorded, its own stages say what the wait for it was.
+    const explained = Math.min(first.hops.length, second.hops.length) > 1;
+    const widest = rows.find(([stage]) => stage !== "remote" || !explained);
     fill(this.result,
       h("p.verdict", { role: "status" }, `The second took ${format.seconds(Math.abs(Waterfall.length(second) - Waterfall.length(first)))} ${Waterfall.length(second) >= Waterfall.length(first) ? "longer" : "less"}`, widest ? `; the largest difference is ${widest[0]}, ${signed(widest[2] - widest[1], format.seconds)}.` : "."),
       h("section.card", { "aria-label": "Stages of both" }, h("div.scroll", { tabindex: "0", role: "group", "aria-label": "Stages of both, table" }, h("table", {},
