@@ -1,5 +1,6 @@
 """Windows and factors: every leg can fire for every objective that fleet.yaml accepts."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from inferometer.fleet import durations
 from inferometer.fleet.model import ObjectiveSpec
-from inferometer.fleet.thresholds import Sli
+from inferometer.fleet.objective import COUNTED, Sli
+from inferometer_alerts import detection
 from inferometer_alerts.policy import MIN_BAD_EVENTS, TIERS, budget, legs
 from inferometer_alerts.rule import Severity
 
@@ -105,3 +107,14 @@ def test_tiers_come_in_the_order_in_which_they_inhibit_each_other(target, window
     tiers = [leg.tier for leg in legs(spec(target, window))]
 
     assert tiers == [tier for tier in TIERS if tier in tiers]
+
+
+@given(target=targets, window=windows, sli=st.sampled_from([sli for sli in Sli if sli not in COUNTED]))
+def test_what_is_looked_at_every_half_minute_has_enough_looks_in_each_window_for_every_leg_to_fire(target, window, sli):
+    promise = replace(spec(target, window), sli=sli)
+
+    for leg in legs(promise):
+        looks = leg.long_ns // durations.parse("30s")
+        assert leg.min_bad_events == MIN_BAD_EVENTS <= looks
+        assert leg.ratio(budget(promise)) < 1
+    assert detection.events_per_hour(promise, 7) == 120
