@@ -74,7 +74,7 @@ def _unpriced(scale: TimeScale) -> Alert:
     unpriced = promql.select(devices.UNPRICED, _HOST).text
     return Alert(
         name="DeviceUnpriced",
-        expr=promql.sum_by(seconds, DEVICE) > 0,
+        expr=promql.max_by(seconds, DEVICE) > 0,
         severity=Severity.TICKET,
         summary=(
             "{{ $value | humanizeDuration }} of device {{ $labels.device }} have no price: requests there count as "

@@ -104,7 +104,8 @@ def _throttled(scale: TimeScale) -> Alert:
 
     def held(*reasons: str) -> Expr:
         of = promql.select(devices.GPU_THROTTLE, promql.one_of(THROTTLE_REASON, reasons))
-        return promql.sum_by(promql.rate(of, window), DEVICE, THROTTLE_REASON)
+        # Two may tell of one device; it is not held back twice as long.
+        return promql.max_by(promql.rate(of, window), DEVICE, THROTTLE_REASON)
 
     def case(
         reason: str,
@@ -133,9 +134,40 @@ def _throttled(scale: TimeScale) -> Alert:
         variables=(DEVICE,),
         hold="10m",
         cases=(
-            case("thermal", "0+1.7x160", fires=("30m",), quiet=("8m",)),
+            case("thermal", "0+1.7x160", fires=("20m",), quiet=("17m",)),
             case("thermal", "0+1.3x160", quiet=("30m",)),
-            case("hardware", "0+3x60 180x100", fires=("18m",), quiet=("32m",)),
+            case("hardware", "0+3x60 180x100", fires=("19m",), quiet=("21m",)),
+            case("power_cap", "0+12x60 720x100", fires=("18m",), quiet=("20m",)),
+            # Busy for a minute.
+            case("thermal", "0+3x160", utilization="0.1x100 0.9x5 0.1x55", quiet=("36m",)),
+            # Another GPU is busy.
+            Case(
+                series={
+                    promql.select(devices.GPU_THROTTLE, _GPU, promql.equal(THROTTLE_REASON, "thermal")).text: "0+3x160",
+                    promql.select(devices.GPU_UTILIZATION, _GPU).text: "0.1x160",
+                    promql.select(devices.GPU_UTILIZATION, promql.equal(DEVICE, "GPU-1")).text: "0.9x160",
+                },
+                quiet=("30m",),
+            ),
+            # Two tell of the same GPU: it is held back 8 % of the time, and busy 30 % of it.
+            *(
+                Case(
+                    series={
+                        promql.select(Scraped(series), _GPU, *more, promql.equal(INSTANCE, instance)).text: values
+                        for instance in ("a:9464", "b:9464")
+                        for series, more, values in (
+                            (devices.GPU_THROTTLE, (promql.equal(THROTTLE_REASON, reason),), held_back),
+                            (devices.GPU_UTILIZATION, (), used),
+                        )
+                    },
+                    quiet=("30m",),
+                )
+                for reason, held_back, used in (
+                    ("thermal", "0+1.2x160", "0.9x160"),
+                    ("power_cap", "0+6x160", "0.9x160"),
+                    ("thermal", "0+3x160", "0.3x160"),
+                )
+            ),
             case("other", "0+1.7x160", fires=("30m",)),
             case("power_cap", "0+8x160", fires=("30m",), quiet=("8m",)),
             case("power_cap", "0+7x160", quiet=("30m",)),
@@ -183,8 +215,24 @@ def _full(scale: TimeScale) -> Alert:
             case("20x80 97x320", quiet=("22m", "34m", "45m", "52m", "1h15m")),
             case("20x80 20+3.2x24 97x296", quiet=("24m", "30m", "38m", "40m", "45m", "52m")),
             case("90+0.012x400", quiet=("1h",)),
+            # Two tell of the same GPU.
+            *(
+                Case(
+                    series={
+                        promql.select(Scraped(series), _GPU, promql.equal(INSTANCE, instance)).text: values
+                        for instance in ("a:9464", "b:9464")
+                        for series, values in (
+                            (devices.GPU_MEMORY_USED, used),
+                            (devices.GPU_MEMORY_TOTAL, "100x240"),
+                        )
+                    },
+                    fires=fires,
+                    quiet=quiet,
+                )
+                for used, fires, quiet in (("60+0.1x240", (), ("55m",)), ("94+0.02x240", ("55m",), ()))
+            ),
             # A little growth is what a cache does.
-            case("97+0.007x400", quiet=("1h",)),
+            case("97+0.0075x400", quiet=("1h",)),
             case("97+0.01x160 98.6x60", fires=("37m",), quiet=("45m",)),
         ),
     )
