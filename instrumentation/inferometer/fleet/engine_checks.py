@@ -18,6 +18,7 @@ _ENOUGH: Final = {
 }
 """How good a signal has to be for an objective, with a threshold and without one."""
 _OF_PAGES: Final = ("version", "pages", "scraped_by", "buckets")
+_MILLISECOND_NS: Final = 10**6
 _FAILURES: Final = frozenset(outcome.label for outcome in FAILED)
 
 
@@ -114,11 +115,16 @@ def _check_bucket(threshold_ns: int, told: Boundaries, place: Value, what: str, 
         return
     below = [bound for bound in bounds if bound < threshold_ns]
     above = [bound for bound in bounds if bound > threshold_ns]
-    near = [durations.render(bound) for bound in (*below[-1:], *above[:1])]
+    near = [*below[-1:], *above[:1]]
+    # A duration is written in whole milliseconds.
+    could = [durations.render(bound) for bound in near if not bound % _MILLISECOND_NS]
+    shown = ", ".join(_milliseconds(bound) for bound in near)
     raise wrong(
         place,
-        f"{what} cannot be read from {engine}: its buckets are … {', '.join(near)} …"
-        if near
-        else f"{what} cannot be read from {engine}: its buckets are not known",
-        " or ".join(("write " + near[0], *near[1:])) if near else "",
+        f"{what} cannot be read from {engine}: its buckets are {f'… {shown} …' if near else 'not known'}",
+        " or ".join(("write " + could[0], *could[1:])) if could else "",
     )
+
+
+def _milliseconds(ns: int) -> str:
+    return durations.render(ns) if not ns % _MILLISECOND_NS else f"{ns / _MILLISECOND_NS:.4g}ms"
