@@ -1,7 +1,9 @@
 """The live page's server: what it serves, with which headers, and what it refuses; the recorder is a stand-in."""
 
 import asyncio
+import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -12,6 +14,7 @@ from inferometer_dashboards.live.answers import MAX_SERIES, panel_answer
 from inferometer_dashboards.live.views import views
 from inferometer_dashboards.panels import Kind, Panel, Show
 
+ROOT = Path(__file__).parents[2]
 NOW = 1_790_000_000 * 10**9
 PANELS = {panel.key: panel for view in views() for panel in view.panels}
 
@@ -93,6 +96,14 @@ def test_whatever_the_document_and_its_modules_load_is_there():
         lines = [line for line in answer.text.splitlines() if line.startswith("import ")]
         wanted |= {line.rpartition('"./')[2].partition('"')[0] for line in lines}
     assert len(found) > 10
+
+
+@pytest.mark.parametrize("name", ["uPlot.iife.min.js", "uPlot.min.css"])
+def test_what_others_wrote_is_what_the_documentation_says_it_is(name):
+    digest = hashlib.sha256(client().get(f"/static/{name}").content).hexdigest()
+
+    assert f"| `{name}` | `{digest}` |" in (ROOT / "docs/live.md").read_text(encoding="utf-8")
+    assert "MIT License" in client().get("/static/uPlot.LICENSE.txt").text
 
 
 def test_the_menu_has_views_and_names():
