@@ -42,7 +42,7 @@ def _alerts(scale: TimeScale) -> Iterator[Alert]:
             "{{ $value | humanize }} times as much as before the deploy."
         ),
         description=(
-            "Marginal cost of the last hour by that of the day that ended a day ago; processes or a version are new since. "
+            "Marginal cost of the last hour by that of the day that ended a day ago; processes or a version are new. "
             "Each request takes more of the device: the model is bigger, batches are smaller, a cache or a kernel is "
             "not used any more, or inputs are longer."
         ),
