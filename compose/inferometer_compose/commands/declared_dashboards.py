@@ -19,9 +19,7 @@ def _dashboards() -> None:
 @app.command(epilog="Example: inferometer dashboards push --url https://grafana.example --token-file grafana.token")
 def push(
     *,
-    token_file: Annotated[
-        Path, typer.Option(envvar="GRAFANA_TOKEN_FILE", help="File of a service account's token.")
-    ],
+    token_file: Annotated[Path, typer.Option(envvar="GRAFANA_TOKEN_FILE", help="File of a service account's token.")],
     config: Annotated[Path, typer.Option(help="The fleet file.")] = Path("fleet.yaml"),
     url: Annotated[str, typer.Option(help="Where Grafana answers.")] = "http://127.0.0.1:3000",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Also boards that a person changed.")] = False,

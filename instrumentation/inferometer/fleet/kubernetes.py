@@ -117,3 +117,8 @@ class Cluster:
     receivers_secret: Annotated[
         str, Key(NAME, "Secret of the receivers: a key for each file that they name, by the file's name.")
     ] = "inferometer-receivers"
+
+
+USUAL_WORKLOAD: Final = Workload()
+USUAL_CLUSTER: Final = Cluster()
+"""Where fleet.yaml says nothing of them."""

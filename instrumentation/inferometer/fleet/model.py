@@ -11,7 +11,7 @@ from inferometer.fleet import scalars
 from inferometer.fleet.autoscaling import Autoscaling
 from inferometer.fleet.budget_policy import Action
 from inferometer.fleet.engines.kinds import NUMBER, SIGNAL_NAME, VERSION_TEXT
-from inferometer.fleet.kubernetes import Cluster, Workload
+from inferometer.fleet.kubernetes import USUAL_CLUSTER, USUAL_WORKLOAD, Cluster, Workload
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.promises import EVERYTHING, NO_DEFAULTS, Defaults, ObjectiveEntry, Override, Scope
 from inferometer.fleet.schema import Dictionary, Key, Listing, Nested, Table
@@ -122,7 +122,7 @@ class Service:
         tuple[Override, ...], Key(Table(Override, scalars.SLUG), "What its models promise otherwise, by objective.")
     ] = ()
     team: Annotated[str | None, Key(scalars.SLUG, "Who is told of its alerts; the fleet's team unless said.")] = None
-    kubernetes: Annotated[Workload, Key(Nested(Workload), "Its Deployment.")] = Workload()
+    kubernetes: Annotated[Workload, Key(Nested(Workload), "Its Deployment.")] = USUAL_WORKLOAD
     version: Annotated[
         str | None, Key(VERSION_TEXT, "Version of a foreign engine, where its page does not say it.")
     ] = None
@@ -428,4 +428,4 @@ class Fleet:
         Key(Listing(Nested(PolicyStep), unique=True), "What is done as error budgets shrink; else a gone one freezes."),
     ] = ()
     links: Annotated[Links, Key(Nested(Links), "Addresses for people.")] = Links()
-    kubernetes: Annotated[Cluster, Key(Nested(Cluster), "The cluster it runs in.")] = Cluster()
+    kubernetes: Annotated[Cluster, Key(Nested(Cluster), "The cluster it runs in.")] = USUAL_CLUSTER
