@@ -104,3 +104,20 @@ def test_the_baseline_looks_at_the_lower_half_of_the_id_alone(trace):
     assert in_baseline(trace) == in_baseline(trace & (2**64 - 1))
     assert in_baseline(trace, 1.0)
     assert not in_baseline(trace, 0.0)
+
+
+def test_where_answers_are_judged_by_their_tokens_none_is_unremarkable_by_its_duration():
+    """Otherwise answers without tokens would count as good for the time per token."""
+    objective = Objective(
+        slo="t", service="svc", model="m", name="t", sli=Sli.TIME_PER_OUTPUT_TOKEN, threshold_ns=50 * MS, target="99",
+        window_ns=1,
+    )  # fmt: skip
+    meters = [RequestMeter(Aggregator(), Thresholds(objectives=asked)) for asked in ((), (objective,))]
+    found = []
+    for meter in meters:
+        policy = KeepPolicy(meter, monotonic_ns=lambda: 10**12)
+        for _ in range(5):
+            policy.reason(Finished(labels=LABELS, trace_id=ODD, outcome=Outcome.OK, flags=0, times=Times(MS)))
+        found.append(policy.unremarkable_ns(meter.cells(LABELS), Outcome.OK) is None)
+
+    assert found == [False, True]
