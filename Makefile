@@ -23,6 +23,7 @@ demo: $(VENV)/.demo ## Real requests through real models; ends with where their 
 
 test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Prometheus, Alertmanager and Jaeger
 	$(BIN)/python -m pytest -m "not slow and not peers"
+	tools/debian.sh chromium=chromium
 	$(BIN)/python -m pytest -m "slow or peers"
 
 coverage: $(VENV)/.dev ## Which lines the fast tests run
@@ -44,7 +45,7 @@ engines-live: $(VENV)/.dev ## Pages of Triton, TorchServe, Dynamo and vLLM under
 	$(BIN)/python -m pytest tests/servers/live
 
 test-stack: $(VENV)/.dev tools ## `docker compose up` for real, in a Docker engine of its own; needs root
-	tools/engine.sh
+	tools/debian.sh dockerd=docker.io debootstrap=debootstrap iptables=iptables
 	$(BIN)/python -m pytest -s tests/stack --timeout 1200
 
 check: $(VENV)/.dev ## Style, types, layers, generated files

@@ -71,7 +71,7 @@ def ran(command: list[str], environment: dict[str, str], folder: Path | None, ti
 def running(folder: Path) -> Iterator[Engine]:
     """Start an engine, and stop it by its pid."""
     for program in ("dockerd", "debootstrap"):
-        assert shutil.which(program), f"{program} is missing: tools/engine.sh installs it"
+        assert shutil.which(program), f"{program} is missing: make test-stack installs it"
     assert "dockerd" not in {process.name() for process in psutil.process_iter()}, ANOTHER
     engine = Engine(f"unix://{folder}/docker.sock", folder)
     command = [
