@@ -37,7 +37,8 @@ def readings(slo: Slo) -> Iterator[Reading]:
     """What must be recorded of an objective, for one of its SLOs."""
     steady = Phase(_MINUTES + 1, _RATE)
     yield _reading(slo, "steady", [steady], _MINUTES, more=_burn_rates(slo))
-    yield _reading(slo, "never bad", [steady], _MINUTES, bad_share=Decimal(0))
+    never = _burn_rates(slo, Decimal(0))
+    yield _reading(slo, "never bad", [steady], _MINUTES, bad_share=Decimal(0), more=never)
     yield _still(slo)
     yield _period(slo)
     if slo.source is Source.SLOTS:
@@ -135,10 +136,10 @@ def _to(value: Decimal) -> Decimal:
     return (value / _TO + Decimal("0.5")).to_integral_value(ROUND_FLOOR) * _TO
 
 
-def _burn_rates(slo: Slo) -> tuple[Expect, ...]:
+def _burn_rates(slo: Slo, value: Decimal = Decimal("0.5")) -> tuple[Expect, ...]:
     windows = sorted({window for leg in legs(slo.objective) for window in (leg.short_ns, leg.long_ns)})
     return tuple(
-        _expect(slo, recorded.burn_rate(durations.render(window)), _AT, Decimal("0.5"))
+        _expect(slo, recorded.burn_rate(durations.render(window)), _AT, value)
         for window in windows
         # With a sample a minute; shorter windows are the legs' proofs.
         if window >= _TILE_NS

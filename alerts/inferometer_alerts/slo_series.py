@@ -19,11 +19,10 @@ from inferometer_alerts.samples import Kind, Phase, counter, gauge
 
 _VERSIONS: Final = {"v1": Decimal("0.4"), "v2": Decimal("0.6")}
 """Two versions answer, not equally often: what is not added up over them shows."""
-_FIRST: Final = next(iter(_VERSIONS))
 
 
 def inputs(slo: Slo, *, good: Sequence[Phase] = (), bad: Sequence[Phase] = ()) -> Mapping[str, str]:
-    """Good events, of two versions, and bad ones, all of the first; none of a kind that is not given.
+    """Good events and bad ones, of two versions; none of a kind that is not given.
 
     Both have the same phases, with other rises.
     """
@@ -32,7 +31,7 @@ def inputs(slo: Slo, *, good: Sequence[Phase] = (), bad: Sequence[Phase] = ()) -
     if slo.source is Source.BUCKETS and slo.objective.sli is not Sli.AVAILABILITY:
         return dict(_buckets(slo, good, bad))
     made = {_events(slo, version, good=True): counter(_share(good, share)) for version, share in _versions(good)}
-    return made | ({_events(slo, _FIRST, good=False): counter(bad)} if bad else {})
+    return made | {_events(slo, version, good=False): counter(_share(bad, share)) for version, share in _versions(bad)}
 
 
 def broken(slo: Slo, samples: int) -> Mapping[str, str]:
@@ -50,8 +49,8 @@ def about(slo: Slo) -> frozenset[str]:
     return frozenset({slo.name} if slo.source is Source.EVENTS else {slo.name, f"{slo.service} {slo.model}"})
 
 
-def _versions(good: Sequence[Phase]) -> list[tuple[str, Decimal]]:
-    return list(_VERSIONS.items()) if good else []
+def _versions(phases: Sequence[Phase]) -> list[tuple[str, Decimal]]:
+    return list(_VERSIONS.items()) if phases else []
 
 
 def _share(phases: Sequence[Phase], share: Decimal) -> list[Phase]:
@@ -79,7 +78,7 @@ def _buckets(slo: Slo, good: Sequence[Phase], bad: Sequence[Phase]) -> Iterator[
     for version, share in _VERSIONS.items():
         in_time = _share(good, share)
         yield _histogram(slo, version, Part.BUCKET), counter(in_time)
-        yield _histogram(slo, version, Part.COUNT), counter(_sum(in_time, bad) if version == _FIRST else in_time)
+        yield _histogram(slo, version, Part.COUNT), counter(_sum(in_time, _share(bad, share)))
 
 
 def _histogram(slo: Slo, version: str, part: Part) -> str:

@@ -49,7 +49,7 @@ def test_all_rules_of_two_hundred_models_load_without_a_warning(folder):
 
 
 def test_what_two_hundred_models_promise_is_proved(folder):
-    # What reads objectives over days takes minutes: the same rules are proved of a small fleet in tests/peers/test_rules.
+    # What reads objectives over days takes minutes: tests/peers/test_rules.py proves the same rules of a small fleet.
     proofs = [path for path in sorted((folder / "tests").glob("*.yml")) if "_with_slo" not in path.name]
     tested = run("test", "rules", *proofs)
 

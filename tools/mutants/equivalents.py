@@ -39,6 +39,10 @@ LISTED: Final[Sequence[Equivalent]] = (
         "the elements carry it already; written out, it tells two rules apart",
     ),
     Equivalent(
+        "slo", "slo:(events:increase|bad_events:increase|burn_rate:ratio).*", "matcher", "without objective=.*",
+        "the window is recorded of objectives too that no leg watches there, and nobody reads that",
+    ),
+    Equivalent(
         "slo", "slo:(burn_rate:ratio.*|budget_left:ratio)", "number", "0 -> 1",
         "events are whole: more than 0 of them are at least 1, and of a single one no leg makes a trend",
     ),

@@ -113,10 +113,12 @@ class Generated:
 
     @cached_property
     def _makers(self) -> Mapping[str, frozenset[Place]]:
-        """Which rules make a series, or an alert."""
+        """Which rules make a series, or an alert; all alerts under the empty name."""
         made: dict[str, set[Place]] = {}
         for place in self.places:
             made.setdefault(self.name(place), set()).add(place)
+            if "alert" in self.rule(place):
+                made.setdefault("", set()).add(place)
         return {name: frozenset(places) for name, places in made.items()}
 
     @cached_property
