@@ -3,7 +3,7 @@
 ``PYTHONPATH=tools python -m mutants [--config FLEET] [--sample 200] [--seed 7] [--only NAME] [--equivalents]``
 
 Every generated rule is made wrong in every way that mutants/mutation.py knows, one at a time, and promtool runs the
-generated proofs that need the rule, the quickest 24 of them. Printed: killed of all by kind, and each survivor.
+generated proofs that need the rule, the quickest 60 of them. Printed: killed of all by kind, and each survivor.
 Mutants that change nothing are listed with the reason in mutants/equivalents.py and not counted; with --equivalents
 they are run too, and one that dies is an error.
 """
@@ -77,7 +77,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, help="so many mutants at random, not all")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--proofs", type=int, default=24, help="at most so many proofs per mutant, the quickest")
+    parser.add_argument("--proofs", type=int, default=60, help="at most so many proofs per mutant, the quickest")
     parser.add_argument("--equivalents", action="store_true", help="run those that are listed as equivalent too")
     parser.add_argument("--verbose", action="store_true", help="say at once who survives, equivalent ones too")
     args = parser.parse_args()

@@ -41,7 +41,7 @@ class Judge:
     generated: Generated
     promtool: Path
     limit_seconds: float = 300
-    most_proofs: int = 24
+    most_proofs: int = 60
     """Of the proofs that need a rule the quickest so many are run: whom none of them finds out has survived."""
     _killers: dict[Place, list[Proof]] = field(default_factory=dict)
     _sound: set[int] = field(default_factory=set)
