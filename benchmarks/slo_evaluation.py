@@ -34,7 +34,7 @@ from inferometer.fleet.loader import loads
 from inferometer.fleet.slos import slos
 from inferometer_alerts import recorded
 from inferometer_alerts.generation import files
-from inferometer_alerts.slo_rules import labels
+from inferometer_alerts.slo_labels import labels
 
 ROOT = Path(__file__).parents[1]
 PROMETHEUS = ROOT / ".tools/bin/prometheus"

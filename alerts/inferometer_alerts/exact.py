@@ -19,12 +19,11 @@ REACH: Final = "30m"
 def increase(selector: Selector, every: str, scale: TimeScale) -> Expr:
     """What a counter rose since the round before, rounds being *every* so long apart.
 
-    A counter that is lower than before began anew, at 0. One that is seen for the first time counts from its first
-    sample. One that is gone counts up to its last sample. What is no number is left out, so that no sum over it
-    becomes NaN.
+    One that is gone counts up to its last sample. One that is lower than before began anew, and one that was not there
+    is seen for the first time: of both counts what `increase()` finds. What is no number is left out, so that no sum
+    over it becomes NaN.
     """
     now = promql.last_over_time(selector, scale.every(every))
     before = promql.offset(promql.last_over_time(selector, scale.over(REACH)), scale.every(every))
-    since = now - promql.either(before <= now, 0 * before)
-    first = promql.increase(selector, scale.over(every))
-    return promql.either(since >= 0, first >= 0)
+    anew = promql.increase(selector, scale.over(every))
+    return promql.either((now - before) >= 0, anew >= 0)
