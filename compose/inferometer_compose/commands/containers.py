@@ -63,8 +63,7 @@ def up(options: Options) -> int:
         listed = "\n".join(f"  {one.address}:{one.port}  for {one.service}" for one in busy)
         raise RefusedError(f"ports that somebody else listens on:\n{listed}\n  end what is there; nothing was started")
     console.print("image   inferometer, from this checkout; a minute or two the first time", markup=False)
-    if compose.follow("build", "--quiet"):
-        raise RefusedError("the image of inferometer could not be built; see above")
+    _built(compose, console)
     failed = _started(compose, options, console)
     if failed is not None:
         return failed
@@ -136,6 +135,14 @@ def _environment(options: Options) -> dict[str, str]:
 def _everything() -> dict[str, str]:
     """Every profile, since any may have been started."""
     return {**os.environ, "COMPOSE_PROFILES": "*"}
+
+
+def _built(compose: Compose, console: Console) -> None:
+    """Build our image; on a terminal with Docker's own progress."""
+    if not console.is_terminal:
+        compose.ask("build", seconds=None)
+    elif compose.follow("build"):
+        raise RefusedError("the image of inferometer could not be built; see above")
 
 
 def _started(compose: Compose, options: Options, console: Console) -> int | None:
