@@ -29,8 +29,9 @@ _PER_WINDOW: Final = 19
 """Rises between the twenty samples of five minutes."""
 _OLD_LEFT: Final = 3
 """Of those, before the change: four minutes after it."""
+_FIRST_EXPONENT: Final = -3
 _NEW: Final = (800, 100, 80, 20)
-"""Requests per sample that last up to 2, 4, 8 and 16 seconds."""
+"""Requests per sample that last up to 1/4, 1/2, 1 and 2 seconds: buckets between powers of two."""
 _OLD: Final = (0, 100, 100, 800)
 _SHARES: Final = {"eu": 1, "us": 3}
 """Two regions, of which the rules make one."""
@@ -132,7 +133,7 @@ def _native(times: int) -> str:
 
     def shown(counts: Sequence[int]) -> str:
         buckets = " ".join(f"{count * times}" for count in counts)
-        return f"{{{{schema:0 count:{sum(counts) * times} sum:{sum(counts) * times} offset:1 buckets:[{buckets}]}}}}"
+        return f"{{{{schema:0 count:{sum(counts) * times} sum:{sum(counts) * times} offset:-2 buckets:[{buckets}]}}}}"
 
     middle = [_STEPS * count for count in _OLD]
     return f"{shown((0, 0, 0, 0))}+{shown(_OLD)}x{_STEPS - 1} {shown(middle)}+{shown(_NEW)}x{_STEPS}"
@@ -156,7 +157,7 @@ def _quantiles(series: Recorded) -> Iterator[Expect]:
 def _quantile(q: Decimal, counts: Sequence[int]) -> Decimal:
     """Seconds below which a share lies; inside a bucket from 2^n to 2^(n+1) they are spread evenly by exponent."""
     rank = q * sum(counts)
-    for exponent, count in enumerate(counts):
+    for exponent, count in enumerate(counts, start=_FIRST_EXPONENT):
         if rank <= count:
             return Decimal(2) ** (exponent + rank / count)
         rank -= count

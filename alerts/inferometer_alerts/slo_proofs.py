@@ -16,7 +16,7 @@ from inferometer.catalog.labels import SLO
 from inferometer.fleet import durations
 from inferometer.fleet.slos import Slo, Source
 from inferometer_alerts import recorded, slo_labels, slo_rules, slo_series, slot_proofs
-from inferometer_alerts.policy import budget, legs
+from inferometer_alerts.policy import DIRECT_NS, budget, legs
 from inferometer_alerts.recorded import Recorded
 from inferometer_alerts.rule import Expect, Reading
 from inferometer_alerts.samples import Kind, Phase
@@ -30,6 +30,7 @@ _AT: Final = "3h"
 _TO: Final = Decimal("0.0001")
 _ROUNDS: Final = 120
 """In a period; a tile is then only a sample of it, and stands for the time until the next one."""
+_MINUTE_NS: Final = durations.parse("1m")
 _TILE_NS: Final = durations.parse(slo_rules.TILE)
 
 
@@ -142,7 +143,7 @@ def _burn_rates(slo: Slo, value: Decimal = Decimal("0.5")) -> tuple[Expect, ...]
         _expect(slo, recorded.burn_rate(durations.render(window)), _AT, value)
         for window in windows
         # With a sample a minute; shorter windows are the legs' proofs.
-        if window >= _TILE_NS
+        if window >= 2 * _MINUTE_NS
     )
 
 
@@ -184,6 +185,13 @@ def _period(slo: Slo) -> Reading:
         inside = [at for at in range(round_ns, at_ns + 1, round_ns) if at > at_ns - window]
         bad = sum(at // _TILE_NS <= bad_until for at in inside)
         expect += _counted(slo, durations.render(at_ns), _RATE * len(inside), _RATE * bad)
+    last_bad = bad_until * _TILE_NS // round_ns * round_ns
+    for length in sorted({length for leg in legs(slo.objective) for length in (leg.short_ns, leg.long_ns)}):
+        # As soon as the last bad round has left a window, none is in it; in a longer one it still would be.
+        if length > DIRECT_NS and round_ns <= length:
+            gone = durations.render(last_bad + -(-length // round_ns) * round_ns)
+            expect.append(_expect(slo, recorded.bad_events(durations.render(length)), gone, 0))
+            expect.append(_expect(slo, recorded.burn_rate(durations.render(length)), gone, 0))
     return Reading(
         name=f"{slo.name}: more than {durations.render(window)}",
         series=slo_series.inputs(

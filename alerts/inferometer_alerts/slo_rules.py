@@ -102,7 +102,9 @@ def _direct(every: Iterable[Slo], window_ns: int, scale: TimeScale, users: tuple
     # What is no number is left out: one broken page must not silence the alerts on all others.
     rise: Rise = lambda counter: promql.increase(counter, over) >= 0  # noqa: E731 - one expression
     looks: Over = lambda slots: promql.sum_over_time(slots, over)  # noqa: E731 - one expression
-    yield from _window(window, *sources.counted(watching, rise, looks, users), users)
+    events, bad = sources.counted(watching, rise, looks, users)
+    # A service that never failed may have no series of failures: 0 times its events, which keeps the labels.
+    yield from _window(window, events, promql.either(bad, 0 * promql.select(recorded.events(window))), users)
 
 
 def _watching(every: Iterable[Slo], window_ns: int) -> list[Slo]:
@@ -137,8 +139,7 @@ def _tiled(window: str, scale: TimeScale, users: tuple[Matcher, ...]) -> Iterato
 def _window(window: str, events: Expr, bad: Expr, users: tuple[Matcher, ...]) -> Iterator[Rule]:
     total, failed = recorded.events(window), recorded.bad_events(window)
     yield Rule(series=total, expr=events)
-    # A service that never failed may have no series of failures: 0 times its events, which keeps the labels.
-    yield Rule(series=failed, expr=promql.either(bad, 0 * promql.select(total)))
+    yield Rule(series=failed, expr=bad)
     yield Rule(
         series=recorded.burn_rate(window),
         expr=_ratio(failed, total) / promql.select(recorded.SLO_BUDGET, *users),

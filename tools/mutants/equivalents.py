@@ -43,6 +43,18 @@ LISTED: Final[Sequence[Equivalent]] = (
         "the window is recorded of objectives too that no leg watches there, and nobody reads that",
     ),
     Equivalent(
+        "slo", "slo:(events|bad_events):(increase.*|tile)", "calculation", r"\* -> /",
+        "slo:info, which gives the objective, is 1",
+    ),
+    Equivalent(
+        "models", "model:.*:quantile5m", "function", "rate -> increase",
+        "a quantile does not depend on how many times as many requests there are",
+    ),
+    Equivalent(
+        "causes", "InferenceBatchStuck", "function", "increase -> rate",
+        "it is only compared with 0",
+    ),
+    Equivalent(
         "slo", "slo:(burn_rate:ratio.*|budget_left:ratio)", "number", "0 -> 1",
         "events are whole: more than 0 of them are at least 1, and of a single one no leg makes a trend",
     ),
