@@ -29,9 +29,9 @@ _PER_WINDOW: Final = 19
 """Rises between the twenty samples of five minutes."""
 _OLD_LEFT: Final = 3
 """Of those, before the change: four minutes after it."""
-_FIRST_EXPONENT: Final = -3
+_FIRST_EXPONENT: Final = -5
 _NEW: Final = (800, 100, 80, 20)
-"""Requests per sample that last up to 1/4, 1/2, 1 and 2 seconds: buckets between powers of two."""
+"""Requests per sample that last up to 1/16, 1/8, 1/4 and 1/2 of a second: buckets between powers of two."""
 _OLD: Final = (0, 100, 100, 800)
 _SHARES: Final = {"eu": 1, "us": 3}
 """Two regions, of which the rules make one."""
@@ -54,7 +54,7 @@ class _Served:
 _MODELS: Final = (_Served("embedder", "minilm", 1), _Served("embedder", "other", 2), _Served("reranker", "minilm", 4))
 _IDLE: Final = _Served("reranker", "idle", 0)
 _STAGES: Final = {Stage.QUEUE: Decimal("0.25"), Stage.EXECUTE: Decimal("0.75")}
-"""Seconds per request; before the change twice as many."""
+"""Seconds per request; before the change twice as many requests, so that a window of one half of it shows."""
 
 
 def readings() -> Iterator[Reading]:
@@ -133,7 +133,7 @@ def _native(times: int) -> str:
 
     def shown(counts: Sequence[int]) -> str:
         buckets = " ".join(f"{count * times}" for count in counts)
-        return f"{{{{schema:0 count:{sum(counts) * times} sum:{sum(counts) * times} offset:-2 buckets:[{buckets}]}}}}"
+        return f"{{{{schema:0 count:{sum(counts) * times} sum:{sum(counts) * times} offset:-4 buckets:[{buckets}]}}}}"
 
     middle = [_STEPS * count for count in _OLD]
     return f"{shown((0, 0, 0, 0))}+{shown(_OLD)}x{_STEPS - 1} {shown(middle)}+{shown(_NEW)}x{_STEPS}"
@@ -167,7 +167,7 @@ def _quantile(q: Decimal, counts: Sequence[int]) -> Decimal:
 def _stages() -> dict[str, str]:
     ended = {
         _series(REQUEST_DURATION, {**served.labels, REGION: region}, Part.COUNT): _changing(
-            Decimal(served.times * share), Decimal(served.times * share)
+            Decimal(2 * served.times * share), Decimal(served.times * share)
         )
         for served in _MODELS
         for region, share in _SHARES.items()
@@ -189,7 +189,7 @@ def _stages() -> dict[str, str]:
 
 
 def _means() -> Iterator[Expect]:
-    for at, old in _LATER:
+    for at, _ in _LATER:
         yield Expect(
             series=recorded.MODEL_STAGE_MEAN,
             at=at,
@@ -197,7 +197,7 @@ def _means() -> Iterator[Expect]:
             elements=tuple(
                 (
                     {SERVICE.name: served.service, MODEL.name: served.model, STAGE.name: stage.label},
-                    _rounded(seconds * served.times * (_PER_WINDOW + old) / _PER_WINDOW),
+                    _rounded(seconds * served.times),
                 )
                 for served in _MODELS
                 for stage, seconds in _STAGES.items()

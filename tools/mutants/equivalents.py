@@ -47,6 +47,18 @@ LISTED: Final[Sequence[Equivalent]] = (
         "slo:info, which gives the objective, is 1",
     ),
     Equivalent(
+        "slo", "InferenceBudgetBurn(Page|Ticket)", "label", "without objective",
+        "the elements carry it already; written out, it tells two alerts apart",
+    ),
+    Equivalent(
+        "slo", "slo:(events|bad_events):tile", "number", "0 -> 1",
+        "what one of the two ways to count leaves out for having no event, the other one finds",
+    ),
+    Equivalent(
+        "cost", "model:cost_per_1k_usd_by_tenant:loaded1h", "aggregation", "sum -> max",
+        "what it adds up has one element per service, model and tenant",
+    ),
+    Equivalent(
         "models", "model:.*:quantile5m", "function", "rate -> increase",
         "a quantile does not depend on how many times as many requests there are",
     ),
