@@ -80,6 +80,7 @@ def test_services_are_read_from_either_form(docker, tmp_path, lines):
          "Publishers": [{"URL": "127.0.0.1", "PublishedPort": 9090}, {"URL": "", "PublishedPort": 0}]},
         {"Service": "c", "State": "exited", "Health": "", "ExitCode": 3, "Publishers": []},
         {"Service": "d", "State": "running", "Health": "unhealthy", "ExitCode": 0, "Publishers": []},
+        {"Service": "e", "State": "restarting", "Health": "", "ExitCode": 2, "Publishers": []},
     ]  # fmt: skip
     text = "\n".join(json.dumps(row) for row in rows) if lines else json.dumps(rows)
     (tmp_path / "answer").write_text(text)
@@ -87,10 +88,16 @@ def test_services_are_read_from_either_form(docker, tmp_path, lines):
 
     found = services(Compose(("docker", "compose"), "2.40.3", ROOT, environment))
 
-    assert [one.name for one in found] == ["a", "b", "c", "d"]
-    assert [one.well for one in found] == [False, True, False, False]
-    assert [one.failed for one in found] == [False, False, True, True]
-    assert [one.says for one in found] == ["starting", "done", "failed with 3", "unhealthy"]
+    assert [one.name for one in found] == ["a", "b", "c", "d", "e"]
+    assert [one.well for one in found] == [False, True, False, False, False]
+    assert [one.failed for one in found] == [False, False, True, True, True]
+    assert [one.says for one in found] == [
+        "starting",
+        "done",
+        "failed with 3",
+        "unhealthy",
+        "fails with 2 and is started again",
+    ]
     assert found[0].ports == ("127.0.0.1:9090",)
 
 

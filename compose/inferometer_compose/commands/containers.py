@@ -155,7 +155,7 @@ def _started(compose: Compose, options: Options, console: Console) -> int | None
             found = services(compose)
             _tell(found, seen, time.monotonic() - began, console)
             if any(one.failed for one in found) or ended:
-                return _failed(compose, found, starting)
+                return _failed(compose, starting)
             if ended == 0 and found and all(one.well for one in found):
                 return None
             if time.monotonic() - began > options.wait_seconds:
@@ -172,8 +172,8 @@ def _tell(found: Iterable[Service], seen: dict[str, str], seconds: float, consol
             console.print(f"{seconds:6.1f} s  {plain(one.name):14} {plain(one.says)}", markup=False)
 
 
-def _failed(compose: Compose, found: Iterable[Service], starting: "subprocess.Popen[str]") -> int:
-    bad = [one for one in found if one.failed]
+def _failed(compose: Compose, starting: "subprocess.Popen[str]") -> int:
+    bad = [one for one in services(compose) if one.failed or (one.health == "starting" and starting.poll())]
     for one in bad:
         said = compose.ask("logs", "--no-log-prefix", "--tail", str(_LAST_LINES), one.name)
         say(f"{one.name} {one.says}; its last lines:\n{said.rstrip()}")

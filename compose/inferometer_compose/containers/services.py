@@ -40,14 +40,17 @@ class Service:
 
     @property
     def failed(self) -> bool:
-        """It ended with an error, or says that it is not well."""
-        return self.health == "unhealthy" or (self.state == "exited" and self.exit_code != 0) or self.state == "dead"
+        """It ended with an error, and maybe was started again, or says that it is not well."""
+        ended = self.state in {"dead", "restarting"} or (self.state == "exited" and self.exit_code != 0)
+        return ended or self.health == "unhealthy"
 
     @property
     def says(self) -> str:
         """One word of how it is."""
         if self.state == "exited":
             return "done" if self.exit_code == 0 else f"failed with {self.exit_code}"
+        if self.state == "restarting":
+            return f"fails with {self.exit_code} and is started again"
         return self.health or self.state
 
 
