@@ -12,8 +12,8 @@ from inferometer_alerts import recorded
 from inferometer_alerts.rule import Alert, Board, Case, Severity
 from inferometer_alerts.time_scale import TimeScale
 
-_RESIDUAL: Final = Decimal("0.01")
-_IDLE: Final = Decimal("0.95")
+RESIDUAL: Final = Decimal("0.01")
+IDLE: Final = Decimal("0.95")
 _DAY: Final = 86_400
 _GPU: Final = promql.equal(DEVICE, "GPU-0b5b1c4e")
 _HOST: Final = promql.equal(DEVICE, "cpu-host")
@@ -40,7 +40,7 @@ def _idle() -> Alert:
 
     return Alert(
         name="DeviceIdleButBilled",
-        expr=promql.both(share > _IDLE, bill > 0),
+        expr=promql.both(share > IDLE, bill > 0),
         severity=Severity.TICKET,
         summary="{{ $value | humanizePercentage }} of what {{ $labels.device }} costs bought nothing, for hours.",
         description=(
@@ -126,7 +126,7 @@ def _residual() -> Alert:
     series = promql.select(devices.LEDGER_RESIDUAL, _HOST).text
     return Alert(
         name="DeviceLedgerResidual",
-        expr=residual > _RESIDUAL,
+        expr=residual > RESIDUAL,
         severity=Severity.TICKET,
         summary="The ledger of {{ $labels.device }} misses {{ $value | humanizePercentage }} of its time.",
         description=(

@@ -12,7 +12,7 @@ from inferometer_alerts.recorded import OF_MODEL
 from inferometer_alerts.rule import Alert, Board, Case, Severity
 from inferometer_alerts.time_scale import TimeScale
 
-_FULL: Final = Decimal("0.9")
+FULL: Final = Decimal("0.9")
 _PREEMPTED: Final = Decimal("0.1")
 _FEWEST: Final = 10
 _OF: Final = (promql.equal(SERVICE, "chat"), promql.equal(MODEL, "llama"))
@@ -46,7 +46,7 @@ def _kv_cache(scale: TimeScale) -> Alert:
 
     return Alert(
         name="InferenceKvCachePressure",
-        expr=promql.where(used > _FULL, preempted, on=of),
+        expr=promql.where(used > FULL, preempted, on=of),
         severity=Severity.TICKET,
         summary=(
             "The KV cache of {{ $labels.service }} {{ $labels.model }} on {{ $labels.replica }} is "

@@ -21,11 +21,11 @@ from inferometer_alerts.rule import Alert, Board, Case, Severity
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.traffic_alerts import SCRAPE_JOB
 
-_HELD_BACK: Final = Decimal("0.1")
-_AT_POWER_LIMIT: Final = Decimal("0.5")
+HELD_BACK: Final = Decimal("0.1")
+AT_POWER_LIMIT: Final = Decimal("0.5")
 """Boards reach their power limit in short bursts of every heavy kernel; half of the time is a limit that is too low."""
 _BUSY: Final = Decimal("0.5")
-_FULL: Final = Decimal("0.95")
+FULL: Final = Decimal("0.95")
 _GROWS: Final = Decimal("0.005")
 """Of the whole memory in a quarter of an hour: what a server took when it started does not grow."""
 _GPU: Final = promql.equal(DEVICE, "GPU-0b5b1c4e")
@@ -120,7 +120,7 @@ def _throttled(scale: TimeScale) -> Alert:
         return Case(series={throttle: per_step, used: utilization}, fires=fires, quiet=quiet)
 
     busy = promql.max_by(promql.average_over_time(promql.select(devices.GPU_UTILIZATION), window), DEVICE)
-    over = promql.either(held("thermal", "hardware", "other") > _HELD_BACK, held("power_cap") > _AT_POWER_LIMIT)
+    over = promql.either(held("thermal", "hardware", "other") > HELD_BACK, held("power_cap") > AT_POWER_LIMIT)
     return Alert(
         name="GpuThrottledWhileBusy",
         expr=promql.where(over, busy > _BUSY, on=(DEVICE,)),
@@ -197,7 +197,7 @@ def _full(scale: TimeScale) -> Alert:
 
     return Alert(
         name="GpuMemoryNearlyFull",
-        expr=promql.both(now / total > _FULL, (now - before) / total > _GROWS, (before - earlier) / total > _GROWS),
+        expr=promql.both(now / total > FULL, (now - before) / total > _GROWS, (before - earlier) / total > _GROWS),
         severity=Severity.TICKET,
         summary="Memory of GPU {{ $labels.device }} is {{ $value | humanizePercentage }} full, and grows.",
         description=(

@@ -16,10 +16,10 @@ from inferometer_alerts.time_scale import TimeScale
 
 _SPIKE_RATIO: Final = Decimal("0.05")
 _SPIKE_FEWEST: Final = 10
-_QUEUE_SHARE: Final = Decimal("0.5")
+QUEUE_SHARE: Final = Decimal("0.5")
 _QUEUE_SECONDS: Final = Decimal("0.05")
 """A queue that nobody feels is no trouble, whatever its share."""
-_RESTARTS: Final = 3
+RESTARTS: Final = 3
 _FAILED: Final = tuple(sorted(outcome.label for outcome in Outcome if outcome in FAILED))
 _OF: Final = (promql.equal(SERVICE, "embedder"), promql.equal(MODEL, "minilm"))
 
@@ -91,7 +91,7 @@ def _queue() -> Alert:
     waiting = promql.sum_by(waited, *OF_MODEL)
     return Alert(
         name="InferenceQueueSaturated",
-        expr=promql.both(waiting / (mean > 0) > _QUEUE_SHARE, waiting > _QUEUE_SECONDS),
+        expr=promql.both(waiting / (mean > 0) > QUEUE_SHARE, waiting > _QUEUE_SECONDS),
         severity=Severity.TICKET,
         summary=(
             "Requests to {{ $labels.service }} {{ $labels.model }} wait {{ $value | humanizePercentage }} of the time."
@@ -154,7 +154,7 @@ def _restarts(scale: TimeScale) -> Alert:
     series = promql.select(COLD_STARTS, promql.equal(SERVICE, "embedder")).text
     return Alert(
         name="InferenceColdStartLoop",
-        expr=starts > _RESTARTS,
+        expr=starts > RESTARTS,
         severity=Severity.TICKET,
         summary="{{ $value | humanize }} workers of {{ $labels.service }} started in 10m, and it goes on.",
         description=(
