@@ -14,6 +14,7 @@ from inferometer.fleet.engines import Mapping, Quality
 from inferometer.fleet.engines.kinds import Combine, PageType, PageUnit
 from inferometer.fleet.engines.model import Operand, Source, Told
 from inferometer.fleet.engines.versions import numbers
+from inferometer.fleet.page_access import PageAccess
 from inferometer.promql import Part, quote
 from inferometer_alerts.engine_selectors import (
     Selected,
@@ -43,11 +44,12 @@ _HOW: Final = {Combine.SUM: "sum", Combine.MAX: "max", Combine.MEAN: "avg"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Pages of one engine in one version: what Prometheus scrapes under one name."""
+    """Pages of one engine in one version that ask for the same: what Prometheus scrapes under one name."""
 
     name: str
     engine: str
     version: str | None = None
+    access: PageAccess | None = None
 
 
 def rules(job: Job) -> list[Yaml]:

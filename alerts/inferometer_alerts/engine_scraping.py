@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from itertools import count
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -10,8 +11,10 @@ from inferometer.catalog.labels import SERVICE
 from inferometer.fleet import engines
 from inferometer.fleet.engines import Mapping
 from inferometer.fleet.model import Fleet, ScrapedBy, Service
+from inferometer.fleet.page_access import PageAccess
 from inferometer.fleet.summary import only_model
 from inferometer.promql import quote_regex
+from inferometer_alerts import scrape_access
 from inferometer_alerts.engine_rules import INTERVAL, Job, rules
 from inferometer_alerts.engine_selectors import SAID_MODEL
 from inferometer_alerts.time_scale import TimeScale
@@ -24,14 +27,26 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def jobs(fleet: Fleet) -> dict[Job, list[Service]]:
-    """Jobs with their services, by engine and version."""
-    found: dict[Job, list[Service]] = {}
+    """Jobs with their services, by engine, version and what their pages ask for."""
+    alike: dict[tuple[str, str | None, PageAccess | None], list[Service]] = {}
     for service in fleet.services:
         if not service.instrumented and service.pages and service.scraped_by is ScrapedBy.PROMETHEUS:
-            name = f"engine-{service.engine}" + (f"-{_UNSAFE.sub('-', service.version)}" if service.version else "")
-            job = Job(name=name, engine=service.engine.value, version=service.version)
-            found.setdefault(job, []).append(service)
+            alike.setdefault((service.engine.value, service.version, service.access), []).append(service)
+    found: dict[Job, list[Service]] = {}
+    names: set[str] = set()
+    for (engine, version, access), services in alike.items():
+        name = _name(engine, version, services[0].name if access else None, names)
+        names.add(name)
+        found[Job(name=name, engine=engine, version=version, access=access)] = services
     return found
+
+
+def _name(engine: str, version: str | None, service: str | None, taken: Container[str]) -> str:
+    """A job's name, of a service's own where that has access of its own; no two are the same."""
+    parts = ("engine", engine, *(_UNSAFE.sub("-", part) for part in (version, service) if part))
+    name = "-".join(parts)
+    further = (f"{name}-{number}" for number in count(2))
+    return name if name not in taken else next(one for one in further if one not in taken)
 
 
 def document(fleet: Fleet, scale: TimeScale) -> Yaml | None:
@@ -53,6 +68,7 @@ def scrape_configs(fleet: Fleet, scale: TimeScale) -> Iterator[Yaml]:
             "file_sd_configs": [
                 {"files": [f"targets/{job.name}.json"], "refresh_interval": scale.every("1m")},
             ],
+            **scrape_access.settings(job.access),
             "metric_relabel_configs": [
                 *renames,
                 {"source_labels": ["__name__"], "regex": keep, "action": "keep"},

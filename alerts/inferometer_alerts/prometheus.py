@@ -4,7 +4,7 @@ import json
 from typing import Final
 
 from inferometer.fleet.model import Fleet
-from inferometer_alerts import engine_scraping
+from inferometer_alerts import engine_scraping, scrape_access
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.traffic_alerts import SCRAPE_JOB
@@ -32,18 +32,22 @@ def configuration(fleet: Fleet, scale: TimeScale) -> Yaml:
         "rule_files": ["rules/*.yml"],
         "alerting": {"alertmanagers": [{"file_sd_configs": [_targets_of("alertmanager", scale)]}]},
         "scrape_configs": [
-            *(_scrape(job, scale) for job in JOBS),
+            *(_scrape(job, fleet, scale) for job in JOBS),
             *engine_scraping.scrape_configs(fleet, scale),
         ],
     }
 
 
-def _scrape(job: str, scale: TimeScale) -> Yaml:
+def _scrape(job: str, fleet: Fleet, scale: TimeScale) -> Yaml:
     common: dict[str, Yaml] = {"job_name": job, "file_sd_configs": [_targets_of(job, scale)]}
     if job != SCRAPE_JOB:
         return common
+    # Who names an authority, or the name in a certificate, expects one.
+    secure: dict[str, Yaml] = {"scheme": "https"} if fleet.sidecar is not None and fleet.sidecar.is_tls else {}
     return {
         **common,
+        **secure,
+        **scrape_access.settings(fleet.sidecar),
         "scrape_protocols": list(SCRAPE_PROTOCOLS),
         "scrape_native_histograms": True,
         # Alerts and other readers count in the classic buckets, whose boundaries hold the thresholds exactly.

@@ -3,11 +3,13 @@
 import json
 
 import pytest
+from ruamel.yaml import YAML
 
 from inferometer.catalog import requests
 from inferometer.errors import FleetError
 from inferometer.fleet import summary, thresholds
 from inferometer.fleet.loader import loads
+from inferometer.fleet.page_access import PageAccess
 from inferometer.fleet.thresholds import EnginePages
 from inferometer_alerts import engine_scraping
 from inferometer_alerts.engine_rules import Job, rules
@@ -32,6 +34,10 @@ LLM = """\
     pages: ["http://10.0.0.7:8000/metrics", "https://[::1]/m"]
     models: {llama: {objectives: [available]}}
 """
+
+
+def with_access(access: str, page: str = "http://a") -> str:
+    return f"  llm:\n    engine: vllm\n    pages: [{page}]\n    access: {access}\n    models: {{m: {{}}}}\n"
 
 
 def test_pages_of_the_sidecar_are_in_thresholds_json_and_come_back():
@@ -75,6 +81,24 @@ def test_a_service_of_several_models_gives_none_to_what_does_not_say_its_own():
         (LLM.replace("{llama: {", "{other: {}, llama: {"), "its page tells it of all models together"),
         (LLM.replace("models:", "scraped_by: nobody\n    models:"), "is no reader of pages"),
         (LLM.replace("models:", "buckets: {inference_x: [1]}\n    models:"), "'inference_x' is no signal"),
+        (
+            "  web:\n    engine: asgi\n    access: {token_file: /t}\n    models: {m: {}}\n",
+            "services.web.access is for foreign engines",
+        ),
+        (with_access("{token_file: /t, username: u, password_file: /p}"), "services.llm.access has a token and a user"),
+        (with_access("{username: u}"), "services.llm.access.username is of no use without password_file"),
+        (with_access("{password_file: /p}"), "password_file is of no use without username"),
+        (
+            with_access("{key_file: /k}", page="https://a"),
+            "services.llm.access.key_file is of no use without cert_file",
+        ),
+        (with_access("{ca_file: /ca}"), "access.ca_file is for pages over TLS, and http://a is not"),
+        (with_access("{server_name: x.test}"), "access.server_name is for pages over TLS"),
+        (with_access("{token_file: secret}"), "'secret' is no absolute path"),
+        (with_access("{}"), "services.llm.access says nothing"),
+        (with_access("{token: abc}"), "did you mean 'token_file'?"),
+        (with_access("{username: 'a:b', password_file: /p}"), "'a:b' is no user name"),
+        (with_access("{server_name: 'https://x', ca_file: /ca}", page="https://a"), "is no name of a host"),
     ],
 )
 def test_what_cannot_be_right_of_an_engine_is_refused_at_its_place(services, said):
@@ -107,6 +131,85 @@ def test_prometheus_scrapes_only_what_the_fleet_gives_it():
     ]  # fmt: skip
     assert b"- job_name: engine-vllm-0.32" in written["prometheus/prometheus.yml"]
     assert "prometheus/rules/engine-series.yml" in written
+
+
+ACCESS = PageAccess(token_file="/run/secrets/llm", ca_file="/etc/llm/ca.pem", server_name="llm.test")
+LOCKED = "{token_file: /run/secrets/llm, ca_file: /etc/llm/ca.pem, server_name: llm.test}"
+
+
+def test_access_of_pages_is_in_thresholds_json_and_comes_back():
+    told = summary.thresholds(loads(HEAD + with_access(LOCKED, page="https://a")))
+
+    assert told.engines[0].access == ACCESS
+    assert thresholds.loads(thresholds.dumps(told)).engines == told.engines
+    assert json.loads(thresholds.dumps(told))["engines"][0]["access"] == {
+        "token_file": "/run/secrets/llm", "ca_file": "/etc/llm/ca.pem", "server_name": "llm.test",
+    }  # fmt: skip
+
+
+def test_who_asks_for_nothing_has_no_access_in_thresholds_json():
+    assert "access" not in json.loads(thresholds.dumps(summary.thresholds(loads(HEAD + LLM))))["engines"][0]
+
+
+def test_a_password_in_an_address_is_refused_and_its_line_not_shown():
+    with pytest.raises(FleetError) as found:
+        loads(HEAD + LLM.replace("http://10.0.0.7:8000", "http://me:hunter2@10.0.0.7:8000"))
+
+    assert "an address with a user before @" in str(found.value)
+    assert "write access: {username: …, password_file: …}" in str(found.value)
+    assert "hunter2" not in str(found.value)
+
+
+def jobs_of(fleet) -> dict[str, dict]:
+    document = YAML(typ="safe").load(files(fleet)["prometheus/prometheus.yml"])
+    return {job["job_name"]: job for job in document["scrape_configs"]}
+
+
+def test_prometheus_is_let_in_by_jobs_of_one_access_each():
+    def service(name: str, host: str, access: str = "") -> str:
+        more = f"    access: {access}\n" if access else ""
+        promised = "" if access else "objectives: [available]"
+        return (
+            f'  {name}:\n    engine: vllm\n    version: "0.32"\n    scraped_by: prometheus\n'
+            f"    kubernetes: {{deployment: of-{host}}}\n    pages: [https://{host}]\n{more}"
+            f"    models: {{m: {{{promised}}}}}\n"
+        )
+
+    basic = "{username: me, password_file: /p}"
+    fleet = loads(
+        HEAD + service("open", "v") + service("a b", "w", LOCKED) + service("a-b", "x", basic)
+        + service("c", "y", "{cert_file: /both.pem}") + service("d", "z", basic)
+    )  # fmt: skip
+    jobs = jobs_of(fleet)
+    lists = {name: [one["labels"]["service"] for one in json.loads(files(fleet)[f"prometheus/targets/{name}.json"])]
+             for name in jobs if name.startswith("engine-")}  # fmt: skip
+
+    assert lists == {
+        "engine-vllm-0.32": ["open"], "engine-vllm-0.32-a-b": ["a b"],
+        "engine-vllm-0.32-a-b-2": ["a-b", "d"], "engine-vllm-0.32-c": ["c"],
+    }  # fmt: skip
+    assert not {"authorization", "basic_auth", "tls_config"} & jobs["engine-vllm-0.32"].keys()
+    assert jobs["engine-vllm-0.32-a-b"]["authorization"] == {"type": "Bearer", "credentials_file": "/run/secrets/llm"}
+    assert jobs["engine-vllm-0.32-a-b"]["tls_config"] == {"ca_file": "/etc/llm/ca.pem", "server_name": "llm.test"}
+    assert jobs["engine-vllm-0.32-a-b-2"]["basic_auth"] == {"username": "me", "password_file": "/p"}
+    assert jobs["engine-vllm-0.32-c"]["tls_config"] == {"cert_file": "/both.pem", "key_file": "/both.pem"}
+
+
+def test_what_sidecars_ask_for_prometheus_shows_to_them_alone():
+    jobs = jobs_of(loads(f"sidecar: {{token_file: /run/secrets/t, ca_file: /ca.pem}}\n{HEAD}{LLM}"))
+    without_tls = jobs_of(loads(f"sidecar: {{token_file: /run/secrets/t}}\n{HEAD}{LLM}"))
+
+    assert jobs["inferometer"]["scheme"] == "https"
+    assert jobs["inferometer"]["authorization"] == {"type": "Bearer", "credentials_file": "/run/secrets/t"}
+    assert jobs["inferometer"]["tls_config"] == {"ca_file": "/ca.pem"}
+    assert "scheme" not in without_tls["inferometer"]
+    assert without_tls["inferometer"]["authorization"] == jobs["inferometer"]["authorization"]
+    assert not any("authorization" in job for name, job in jobs.items() if name != "inferometer")
+
+
+def test_a_user_is_nothing_to_a_sidecar():
+    with pytest.raises(FleetError, match="sidecars know no users"):
+        loads(f"sidecar: {{username: me, password_file: /p}}\n{HEAD}{LLM}")
 
 
 def test_rules_of_a_version_read_what_that_version_tells():

@@ -104,6 +104,7 @@ def of_fleet(told: Iterable[EnginePages]) -> list[Scraped]:
             engine=_known(of.engine),
             version=of.version,
             model=of.model,
+            access=of.access,
         )
         for of in told
         for page in of.pages

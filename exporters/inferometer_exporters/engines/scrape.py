@@ -14,6 +14,7 @@ from inferometer.aggregate.sample import Family, Plain
 from inferometer.catalog import engines as catalog
 from inferometer.catalog.labels import SCRAPE_FAILURE
 from inferometer.errors import SourceError, StateError
+from inferometer.fleet.page_access import PageAccess
 from inferometer.intake.state import State, StateFile
 from inferometer_exporters.engines.labelling import Target
 from inferometer_exporters.engines.page import EnginePage, Told
@@ -39,7 +40,7 @@ _FAILURES: Final = "failures"
 class Fetch(Protocol):
     """How a page is had."""
 
-    def __call__(self, url: PageUrl, *, seconds: float, limit: int) -> bytes:
+    def __call__(self, url: PageUrl, *, access: PageAccess | None, seconds: float, limit: int) -> bytes:
         """The bytes of a page.
 
         Raises:
@@ -58,6 +59,8 @@ class Scraped:
     """None: found by the names on the page."""
     version: str | None = None
     model: str = ""
+    access: PageAccess | None = None
+    """What the page asks for; None: nothing."""
 
     @property
     def replica(self) -> str:
@@ -150,7 +153,12 @@ class Scraper:
         """Fetch the page once, and show what it says, or that it says nothing."""
         began = self._now()
         try:
-            body = self._get(self.scraped.url, seconds=min(DEADLINE_SECONDS, self._period), limit=MAX_PAGE_BYTES)
+            body = self._get(
+                self.scraped.url,
+                access=self.scraped.access,
+                seconds=min(DEADLINE_SECONDS, self._period),
+                limit=MAX_PAGE_BYTES,
+            )
             told = self._page.read(body)
         except SourceError as error:
             self._fail(error)

@@ -16,6 +16,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from inferometer.errors import RefusedError, SourceError
+from inferometer.fleet.page_access import PageAccess
+from inferometer_exporters.pages.credentials import authorization, tls
 
 TIMEOUT_SECONDS: Final = 2.0
 MAX_PAGE_BYTES: Final = 8 << 20
@@ -26,6 +28,8 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 _OK: Final = 200
 _PORTS: Final = {"http": 80, "https": 443}
 _DEFAULT_PATH: Final = "/metrics"
+_WHO_ASKS: Final = (401, 403)
+_CERTIFICATE: Final = "; cert_file is what it may ask for"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,10 @@ class PageUrl:
         except ValueError as error:
             raise RefusedError(f"{text!r} is no URL of a page: {error}") from error
         plain = text.isascii() and text.isprintable() and " " not in text
-        if parts.scheme not in _PORTS or not parts.hostname or "@" in parts.netloc or not plain:
+        if "@" in parts.netloc:
+            # Not shown: what stands there is a password.
+            raise RefusedError("a name before @ is no URL of a page: http://HOST:PORT/metrics is right")
+        if parts.scheme not in _PORTS or not parts.hostname or not plain:
             raise RefusedError(f"{text!r} is no URL of a page: http://HOST:PORT/metrics is right")
         path = (parts.path or _DEFAULT_PATH) + (f"?{parts.query}" if parts.query else "")
         return cls(scheme=parts.scheme, host=parts.hostname, port=port or _PORTS[parts.scheme], path=path)
@@ -64,6 +71,7 @@ class PageUrl:
 def fetch(
     url: PageUrl,
     *,
+    access: PageAccess | None = None,
     seconds: float = TIMEOUT_SECONDS,
     limit: int = MAX_PAGE_BYTES,
     monotonic: Callable[[], float] = time.monotonic,
@@ -71,14 +79,17 @@ def fetch(
     """The bytes of a page.
 
     Args:
-        url: of the page; redirects are not followed.
+        url: of the page; redirects are not followed, so that nobody else is shown a secret.
+        access: what the page asks for; None: nothing.
         seconds: for everything, from the connection to the last byte.
         limit: bytes of the page, as it is sent and as it is unpacked.
         monotonic: seconds.
 
     Raises:
-        SourceError: nobody answers in time, or not with a whole page within the limit.
+        SourceError: nobody answers in time, or not with a whole page within the limit, or what the page asks for
+            cannot be read.
     """
+    shown = None if access is None else authorization(access)
     deadline = monotonic() + seconds
 
     def left() -> float:
@@ -88,30 +99,46 @@ def fetch(
         return remaining
 
     try:
-        with _connect(url, left) as sock:
+        with _connect(url, access or PageAccess(), left) as sock:
             sock.settimeout(left())
-            sock.sendall(_request(url))
+            sock.sendall(_request(url, shown))
             received = _receive(sock, url, limit, left)
     except TimeoutError as error:
         raise SourceError(f"{url}: no whole page within {seconds:g} s", why="timeout") from error
+    except ssl.SSLError as error:
+        raise SourceError(f"{url}: {_tls_said(error)}") from error
     except OSError as error:
-        raise SourceError(f"{url}: {error.strerror or error}") from error
-    return _page(received, url, limit)
+        # Who wants a certificate may hang up before it has said so.
+        broken_off = url.scheme == "https" and isinstance(error, ConnectionResetError | BrokenPipeError)
+        raise SourceError(f"{url}: {error.strerror or error}{_CERTIFICATE if broken_off else ''}") from error
+    return _page(received, url, limit, access)
 
 
-def _connect(url: PageUrl, left: Callable[[], float]) -> socket.socket:
+def _tls_said(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        said = error.verify_message.rstrip(".")
+        return f"its certificate is not trusted: {said}; ca_file names its authority, server_name the name in it"
+    reason = (
+        "it hung up" if isinstance(error, ssl.SSLEOFError) else (error.reason or str(error)).replace("_", " ").lower()
+    )
+    asks = any(word in reason for word in ("hung up", "certificate required", "handshake failure"))
+    return f"no TLS with it: {reason}{_CERTIFICATE if asks else ''}"
+
+
+def _connect(url: PageUrl, access: PageAccess, left: Callable[[], float]) -> socket.socket:
+    context = None if url.scheme == "http" else tls(access)
     sock = socket.create_connection((url.host, url.port), timeout=left())
-    if url.scheme == "http":
+    if context is None:
         return sock
     sock.settimeout(left())
     try:
-        return ssl.create_default_context().wrap_socket(sock, server_hostname=url.host)
+        return context.wrap_socket(sock, server_hostname=access.server_name or url.host)
     except OSError:
         sock.close()
         raise
 
 
-def _request(url: PageUrl) -> bytes:
+def _request(url: PageUrl, authorization: str | None) -> bytes:
     host = f"[{url.host}]" if ":" in url.host else url.host
     lines = (
         f"GET {url.path} HTTP/1.1",
@@ -119,6 +146,7 @@ def _request(url: PageUrl) -> bytes:
         "Accept: text/plain;version=0.0.4",
         "Accept-Encoding: gzip",
         "User-Agent: inferometer",
+        *(() if authorization is None else (f"Authorization: {authorization}",)),
         "Connection: close",
         "",
         "",
@@ -148,7 +176,7 @@ class _Received:
         return BytesIO(self._data)
 
 
-def _page(received: bytes, url: PageUrl, limit: int) -> bytes:
+def _page(received: bytes, url: PageUrl, limit: int, access: PageAccess | None) -> bytes:
     response = HTTPResponse(_Received(received))  # type: ignore[arg-type]  # it asks for nothing but makefile()
     try:
         response.begin()
@@ -156,7 +184,7 @@ def _page(received: bytes, url: PageUrl, limit: int) -> bytes:
     except (HTTPException, ValueError) as error:
         raise SourceError(f"{url}: no whole answer: {error or type(error).__name__}") from error
     if response.status != _OK:
-        raise SourceError(f"{url}: answers {response.status} {response.reason}")
+        raise SourceError(f"{url}: answers {response.status} {response.reason}{_who(response.status, access)}")
     encoding = response.getheader("Content-Encoding", "identity").strip().lower()
     if encoding == "gzip":
         body = _unpack(body, url, limit)
@@ -165,6 +193,16 @@ def _page(received: bytes, url: PageUrl, limit: int) -> bytes:
     if len(body) > limit:
         raise _too_large(url, limit)
     return body
+
+
+def _who(status: int, access: PageAccess | None) -> str:
+    """What the other side's no means, where it is about who asks."""
+    if status not in _WHO_ASKS:
+        return ""
+    file = None if access is None else access.token_file or access.password_file
+    if file is None:
+        return "; it asks who that is: token_file, or username and password_file, say it (`access` in fleet.yaml)"
+    return f"; it does not take what {file} holds"
 
 
 def _unpack(packed: bytes, url: PageUrl, limit: int) -> bytes:

@@ -17,7 +17,7 @@ _ENOUGH: Final = {
     False: frozenset({Quality.EXACT, Quality.APPROXIMATE, Quality.LOWER_BOUND}),
 }
 """How good a signal has to be for an objective, with a threshold and without one."""
-_OF_PAGES: Final = ("version", "pages", "scraped_by", "buckets")
+_OF_PAGES: Final = ("version", "pages", "scraped_by", "access", "buckets")
 _MILLISECOND_NS: Final = 10**6
 _FAILURES: Final = frozenset(outcome.label for outcome in FAILED)
 

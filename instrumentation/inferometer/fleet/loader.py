@@ -10,6 +10,7 @@ from inferometer.fleet import (
     engine_checks,
     maintenance,
     objective_checks,
+    page_access_checks,
     promise_checks,
     routing,
 )
@@ -43,6 +44,7 @@ def check(root: Mapping) -> Fleet:
         FleetError: as for :func:`load`.
     """
     fleet = read_object(Fleet, root, "fleet.yaml")
+    page_access_checks.check(fleet, root)
     engine_checks.check_pages(fleet, root)
     objective_checks.check(fleet, root)
     promise_checks.check(fleet, root)

@@ -13,6 +13,7 @@ from inferometer.fleet.budget_policy import Action
 from inferometer.fleet.engines.kinds import NUMBER, SIGNAL_NAME, VERSION_TEXT
 from inferometer.fleet.kubernetes import USUAL_CLUSTER, USUAL_WORKLOAD, Cluster, Workload
 from inferometer.fleet.objective import Sli
+from inferometer.fleet.page_access import PageAccess
 from inferometer.fleet.promises import EVERYTHING, NO_DEFAULTS, Defaults, ObjectiveEntry, Override, Scope
 from inferometer.fleet.schema import Dictionary, Key, Listing, Nested, Table
 from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS
@@ -133,6 +134,9 @@ class Service:
         ScrapedBy,
         Key(scalars.choice(ScrapedBy, "reader of pages"), "Who reads the pages: sidecar unless said otherwise."),
     ] = ScrapedBy.SIDECAR
+    access: Annotated[PageAccess | None, Key(Nested(PageAccess), "What the pages ask for; secrets by their files.")] = (
+        None
+    )
     buckets: Annotated[
         tuple[tuple[str, tuple[Decimal, ...]], ...],
         Key(
@@ -428,4 +432,8 @@ class Fleet:
         Key(Listing(Nested(PolicyStep), unique=True), "What is done as error budgets shrink; else a gone one freezes."),
     ] = ()
     links: Annotated[Links, Key(Nested(Links), "Addresses for people.")] = Links()
+    sidecar: Annotated[
+        PageAccess | None,
+        Key(Nested(PageAccess), "What sidecars ask Prometheus for, where they do (--token-file, --tls-cert)."),
+    ] = None
     kubernetes: Annotated[Cluster, Key(Nested(Cluster), "The cluster it runs in.")] = USUAL_CLUSTER

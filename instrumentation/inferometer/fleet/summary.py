@@ -42,6 +42,7 @@ def thresholds(fleet: Fleet) -> Thresholds:
                 pages=service.pages,
                 version=service.version,
                 model=only_model(service),
+                access=service.access,
             )
             for service in fleet.services
             if not service.instrumented and service.pages and service.scraped_by is ScrapedBy.SIDECAR

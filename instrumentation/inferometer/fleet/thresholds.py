@@ -7,13 +7,16 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from inferometer.catalog.stages import Stage
 from inferometer.errors import StateError
 from inferometer.fleet import budget_policy
 from inferometer.fleet.budget_policy import Action, BudgetStep
 from inferometer.fleet.objective import Objective, Sli
+
+if TYPE_CHECKING:
+    from inferometer.fleet.page_access import PageAccess
 
 __all__ = [
     "DEFAULT_TIMEOUT_NS",
@@ -52,6 +55,8 @@ class EnginePages:
     """Where the page does not say it."""
     model: str = ""
     """Of series that do not say theirs: the service's only one."""
+    access: "PageAccess | None" = None
+    """What the pages ask for: files, never what is in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +166,7 @@ def dumps(thresholds: Thresholds) -> str:
         "objectives": [_written(objective) for objective in thresholds.objectives],
         "prices": [asdict(price) for price in thresholds.prices],
         "policy": [{"below": f"{step.below:f}", "do": step.do.value} for step in thresholds.policy],
-        "engines": [asdict(pages) for pages in thresholds.engines],
+        "engines": [_pages_written(pages) for pages in thresholds.engines],
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -199,10 +204,24 @@ def loads(text: str) -> Thresholds:
         prices=tuple(Price(**entry) for entry in document["prices"]),
         policy=_policy(document.get("policy")),
         # Files of before 2026-11-23 have none.
-        engines=tuple(
-            EnginePages(**{**entry, "pages": tuple(entry["pages"])}) for entry in document.get("engines", ())
-        ),
+        engines=tuple(map(_pages, document.get("engines", ()))),
     )
+
+
+def _pages_written(pages: EnginePages) -> dict[str, Any]:
+    written = asdict(pages)
+    access = {name: said for name, said in (written.pop("access") or {}).items() if said is not None}
+    return {**written, "access": access} if access else written
+
+
+def _pages(entry: Mapping[str, Any]) -> EnginePages:
+    said = entry.get("access")
+    if said is None:
+        return EnginePages(**{**entry, "pages": tuple(entry["pages"])})
+    # Workers read this file, too, and pages are nothing to them: the schema that comes with it is not imported there.
+    from inferometer.fleet.page_access import PageAccess  # noqa: PLC0415
+
+    return EnginePages(**{**entry, "pages": tuple(entry["pages"]), "access": PageAccess(**said)})
 
 
 def _policy(written: Sequence[Mapping[str, str]] | None) -> tuple[BudgetStep, ...]:
