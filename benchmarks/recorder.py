@@ -145,6 +145,7 @@ def calls(rows):
         "kind": np.zeros(len(mine), np.uint8),
         "attempt": np.ones(len(mine), np.uint8),
         "foreign_span": np.zeros(len(mine), np.uint8),
+        "outcome": np.zeros(len(mine), np.uint8),
     }
 
 

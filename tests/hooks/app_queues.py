@@ -3,12 +3,14 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Annotated
 
 import httpx
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 import inferometer
@@ -68,6 +70,32 @@ def thread(seconds: float) -> None:
 @app.get("/quick-thread")
 def quick_thread() -> None:
     """Needs a thread for no time."""
+
+
+def a_dependency() -> int:
+    """Needs a thread for no time, before the endpoint."""
+    return 1
+
+
+def a_resource() -> Iterator[int]:
+    """The same, and is left after the endpoint."""
+    yield 1
+
+
+@app.get("/quick-dependency")
+async def quick_dependency(_: Annotated[int, Depends(a_dependency)]) -> None:
+    """Depends on a thread."""
+
+
+@app.get("/quick-resource")
+async def quick_resource(_: Annotated[int, Depends(a_resource)]) -> None:
+    """Depends on a thread."""
+
+
+@app.get("/quick-work")
+async def quick_work() -> int:
+    """Hands its own work to a thread."""
+    return await run_in_threadpool(a_dependency)
 
 
 @app.get("/sleep/{seconds}")

@@ -17,7 +17,7 @@ import urllib3
 import urllib3.connectionpool
 from requests.adapters import HTTPAdapter
 
-from inferometer.catalog.stages import Kind, Stage
+from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.hooks import aiohttp as aiohttp_hook
 from inferometer.hooks import httpx as httpx_hook
 from inferometer.hooks import urllib3 as urllib3_hook
@@ -618,7 +618,7 @@ def test_an_attempt_that_times_out_is_told_and_the_error_is_theirs(worker, clien
 
     (call,) = within(worker, act).calls
 
-    assert call.status == 0
+    assert (call.status, call.outcome) == (0, Outcome.TIMEOUT)
     assert 0.14e9 < call.end - call.start < 2.9e9
 
 
@@ -636,7 +636,7 @@ def test_nobody_listens(worker, client):
 
     (call,) = record.calls
 
-    assert (call.status, call.attempt) == (0, 1)
+    assert (call.status, call.attempt, call.outcome) == (0, 1, Outcome.SERVER_ERROR)
     assert call.start <= call.sent < call.end
 
 
@@ -657,6 +657,7 @@ def test_of_two_hedged_attempts_the_one_that_is_cancelled_shows(worker, library,
     slow, fast = within(worker, act).calls
 
     assert (slow.status, fast.status) == (0, 200)
+    assert (slow.outcome, fast.outcome) == (Outcome.CANCELLED, None)
     assert slow.start < fast.start < fast.end <= slow.end < slow.start + 2900 * MS
 
 
@@ -673,6 +674,7 @@ def test_one_who_never_gets_a_connection_waited_in_the_pool(worker, client, orig
     held, waiting = record.calls
 
     assert (held.status, waiting.status) == (200, 0)
+    assert waiting.outcome is Outcome.TIMEOUT
     assert waiting.sent == waiting.end
     assert waiting.end - waiting.start >= 90 * MS
 
@@ -683,8 +685,7 @@ async def waits(made, url):
         pools = (made.client if isinstance(made, Urllib3) else made.client.get_adapter(url).poolmanager).pools
         await asyncio.to_thread(pools[next(iter(pools.keys()))].urlopen, "GET", "/", pool_timeout=0.1, retries=False)
     elif isinstance(made, Aiohttp):
-        async with asyncio.timeout(0.1):
-            await made.get(url)
+        await made.client.get(url, timeout=aiohttp.ClientTimeout(total=5, connect=0.1))
     else:
         await made.get(url, seconds=httpx.Timeout(5, pool=0.1))
 

@@ -147,13 +147,28 @@ def test_a_request_whose_task_waits_for_the_event_loop(server):
 
 
 def test_a_request_that_waits_for_a_thread(server):
+    assert_only(behind_a_thread(server, "/quick-thread"), Kind.THREADPOOL)
+
+
+@pytest.mark.parametrize("path", ["/quick-dependency", "/quick-resource", "/quick-work"])
+def test_whatever_of_a_request_needs_a_thread_waits_for_it_and_does_nothing_else(one_server, path):
+    record = behind_a_thread(one_server, path)
+
+    assert_only(record, Kind.THREADPOOL)
+    assert partition(record).total(Stage.DESERIALIZE) < LONG / 2
+    assert partition(record).total(Stage.HANDLER) < LONG / 2
+
+
+def behind_a_thread(server, path):
+    """The record of a request that finds the only thread at work."""
+
     def act():
         with asked(server, "/thread/0.4"):
             wait_inside(server)
-            with asked(server, "/quick-thread"):
+            with asked(server, path):
                 pass
 
-    assert_only(recorded(server, "/quick-thread", act), Kind.THREADPOOL)
+    return recorded(server, path, act)
 
 
 def test_a_request_whose_call_waits_for_a_connection(one_server):

@@ -141,4 +141,5 @@ def test_tokens_of_the_example_are_seen(serve):
     assert (record.labels.model, record.labels.route) == ("chatty", "/v1/chat/completions")
     assert (record.tokens_in, record.tokens_out, gaps(record)) == (7, 6, 5)
     assert record.first_token_ns >= 0.2e9 > record.first_chunk_ns
-    assert 0.02e9 <= record.time_per_output_token_ns < 0.1e9
+    # The first one is stamped when it has left, which may be late.
+    assert 0.015e9 <= record.time_per_output_token_ns < 0.1e9

@@ -208,8 +208,8 @@ def test_what_reads_its_body_line_by_line_and_what_mounts_flask_is_recorded(plai
     assert plain.record("/flask/things/x").labels.route == "/flask/things/<thing>"
 
 
-@pytest.mark.parametrize("kind", ["sync", "gthread"])
-def test_a_request_that_waits_for_a_busy_worker_waited_in_the_kernel(serve, kind):
+@pytest.mark.parametrize(("kind", "queue"), [("sync", Kind.KERNEL), ("gthread", Kind.THREADPOOL)])
+def test_a_request_waits_for_a_busy_worker_in_the_kernel_and_for_a_busy_thread_in_the_pool(serve, kind, queue):
     server = serve(*GUNICORN, "-k", kind, "--threads", "1", "app_flask:app")
     # gunicorn listens before its worker has imported the application, which is a wait in the kernel, too.
     server.record("/v1/items/1")
@@ -224,10 +224,35 @@ def test_a_request_that_waits_for_a_busy_worker_waited_in_the_kernel(serve, kind
     _, second = sorted(server.recorded(act, 2), key=lambda record: record.duration_ns)
     waited = [segment for segment in partition(second).segments if segment.stage is Stage.QUEUE]
 
-    assert {segment.kind for segment in waited} == {Kind.KERNEL}
+    assert {segment.kind for segment in waited if segment.duration_ns > 20_000_000} == {queue}
     assert 200 <= stages(second)[Stage.QUEUE] < 550
     assert stages(second)[Stage.HANDLER] >= 290
     assert stages(second)[Stage.NETWORK] < 100
+
+
+def test_over_a_unix_socket_the_wait_for_a_thread_is_known_where_the_connection_was_used_before(serve, tmp_path):
+    path = str(tmp_path / "wsgi.sock")
+    command = ("-m", "gunicorn", "--bind", f"unix:{path}", "--log-level", "critical", "-k", "gthread", "--threads", "1")
+    server = serve(*command, "app_flask:app", unix=path)
+    head = b"GET /%s HTTP/1.1\r\nhost: x\r\n\r\n"
+
+    def act():
+        with socket.socket(socket.AF_UNIX) as used, socket.socket(socket.AF_UNIX) as other:
+            for one in (used, other):
+                one.connect(path)
+                one.sendall(head % b"nothing")
+                assert one.recv(4096)
+            other.sendall(head % b"sleep/0.3")
+            time.sleep(0.05)
+            used.sendall(head % b"v1/items/1")
+            assert other.recv(4096)
+            assert used.recv(4096)
+
+    records = server.recorded(act, 4)
+    waits = {record.labels.route: stages(record)[Stage.QUEUE] for record in records}
+
+    assert waits.pop("/v1/items/<int:item>") >= 100
+    assert set(waits.values()) == {0}
 
 
 def test_connections_that_wait_to_be_accepted_are_counted(serve):

@@ -144,7 +144,9 @@ def frame_of(random: Random, sequence: int) -> Frame:
             row = INTERVALS.row.pack(span, begin, begin + length(random), Stage.PREPROCESS, Kind.NONE, 0, 0)
             tables[INTERVALS.section].append(row)
         if random.random() < 0.1:
-            row = CALLS.row.pack(span, span + 77, at[2], at[2], at[12], at[12] + 1, 5, 3, 0, 200, Kind.INFERENCE, 1, 0)
+            row = CALLS.row.pack(
+                span, span + 77, at[2], at[2], at[12], at[12] + 1, 5, 3, 0, 200, Kind.INFERENCE, 1, 0, 0, 0, 0, 0
+            )
             tables[CALLS.section].append(row)
     return Frame(
         worker_id=INFO.worker_id,

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -154,6 +155,26 @@ def test_a_call_without_an_answer_is_an_error(kept, record):
     (client,) = [span for span in found if span.kind == Span.SPAN_KIND_CLIENT]
     assert client.status.code == Status.STATUS_CODE_ERROR
     assert attributes(client)[spans.ERROR_TYPE.name] == "no_answer"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "status"),
+    [
+        (Outcome.TIMEOUT, "timeout", Status.STATUS_CODE_ERROR),
+        (Outcome.CANCELLED, "cancelled", Status.STATUS_CODE_UNSET),
+        (Outcome.SERVER_ERROR, "no_answer", Status.STATUS_CODE_ERROR),
+    ],
+    ids=["timed out", "cancelled", "refused"],
+)
+def test_a_call_that_timed_out_is_no_cancelled_one(kept, record, outcome, error, status):
+    (call,) = record().calls
+    lost = replace(call, status=0, headers=0, server_ns=0, outcome=outcome)
+
+    (client,) = [span for span in read(kept(record(calls=(lost,)))) if span.kind == Span.SPAN_KIND_CLIENT]
+
+    said = attributes(client)
+    assert (said[spans.ERROR_TYPE.name], said[spans.OUTCOME.name]) == (error, outcome.label)
+    assert client.status.code == status
 
 
 def test_a_call_that_was_sent_again_says_how_often(kept, record):

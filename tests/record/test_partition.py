@@ -108,10 +108,11 @@ def test_every_instant_belongs_to_the_first_claim_in_the_order_of_precedence(rec
 
 
 def test_ranks_follow_the_published_precedence_and_contain_every_stage():
-    order = list(dict.fromkeys(stage for stage, _ in RANKS))
+    order = list(dict.fromkeys(stage for stage, kind in RANKS if kind is not Kind.THREADPOOL))
 
     assert order == list(PRECEDENCE)
     assert set(order) == set(Stage)
+    assert RANKS.index((Stage.QUEUE, Kind.THREADPOOL)) == RANKS.index((Stage.DESERIALIZE, Kind.NONE)) - 1
 
 
 def test_a_plain_request_is_divided_as_its_stamps_say():

@@ -29,7 +29,7 @@ def test_a_record_has_its_own_executes_calls_and_intervals_and_no_others():
     data = frame(
         requests=request_row(11) + request_row(12),
         executes=run(11, 1) + run(12, 1) + run(13, 0),
-        calls=CALLS.row.pack(12, 77, 111, 0, 115, 119, 3, 2, 3, 503, Kind.DEPENDENCY, 2, 0),
+        calls=CALLS.row.pack(12, 77, 111, 0, 115, 119, 3, 2, 3, 503, Kind.DEPENDENCY, 2, 0, 4, 0, 0, 0),
         intervals=INTERVALS.row.pack(11, 105, 109, Stage.PREPROCESS, 0, 0, 0),
     )
 
@@ -42,6 +42,7 @@ def test_a_record_has_its_own_executes_calls_and_intervals_and_no_others():
     assert [i.stage for i in first.intervals] == [Stage.PREPROCESS]
     assert first.calls == ()
     assert (second.calls[0].target, second.calls[0].method, second.calls[0].attempt) == ("a:1", "GET", 2)
+    assert second.calls[0].outcome is Outcome.TIMEOUT
     assert first.outcome is Outcome.DEGRADED
     assert first.flags == Flag.ENTRY | Flag.STREAM
     assert [row[0] for row in executes(data, NAMES)] == [11, 12, 13]

@@ -220,6 +220,8 @@ class CallAnswer(TypedDict):
     target: str
     method: str
     status: int
+    outcome: str
+    """Why nobody answered; empty where somebody did, or it is not known."""
     attempt: int
     start_seconds: float
     duration_seconds: float

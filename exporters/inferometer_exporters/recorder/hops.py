@@ -37,7 +37,7 @@ _RUNS: Final = """
 """
 _CALLS: Final = """
     select r.span_id, call_id, r.start_ns, end_ns, target, sent_ns, headers_ns, server_ns, method, status, kind,
-        attempt, foreign_span
+        attempt, foreign_span, outcome
     from calls r join hop_spans on hop_spans.span_id = r.span_id where r.start_ns >= $since order by r.start_ns
 """
 _IDS: Final = """
@@ -213,7 +213,7 @@ def _execute(run: tuple[Any, ...], text: Callable[[int], str]) -> Execute:
 
 
 def _call(call: tuple[Any, ...], text: Callable[[int], str]) -> Call:
-    call_id, start, end, target, sent, headers, server_ns, method, status, kind, attempt, foreign = call
+    call_id, start, end, target, sent, headers, server_ns, method, status, kind, attempt, foreign, outcome = call
     return Call(
         call_id=call_id,
         start=start,
@@ -227,4 +227,5 @@ def _call(call: tuple[Any, ...], text: Callable[[int], str]) -> Call:
         kind=_KINDS.get(kind, Kind.INFERENCE),
         attempt=attempt,
         foreign=bool(foreign),
+        outcome=Outcome(outcome) if outcome else None,
     )

@@ -4,7 +4,7 @@ from typing import Final
 
 from inferometer.catalog.stages import Stage
 
-VERSION: Final = 6
+VERSION: Final = 7
 
 STAGE_COLUMNS: Final = tuple(f"{stage.label}_ns" for stage in Stage)
 
@@ -91,6 +91,7 @@ CALLS: Final[dict[str, str]] = {
     "kind": "UTINYINT",
     "attempt": "UTINYINT",
     "foreign_span": "UTINYINT",  # 1: somebody else makes its span
+    "outcome": "UTINYINT",  # Outcome of an attempt that nobody answered; 0, null before version 7, where unknown
 }
 EXTERNAL_IDS: Final[dict[str, str]] = {
     "pass": "UBIGINT",

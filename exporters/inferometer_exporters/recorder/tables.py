@@ -17,7 +17,7 @@ def call_rows(calls: Columns) -> Columns:
         "end_ns": "end",
         "foreign_span": "foreign",
     }
-    same = ("span_id", "call_id", "server_ns", "target", "method", "status", "kind", "attempt")
+    same = ("span_id", "call_id", "server_ns", "target", "method", "status", "kind", "attempt", "outcome")
     return {name: calls[name] for name in same} | {name: calls[source] for name, source in names.items()}
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import duckdb
 
 from inferometer.catalog.labels import METHOD
-from inferometer.catalog.stages import Stage
+from inferometer.catalog.stages import Outcome, Stage
 from inferometer.fleet.thresholds import PICODOLLARS
 from inferometer.record.model import per_output_token
 from inferometer_exporters.columns.segments import segments
@@ -97,7 +97,7 @@ class _Reader:
     def answer(self, trace_id: int, hops: list[tuple[Any, ...]]) -> TraceAnswer:
         calls = self._of_trace(
             "calls",
-            "call_id, target.name, method.name, status, attempt, start_ns, end_ns",
+            "call_id, target.name, method.name, status, attempt, start_ns, end_ns, outcome",
             "left join names target on target.id = target left join names method on method.id = method",
         )
         runs = self._of_trace(
@@ -198,12 +198,13 @@ def _segments(coded: list[int]) -> list[SegmentAnswer]:
 
 
 def _call(call: tuple[Any, ...], origin: int) -> CallAnswer:
-    identity, target, method, status, attempt, start, end = call
+    identity, target, method, status, attempt, start, end, outcome = call
     return {
         "span_id": f"{identity:016x}",
         "target": target or "",
         "method": method or "",
         "status": status,
+        "outcome": Outcome(outcome).label if outcome else "",
         "attempt": attempt,
         "start_seconds": (start - origin) / _SECOND,
         "duration_seconds": (end - start) / _SECOND,

@@ -7,8 +7,9 @@ A user's trace configurations stay as they are.
 
 from collections.abc import Awaitable, Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
+from inferometer.catalog.stages import Outcome
 from inferometer.hooks.outgoing import MARK, answered, begin, connected, ended, failed
 from inferometer.hooks.patching import replace, require
 from inferometer.recorder.calls import CallMark
@@ -16,6 +17,7 @@ from inferometer.recorder.request import current
 from inferometer.recorder.worker import Worker
 
 Function = Callable[..., Any]
+_BEFORE_NS: Final = 5 * 10**6
 
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
@@ -61,14 +63,23 @@ def _connect(worker: Worker, hook: str, original: Function) -> Function:
             return await original(self, req, traces, *args, **kwargs)
         try:
             connection = await original(self, req, [*traces, _Listener(mark)], *args, **kwargs)
-        except BaseException:
-            failed(mark, waited=True)
+        except BaseException as error:
+            failed(mark, error, waited=True)
+            if mark.outcome is Outcome.CANCELLED and _overdue(mark, *args, **kwargs):
+                mark.outcome = Outcome.TIMEOUT
             raise
         connected(mark)
         _link(worker, hook, connection, mark)
         return connection
 
     return connect
+
+
+def _overdue(mark: CallMark, timeout: Any = None, *_: Any, **__: Any) -> bool:
+    """Whether it was a timeout that cancelled: aiohttp makes one of the cancel only further up."""
+    limits = (getattr(timeout, "connect", None), getattr(timeout, "total", None))
+    # The total counts from a bit before.
+    return any((mark.end - mark.start + _BEFORE_NS) / 1e9 >= limit for limit in limits if limit)
 
 
 def _begin(worker: Worker, hook: str, req: Any) -> CallMark | None:
@@ -100,8 +111,8 @@ def _send(original: Callable[..., Awaitable[Any]]) -> Function:
             return await original(self, conn, *args, **kwargs)
         try:
             return await original(self, conn, *args, **kwargs)
-        except BaseException:
-            failed(mark, waited=False)
+        except BaseException as error:
+            failed(mark, error, waited=False)
             raise
 
     return send
@@ -114,8 +125,8 @@ def _start(worker: Worker, hook: str, original: Function) -> Function:
             return await original(self, connection, *args, **kwargs)
         try:
             response = await original(self, connection, *args, **kwargs)
-        except BaseException:
-            failed(mark, waited=False)
+        except BaseException as error:
+            failed(mark, error, waited=False)
             raise
         answered(worker, hook, mark, self.status, self.headers)
         _link(worker, hook, self, mark)

@@ -90,7 +90,7 @@ def thread_hook(worker: Worker, hook: str) -> Make:
             try:
                 request = current()
                 if request is not None and request.endpoint and not request.thread and not request.encode:
-                    function = _stamped(request, function)
+                    function = StampedCall(request, function)
             except Exception as error:  # noqa: BLE001 - the edge
                 worker.hooks.failed(hook, error)
             return original(function, *args, **kwargs)
@@ -100,9 +100,16 @@ def thread_hook(worker: Worker, hook: str) -> Make:
     return make
 
 
-def _stamped(request: OpenRequest, function: Callable[..., Any]) -> Callable[..., Any]:
-    def in_worker(*args: Any, **kwargs: Any) -> Any:
-        request.thread = now()
-        return function(*args, **kwargs)
+class StampedCall:
+    """A synchronous endpoint on its way to its thread: the request knows by itself when it came there."""
 
-    return in_worker
+    __slots__ = ("_function", "_request")
+
+    def __init__(self, request: OpenRequest, function: Callable[..., Any]) -> None:
+        self._request = request
+        self._function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Be the function, in its thread."""
+        self._request.thread = now()
+        return self._function(*args, **kwargs)

@@ -13,11 +13,13 @@ from inferometer.recorder.calls import CallMark
 from inferometer.recorder.headers import SERVER_TIMING, TRACEPARENT, TRACESTATE, parse_server_timing
 from inferometer.recorder.propagation import BAGGAGE, attempt
 from inferometer.recorder.request import OpenRequest, current, now
+from inferometer.recorder.rpc_status import CANCELLED, DEADLINE_EXCEEDED, OUTCOMES
 from inferometer.recorder.stretches import DECODE, ENCODE, Stretches
 from inferometer.recorder.worker import Worker
 
 _CARRIED: Final = frozenset({TRACEPARENT, TRACESTATE, BAGGAGE})
 _MAX_U8: Final = 255
+_GIVEN_UP: Final = frozenset({CANCELLED, DEADLINE_EXCEEDED})
 _SHORT_NS: Final = 20_000
 """A message that is coded faster stays a part of the handler: to tell of it takes about as long."""
 _SCHEMES: Final = ("dns:///", "dns:", "passthrough:///", "ipv4:", "ipv6:")
@@ -117,6 +119,8 @@ class OutgoingCall:
         mark = self.mark
         mark.end = end = self._got or now()
         mark.status = code
+        if code in _GIVEN_UP:
+            mark.outcome = OUTCOMES[code]
         for key, value in trailing or ():
             if key == SERVER_TIMING and isinstance(value, str):
                 mark.server_ns = parse_server_timing(value)

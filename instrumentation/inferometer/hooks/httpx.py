@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any, Final
 
+from inferometer.catalog.stages import Outcome
 from inferometer.hooks.outgoing import answered, begin, connected, ended, failed
 from inferometer.hooks.patching import UnsupportedError, replace
 from inferometer.recorder.calls import CallMark
@@ -63,8 +64,8 @@ def _sync(worker: Worker, hook: str, httpx: ModuleType, original: Callable[..., 
             return original(self, request)
         try:
             response = original(self, request)
-        except BaseException:
-            failed(mark, waited=_pools(self, request, httpx.HTTPTransport))
+        except BaseException as error:
+            failed(mark, error, waited=_pools(self, request, httpx.HTTPTransport))
             raise
         _answered(worker, hook, mark, response, Stream)
         return response
@@ -98,8 +99,8 @@ def _async(
             return await original(self, request)
         try:
             response = await original(self, request)
-        except BaseException:
-            failed(mark, waited=_pools(self, request, httpx.AsyncHTTPTransport))
+        except BaseException as error:
+            failed(mark, error, waited=_pools(self, request, httpx.AsyncHTTPTransport))
             raise
         _answered(worker, hook, mark, response, Stream)
         return response
@@ -146,6 +147,7 @@ def _retried(worker: Worker, mark: CallMark) -> None:
     lost = CallMark(worker.bits(64), mark.target, mark.method, mark.attempt)
     again = lost.start
     lost.start, lost.sent, lost.end = mark.start, mark.sent, again
+    lost.outcome = Outcome.SERVER_ERROR
     caller = current()
     if caller is not None and caller.add_call(lost):
         mark.start, mark.sent = again, 0

@@ -11,6 +11,7 @@ from typing import Any, Final
 from inferometer.recorder import propagation
 from inferometer.recorder.calls import CallMark
 from inferometer.recorder.headers import SERVER_TIMING, parse_server_timing
+from inferometer.recorder.outcome import of_exception
 from inferometer.recorder.request import current
 from inferometer.recorder.worker import Worker
 
@@ -36,14 +37,16 @@ def connected(mark: CallMark) -> None:
     mark.sent = mark.sent or now()
 
 
-def failed(mark: CallMark, *, waited: bool) -> None:
+def failed(mark: CallMark, error: BaseException, *, waited: bool) -> None:
     """No answer came.
 
     Args:
         mark: of the attempt.
+        error: that its caller gets: a timeout and a cancel are told apart by it.
         waited: it may still have waited in the pool.
     """
     mark.end = mark.end or now()
+    mark.outcome = of_exception(error)
     if waited and not mark.sent:
         mark.sent = mark.end
 

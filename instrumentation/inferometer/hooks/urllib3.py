@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
+from inferometer.catalog.stages import Outcome
 from inferometer.hooks.outgoing import MARK, answered, begin, ended, failed, now
 from inferometer.hooks.patching import replace, require
 from inferometer.recorder.calls import CallMark
@@ -49,8 +50,8 @@ def _get_conn(worker: Worker, hook: str, original: Function) -> Function:
         asked = now()
         try:
             connection = original(self, *args, **kwargs)
-        except BaseException:
-            _gave_up(worker, hook, self, asked)
+        except BaseException as error:
+            _gave_up(worker, hook, self, asked, error)
             raise
         _waited.set((asked, now()))
         return connection
@@ -58,13 +59,16 @@ def _get_conn(worker: Worker, hook: str, original: Function) -> Function:
     return _get_conn
 
 
-def _gave_up(worker: Worker, hook: str, pool: Any, asked: int) -> None:
+def _gave_up(worker: Worker, hook: str, pool: Any, asked: int, error: BaseException) -> None:
     """No connection came free: an attempt that never got further than the pool."""
     begun = begin(worker, hook, _target(pool), "", lambda _: None)
     if begun is not None:
         mark, _ = begun
         mark.start = asked
-        failed(mark, waited=True)
+        failed(mark, error, waited=True)
+        if type(error).__name__ == "EmptyPoolError":
+            # Its name does not say that a time had passed.
+            mark.outcome = Outcome.TIMEOUT
 
 
 def _target(pool: Any) -> str:
@@ -81,9 +85,9 @@ def _make_request(worker: Worker, hook: str, original: Function) -> Function:
         _attempt.set(mark)
         try:
             response = original(self, conn, method, url, **{**kwargs, "headers": headers})
-        except BaseException:
+        except BaseException as error:
             _attempt.set(None)
-            failed(mark, waited=False)
+            failed(mark, error, waited=False)
             raise
         # Version 1 makes its response of what this returns; for others than HTTP/1.1 there is another class.
         if not mark.headers and not hasattr(response, "msg"):

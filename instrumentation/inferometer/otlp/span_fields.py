@@ -22,6 +22,7 @@ _CONSUMER: Final = b"\x30\x05"
 _ERROR: Final = b"\x7a\x02\x18\x02"
 _CLIENT_ERROR: Final = 400
 _NO_ANSWER: Final = "no_answer"
+_GIVEN_UP: Final = frozenset({Outcome.TIMEOUT, Outcome.CANCELLED})
 _MAX_SEGMENT_FIELDS: Final = 1024
 ENCODED: Final[dict[int, bytes]] = {}
 """What `segment_fields` answered, by stage, kind and merged pieces: looked at first where a call costs too much."""
@@ -155,11 +156,12 @@ def client_fields(call: Call) -> Iterator[bytes]:
     yield _CLIENT
     if call.target:
         yield attribute(spans.SERVER_ADDRESS, call.target)
+    lost = _NO_ANSWER if call.outcome not in _GIVEN_UP else call.outcome.label
     if is_rpc_call(call.method):
-        failed = status_name(call.status) if call.status else "" if call.headers else _NO_ANSWER
+        failed = status_name(call.status) if call.status else "" if call.headers else lost
         yield from rpc.fields(call.method, call.status if call.status or call.headers else None)
     else:
-        failed = str(call.status) if call.status >= _CLIENT_ERROR else "" if call.status else _NO_ANSWER
+        failed = str(call.status) if call.status >= _CLIENT_ERROR else "" if call.status else lost
         if call.method:
             yield attribute(spans.HTTP_METHOD, call.method)
         if call.status:
@@ -168,4 +170,8 @@ def client_fields(call: Call) -> Iterator[bytes]:
             yield attribute(spans.HTTP_RESEND_COUNT, call.attempt - 1)
     if failed:
         yield attribute(spans.ERROR_TYPE, failed)
-        yield _ERROR
+        if call.outcome is not None:
+            yield attribute(spans.OUTCOME, call.outcome.label)
+        # What its caller did not want any more, as the slower one of two hedges, has not failed.
+        if call.outcome is not Outcome.CANCELLED:
+            yield _ERROR

@@ -8,9 +8,18 @@ from inferometer.record.model import Call, Execute, Flag, RequestRecord
 
 _KINDS = {doc.stage: doc.kinds for doc in STAGES}
 
-RANKS: tuple[tuple[Stage, Kind], ...] = tuple(
-    (stage, kind) for stage in PRECEDENCE for kind in (*_KINDS[stage], Kind.NONE)
-)
+_NO_THREAD = (Stage.QUEUE, Kind.THREADPOOL)
+
+
+def _ranked() -> Iterator[tuple[Stage, Kind]]:
+    for stage in PRECEDENCE:
+        if stage is Stage.DESERIALIZE:
+            # All that is known of decoding is where it begins and ends: a wait for a thread inside was none of it.
+            yield _NO_THREAD
+        yield from ((stage, kind) for kind in (*_KINDS[stage], Kind.NONE) if (stage, kind) != _NO_THREAD)
+
+
+RANKS: tuple[tuple[Stage, Kind], ...] = tuple(_ranked())
 """Every (stage, kind) that may own an instant; where claims overlap, the lower index owns it."""
 RANK: dict[tuple[int, int], int] = {(stage, kind): rank for rank, (stage, kind) in enumerate(RANKS)}
 

@@ -133,6 +133,8 @@ class Call:
     attempt: int = 1
     foreign: bool = False
     """Somebody else put the traceparent there, and makes the span of this call."""
+    outcome: Outcome | None = None
+    """Why nobody answered: `TIMEOUT`, `CANCELLED` or `SERVER_ERROR`; None where somebody did, or it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from inferometer.catalog.stages import Kind
+from inferometer.catalog.stages import Kind, Outcome
 from inferometer.wire.layout import CALLS
 
 now = time.monotonic_ns
@@ -23,6 +23,7 @@ class CallMark:
         "headers",
         "kind",
         "method",
+        "outcome",
         "sent",
         "server_ns",
         "start",
@@ -38,6 +39,8 @@ class CallMark:
         self.kind = Kind.INFERENCE
         self.foreign = False
         """Whether somebody else put the traceparent there with which the call went out, and makes its span."""
+        self.outcome = Outcome.OK
+        """Why nobody answered; `OK` where that is not known."""
         self.sent = self.headers = self.end = self.server_ns = self.status = 0
         self.start = now()
 
@@ -45,5 +48,5 @@ class CallMark:
         """Its row; it ends at *end* where nothing ended it before."""
         return CALLS.row.pack(
             span_id, self.call_id, self.start, self.sent, self.headers, self.end or end, self.server_ns, self.target,
-            self.method, self.status, self.kind, self.attempt, self.foreign,
+            self.method, self.status, self.kind, self.attempt, self.foreign, self.outcome, 0, 0, 0,
         )  # fmt: skip

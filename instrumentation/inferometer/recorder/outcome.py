@@ -11,6 +11,7 @@ from inferometer.catalog.stages import Outcome
 
 _CANCELLED: Final = frozenset({"CancelledError", "ClientDisconnect", "Cancelled"})
 """asyncio, Starlette, trio; by name, because none of them may be imported here."""
+_TIMEOUTS: Final = ("Timeout", "TimeoutError", "TimeoutException")
 _CLIENT_ERRORS: Final = 400
 _SERVER_ERRORS: Final = 500
 _TOO_MANY_REQUESTS: Final = 429
@@ -27,7 +28,8 @@ def of_exception(error: BaseException) -> Outcome:
         return next(outcome for outcome in order if outcome in inside)
     names = [base.__name__ for base in type(error).__mro__]
     # httpx, requests and grpc have timeouts of their own that are no TimeoutError.
-    if any(name.endswith(("Timeout", "TimeoutError", "TimeoutException")) for name in names):
+    # A connection that was refused is one of urllib3's, too, before its version 2.
+    if "NewConnectionError" not in names and any(name.endswith(_TIMEOUTS) for name in names):
         return Outcome.TIMEOUT
     if not _CANCELLED.isdisjoint(names):
         return Outcome.CANCELLED

@@ -5,9 +5,11 @@ parts, in which the server has one and does not ask for the next, is the network
 """
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from inferometer.catalog.stages import Kind, Stage
 from inferometer.recorder.asgi_request import BLOCKED_NS
 from inferometer.recorder.headers import server_timing
 from inferometer.recorder.request import OpenRequest, now
@@ -30,6 +32,21 @@ _MAX_LENGTH_DIGITS: Final = 15
 Headers = list[tuple[str, str]]
 
 
+class PoolWait(NamedTuple):
+    """How long a server's connection, on which a request came, waited for a thread."""
+
+    queued: int
+    """It was handed to the pool, ns; 0 where that is unknown."""
+    begun: int
+    """A thread took it, ns."""
+    told: bool
+    """Bytes of the request were there when it was handed over."""
+
+
+pool_wait: ContextVar[PoolWait | None] = ContextVar("inferometer_pool_wait", default=None)
+"""Of the request that this thread is about to read."""
+
+
 class WsgiRequest(OpenRequest):
     """An open request; its bound methods `start_response` and `write` go to the application."""
 
@@ -50,7 +67,18 @@ class WsgiRequest(OpenRequest):
             headers: of the request, names in lower case.
             start_response: of the server.
         """
-        OpenRequest.__init__(self, worker, headers, arrival=_arrival(environ) if AVAILABLE else 0)
+        arrival = _arrival(environ) if AVAILABLE else 0
+        wait = pool_wait.get()
+        if wait is not None:
+            # A connection of HTTP/2 brings more requests, which have their thread.
+            pool_wait.set(None)
+            if not arrival and wait.told and wait.begun - wait.queued >= BLOCKED_NS:
+                arrival = wait.queued
+        OpenRequest.__init__(self, worker, headers, arrival=arrival)
+        if wait is not None and wait.queued and arrival:
+            begin = max(arrival, wait.queued)
+            if wait.begun - begin >= BLOCKED_NS:
+                self.add_interval(begin, wait.begun, Stage.QUEUE, Kind.THREADPOOL)
         self.environ: WSGIEnvironment | None = environ
         self.mount: str = environ.get("SCRIPT_NAME", "")
         self.route = ""

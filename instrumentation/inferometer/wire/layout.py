@@ -128,6 +128,10 @@ CALLS = Table(
         ("kind", "B"),
         ("attempt", "B"),  # 1 for the first
         ("foreign", "I"),  # 1: the span of this call is somebody else's
+        ("outcome", "B"),  # catalog.stages.Outcome of an attempt that nobody answered; 0 where unknown or answered
+        ("pad1", "B"),
+        ("pad2", "H"),
+        ("pad3", "I"),
     ),
 )
 

@@ -127,7 +127,7 @@ def external_ids(frame: Frame) -> dict[int, str]:
 
 
 def _call(row: tuple[int, ...], names: Names) -> Call:
-    _, call_id, start, sent, headers, end, server_ns, target, method, status, kind, attempt, foreign = row
+    _, call_id, start, sent, headers, end, server_ns, target, method, status, kind, attempt, foreign, outcome = row[:14]
     return Call(
         call_id=call_id,
         start=start,
@@ -141,6 +141,7 @@ def _call(row: tuple[int, ...], names: Names) -> Call:
         kind=_KINDS.get(kind, Kind.INFERENCE),
         attempt=attempt,
         foreign=bool(foreign),
+        outcome=_OUTCOMES.get(outcome) if outcome else None,
     )
 
 

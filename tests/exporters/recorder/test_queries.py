@@ -2,7 +2,7 @@
 
 import pytest
 
-from inferometer.catalog.stages import Kind, Stage
+from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.record.model import Labels
 from inferometer.wire.layout import EXTERNAL_IDS
 from inferometer_exporters.recorder import queries
@@ -124,6 +124,7 @@ def test_a_trace_has_its_hops_linked_with_segments_calls_and_runs(filled):
     assert [segment["stage"] for segment in child["segments"]] == ["handler", "queue", "handler", "execute"]
     assert child["segments"][1]["kind"] == "batch"
     assert parent["calls"][0]["target"] == "127.0.0.1:8101"
+    assert parent["calls"][0]["outcome"] == ""
     assert child["executes"][0]["device"] == "box"
     assert answer["cost_usd"] == pytest.approx(0.005 * 0.001)
     assert answer["device_seconds"] == pytest.approx(0.005)
@@ -159,6 +160,20 @@ def test_a_hop_that_streamed_tokens_says_when_they_came_and_how_many(bench, make
 def test_what_is_no_trace_id_is_refused(filled, text):
     with pytest.raises(ValueError, match="hex digits are right"):
         trace(filled, text)
+
+
+def test_an_attempt_that_nobody_answered_says_why(bench, make):
+    worker, now = make.worker(), bench.clock.now
+    lost = {"status": 0, "headers": 0}
+    attempts = [
+        make.call(6, 70 + number, now + number, now + make.MS, outcome=outcome, **lost)
+        for number, outcome in enumerate((Outcome.TIMEOUT, Outcome.CANCELLED, Outcome.OK))
+    ]
+    request = make.request(6, now, now + 2 * make.MS, shape=1)
+    bench.do_pass(worker.arrival(now + 100 * make.MS, requests=[request], calls=attempts), seconds=0.1)
+    (hop,) = trace(bench.recorder.cursor(), f"{0xABC << 64 | 1:032x}")["hops"]
+
+    assert [call["outcome"] for call in hop["calls"]] == ["timeout", "cancelled", ""]
 
 
 def test_a_trace_is_found_by_what_its_caller_calls_a_request(bench, make):

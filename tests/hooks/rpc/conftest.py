@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 import grpc
@@ -53,6 +53,9 @@ class Functions:
     def refuse(self, verb, what, context):
         if verb == "abort":
             context.abort(code(int(what)), "as asked")
+        elif verb == "swallow":
+            with suppress(Exception):
+                context.abort(code(int(what)), "as asked")
         elif verb in {"code", "fail"}:
             context.set_code(code(int(what)))
             if verb == "fail":
@@ -77,6 +80,10 @@ class Functions:
         finally:
             self.world.closed.set()
 
+    def late(self, request, context):
+        yield StringValue(value="first")
+        self.obey(request.value, context)
+
     def sum(self, requests, _):
         return StringValue(value=str(sum(int(request.value) for request in requests)))
 
@@ -95,6 +102,9 @@ class Coroutines(Functions):
             time.sleep(float(what))  # noqa: ASYNC251 - it is to block
         elif verb == "abort":
             await context.abort(code(int(what)), "as asked")
+        elif verb == "swallow":
+            with suppress(Exception):
+                await context.abort(code(int(what)), "as asked")
         elif verb == "hold":
             self.world.held.release()
             await asyncio.to_thread(self.world.free.wait, PATIENCE)
@@ -119,6 +129,10 @@ class Coroutines(Functions):
                 yield StringValue(value=str(number))
         finally:
             self.world.closed.set()
+
+    async def late(self, request, context):
+        yield StringValue(value="first")
+        await self.obey(request.value, context)
 
     async def sum(self, requests, _):
         return StringValue(value=str(sum([int(request.value) async for request in requests])))
@@ -149,6 +163,7 @@ def methods(behaviours, *, decode=decode, encode=encode):
         "One": grpc.unary_unary_rpc_method_handler(b.one, *codec),
         "Silent": grpc.unary_unary_rpc_method_handler(b.one, *codec),
         "Many": grpc.unary_stream_rpc_method_handler(b.many, *codec),
+        "Late": grpc.unary_stream_rpc_method_handler(b.late, *codec),
         "Sum": grpc.stream_unary_rpc_method_handler(b.sum, *codec),
         "Each": grpc.stream_stream_rpc_method_handler(b.each, *codec),
     }
@@ -164,8 +179,8 @@ class Stub:
     channel: object
 
     def __getattr__(self, name):
-        kind = {"Many": "unary_stream", "Sum": "stream_unary", "Each": "stream_stream", "Written": "stream_stream"}
-        make = getattr(self.channel, kind.get(name, "unary_unary"))
+        kinds = {"Many": "unary_stream", "Late": "unary_stream", "Sum": "stream_unary"}
+        make = getattr(self.channel, kinds.get(name, "stream_stream" if name in {"Each", "Written"} else "unary_unary"))
         return make(f"/{SERVICE}/{name}", StringValue.SerializeToString, StringValue.FromString)
 
 

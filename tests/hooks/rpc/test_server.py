@@ -109,6 +109,31 @@ def test_an_aborted_call_has_the_outcome_of_its_code(world, kind, number):
     assert (record.status, record.outcome) == (number, OUTCOMES[number])
 
 
+@pytest.mark.parametrize("number", [5, 13], ids=["NOT_FOUND", "INTERNAL"])
+def test_an_aborted_stream_has_the_outcome_of_its_code(world, kind, number):
+    stub = world.stub(world.serve(kind))
+    (before,) = world.recorded(lambda: fails(lambda: list(stub.Many(text(f"abort {number};3")))))
+
+    assert (before.status, before.outcome, before.chunks) == (number, OUTCOMES[number], 0)
+
+
+# A plain function on the asyncio server aborts from another thread while its last message may still be on its way,
+# which gRPC itself refuses.
+@pytest.mark.parametrize("kind", ["threaded", "asyncio"])
+def test_a_stream_that_is_aborted_in_the_middle_has_the_outcome_of_its_code(world, kind):
+    stub = world.stub(world.serve(kind))
+    (record,) = world.recorded(lambda: fails(lambda: list(stub.Late(text("abort 9")))))
+
+    assert (record.status, record.outcome, record.chunks) == (9, Outcome.CLIENT_ERROR, 1)
+
+
+def test_who_swallows_what_an_abort_raises_has_aborted_all_the_same(world, kind):
+    stub = world.stub(world.serve(kind))
+    (record,) = world.recorded(lambda: fails(stub.One, text("swallow 9")))
+
+    assert (record.status, record.outcome) == (9, Outcome.CLIENT_ERROR)
+
+
 def test_codes_have_the_outcomes_that_the_module_states():
     assert [outcome.label for outcome in OUTCOMES] == [
         "ok", "cancelled", "server_error", "client_error", "timeout", "client_error", "client_error", "client_error",

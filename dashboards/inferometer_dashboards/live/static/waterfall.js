@@ -221,7 +221,7 @@ export function details(page, trace, row) {
       ["Device at that time", state && link(page.url("/requests", { device: state.device, ...around(hop) }, { keep: false }), {}, "requests on it in that minute")],
       ["Batch", batch && link(page.url("/requests", { batch: batch.batch_id, from: hop.wall_seconds - 60, to: hop.wall_seconds + 60 }, { keep: false }), {}, `${batch.batch_size} requests${batch.rows ? `, ${batch.rows} rows` : ""}: see its members`)],
       ["Runs", hop.executes.length > 1 ? `${hop.executes.length}: ${hop.executes.slice(0, 4).map((run) => format.seconds(run.duration_seconds)).join(", ")}${hop.executes.length > 4 ? " …" : ""}` : null],
-      ["Calls", hop.calls.length ? hop.calls.slice(0, 6).map((call) => h("div", {}, `${call.method} ${call.target} ${call.status || ""} ${format.seconds(call.duration_seconds)}${call.attempt > 1 ? `, attempt ${call.attempt}` : ""}`)) : null],
+      ["Calls", hop.calls.length ? hop.calls.slice(0, 6).map((call) => h("div", {}, `${call.method} ${call.target} ${call.status || call.outcome} ${format.seconds(call.duration_seconds)}${call.attempt > 1 ? `, attempt ${call.attempt}` : ""}`)) : null],
       ["Span", hop.span_id],
     ]),
   ];
