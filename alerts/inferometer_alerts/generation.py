@@ -1,6 +1,7 @@
 """All files that this package makes of a fleet; nothing is read or written here."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from inferometer.fleet import summary, thresholds
@@ -55,7 +56,9 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
     written["alertmanager/alertmanager.yml"] = dump(
         alertmanager.configuration(fleet, scale, addresses), comment=comment
     )
-    written["thresholds.json"] = thresholds.dumps(summary.thresholds(fleet)).encode()
+    known = summary.thresholds(fleet)
+    scaled = replace(known, engines_every_ns=scale.interval(known.engines_every_ns))
+    written["thresholds.json"] = thresholds.dumps(scaled).encode()
     return written
 
 

@@ -212,6 +212,7 @@ class Sidecar:
                 (*of_fleet(known.engines), *settings.engine_pages),
                 region=settings.region,
                 folder=settings.state / ENGINES_FOLDER,
+                period=known.engines_every_ns / 1e9,
             )
             self.page = PageServer(
                 Exposition(lambda: joined(self.pipeline.snapshot, self._engines.families())),

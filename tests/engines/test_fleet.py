@@ -133,6 +133,13 @@ def test_prometheus_scrapes_only_what_the_fleet_gives_it():
     assert "prometheus/rules/engine-series.yml" in written
 
 
+@pytest.mark.parametrize(("scale", "seconds"), [(1, 15), (5, 3), (60, 1)])
+def test_a_time_scale_makes_the_sidecar_read_pages_more_often(scale, seconds):
+    told = thresholds.loads(files(loads(HEAD + LLM), time_scale=scale)["thresholds.json"].decode())
+
+    assert told.engines_every_ns == seconds * 10**9
+
+
 ACCESS = PageAccess(token_file="/run/secrets/llm", ca_file="/etc/llm/ca.pem", server_name="llm.test")
 LOCKED = "{token_file: /run/secrets/llm, ca_file: /etc/llm/ca.pem, server_name: llm.test}"
 

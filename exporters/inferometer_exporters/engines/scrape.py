@@ -15,6 +15,7 @@ from inferometer.catalog import engines as catalog
 from inferometer.catalog.labels import SCRAPE_FAILURE
 from inferometer.errors import SourceError, StateError
 from inferometer.fleet.page_access import PageAccess
+from inferometer.fleet.thresholds import ENGINES_EVERY_NS
 from inferometer.intake.state import State, StateFile
 from inferometer_exporters.engines.labelling import Target
 from inferometer_exporters.engines.page import EnginePage, Told
@@ -23,8 +24,7 @@ from inferometer_exporters.pages.fetch import PageUrl, fetch
 
 _log = logging.getLogger(__name__)
 
-PERIOD_SECONDS: Final = 15.0
-"""As often as Prometheus asks us, by default."""
+PERIOD_SECONDS: Final = ENGINES_EVERY_NS / 1e9
 DEADLINE_SECONDS: Final = 10.0
 """For a whole page."""
 STALE_PERIODS: Final = 2.5

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_TIMEOUT_NS",
+    "ENGINES_EVERY_NS",
     "FORMAT",
     "NOTHING",
     "OTHER_TENANT",
@@ -40,6 +41,8 @@ some requests only."""
 _READABLE: Final = (1, 2, FORMAT)
 DEFAULT_TIMEOUT_NS: Final = 30 * 10**9
 """A request that its client gave up after this time counts as timed out, unless fleet.yaml says otherwise."""
+ENGINES_EVERY_NS: Final = 15 * 10**9
+"""As often as Prometheus asks us, by default."""
 OTHER_TENANT: Final = "other"
 PICODOLLARS: Final = 10**12
 
@@ -108,6 +111,8 @@ class Thresholds:
         grouped: dict[tuple[str, str], tuple[Objective, ...]] = {}
         for objective in self.objectives:
             of = (objective.service, objective.model)
+    engines_every_ns: int = ENGINES_EVERY_NS
+    """From one reading of an engine's page to the next; a time scale divides it."""
             grouped[of] = (*grouped.get(of, ()), objective)
         return grouped
 
@@ -158,7 +163,7 @@ NOTHING: Final = Thresholds()
 
 def dumps(thresholds: Thresholds) -> str:
     """The file's text; the same thresholds give the same bytes."""
-    document = {
+    document: dict[str, Any] = {
         "format": FORMAT,
         "fleet": thresholds.fleet,
         "tenants": {"header": thresholds.tenant_header, "known": list(thresholds.known_tenants)},
@@ -174,6 +179,8 @@ def dumps(thresholds: Thresholds) -> str:
 def read(path: Path) -> Thresholds:
     """The thresholds in a file that ``inferometer generate`` wrote.
 
+    if thresholds.engines_every_ns != ENGINES_EVERY_NS:
+        document["engines_every_ns"] = thresholds.engines_every_ns
     Raises:
         StateError: the file cannot be read, or another version of inferometer wrote it.
     """
@@ -211,6 +218,7 @@ def loads(text: str) -> Thresholds:
 def _pages_written(pages: EnginePages) -> dict[str, Any]:
     written = asdict(pages)
     access = {name: said for name, said in (written.pop("access") or {}).items() if said is not None}
+        engines_every_ns=document.get("engines_every_ns", ENGINES_EVERY_NS),
     return {**written, "access": access} if access else written
 
 
