@@ -105,14 +105,14 @@ class Thresholds:
     prices: tuple[Price, ...] = ()
     policy: tuple[BudgetStep, ...] = budget_policy.DEFAULT
     engines: tuple[EnginePages, ...] = ()
+    engines_every_ns: int = ENGINES_EVERY_NS
+    """From one reading of an engine's page to the next; a time scale divides it."""
 
     @cached_property
     def _by_model(self) -> dict[tuple[str, str], tuple[Objective, ...]]:
         grouped: dict[tuple[str, str], tuple[Objective, ...]] = {}
         for objective in self.objectives:
             of = (objective.service, objective.model)
-    engines_every_ns: int = ENGINES_EVERY_NS
-    """From one reading of an engine's page to the next; a time scale divides it."""
             grouped[of] = (*grouped.get(of, ()), objective)
         return grouped
 
@@ -173,14 +173,14 @@ def dumps(thresholds: Thresholds) -> str:
         "policy": [{"below": f"{step.below:f}", "do": step.do.value} for step in thresholds.policy],
         "engines": [_pages_written(pages) for pages in thresholds.engines],
     }
+    if thresholds.engines_every_ns != ENGINES_EVERY_NS:
+        document["engines_every_ns"] = thresholds.engines_every_ns
     return json.dumps(document, indent=2) + "\n"
 
 
 def read(path: Path) -> Thresholds:
     """The thresholds in a file that ``inferometer generate`` wrote.
 
-    if thresholds.engines_every_ns != ENGINES_EVERY_NS:
-        document["engines_every_ns"] = thresholds.engines_every_ns
     Raises:
         StateError: the file cannot be read, or another version of inferometer wrote it.
     """
@@ -212,13 +212,13 @@ def loads(text: str) -> Thresholds:
         policy=_policy(document.get("policy")),
         # Files of before 2026-11-23 have none.
         engines=tuple(map(_pages, document.get("engines", ()))),
+        engines_every_ns=document.get("engines_every_ns", ENGINES_EVERY_NS),
     )
 
 
 def _pages_written(pages: EnginePages) -> dict[str, Any]:
     written = asdict(pages)
     access = {name: said for name, said in (written.pop("access") or {}).items() if said is not None}
-        engines_every_ns=document.get("engines_every_ns", ENGINES_EVERY_NS),
     return {**written, "access": access} if access else written
 
 
