@@ -22,7 +22,7 @@ demo: $(VENV)/.demo ## Real requests through real models; ends with where their 
 	@$(BIN)/inferometer demo --for 60s --fault errors
 
 test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Prometheus, Alertmanager and Jaeger
-	$(BIN)/python -m pytest -m "not slow and not peers"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not peers"
 	tools/debian.sh chromium=chromium
 	$(BIN)/python -m pytest -m "slow or peers"
 

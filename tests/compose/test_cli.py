@@ -5,13 +5,17 @@ import subprocess
 import sys
 import time
 import venv
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from inferometer_compose import cli
 
-COMMANDS = ("cost", "demo", "doctor", "generate", "run", "sidecar", "trace")
+COMMANDS = (
+    *("demo", "run", "doctor", "trace", "compare", "cost", "generate", "sidecar", "up", "status", "logs", "down"),
+    *("recorder export", "slo explain", "slo gate", "dashboards push", "engines check"),
+)
 
 
 def inferometer(*arguments, cwd=None, **environment):
@@ -25,12 +29,18 @@ def test_help_lists_every_command():
 
     assert answer.returncode == 0
     for command in COMMANDS:
-        assert f" {command} " in answer.stdout
+        assert f"│ {command.split()[0]} " in answer.stdout
+
+
+def test_the_version_is_that_of_the_package():
+    answer = inferometer("--version")
+
+    assert (answer.returncode, answer.stdout) == (0, f"inferometer {version('inferometer')}\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_an_example_in_its_help(command):
-    answer = inferometer(command, "--help")
+    answer = inferometer(*command.split(), "--help")
 
     assert answer.returncode == 0
     assert f"Example: inferometer {command}" in answer.stdout

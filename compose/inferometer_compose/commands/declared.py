@@ -1,5 +1,7 @@
 """Every command with its options, help and example. What a command does is imported when it runs."""
 
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -31,22 +33,35 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+BEGIN = "Begin here"
+HAPPENED = "What happened"
+PROMISED = "What is promised"
+RUNNING = "The stack"
+"""How `inferometer --help` groups the commands, in this order."""
+
 FAULTS = "Have this fault from 20 % to 50 % of the time."
 OTLP = "Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says."
-app.add_typer(cost, name="cost")
-app.command(epilog=COMPARE_EXAMPLE)(compare)
-app.add_typer(dashboards, name="dashboards")
-app.add_typer(engines, name="engines")
-app.add_typer(recorder, name="recorder")
-app.add_typer(slo, name="slo")
+
+
+def _tell_version(*, asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"inferometer {version('inferometer')}\n")
+        raise typer.Exit
 
 
 @app.callback()
-def _inferometer() -> None:
+def _inferometer(
+    *,
+    version: Annotated[  # told by its callback
+        bool,
+        typer.Option(
+            "--version", callback=lambda asked: _tell_version(asked=asked), is_eager=True, help="Say which this is."
+        ),
+    ] = False,
+) -> None:
     pass
 
 
-@app.command(epilog="Example: inferometer demo --for 60s --fault errors")
 def demo(
     *,
     for_: Annotated[str, typer.Option("--for", help="How long the load lasts, counted from readiness.")] = "60s",
@@ -75,7 +90,6 @@ def demo(
     raise typer.Exit(code)
 
 
-@app.command(epilog="Example: inferometer generate --config fleet.yaml --out config --check")
 def generate(
     *,
     config: Annotated[Path, typer.Option(help="The fleet file.")] = Path("fleet.yaml"),
@@ -94,11 +108,6 @@ def generate(
     raise typer.Exit(code)
 
 
-@app.command(
-    # What follows the command is the command's, also where it looks like an option of ours.
-    context_settings={"allow_interspersed_args": False},
-    epilog="Example: inferometer run -- uvicorn app:app --workers 4",
-)
 def run(
     *,
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.", show_default=False)],
@@ -120,7 +129,6 @@ def run(
     raise typer.Exit(code)
 
 
-@app.command(epilog="Example: inferometer sidecar --thresholds config/thresholds.json --otlp http://127.0.0.1:14318")
 def sidecar(
     *,
     socket: Annotated[Path | None, typer.Option(help="Where workers send their frames.")] = None,
@@ -220,7 +228,6 @@ def sidecar(
     raise typer.Exit(code)
 
 
-@app.command(epilog="Example: inferometer trace --slowest 3")
 def trace(
     *,
     trace_id: Annotated[str | None, typer.Argument(help="Its id: up to 32 hexadecimal digits.")] = None,
@@ -239,8 +246,31 @@ def trace(
     raise typer.Exit(code)
 
 
-app.command(epilog="Example: inferometer doctor --config fleet.yaml")(doctor)
-app.command(epilog="Example: inferometer up --profile mine --config config --targets targets")(up)
-app.command(epilog="Example: inferometer status --json")(status)
-app.command(epilog="Example: inferometer logs --follow sidecar")(logs)
-app.command(epilog="Example: inferometer down --volumes")(down)
+app.command(rich_help_panel=BEGIN, epilog="Example: inferometer demo --for 60s --fault errors")(demo)
+app.command(
+    rich_help_panel=BEGIN,
+    # What follows the command is the command's, also where it looks like an option of ours.
+    context_settings={"allow_interspersed_args": False},
+    epilog="Example: inferometer run -- uvicorn app:app --workers 4",
+)(run)
+app.command(rich_help_panel=BEGIN, epilog="Example: inferometer doctor --config fleet.yaml")(doctor)
+app.command(rich_help_panel=HAPPENED, epilog="Example: inferometer trace --slowest 3")(trace)
+app.command(rich_help_panel=HAPPENED, epilog=COMPARE_EXAMPLE)(compare)
+app.add_typer(cost, name="cost", rich_help_panel=HAPPENED)
+app.add_typer(recorder, name="recorder", rich_help_panel=HAPPENED)
+app.command(rich_help_panel=PROMISED, epilog="Example: inferometer generate --config fleet.yaml --out config --check")(
+    generate
+)
+app.add_typer(slo, name="slo", rich_help_panel=PROMISED)
+app.add_typer(dashboards, name="dashboards", rich_help_panel=PROMISED)
+app.add_typer(engines, name="engines", rich_help_panel=PROMISED)
+app.command(
+    rich_help_panel=RUNNING,
+    epilog="Example: inferometer sidecar --thresholds config/thresholds.json --otlp http://127.0.0.1:14318",
+)(sidecar)
+app.command(rich_help_panel=RUNNING, epilog="Example: inferometer up --profile mine --config config --targets targets")(
+    up
+)
+app.command(rich_help_panel=RUNNING, epilog="Example: inferometer status --json")(status)
+app.command(rich_help_panel=RUNNING, epilog="Example: inferometer logs --follow sidecar")(logs)
+app.command(rich_help_panel=RUNNING, epilog="Example: inferometer down --volumes")(down)
