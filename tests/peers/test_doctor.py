@@ -12,11 +12,12 @@ import threading
 import time
 import urllib.request
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from inferometer.catalog import engines, telemetry
+from inferometer.catalog import devices, engines, telemetry
 from inferometer.fleet.loader import load
 from inferometer_alerts.traffic_alerts import SCRAPE_JOB
 from inferometer_compose import web
@@ -82,12 +83,20 @@ def serving(handler):
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory):
+def fleet(tmp_path_factory):
+    """The demo's fleet with prices of today: those of a release grow old with it."""
+    file = tmp_path_factory.mktemp("fleet") / "fleet.yaml"
+    file.write_text(re.sub(r"as_of: [0-9-]+", f"as_of: {datetime.now(UTC).date()}", demo_fleet().read_text()))
+    return file
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory, fleet):
     """The demo's stack under a little load, with everything whole."""
     folder = tmp_path_factory.mktemp("doctor")
     programs = Peers(prometheus=program(PROMETHEUS), alertmanager=program(ALERTMANAGER), jaeger=program(JAEGER))
     with LocalStack(folder, programs, time_scale=TIME_SCALE) as stack:
-        configuration = generate(demo_fleet(), folder / "config", time_scale=TIME_SCALE, addresses=stack.addresses)
+        configuration = generate(fleet, folder / "config", time_scale=TIME_SCALE, addresses=stack.addresses)
         stack.start_peers(configuration)
         stack.start_fleet(configuration)
         stack.start_load(rate_per_second=10, seconds=280)
@@ -212,7 +221,7 @@ def test_a_stack_that_works_has_nothing_to_mend(examined):
     assert first is None, first
     assert {link.state for link in links.values()} == {State.WHOLE}
     assert set(links) == {
-        "socket", "sidecar", "workers", "prometheus", "scrape", "format", "exemplars", "thresholds", "rules",
+        "socket", "sidecar", "workers", "prices", "prometheus", "scrape", "format", "exemplars", "thresholds", "rules",
         "alertmanager", "routes", "receivers", "jaeger", "traces", "grafana", "datasource",
     }  # fmt: skip
 
@@ -257,6 +266,8 @@ def test_a_service_that_is_not_hooked(examined, tmp_path):
         (f'{telemetry.DROPS.name}{{component="worker",reason="full"}} 3', "drops"),
         (f'{engines.UP.name}{{service="chat",region="",replica="chat:8000"}} 0', "engine pages"),
         (f'{engines.UNKNOWN.name}{{service="chat",region="",replica="chat:8000"}} 2', "engine names"),
+        (f'{devices.UNPRICED.name}{{device="gpu-7"}} 12', "prices"),
+        (f'{devices.PRICE_AS_OF.name}{{device="gpu-7"}} {time.time() - 181 * 86_400}', "prices"),
     ],
 )
 def test_what_the_sidecar_itself_says_is_wrong(examined, where, line, name):

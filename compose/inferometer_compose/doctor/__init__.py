@@ -1,5 +1,5 @@
 """The chain from a worker to a board, walked link by link: which one is broken, and what mends it.
 
-`chain` walks; `records`, `scraping`, `promises`, `alerting`, `traces` and `boards` are its stretches; `link` is what
-they say.
+`chain` walks; `records`, `prices`, `scraping`, `promises`, `alerting`, `traces` and `boards` are its stretches;
+`link` is what they say.
 """

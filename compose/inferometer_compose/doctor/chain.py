@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from inferometer.errors import InferometerError
-from inferometer_compose.doctor import alerting, boards, promises, records, scraping, traces
+from inferometer_compose.doctor import alerting, boards, prices, promises, records, scraping, traces
 from inferometer_compose.doctor.link import Link, State, Where, unseen
 
 _STRETCHES: Final = (
     ("records", records.look),
     ("clock", records.clocks),
+    ("prices", prices.look),
     ("scraping", scraping.look),
     ("promises", promises.look),
     ("alerting", alerting.look),
