@@ -41,6 +41,7 @@ HOOKS: Final = (
     Hook("logging", "logging", "inferometer.hooks.log_records"),
     Hook("opentelemetry", "opentelemetry.trace", "inferometer.hooks.otel.api"),
     Hook("opentelemetry.asgi", "opentelemetry.instrumentation.asgi", "inferometer.hooks.otel.bypass_asgi"),
+    Hook("opentelemetry.flask", "opentelemetry.instrumentation.flask", "inferometer.hooks.otel.bypass_flask"),
     Hook("opentelemetry.grpc", "opentelemetry.instrumentation.grpc._server", "inferometer.hooks.otel.bypass_grpc"),
     Hook(
         "opentelemetry.grpc.aio", "opentelemetry.instrumentation.grpc._aio_server", "inferometer.hooks.otel.bypass_grpc"
