@@ -22,11 +22,19 @@ class Severity(StrEnum):
 
 
 class Board(StrEnum):
-    """A board that an alert points at: its uid in Grafana."""
+    """A board: its uid in Grafana, which links and alerts point at; also its name in addresses."""
 
     FLEET = "inferometer-fleet"
     MODEL = "inferometer-model"
+    REQUEST = "inferometer-request"
+    SLO = "inferometer-slo"
     COST = "inferometer-cost"
+    GPU = "inferometer-gpu"
+    QUEUES = "inferometer-queues"
+    LLM = "inferometer-llm"
+    COLD_START = "inferometer-cold-start"
+    VERSIONS = "inferometer-versions"
+    SELF = "inferometer-self"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,4 +165,4 @@ def test_a_fleet_without_teams_has_no_such_label():
 
 
 def test_each_board_is_one_of_the_fleet():
-    assert {board.value for board in Board} <= BOARDS.keys()
+    assert {alert.board.value for alert, _ in ALL} <= BOARDS.keys() <= {board.value for board in Board}
