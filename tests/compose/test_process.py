@@ -1,6 +1,7 @@
 """Processes are started, waited for and ended with their whole group."""
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -58,7 +59,7 @@ def test_a_process_that_takes_too_long_says_so(tmp_path):
 
 
 def test_a_program_that_does_not_exist_is_an_error_of_ours(tmp_path):
-    with pytest.raises(StartError, match="nothing cannot be started"):
+    with pytest.raises(StartError, match="nothing cannot be started: there is no program /no/such/program"):
         Process(Command("nothing", ["/no/such/program"], {}), tmp_path)
 
 
@@ -75,6 +76,23 @@ def test_who_ignores_sigterm_is_killed_with_his_children(tmp_path):
 
     assert not process.running()
     wait_for(lambda: gone(grandchild))
+
+
+def test_nobody_outlives_one_who_is_killed(tmp_path):
+    child = f"Command('child', [sys.executable, '-c', {FOREVER!r}], {{}}, nice=1)"
+    code = (
+        "import sys, time; from pathlib import Path; from inferometer_compose.stack.process import Command, Process;"
+        f"child = Process({child}, Path({str(tmp_path)!r}));"
+        "print(child.pid, flush=True); time.sleep(600)"
+    )
+    parent = Process(Command("parent", [sys.executable, "-c", code], {}, pipe=True), tmp_path)
+    child = int(parent.output.readline())
+    assert not gone(child)
+
+    os.kill(parent.pid, signal.SIGKILL)
+
+    wait_for(lambda: gone(child))
+    parent.end(within_seconds=5)
 
 
 def test_a_stopped_process_hears_that_it_shall_end(tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -51,9 +52,9 @@ class Process:
         self.name = command.name
         self.log = folder / f"{command.name}.log"
         self.started = time.monotonic()
-        arguments = list(command.arguments)
-        if command.nice:
-            arguments = ["nice", "-n", str(command.nice), *arguments]
+        if shutil.which(command.arguments[0]) is None:
+            raise StartError(f"{command.name} cannot be started: there is no program {command.arguments[0]}")
+        arguments = [*_ending_with_us(), *_nice(command), *command.arguments]
         with self.log.open("ab") as log:
             try:
                 self._child = subprocess.Popen(  # noqa: S603  # our own commands, no shell
@@ -121,6 +122,18 @@ class Process:
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, number)
+
+
+def _ending_with_us() -> list[str]:
+    """Has the kernel end the command when we are killed and cannot; of util-linux, so not on a Mac.
+
+    The kernel means the thread that starts it, which is the main one.
+    """
+    return ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
+
+
+def _nice(command: Command) -> list[str]:
+    return ["nice", "-n", str(command.nice)] if command.nice else []
 
 
 def end_all(processes: Sequence[Process], *, within_seconds: float) -> None:
