@@ -64,6 +64,7 @@ class Marked(kserve.Model):
 if __name__ == "__main__":
     # A process that has not answered its parent after five seconds is ended; machines of tests are slower than that.
     RESTServerProcess.is_alive.__defaults__ = (60,)
-    kserve.ModelServer(http_port=int(sys.argv[1]), enable_grpc=False, workers=int(sys.argv[2])).start(
-        [Lengths("lengths"), Marked("marked")]
-    )
+    by_grpc = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    kserve.ModelServer(
+        http_port=int(sys.argv[1]), enable_grpc=bool(by_grpc), grpc_port=by_grpc, workers=int(sys.argv[2])
+    ).start([Lengths("lengths"), Marked("marked")])

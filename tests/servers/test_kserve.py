@@ -2,6 +2,7 @@
 
 import json
 
+import grpc
 import pytest
 
 from inferometer.catalog.stages import Outcome, Stage
@@ -96,3 +97,28 @@ def test_two_processes_lose_nothing(start):
     assert len(records) == 40
     assert {record.outcome for record in records} == {Outcome.OK}
     assert all(len(record.executes) == 1 for record in records)
+
+
+def field(number, data):
+    """A length-delimited field of protobuf."""
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+def test_over_grpc_it_is_the_same(start, port, milliseconds):
+    command = ("{python}", "app_kserve.py", "{port}", "1", str(port))
+    server = start("kserve", *command, ready="/v1/models/lengths")
+    # ModelInferRequest: model_name, inputs (name, datatype, shape, contents with bytes_contents).
+    tensor = field(1, b"text") + field(2, b"BYTES") + field(3, b"\x01") + field(5, field(8, b"four"))
+    asked = field(1, b"lengths") + field(5, tensor)
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer", lambda data: data, lambda data: data)
+        answers = []
+        record = server.record(lambda: answers.append(infer(asked, timeout=20, wait_for_ready=True)))
+    times = milliseconds(record)
+
+    assert b"lengths" in answers[0]
+    assert (record.labels.model, record.labels.route) == ("lengths", "inference.GRPCInferenceService/ModelInfer")
+    assert (record.outcome, record.labels.version, len(record.executes)) == (Outcome.OK, "9", 1)
+    assert times[Stage.PREPROCESS] >= 10
+    assert times[Stage.EXECUTE] >= 50
+    assert times[Stage.POSTPROCESS] >= 10

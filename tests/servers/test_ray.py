@@ -1,8 +1,10 @@
 """Ray Serve for real: proxy, replicas, handles and batches, each hop in a process of its own."""
 
 import os
+import socket
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -280,3 +282,47 @@ def test_a_program_switches_on_the_ray_that_it_starts(environment):
     ]  # fmt: skip
 
     assert shown == ["1", "0"]
+
+
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def direct(start):
+    """A server whose replica listens itself; the port is the first of its range."""
+    first = free_port()
+    made = start(
+        "ray", *COMMAND, "app_ray_direct", switched_on=True, ready="everything runs",
+        RAY_SERVE_ENABLE_DIRECT_INGRESS="1", RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT=str(first),
+        RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT=str(first + 1), RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S="0",
+    )  # fmt: skip
+    return replace(made, port=first)
+
+
+def test_a_replica_that_takes_requests_in_itself_is_the_one_hop(direct, milliseconds, queued):
+    record = direct.record(lambda: direct.ask("/direct/embed/v7", {"text": "four"}, headers={"x-tenant": "acme"}))
+    (first, second) = direct.recorded(
+        lambda: direct.together(*[("/direct/embed/v7", {"text": "four"})] * 2), lambda found: len(found) == 2
+    )
+
+    assert (record.labels.service, record.labels.model, record.labels.version) == ("direct", "Direct", "v7")
+    assert (record.labels.route, record.labels.tenant) == ("/embed/{name}", "acme")
+    assert (record.outcome, record.status, bool(record.flags & Flag.ENTRY)) == (Outcome.OK, 200, True)
+    assert milliseconds(record)[Stage.HANDLER] >= 190
+    assert milliseconds(record)[Stage.DESERIALIZE] > 0
+    assert max(queued(first, Kind.ENGINE), queued(second, Kind.ENGINE)) >= 150
+
+
+def test_what_such_a_replica_refuses_is_rejected(direct):
+    records = direct.recorded(
+        lambda: direct.together(*[("/direct/embed/v7", {"text": "four"})] * 6), lambda found: len(found) == 6
+    )
+    refused = [record for record in records if record.outcome is Outcome.REJECTED]
+
+    assert refused
+    assert {(record.status, record.labels.model) for record in refused} == {(503, "Direct")}
+    assert {record.outcome for record in records} == {Outcome.REJECTED, Outcome.OK}

@@ -44,6 +44,10 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     replace(worker, hook, replica, "_unpack_proxy_args", lambda original: _unpacked(worker, hook, original))
     replace(worker, hook, replica, "_wrap_request", lambda original: _wrapped(worker, hook, original))
     replace(worker, hook, replica, "_start_request", _queued)
+    if hasattr(replica, "_direct_ingress_asgi"):
+        require(replica, "_can_accept_request")
+        replace(worker, hook, replica, "_direct_ingress_asgi", _direct)
+        replace(worker, hook, replica, "_can_accept_request", lambda original: _accepted(worker, hook, original))
     replace(worker, hook, code, "_call_http_entrypoint", _attached)
     replace(worker, hook, code, "call_user_method", _method)
     replace(worker, hook, code, "call_user_generator", _generator)
@@ -91,6 +95,36 @@ def _unpacked(worker: Worker, hook: str, original: Callable[..., Any]) -> Callab
     return _unpack_proxy_args
 
 
+def _direct(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """The replica is a server of its own (``RAY_SERVE_ENABLE_DIRECT_INGRESS``): no proxy, no unpacking."""
+
+    def _direct_ingress_asgi(self: Any, scope: Scope, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        # Each request has a task, and so a context, of its own.
+        _scope.set(scope)
+        return original(self, scope, *args, **kwargs)
+
+    return _direct_ingress_asgi
+
+
+def _accepted(worker: Worker, hook: str, original: Callable[..., bool]) -> Callable[..., bool]:
+    def _can_accept_request(self: Any, metadata: Any, *args: Any, **kwargs: Any) -> bool:
+        accepted = original(self, metadata, *args, **kwargs)
+        if not accepted and _is_direct(metadata) and metadata.is_http_request:
+            # Nobody will open it: it is answered here and now.
+            request = _open(worker, hook, self, metadata)
+            if request is not None:
+                request.rejected = True
+                request.status = self.backpressure_config.status_code
+                request.close()
+        return accepted
+
+    return _can_accept_request
+
+
+def _is_direct(metadata: Any) -> bool:
+    return bool(getattr(metadata, "is_direct_ingress", False))
+
+
 def _wrapped(
     worker: Worker, hook: str, original: Callable[..., AbstractContextManager[Any]]
 ) -> Callable[..., AbstractContextManager[Any]]:
@@ -126,6 +160,10 @@ def _open(worker: Worker, hook: str, replica: Any, metadata: Any) -> HttpRequest
         if not worker.started:
             worker.start(ready=False)
         deployment = replica._deployment_id  # noqa: SLF001 - it has no public name
+        served = current()
+        if served is not None and _is_direct(metadata) and not metadata.is_http_request:
+            served.hooked = deployment.name  # by gRPC, whose own hooks have opened it
+            return None
         caller = caller_of(metadata)
         request: HttpRequest | HandleRequest
         if metadata.is_http_request:
