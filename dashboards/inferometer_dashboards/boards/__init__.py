@@ -1,12 +1,16 @@
 """The boards, one function each: which question it answers, and its panels from the general to the particular."""
 
 from inferometer.fleet.model import Fleet
+from inferometer_dashboards.boards.cold_start import cold_starts
 from inferometer_dashboards.boards.cost import cost
 from inferometer_dashboards.boards.fleet import overview
+from inferometer_dashboards.boards.gpu import gpus
+from inferometer_dashboards.boards.llm import serving
 from inferometer_dashboards.boards.model import latency
+from inferometer_dashboards.boards.queues import queues
 from inferometer_dashboards.panels import Board
 
 
 def boards(fleet: Fleet) -> tuple[Board, ...]:
     """Every board of a fleet, in the order in which people open them."""
-    return overview(fleet), latency(), cost()
+    return overview(fleet), latency(), cost(fleet), gpus(), queues(), serving(fleet), cold_starts()

@@ -1,12 +1,17 @@
 """The board *Cost*: what do a thousand requests cost, and what is paid for nothing?"""
 
+from typing import Final
+
 from inferometer import promql
 from inferometer.catalog import devices
-from inferometer.catalog.labels import AS_OF, DEVICE, DEVICE_STATE, MODEL, PRICE_KIND, PRICE_SOURCE, SERVICE, TENANT
-from inferometer.catalog.requests import COST, REQUESTS
+from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, TENANT
+from inferometer.catalog.requests import COST, REQUEST_COST, REQUESTS
+from inferometer.fleet.model import Fleet
 from inferometer_alerts import recorded
 from inferometer_alerts.recorded import OF_MODEL
 from inferometer_alerts.rule import Board as Uid
+from inferometer_dashboards.boards import cost_bill, cost_budgets, cost_prices, cost_waste
+from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.panels import (
     RATE_INTERVAL,
     Board,
@@ -20,15 +25,15 @@ from inferometer_dashboards.panels import (
     named,
 )
 from inferometer_dashboards.sql import cost as sql
-from inferometer_dashboards.sql.fleet import DEVICES as DEVICE_STATES
 
-_CHOSEN = chosen(SERVICE, MODEL)
-_ON_DEVICE = chosen(DEVICE)
-_SECONDS_PER_HOUR = 3600
+_CHOSEN: Final = chosen(SERVICE, MODEL)
+_OF_TENANT: Final = chosen(TENANT)
+_ON_DEVICE: Final = chosen(DEVICE)
+_SECONDS_PER_HOUR: Final = 3600
 
 
-def cost() -> Board:
-    """Cost per 1,000 requests, the bill behind it, idle money and prices."""
+def cost(fleet: Fleet) -> Board:
+    """Cost per 1,000 requests, the bill behind it, what is wasted, prices, and budgets where the fleet has some."""
     return Board(
         uid=Uid.COST,
         title="Inference cost",
@@ -39,12 +44,17 @@ def cost() -> Board:
         variables=(
             Variable(label=SERVICE, family=REQUESTS),
             Variable(label=MODEL, family=REQUESTS, within=(SERVICE,)),
+            Variable(label=TENANT, family=REQUESTS, within=(SERVICE, MODEL), optional=True),
             Variable(label=DEVICE, family=devices.LEDGER),
         ),
         rows=(
             Row(title="Now", panels=(_fleet_now(), _fleet_loaded_now(), _bill_now(), _idle_now())),
-            Row(title="Per 1,000 requests", panels=(_models(), _tenants(), _fleet(), _spend())),
-            Row(title="The bill", panels=(_bill(), _idle(), _ledger(), _prices())),
+            Row(title="Per 1,000 requests", panels=(_models(), _tenants(), _fleet(), _spend(), _each(), _of_tenants())),
+            cost_bill.bill(),
+            cost_waste.waste(),
+            *([cost_budgets.budgets()] if fleet.budgets else []),
+            cost_prices.prices(),
+            cost_prices.billed(),
         ),
     )
 
@@ -152,8 +162,8 @@ def _tenants() -> Panel:
         kind=Kind.TABLE,
         sql=sql.TENANTS,
         promql=(
-            Query(expr=promql.select(recorded.TENANT_PER_1K), legend="Marginal", instant=True),
-            Query(expr=promql.select(recorded.TENANT_PER_1K_LOADED), legend="Loaded", instant=True),
+            Query(expr=promql.select(recorded.TENANT_PER_1K, *_OF_TENANT), legend="Marginal", instant=True),
+            Query(expr=promql.select(recorded.TENANT_PER_1K_LOADED, *_OF_TENANT), legend="Loaded", instant=True),
         ),
     )
 
@@ -171,7 +181,7 @@ def _fleet() -> Panel:
         sql=sql.MODELS_TENANTS,
         promql=(
             Query(
-                expr=promql.select(recorded.MODEL_TENANT_PER_1K_LOADED, *_CHOSEN),
+                expr=promql.select(recorded.MODEL_TENANT_PER_1K_LOADED, *_CHOSEN, *_OF_TENANT),
                 legend=named(SERVICE, MODEL, TENANT),
             ),
         ),
@@ -179,7 +189,7 @@ def _fleet() -> Panel:
 
 
 def _spend() -> Panel:
-    spent = promql.rate(promql.select(COST, *_CHOSEN), RATE_INTERVAL)
+    spent = promql.rate(promql.select(COST, *_CHOSEN, *_OF_TENANT), RATE_INTERVAL)
     return Panel(
         key="spend",
         title="What requests use of the bill",
@@ -194,66 +204,31 @@ def _spend() -> Panel:
     )
 
 
-def _bill() -> Panel:
-    rate = promql.rate(promql.select(devices.BILL, *_ON_DEVICE), RATE_INTERVAL)
+def _each() -> Panel:
     return Panel(
-        key="bill",
-        title="Bill per device",
+        key="request-cost",
+        title="What one request costs",
         description=(
-            "Price times wall time. A device that you do not know: somebody left it running. A gap: the sidecar was "
-            "down; the time is counted as unobserved when it is back."
+            "Mean, median and p99 of the marginal cost of single requests; each dot is a request whose trace was "
+            "kept. Dots far above the line: click one, its waterfall says on which device the time went. p99 far "
+            "above the median: a few large requests pay for themselves; give them a tenant or a class."
         ),
-        unit=Show.USD_PER_HOUR,
-        kind=Kind.STACK,
-        sql=sql.BILL,
-        promql=(Query(expr=promql.sum_by(rate, DEVICE) * _SECONDS_PER_HOUR, legend=named(DEVICE)),),
-    )
-
-
-def _idle() -> Panel:
-    return Panel(
-        key="idle",
-        title="Idle share per device",
-        description=(
-            "Share of the bill that nothing used. Near 100 % for days: give the device back. Uneven across devices "
-            "of one kind: requests are not spread evenly."
-        ),
-        unit=Show.RATIO,
+        unit=Show.USD,
         kind=Kind.LINES,
-        sql=sql.IDLE,
-        promql=(Query(expr=promql.select(recorded.IDLE_SHARE, *_ON_DEVICE), legend=named(DEVICE)),),
-        maximum=1.0,
+        promql=spread(REQUEST_COST, *_CHOSEN, by=OF_MODEL),
     )
 
 
-def _ledger() -> Panel:
-    spent = promql.rate(promql.select(devices.LEDGER, *_ON_DEVICE), RATE_INTERVAL)
+def _of_tenants() -> Panel:
+    spent = promql.rate(promql.select(COST, *_CHOSEN, *_OF_TENANT), RATE_INTERVAL)
     return Panel(
-        key="ledger",
-        title="Device time by state",
+        key="tenant-spend",
+        title="What tenants use of the bill",
         description=(
-            "Every second of every device has one state. Warm idle: ready and unused. Loading: models come and go "
-            "too often. Unallocated: no worker holds it. Unobserved: nobody measured; see to the sidecar first."
-        ),
-        unit=Show.RATIO,
-        kind=Kind.STACK,
-        sql=DEVICE_STATES,
-        promql=(Query(expr=promql.sum_by(spent, DEVICE, DEVICE_STATE), legend=named(DEVICE, DEVICE_STATE)),),
-    )
-
-
-def _prices() -> Panel:
-    info = promql.group_by(promql.select(devices.PRICE_INFO, *_ON_DEVICE), DEVICE, PRICE_SOURCE, AS_OF, PRICE_KIND)
-    price = promql.max_by(promql.select(devices.PRICE, *_ON_DEVICE), DEVICE)
-    return Panel(
-        key="prices",
-        title="Prices",
-        description=(
-            "The price of each device, and how it is known; fleet.yaml has them. Old, or missing for a device: "
-            "every figure above is wrong by as much. Correct fleet.yaml and run `inferometer generate`."
+            "Marginal cost per hour, by tenant. One that grows without more requests: its requests became heavier. "
+            "Its share here is its share of idle time, too: that is how loaded cost is divided."
         ),
         unit=Show.USD_PER_HOUR,
-        kind=Kind.TABLE,
-        sql=sql.PRICES,
-        promql=(Query(expr=promql.multiply(info, price, on=(DEVICE,)), legend="Per hour", instant=True),),
+        kind=Kind.STACK,
+        promql=(Query(expr=promql.sum_by(spent, TENANT) * _SECONDS_PER_HOUR, legend=named(TENANT)),),
     )

@@ -34,7 +34,7 @@ class View:
 
 def views() -> tuple[View, ...]:
     """Every view that has panels, in the order of the page's menu."""
-    fleet, model, money = overview(_NO_FLEET), latency(), cost()
+    fleet, model, money = overview(_NO_FLEET), latency(), cost(_NO_FLEET)
     return (
         View(
             key="fleet",

@@ -1,0 +1,93 @@
+"""The row of the board *GPUs* about CPU hosts: those that serve, and those that GPUs are in."""
+
+from inferometer.catalog import devices
+from inferometer.catalog.labels import CONTAINER, DEVICE, PRESSURE_KIND, RESOURCE
+from inferometer_dashboards.boards.gpu_series import gauge, rate
+from inferometer_dashboards.panels import Kind, Panel, Query, Row, Show, named
+
+
+def hosts() -> Row:
+    """CPU hosts that serve, and hosts of GPUs."""
+    return Row(
+        title="CPU hosts",
+        panels=(
+            Panel(
+                key="host-cpu",
+                title="CPU in use",
+                description=(
+                    "Share of the host's CPU time. Near 100 % while requests queue: the host is the narrow place, "
+                    "whatever its GPU does; add cores or replicas."
+                ),
+                unit=Show.RATIO,
+                kind=Kind.LINES,
+                promql=(Query(expr=gauge(devices.HOST_CPU_UTILIZATION), legend=named(DEVICE)),),
+                width=8,
+                maximum=1.0,
+            ),
+            Panel(
+                key="host-held-back",
+                title="Held back",
+                description=(
+                    "Share of time in which a CPU quota held the sidecar's or a container's processes down, and CPU "
+                    "time per second that the hypervisor gave to others (steal). Not 0 under load: raise the limit, "
+                    "or move to a host that you do not share."
+                ),
+                unit=Show.RATIO,
+                kind=Kind.LINES,
+                promql=(
+                    Query(expr=rate(devices.HOST_CPU_THROTTLED), legend=named(DEVICE, then="quota")),
+                    Query(
+                        expr=rate(devices.CONTAINER_CPU_THROTTLED, CONTAINER),
+                        legend=named(DEVICE, CONTAINER, then="quota"),
+                    ),
+                    Query(expr=rate(devices.HOST_CPU_STEAL), legend=named(DEVICE, then="steal")),
+                ),
+                width=8,
+            ),
+            Panel(
+                key="host-pressure",
+                title="Time spent waiting for the host",
+                description=(
+                    "Share of time in which threads waited for CPU, memory or disk (pressure stall information). "
+                    "`full` for memory: the host swaps or reclaims, requests stop; `some` for CPU: too few cores."
+                ),
+                unit=Show.RATIO,
+                kind=Kind.LINES,
+                promql=(
+                    Query(
+                        expr=rate(devices.HOST_PRESSURE, RESOURCE, PRESSURE_KIND),
+                        legend=named(DEVICE, RESOURCE, PRESSURE_KIND),
+                    ),
+                ),
+                width=8,
+            ),
+            Panel(
+                key="host-memory",
+                title="Memory in use",
+                description=(
+                    "Share of the host's memory. Above 90 %: the next model does not fit, and the kernel may end a "
+                    "process."
+                ),
+                unit=Show.RATIO,
+                kind=Kind.LINES,
+                promql=(
+                    Query(
+                        expr=gauge(devices.HOST_MEMORY_USED) / (gauge(devices.HOST_MEMORY_TOTAL) > 0),
+                        legend=named(DEVICE),
+                    ),
+                ),
+                maximum=1.0,
+            ),
+            Panel(
+                key="host-clock",
+                title="Clock of the CPUs",
+                description=(
+                    "Mean of all cores, where the kernel tells. Falls under load: heat or a power limit; requests "
+                    "take longer by as much."
+                ),
+                unit=Show.HERTZ,
+                kind=Kind.LINES,
+                promql=(Query(expr=gauge(devices.HOST_CPU_CLOCK), legend=named(DEVICE)),),
+            ),
+        ),
+    )
