@@ -3,9 +3,7 @@
 ``python -m inferometer.settings_table [--check] FILE...``
 """
 
-import argparse
 import ast
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
@@ -14,10 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from inferometer import settings
+from inferometer import generated_tables, settings
 from inferometer.settings import VARIABLES, Settings
-
-_BLOCK: Final = re.compile(r"(<!-- generated: settings -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @cache
@@ -62,24 +58,8 @@ def table() -> str:
     return "\n".join(rows)
 
 
-def main(arguments: list[str]) -> int:
-    """Write or compare; 1 where ``--check`` found a difference."""
-    parser = argparse.ArgumentParser(prog="python -m inferometer.settings_table", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if a file is out of date")
-    parser.add_argument("files", nargs="+", type=Path)
-    options = parser.parse_args(arguments)
-    new = {
-        path: _BLOCK.sub(lambda block: f"{block[1]}{table()}\n{block[2]}", path.read_text(encoding="utf-8"))
-        for path in options.files
-    }
-    stale = [path for path, text in new.items() if text != path.read_text(encoding="utf-8")]
-    for path in stale:
-        if options.check:
-            sys.stderr.write(f"{path} is out of date with the settings; run `make generate`\n")
-        else:
-            path.write_text(new[path], encoding="utf-8")
-    return int(options.check and bool(stale))
+TABLES: Final[generated_tables.Tables] = {"settings": table}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated_tables.main("inferometer.settings_table", sys.argv[1:], TABLES))

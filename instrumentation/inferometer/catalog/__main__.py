@@ -3,18 +3,14 @@
 ``python -m inferometer.catalog [--check] FILE...``
 """
 
-import argparse
-import re
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from typing import Final
 
+from inferometer import generated_tables
 from inferometer.catalog import devices, engines, requests, spans, telemetry
 from inferometer.catalog.model import Series
 from inferometer.catalog.phases import PHASES
 from inferometer.catalog.stages import STAGES
-
-_BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def _series_table(module: object) -> str:
@@ -61,7 +57,7 @@ def _phase_table() -> str:
     return "\n".join(rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {
+TABLES: Final[generated_tables.Tables] = {
     "stages": _stage_table,
     "phases": _phase_table,
     "labels": _label_table,
@@ -73,29 +69,5 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def filled(text: str) -> str:
-    """*text* with every block ``<!-- generated: NAME -->`` … ``<!-- end -->`` filled anew.
-
-    Raises:
-        KeyError: a block names a table that does not exist.
-    """
-    return _BLOCK.sub(lambda block: f"{block[1]}{TABLES[block['name']]()}\n{block[3]}", text)
-
-
-def main(arguments: list[str]) -> int:
-    """Write or compare; 1 where ``--check`` found a difference."""
-    parser = argparse.ArgumentParser(prog="python -m inferometer.catalog", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if a file is out of date")
-    parser.add_argument("files", nargs="+", type=Path)
-    options = parser.parse_args(arguments)
-    stale = [path for path in options.files if filled(path.read_text()) != path.read_text()]
-    for path in stale:
-        if options.check:
-            sys.stderr.write(f"{path} is out of date with the catalogue; run `make generate`\n")
-        else:
-            path.write_text(filled(path.read_text()))
-    return int(options.check and bool(stale))
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated_tables.main("inferometer.catalog", sys.argv[1:], TABLES))

@@ -3,20 +3,16 @@
 ``python -m inferometer.fleet.price_table [--check] FILE...``
 """
 
-import argparse
-import re
 import sys
-from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Final
 
+from inferometer import generated_tables
 from inferometer.fleet import price_book
 from inferometer.fleet.model import PriceKind
 from inferometer.fleet.price_book import PriceBook
 
-_BLOCK: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _DIGITS: Final = Decimal("0.0001")
 
 
@@ -53,37 +49,12 @@ def _usd(usd: Fraction) -> str:
     return f"{(Decimal(usd.numerator) / Decimal(usd.denominator)).quantize(_DIGITS):f}"
 
 
-TABLES: Final[dict[str, Callable[[PriceBook], str]]] = {
-    "gpu-prices": _gpus,
-    "instance-prices": _instances,
-    "price-sources": _sources,
+TABLES: Final[generated_tables.Tables] = {
+    "gpu-prices": lambda: _gpus(price_book.load()),
+    "instance-prices": lambda: _instances(price_book.load()),
+    "price-sources": lambda: _sources(price_book.load()),
 }
 
 
-def filled(text: str, book: PriceBook) -> str:
-    """*text* with every block ``<!-- generated: NAME -->`` … ``<!-- end -->`` filled anew.
-
-    Raises:
-        KeyError: a block names a table that does not exist.
-    """
-    return _BLOCK.sub(lambda block: f"{block[1]}{TABLES[block['name']](book)}\n{block[3]}", text)
-
-
-def main(arguments: list[str]) -> int:
-    """Write or compare; 1 where ``--check`` found a difference."""
-    parser = argparse.ArgumentParser(prog="python -m inferometer.fleet.price_table", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if a file is out of date")
-    parser.add_argument("files", nargs="+", type=Path)
-    options = parser.parse_args(arguments)
-    book = price_book.load()
-    stale = [path for path in options.files if filled(path.read_text(), book) != path.read_text()]
-    for path in stale:
-        if options.check:
-            sys.stderr.write(f"{path} is out of date with the price book; run `make generate`\n")
-        else:
-            path.write_text(filled(path.read_text(), book))
-    return int(options.check and bool(stale))
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated_tables.main("inferometer.fleet.price_table", sys.argv[1:], TABLES))

@@ -3,14 +3,12 @@
 ``python -m inferometer.fleet.engines.coverage [--check] FILE...`` writes it into Markdown files, between markers.
 """
 
-import argparse
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
+from inferometer import generated_tables
 from inferometer.catalog.engines import SIGNALS, Signal
 from inferometer.fleet import engines
 from inferometer.fleet.engines import Boundaries, Quality, boundaries
@@ -22,7 +20,6 @@ MARKS: Final[Mapping[Quality, str]] = {
     Quality.MEAN_ONLY: "x̄",
     Quality.ABSENT: "",
 }
-_BLOCK: Final = re.compile(r"(<!-- generated: (?P<name>engine-[a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,32 +85,8 @@ def _switch(flag: str) -> str:
     return f" Switch: {flag}" if flag else ""
 
 
-_TABLES: Final = {"engine-coverage": _table, "engine-list": _engines, "engine-notes": _notes}
-
-
-def filled(text: str) -> str:
-    """*text* with every block ``<!-- generated: NAME -->`` … ``<!-- end -->`` of an engine's table filled anew.
-
-    Raises:
-        KeyError: a block names a table that does not exist.
-    """
-    return _BLOCK.sub(lambda block: f"{block[1]}{_TABLES[block['name']]()}\n{block[3]}", text)
-
-
-def main(arguments: list[str]) -> int:
-    """Write or compare; 1 where ``--check`` found a difference."""
-    parser = argparse.ArgumentParser(prog="python -m inferometer.fleet.engines.coverage", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if a file is out of date")
-    parser.add_argument("files", nargs="+", type=Path)
-    options = parser.parse_args(arguments)
-    stale = [path for path in options.files if filled(path.read_text()) != path.read_text()]
-    for path in stale:
-        if options.check:
-            sys.stderr.write(f"{path} is out of date with the engines' mappings; run `make generate`\n")
-        else:
-            path.write_text(filled(path.read_text()))
-    return int(options.check and bool(stale))
+TABLES: Final[generated_tables.Tables] = {"engine-coverage": _table, "engine-list": _engines, "engine-notes": _notes}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated_tables.main("inferometer.fleet.engines.coverage", sys.argv[1:], TABLES))
