@@ -65,6 +65,18 @@ class Charges:
             self._count(account, named, how, owed)
         self._distribute(rows, np.unique(of))
 
+    def shared(self, shares: Columns, accounts: list[Account]) -> None:
+        """Count what models owe whose requests nobody told apart: no tenant, no outcome is known.
+
+        Args:
+            shares: that the ledger released.
+            accounts: of devices, by the shares' index.
+        """
+        names = ("labels", "device", "kind", "method", "ns", "picodollars", "spent")
+        for number, device, kind, method, *owed in zip(*(shares[name].tolist() for name in names), strict=True):
+            named = (*of_model(self._labels(number)), "")
+            self._count(accounts[device], named, (_PHASES.get(kind, _EXECUTE), "", Method(method).label), owed)
+
     def _count(self, account: Account, named: tuple[str, ...], how: tuple[str, ...], owed: Sequence[int]) -> None:
         ns, picodollars, microjoules = owed
         self._aggregator.add(requests.DEVICE_SECONDS, (*named, account.device.name, *how), ns)

@@ -10,7 +10,7 @@ from inferometer.record.model import Flag
 from inferometer_exporters.columns.meter import first_chunks, outcomes
 from inferometer_exporters.columns.packed import pack, unpack
 from inferometer_exporters.columns.partition import Finder, Partitions
-from inferometer_exporters.columns.tables import Columns, Ints, concatenate, length, take
+from inferometer_exporters.columns.tables import Columns, Ids, Ints, concatenate, length, take
 from inferometer_exporters.device_state import unread
 from inferometer_exporters.ledger.runs import mixed
 from inferometer_exporters.recorder.insertion import SEGMENTS
@@ -89,13 +89,14 @@ class Hold:
             rows = rows | {"release": release}
             self._waiting = concatenate([self._waiting, rows]) if self._waiting else rows
 
-    def released(self, until: int, runs: Columns, priced: Ints) -> tuple[Columns, Ints]:
+    def released(self, until: int, runs: Columns, priced: Ints, unsettled: Ids) -> tuple[Columns, Ints]:
         """Take out requests whose runs are all settled, with what they owe.
 
         Args:
             until: the ledger is settled up to here.
             runs: what the ledger released.
             priced: 1 for each of *runs* whose device has a price.
+            unsettled: requests that have runs on devices that are not settled that far, as `mixed` of worker and span.
 
         Returns:
             Rows as the recorder takes them, and the row of each of *runs* (-1 without one).
@@ -103,6 +104,8 @@ class Hold:
         if not self._waiting:
             return {}, np.full(length(runs), -1, np.int64)
         due = self._waiting["release"] <= until
+        if len(unsettled):
+            due &= ~np.isin(mixed(self._waiting["worker"], self._waiting["span_id"]), unsettled)
         rows = take(self._waiting, due)
         self._waiting = take(self._waiting, ~due)
         return self._charged(rows, runs, priced)
@@ -128,8 +131,8 @@ class Hold:
             column[row[longest]] = runs[source][longest]
             rows[name] = column
         rows["device_ns"] = device_ns
-        # Of a request that a span told of nobody knows where it ran.
-        untold = (rows["flags"] & int(Flag.TOLD)) != 0
+        # Of a request that a span told of nobody knows where it ran, or its span came after that time was settled.
+        untold = ((rows["flags"] & int(Flag.TOLD)) != 0) & (device_ns == 0)
         rows["cost"] = np.where((unpriced > 0) | untold, -1, cost)
         rows["energy"] = np.where((unmeasured > 0) | untold, -1, energy)
         rows["method"] = np.full(count, -1, np.int64)

@@ -17,6 +17,8 @@ from inferometer_exporters.recorder.store import Recorder
 NAMED_TENANTS: Final = 20_000
 """Label sets up to which a tenant keeps the name that a request gave; after that unknown ones are `other`."""
 _TENANT: Final = 4
+ENGINE: Final = "engine"
+"""Column of executes that spans of an engine told of, not a worker."""
 _CACHED: Final = 100_000
 
 
@@ -112,6 +114,8 @@ class Naming:
             "told": executes["frame_ns"],
             "release": release,
         }
+        if ENGINE in executes:
+            rows[ENGINE] = executes[ENGINE]
         return blank(rows if all(len(group) == 1 for group in groups.values()) else spread(rows, groups))
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, repeat
@@ -31,6 +32,8 @@ from inferometer_exporters.columns.soundness import SLACK_NS
 from inferometer_exporters.columns.tables import Columns, Ints, empty, length, take
 from inferometer_exporters.device_history import DeviceHistory
 from inferometer_exporters.device_minutes import DeviceMinutes
+from inferometer_exporters.engines.scrape import Scraped
+from inferometer_exporters.engines.usage import Usage
 from inferometer_exporters.exports import Exports
 from inferometer_exporters.health import Health
 from inferometer_exporters.hold import RAN_FROM, RAN_UNTIL
@@ -42,7 +45,7 @@ from inferometer_exporters.naming import Naming
 from inferometer_exporters.opens import Opens
 from inferometer_exporters.price_series import PriceSeries
 from inferometer_exporters.receivers.foreign import Foreign
-from inferometer_exporters.recorder.parts import part_rows
+from inferometer_exporters.recorder.parts import part_rows, share_rows
 from inferometer_exporters.recorder.store import Recorder
 from inferometer_exporters.recorder.tables import call_rows, external_id_rows, ledger_rows
 from inferometer_exporters.retries import Retries
@@ -74,6 +77,7 @@ class SidecarPipeline:
         aggregator: holds all series.
         sampler: readings of hosts and GPUs.
         writer: exports kept traces; None: the recorder is the only trace store.
+        pages: of engines that are scraped; what they did comes to `usages`.
         foreign: makes what takes the spans of others, given our names; None: nobody sends any.
         tally: what ports counted.
         monotonic_ns: CLOCK_MONOTONIC.
@@ -89,6 +93,7 @@ class SidecarPipeline:
         *,
         sampler: Sampler,
         writer: TraceWriter | None = None,
+        pages: Sequence[Scraped] = (),
         foreign: Callable[[Naming], Foreign] | None = None,
         tally: Tally | None = None,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
@@ -115,7 +120,9 @@ class SidecarPipeline:
         keeping = Keeping(aggregator, self._meter, self._naming.labels, monotonic_ns=monotonic_ns)
         exports = Exports(recorder, self._naming, aggregator, writer, host=host.name)
         self._traces = Traces(keeping, exports, aggregator, writer)
-        self._settlement = Settlement(host, thresholds, monotonic_ns())
+        self._settlement = Settlement(host, thresholds, monotonic_ns(), pages)
+        self.usages: deque[Usage] = deque()
+        """What engines did from one scrape to the next; any thread may add to it."""
         self._unstored = Unstored(recorder, aggregator)
         self._foreign = None if foreign is None else foreign(self._naming)
         self._tally = tally or Tally()
@@ -150,7 +157,9 @@ class SidecarPipeline:
 
     def _frame(self, arrival: Arrival) -> bool:
         frame = arrival.frame
-        self._settlement.frames[worker_key(frame.worker_id)] = min(frame.monotonic_ns, self._now())
+        worker = worker_key(frame.worker_id)
+        self._settlement.frames[worker] = min(frame.monotonic_ns, self._now())
+        self._settlement.worker(worker, arrival.worker.service)
         changed = self._workers.frame(arrival)
         changed |= cold_starts.absorb(arrival, self._aggregator, self._writer)
         for batch in batches(frame, arrival.names):
@@ -160,8 +169,7 @@ class SidecarPipeline:
             self._traces.batch(batch)
             changed = True
         for duration_ns, device in loads(frame):
-            worker, end = worker_key(frame.worker_id), frame.monotonic_ns
-            self._settlement.loaded(worker, device, end - duration_ns, end)
+            self._settlement.loaded(worker, device, frame.monotonic_ns - duration_ns, frame.monotonic_ns)
         return changed
 
     def steps(self, steps: Sequence[Step]) -> None:
@@ -218,6 +226,8 @@ class SidecarPipeline:
         self._minutes.watch(samples)
         self._settlement.observe(samples)
         changed = self._take_foreign(now_ns)
+        usages = [self.usages.popleft() for _ in range(len(self.usages))]
+        self._settlement.used(usages, self._naming.numbers.labels, now_ns)
         changed |= self._settle(now_ns)
         changed |= self._traces.send(now_ns, self._opens.traces, self._unstored.stored)
         self._workers.show()
@@ -235,11 +245,18 @@ class SidecarPipeline:
         """Spans of others: rows of the recorder, and requests where they say so."""
         if self._foreign is None:
             return False
-        released = self._foreign.release(now_ns, self.ledger.until, everything=self.closing)
+        released = self._foreign.release(
+            now_ns,
+            self.ledger.until,
+            place=lambda service, host, oldest: self._settlement.place(service, host, oldest, now_ns),
+            everything=self.closing,
+        )
         self._unstored.put("spans", released.rows)
         if length(released.requests):
             empty = gather((), self._naming.numbers)
-            self._finished(replace(empty, requests=released.requests, intervals=released.intervals))
+            executes = released.executes or empty.executes
+            told = replace(empty, requests=released.requests, intervals=released.intervals, executes=executes)
+            self._finished(told)
         for entry, labels, number in released.counts:
             self._aggregator.add(entry, labels, number)
         return bool(released.counts)
@@ -259,9 +276,18 @@ class SidecarPipeline:
             self._unstored.put("executes", settled.executes)
             names = np.array([self._naming.name(account.device.name) for account in self.ledger.accounts], np.int64)
             self._unstored.put("execute_parts", part_rows(settled.runs, settled.row, names))
+        self._shared(settled.shares)
         charges.show(self._aggregator, self.ledger.accounts)
         self._prices.show(self.ledger.accounts)
         return True
+
+    def _shared(self, shares: Columns) -> None:
+        """What models of engines owe that are only scraped."""
+        if length(shares):
+            accounts = self.ledger.accounts
+            self._charges.shared(shares, accounts)
+            names = np.array([self._naming.name(account.device.name) for account in accounts], np.int64)
+            self._unstored.put("engine_shares", share_rows(shares, names, self._wall()))
 
     def _given_up(self) -> None:
         if self.ledger.given_up:

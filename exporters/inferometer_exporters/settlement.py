@@ -8,6 +8,9 @@ from inferometer.catalog.labels import DEVICE
 from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters.columns.partition import Partitions
 from inferometer_exporters.columns.tables import Columns, Ints, concatenate, take
+from inferometer_exporters.engine_work import EngineWork, Number, source_of
+from inferometer_exporters.engines.scrape import Scraped
+from inferometer_exporters.engines.usage import Usage
 from inferometer_exporters.hold import Hold, recorder_rows, releases
 from inferometer_exporters.ledger.account import Device, State
 from inferometer_exporters.ledger.inventory import GPU, Inventory
@@ -40,6 +43,8 @@ class Settled:
     """The request of each run, -1 without one."""
     executes: Columns
     """The same runs as the recorder takes them."""
+    shares: Columns
+    """Of models of engines that are only scraped; of the ledger's table."""
 
 
 class Settlement:
@@ -49,9 +54,10 @@ class Settlement:
         host: this host as a billed device.
         thresholds: has the prices.
         now: CLOCK_MONOTONIC ns at which it begins.
+        pages: of engines that are scraped.
     """
 
-    def __init__(self, host: Device, thresholds: Thresholds, now: int) -> None:
+    def __init__(self, host: Device, thresholds: Thresholds, now: int, pages: Sequence[Scraped] = ()) -> None:
         self._host = host
         self._thresholds = thresholds
         self._hold = Hold()
@@ -60,6 +66,7 @@ class Settlement:
         self.frames: dict[int, int] = {}
         """Live worker -> time of its newest frame: it has told everything that ran before."""
         self._inventory = Inventory()
+        self._work = EngineWork(pages, host.name, self._inventory.resolve)
         self.ledger = Ledger(now, self._rate)
         self.ledger.device(host)
 
@@ -85,6 +92,7 @@ class Settlement:
 
     def observe(self, samples: Sequence[Sample]) -> None:
         """Take in what sources read of this host's devices: which there are, what they are, the energy they used."""
+        self._work.watch(samples)
         used = self._inventory.observe(samples)
         for name in self._inventory.dissolved():
             self.ledger.close_account(name)
@@ -116,6 +124,35 @@ class Settlement:
     def steps(self, steps: Sequence[Step]) -> None:
         """Take in steps that an engine told of, in the order of their time."""
         self.ledger.steps(steps, self.devices)
+
+    def worker(self, worker: int, service: str) -> None:
+        """A worker of a service has spoken."""
+        self.ledger.belongs(worker, source_of(service))
+
+    def place(self, service: str, host: str, oldest: int, now: int) -> str:
+        """The devices on which requests ran whose spans have come, with commas between; empty where nobody knows.
+
+        Args:
+            service: that sent them.
+            host: of the service.
+            oldest: when the first of them began to run, CLOCK_MONOTONIC ns, as the next.
+            now: they have come.
+        """
+        accounts = self._work.of_spans(self.ledger, service, host)
+        self._work.heard(self.ledger, accounts, now, oldest=oldest)
+        self.ledger.belongs(source_of(service), source_of(service))
+        return ",".join(self.ledger.accounts[index].device.name for index in accounts)
+
+    def used(self, usages: Sequence[Usage], number: Number, now: int) -> None:
+        """Take in what pages of engines told: their models own what no run explains.
+
+        Args:
+            usages: from one scrape of each page to its next.
+            number: the recorder's number of a label set.
+            now: CLOCK_MONOTONIC ns.
+        """
+        if usages:
+            self.ledger.announce(self._work.claims(self.ledger, usages, number, now))
 
     def take(
         self, requests: Columns, partitions: Partitions, executes: Columns, runs: Callable[[Columns, Ints], Columns]
@@ -150,19 +187,22 @@ class Settlement:
             return None
         self._swept = now_ns
         reach = self._reach(now_ns, closing=closing)
-        self.ledger.sweep(reach, State.WARM_IDLE if self.frames else State.UNALLOCATED, self._idle())
-        runs = self.ledger.released()
-        rows, row = self._hold.released(self.ledger.until, runs, priced(runs))
+        idle = State.WARM_IDLE if self.frames or self._work.warm(0, now_ns) else State.UNALLOCATED
+        self.ledger.sweep(reach, idle, self._idle(now_ns), closing=closing)
+        released = self.ledger.released()
+        claimed = released["claim"] > 0
+        shares, runs = take(released, claimed), take(released, ~claimed)
+        rows, row = self._hold.released(self.ledger.until, runs, priced(runs), self.ledger.unsettled())
         whole = folded(take(runs, row >= 0))
-        return Settled(rows, runs, row, execute_rows(whole, priced(whole)))
+        return Settled(rows, runs, row, execute_rows(whole, priced(whole)), shares)
 
-    def _idle(self) -> dict[int, State]:
+    def _idle(self, now_ns: int) -> dict[int, State]:
         """What every device but this host is without a run."""
         return {
             index: State.UNOBSERVED
             if self._inventory.lost(account.device.name)
             else State.WARM_IDLE
-            if account.users or self._inventory.held(account.device.name)
+            if account.users or self._inventory.held(account.device.name) or self._work.warm(index, now_ns)
             else State.UNALLOCATED
             for index, account in enumerate(self.ledger.accounts)
             if index

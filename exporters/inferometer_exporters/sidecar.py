@@ -150,8 +150,7 @@ class Sidecar:
         self._sender = None if settings.otlp is None else Sender(settings.otlp)
         self._others_sender = None if settings.otlp is None else Sender(settings.otlp, max_bytes=FORWARDED_BYTES)
         access = settings.ports.access
-        tally, inbox = Tally(), Inbox()
-        self._pulse = Pulse()
+        tally, inbox, self._pulse = Tally(), Inbox(), Pulse()
         self.notes: list[str] = []
         """What its user should know: ports that are done without, or open to others."""
         with contextlib.ExitStack() as undo:
@@ -172,6 +171,7 @@ class Sidecar:
             undo.callback(self.recorder.close)
             aggregator = Aggregator(extra_bounds=exact_bounds(known))
             aggregator.set(telemetry.BUILD_INFO, (version("inferometer"), COMPONENT.values[-1]), 1)
+            engine_pages = (*of_fleet(known.engines), *settings.engine_pages)
             self.pipeline = SidecarPipeline(
                 self.recorder,
                 known,
@@ -179,6 +179,7 @@ class Sidecar:
                 aggregator,
                 sampler=self._sampler,
                 writer=None if self._sender is None else TraceWriter(self._sender),
+                pages=engine_pages,
                 foreign=lambda naming: Foreign(
                     inbox,
                     self.recorder,
@@ -209,10 +210,11 @@ class Sidecar:
             )
             self.intake.restore()
             self._engines = Engines(
-                (*of_fleet(known.engines), *settings.engine_pages),
+                engine_pages,
                 region=settings.region,
                 folder=settings.state / ENGINES_FOLDER,
                 period=known.engines_every_ns / 1e9,
+                report=self.pipeline.usages.append,
             )
             self.page = PageServer(
                 Exposition(lambda: joined(self.pipeline.snapshot, self._engines.families())),

@@ -141,17 +141,19 @@ class Clock:
 class Bench:
     """A pipeline whose passes a test drives."""
 
-    def __init__(self, folder, *, writer=None, clock=None, sampler=None):
+    def __init__(self, folder, *, writer=None, clock=None, sampler=None, thresholds=THRESHOLDS, pages=(), foreign=None):
         self.clock = clock or Clock()
         self.recorder = Recorder(folder / "recorder.duckdb", objectives=THRESHOLDS.objectives)
-        self.aggregator = Aggregator(extra_bounds=exact_bounds(THRESHOLDS), monotonic_ns=self.clock.monotonic)
+        self.aggregator = Aggregator(extra_bounds=exact_bounds(thresholds), monotonic_ns=self.clock.monotonic)
         self.pipeline = SidecarPipeline(
             self.recorder,
-            THRESHOLDS,
+            thresholds,
             HOST,
             self.aggregator,
             sampler=sampler or Sampler([]),
             writer=writer,
+            pages=pages,
+            foreign=None if foreign is None else lambda naming: foreign(self, naming),
             monotonic_ns=self.clock.monotonic,
             wall_ns=self.clock.wall,
         )

@@ -11,7 +11,8 @@ from inferometer.aggregate.sample import Family
 from inferometer.errors import RefusedError, StateError
 from inferometer.fleet import engines
 from inferometer.fleet.thresholds import EnginePages
-from inferometer_exporters.engines.scrape import PERIOD_SECONDS, Scraped, Scraper, state_name
+from inferometer_exporters.engines.scrape import PERIOD_SECONDS, Scraped, Scraper, state_name, unasked
+from inferometer_exporters.engines.usage import Report
 from inferometer_exporters.pages.fetch import PageUrl
 
 MOST_PAGES: Final = 1_000
@@ -28,6 +29,7 @@ class Engines:
         region: of this host, for labels.
         folder: where totals are kept; made where it is not there.
         period: seconds from one scrape of a page to the next.
+        report: takes what engines did from one scrape to the next; called by several threads.
 
     Raises:
         RefusedError: there are more pages than one sidecar reads, or one is there twice.
@@ -36,7 +38,13 @@ class Engines:
     """
 
     def __init__(
-        self, pages: Sequence[Scraped], *, region: str = "", folder: Path, period: float = PERIOD_SECONDS
+        self,
+        pages: Sequence[Scraped],
+        *,
+        region: str = "",
+        folder: Path,
+        period: float = PERIOD_SECONDS,
+        report: Report = unasked,
     ) -> None:
         if len(pages) > MOST_PAGES:
             raise RefusedError(f"{len(pages)} pages of engines, {MOST_PAGES} are the most that one sidecar reads")
@@ -53,7 +61,7 @@ class Engines:
                 raise StateError(f"cannot make the folder {folder}: {error.strerror}") from error
             _forget(folder, {state_name(page) for page in pages}, older_than=time.time() - KEPT_SECONDS)
         self._period = period
-        self._scrapers = [Scraper(page, region=region, folder=folder, period=period) for page in pages]
+        self._scrapers = [Scraper(page, region=region, folder=folder, period=period, report=report) for page in pages]
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -105,9 +113,10 @@ def of_fleet(told: Iterable[EnginePages]) -> list[Scraped]:
             version=of.version,
             model=of.model,
             access=of.access,
+            devices=of.device_of(number),
         )
         for of in told
-        for page in of.pages
+        for number, page in enumerate(of.pages)
     ]
 
 

@@ -33,6 +33,8 @@ class Told:
     """Families and labels' values that the mapping does not know."""
     restarts: int
     """Times that the engine began anew since its page is read."""
+    computes: bool
+    """Whether it works on a device itself."""
 
 
 class EnginePage:
@@ -79,6 +81,7 @@ class EnginePage:
             found=evaluate(plan, shown, values),
             unknown=reader.unknown,
             restarts=self._totals.restarts,
+            computes=self._mapping.computes,
         )
 
     def dump(self) -> bytes:

@@ -20,6 +20,7 @@ from inferometer.intake.state import State, StateFile
 from inferometer_exporters.engines.labelling import Target
 from inferometer_exporters.engines.page import EnginePage, Told
 from inferometer_exporters.engines.published import Publisher
+from inferometer_exporters.engines.usage import Report, Usage, UsageMeter
 from inferometer_exporters.pages.fetch import PageUrl, fetch
 
 _log = logging.getLogger(__name__)
@@ -61,12 +62,18 @@ class Scraped:
     model: str = ""
     access: PageAccess | None = None
     """What the page asks for; None: nothing."""
+    devices: str = ""
+    """What the engine runs on, several with commas between; empty: nobody said."""
 
     @property
     def replica(self) -> str:
         """Value of the label `replica`: where the page is, without what all pages have in common."""
         host = f"[{self.url.host}]" if ":" in self.url.host else self.url.host
         return f"{host}:{self.url.port}"
+
+
+def unasked(_: Usage) -> None:
+    """Nobody keeps a ledger."""
 
 
 def state_name(scraped: Scraped) -> str:
@@ -93,6 +100,7 @@ class Scraper:
         folder: where its totals are kept.
         period: seconds from one scrape to the next.
         get: how a page is had.
+        report: takes what the engine did from one scrape to the next.
         monotonic: seconds.
     """
 
@@ -104,6 +112,7 @@ class Scraper:
         folder: Path,
         period: float = PERIOD_SECONDS,
         get: Fetch = fetch,
+        report: Report = unasked,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.scraped = scraped
@@ -114,6 +123,8 @@ class Scraper:
         target = Target(service=scraped.service, region=region, address=scraped.replica, model=scraped.model)
         self._page = EnginePage(target, scraped.engine, scraped.version)
         self._publisher = Publisher()
+        self._usage = UsageMeter(scraped.service, scraped.replica)
+        self._report = report
         self._state = StateFile(folder / state_name(scraped))
         self._number = 0
         self._failures = dict.fromkeys(SCRAPE_FAILURE.values, 0)
@@ -165,6 +176,9 @@ class Scraper:
             return
         self._keep()
         now = self._now()
+        usage = self._usage.usage(told.found, int(now * 1e9), computes=told.computes)
+        if usage is not None:
+            self._report(usage)
         families = self._publisher.families(told.found, int(now * 1e9), oldest_ns=int((now - BIRTH_SECONDS) * 1e9))
         if self._complaint:
             _log.warning("%s is read again", self._state_of())

@@ -72,6 +72,12 @@ class Account:
     """Workers that live and have run something here."""
     late: int = 0
     """Device time that was reported after those seconds were swept."""
+    engine: bool = False
+    """An engine works here that tells of it afterwards: time without a run may have been work."""
+    lag: int = 0
+    """Ns that the sweep stays behind here: an engine tells of its requests when they have ended."""
+    credits: dict[int, int] = field(default_factory=dict)
+    """Ns that requests of a service were charged more than its engine's page told of; by service, see `claims`."""
     unpriced: int = 0
     bill: int = 0
     idle_cost: int = 0
@@ -173,6 +179,7 @@ class Account:
         given["states"] = {state: int(given["states"][state]) for state in State}
         given["energies"] = {state: int(given.get("energies", {}).get(state, 0)) for state in State}
         given["users"] = set(given.get("users", ()))
+        given["credits"] = {int(source): int(ns) for source, ns in given.get("credits", {}).items()}
         meter = given.get("meter")
         given["meter"] = None if meter is None else Meter.from_json(meter)
         account = cls(**given)

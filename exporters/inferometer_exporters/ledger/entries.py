@@ -79,7 +79,7 @@ def _energy(runs: Columns, owed: Owed, account: Account, states: Mapping[State, 
     span = until - account.since
     quiet = {state: ns for state, ns in states.items() if state in _QUIET}
     still = sum(quiet.values())
-    if still == span:
+    if still == span and not account.engine:
         meter.learn(used, span)
     idle = meter.idle(used, still, span)
     for state, ns in quiet.items():

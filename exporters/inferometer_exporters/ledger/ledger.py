@@ -8,12 +8,13 @@ import numpy as np
 
 from inferometer.errors import StateError
 from inferometer_exporters.columns.packed import pack, unpack
-from inferometer_exporters.columns.tables import Column, Columns, Ints, take
+from inferometer_exporters.columns.tables import Column, Columns, Ids, Ints, Mask, take
+from inferometer_exporters.ledger import claims
 from inferometer_exporters.ledger.account import Account, Device, State
 from inferometer_exporters.ledger.entries import Owed, enter
 from inferometer_exporters.ledger.loads import Loads
 from inferometer_exporters.ledger.prices import Rate
-from inferometer_exporters.ledger.runs import energy, merged, method, none, restored
+from inferometer_exporters.ledger.runs import energy, merged, method, mixed, none, restored
 from inferometer_exporters.ledger.steps import Step, StepModel
 from inferometer_exporters.ledger.sweep import MAX_WINDOW_NS, sweep
 from inferometer_exporters.ledger.told_steps import ToldSteps
@@ -50,6 +51,7 @@ class Ledger:
         self._steps = ToldSteps()
         self._loads = Loads()
         self._unobserved_until = 0
+        self._sources: dict[int, int] = {}
 
     @property
     def pending(self) -> int:
@@ -89,6 +91,14 @@ class Ledger:
         """What was learned of the steps of an engine."""
         return self._steps.model(engine)
 
+    def belongs(self, worker: int, source: int) -> None:
+        """A worker, or what stands for an engine in its place, is a part of a service: *source* stands for that."""
+        self._sources[worker] = source
+
+    def source(self, worker: int) -> int | None:
+        """What stands for the service of a worker; None where nobody said."""
+        return self._sources.get(worker)
+
     def announce(self, rows: Columns) -> None:
         """Take in members of runs, announced or final; a row may come any number of times.
 
@@ -98,14 +108,19 @@ class Ledger:
             self._clip(rows)
             self._use(rows)
         self._runs, new = merged(self._runs, rows)
-        late = np.flatnonzero(new & (self._runs["start"] < self.until) & ~self._runs["stepped"])
+        swept = self._swept(self._runs["device"])
+        late = np.flatnonzero(new & (self._runs["start"] < swept) & ~self._runs["stepped"])
         if len(late):
-            start, end = self._runs["start"][late], self._runs["end"][late]
-            end = np.minimum(np.where(end == 0, self.until, end), self.until)
+            start, end, swept = self._runs["start"][late], self._runs["end"][late], swept[late]
+            end = np.minimum(np.where(end == 0, swept, end), swept)
             missed = np.maximum(end - start, 0) // np.maximum(self._runs["size"][late], 1)
             for device, ns in zip(self._runs["device"][late].tolist(), missed.tolist(), strict=True):
                 self.accounts[device].late += ns
         self._bound()
+
+    def _swept(self, devices: Column) -> Ints:
+        """Up to when each of *devices* is settled."""
+        return np.array([account.since for account in self.accounts], np.int64)[devices]
 
     @staticmethod
     def _clip(rows: Columns) -> None:
@@ -116,7 +131,7 @@ class Ledger:
 
     def _use(self, rows: Columns) -> None:
         """Remember who runs something on which device; of the first device, this host, that is not asked."""
-        elsewhere = np.flatnonzero(rows["device"] > 0)
+        elsewhere = np.flatnonzero((rows["device"] > 0) & ~rows["engine"])
         if len(elsewhere):
             devices, workers = rows["device"][elsewhere], rows["worker"][elsewhere]
             for device in np.unique(devices).tolist():
@@ -160,13 +175,16 @@ class Ledger:
         found = (self._index.get(part) for part in name.split(","))
         return [index for index in found if index is not None]
 
-    def sweep(self, until: int, idle: State, others: Mapping[int, State] | None = None) -> None:
+    def sweep(
+        self, until: int, idle: State, others: Mapping[int, State] | None = None, *, closing: bool = False
+    ) -> None:
         """Settle every device's time up to *until*.
 
         Args:
             until: CLOCK_MONOTONIC ns.
             idle: what time without a run is.
             others: the same for single devices, by their index.
+            closing: nothing more will be told, so no device stays behind.
         """
         rows = self._by_device()
         for index, account in enumerate(self.accounts):
@@ -175,8 +193,9 @@ class Ledger:
                 continue
             mine = rows.get(index, _NOTHING)
             state = idle if others is None else others.get(index, idle)
-            while account.since < until:
-                stop = min(until, account.since + MAX_WINDOW_NS)
+            edge = until if closing else until - account.lag
+            while account.since < edge:
+                stop = min(edge, account.since + MAX_WINDOW_NS)
                 if account.since < self._unobserved_until:
                     stop, now = min(stop, self._unobserved_until), State.UNOBSERVED
                 else:
@@ -185,8 +204,9 @@ class Ledger:
                     stop = account.meter.edge(account.since, stop)
                 self._window(index, account, mine, stop, now)
         self.until = max(self.until, until)
-        self._loads.settled(self.until)
-        self._steps.settled(self.until)
+        settled = min(account.since for account in self.accounts) if self.accounts else self.until
+        self._loads.settled(settled)
+        self._steps.settled(settled)
 
     def _by_device(self) -> dict[int, Ints]:
         """Rows of each device, by its index."""
@@ -206,13 +226,31 @@ class Ledger:
         they were charged; ``microjoules`` is -1 where a part of their time is not known.
         """
         runs = self._runs
-        done = runs["final"] & (runs["release"] <= self.until)
+        done = runs["final"] & (runs["release"] <= self._behind(runs))
         found = take(runs, done)
         if len(found["worker"]):
             self._runs = take(runs, ~done)
         found = take(found, found["span_id"] != 0)
         spent = found["microjoules"]
         return found | {"microjoules": energy(found), "spent": spent, "method": method(found)}
+
+    def _behind(self, runs: Columns) -> Ints:
+        """Up to when all devices of each row's run are settled."""
+        swept = self._swept(runs["device"])
+        if not runs["rank"].any():
+            return swept
+        _, run = np.unique(mixed(runs["worker"], runs["execute_id"], runs["span_id"]), return_inverse=True)
+        least = np.full(int(run.max()) + 1, np.iinfo(np.int64).max)
+        np.minimum.at(least, run, swept)
+        found: Ints = least[run]
+        return found
+
+    def unsettled(self) -> Ids:
+        """Requests that have a run on a device that stays behind: `mixed` of worker and span id."""
+        if not any(account.lag for account in self.accounts):
+            return np.zeros(0, np.uint64)
+        behind = take(self._runs, self._runs["final"])
+        return mixed(behind["worker"], behind["span_id"])
 
     def forget(self, worker: int, at: int, open_spans: Column) -> None:
         """End what a worker no longer speaks of: the frame that told its end was dropped on the way.
@@ -251,6 +289,7 @@ class Ledger:
             (runs["end"][rows] == 0) | (runs["end"][rows] > since) | runs["stepped"][rows]
         )
         mine = rows[here]
+        told = runs["claim"][mine] > 0
         work = self._active(index, take(runs, mine), since, until)
         swept = sweep(work.begin, work.end, work.weight)
         owed = np.zeros(len(mine), np.int64)
@@ -260,19 +299,34 @@ class Ledger:
         attributed = int(owed.sum())
         spare = until - since - swept.busy
         loading = self._loads.covered(index, work, since, until) - swept.busy if self._loads.of(index) else 0
+        if told.any():
+            owed[told] = self._granted(account, take(runs, mine), told, owed, (since, until, spare - loading))
+            claimed = int(owed[told].sum())
+            attributed, spare = attributed + claimed, spare - claimed
         states = {
             State.ATTRIBUTED: attributed,
-            State.SYSTEM: swept.busy - attributed,
+            State.SYSTEM: swept.busy - int(owed[~told].sum()),
             State.LOADING: loading,
             idle: spare - loading,
         }
         enter(runs, Owed(mine, owed, work), account, states, until)
         account.enter(states)
 
+    def _granted(self, account: Account, rows: Columns, told: Mask, owed: Ints, window: tuple[int, int, int]) -> Ints:
+        """What each claim of a window (since, until, ns without a run) is charged."""
+        since, until, room = window
+        sources = np.array([self._sources.get(worker, worker) for worker in rows["worker"].tolist()], np.uint64)
+        worked: dict[int, int] = {}
+        for source, ns in zip(sources[~told].tolist(), owed[~told].tolist(), strict=True):
+            worked[source] = worked.get(source, 0) + ns
+        claimed = take(rows, told)
+        return claims.granted(claims.due(claimed, since, until), sources[told], worked, account.credits, room)
+
     def _active(self, index: int, rows: Columns, since: int, until: int) -> Active:
-        if not rows["stepped"].any():
+        claimed = rows["claim"] > 0
+        if not rows["stepped"].any() and not claimed.any():
             return active(rows, since, until, self._phases)
-        free = np.flatnonzero(~rows["stepped"])
+        free = np.flatnonzero(~rows["stepped"] & ~claimed)
         runs = active(take(rows, free), since, until, self._phases).among(free)
         steps = self._steps.active(index, rows, since, until)
         return runs if steps is None else beside(runs, steps)

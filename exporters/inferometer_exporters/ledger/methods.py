@@ -19,6 +19,14 @@ class Method(IntEnum):
     """By what each step of an engine's batch computed."""
     EXCLUSIVE = 2
     """Nothing to share: a run of one request, alone on the device."""
+    BUSY = 3
+    """An engine's own count of the time in which it computed; as all that follow of a model, not of a request."""
+    COMPUTE = 4
+    """An engine's count of the time that its models computed for requests, by what ran as one batch."""
+    TOKENS = 5
+    """By an engine's tokens, of the time that the device was busy."""
+    DURATION = 6
+    """By the time that an engine's requests took."""
 
     @property
     def label(self) -> str:

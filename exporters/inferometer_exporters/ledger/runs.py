@@ -3,7 +3,7 @@
 A run on a group of devices has one row for each: it occupies all of them, and each device's time is swept by itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -35,8 +35,12 @@ _COLUMNS: Final = (
     ("picodollars", "<i8"),
     ("microjoules", "<i8"),
     ("found", "u1"),  # bits of `methods`: how its time was found, and what of it is not known
+    ("engine", "?"),  # an engine's word, by its spans or its page: there is no worker that could leave
+    ("claim", "<i8"),  # of a share of an engine's page: ns of device time that it told of; 0 of a run
+    ("way", "u1"),  # how that was found, a code of `Method`
+    ("labels", "<i8"),  # whose it is, the recorder's number
 )
-_LATER: Final = frozenset({"rank", "tokens", "stepped", "microjoules", "found"})
+_LATER: Final = frozenset({"rank", "tokens", "stepped", "microjoules", "found", "engine", "claim", "way", "labels"})
 """Columns that states of before 2026-11-23 lack."""
 _ODD: Final = (
     np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9),
@@ -55,6 +59,11 @@ def blank(given: Columns) -> Columns:
     """*given* with every column of the table: what is missing is 0."""
     count = len(next(iter(given.values())))
     return {name: given[name] if name in given else np.zeros(count, kind) for name, kind in _COLUMNS}
+
+
+def made(rows: Sequence[Mapping[str, int]]) -> Columns:
+    """Rows of the table from rows as mappings; what is missing is 0."""
+    return {name: np.array([row.get(name, 0) for row in rows], kind) for name, kind in _COLUMNS}
 
 
 def restored(table: Columns) -> Columns:
@@ -118,7 +127,7 @@ def merged(table: Columns, new: Columns) -> tuple[Columns, Mask]:
 
 def method(rows: Columns) -> Ints:
     """How the time of each row was found, as codes of `Method`."""
-    return codes(rows["found"])
+    return np.where(rows["claim"] > 0, rows["way"], codes(rows["found"])).astype(np.int64)
 
 
 def energy(rows: Columns) -> Ints:

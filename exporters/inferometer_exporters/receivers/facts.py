@@ -71,6 +71,8 @@ class Facts(NamedTuple):
     version: str = ""
     parts: tuple[Part, ...] = ()
     """Where its time went, as far as it is told; what none covers is `handler`: inside the server, not told apart."""
+    tokens_cached: int = 0
+    """Of `tokens_in`: a prefix cache had them."""
     first_token: int = 0
     """When the first token left, ns since the epoch."""
 

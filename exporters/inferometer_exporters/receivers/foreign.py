@@ -21,7 +21,7 @@ from inferometer_exporters.receivers.forward import Count, Forward
 from inferometer_exporters.receivers.inbox import Inbox
 from inferometer_exporters.receivers.incoming import Incoming
 from inferometer_exporters.receivers.owners import SLACK_NS, Owned, adopt, owners
-from inferometer_exporters.receivers.records import Records, Told
+from inferometer_exporters.receivers.records import Place, Records, Told
 from inferometer_exporters.recorder.store import Recorder
 
 MARGIN_NS: Final = 5 * 10**8
@@ -43,6 +43,10 @@ def _nothing(_: str) -> str:
     return ""
 
 
+def _nowhere(_service: str, _host: str, _oldest: int) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Released:
     """What a pass makes of spans."""
@@ -53,6 +57,8 @@ class Released:
     """As `columns.gather` makes them of frames."""
     intervals: Columns = field(default_factory=dict)
     """Of these requests; as rows of the wire's table."""
+    executes: Columns = field(default_factory=dict)
+    """Of these requests, as `columns.gather` makes them of frames; those whose devices are known."""
     counts: Sequence[Count] = ()
 
 
@@ -100,12 +106,13 @@ class Foreign:
         """The recorder's numbers may mean something else now."""
         self._records.forget()
 
-    def release(self, now_ns: int, settled_ns: int, *, everything: bool = False) -> Released:
+    def release(self, now_ns: int, settled_ns: int, *, place: Place = _nowhere, everything: bool = False) -> Released:
         """Take in what came, and let go what has waited long enough.
 
         Args:
             now_ns: CLOCK_MONOTONIC.
             settled_ns: requests that had ended by then are in the recorder.
+            place: knows the devices of services.
             everything: wait for nothing.
         """
         for request in self._inbox.take():
@@ -117,14 +124,14 @@ class Foreign:
         while self._held and (everything or self._held[0].came_ns <= enough or self._held_bytes > MAX_HELD_BYTES):
             due.append(self._held.popleft())
             self._held_bytes -= due[-1].size
-        released = self._released(due, now_ns) if due else Released()
+        released = self._released(due, now_ns, place) if due else Released()
         if self._forward is None:
             return released
         self._forward.put(due)
         settled = [count for count in self._forward.settle() if count[2]]
         return replace(released, counts=[*released.counts, *settled])
 
-    def _released(self, due: Sequence[Incoming], now_ns: int) -> Released:
+    def _released(self, due: Sequence[Incoming], now_ns: int, place: Place) -> Released:
         offset = self._wall() - now_ns
         spans = concatenate([request.columns for request in due])
         cursor = self._recorder.cursor()
@@ -147,8 +154,9 @@ class Foreign:
         by_service = Counter(one.sender.service for one in told)
         counts += [(telemetry.RECORDS, (service,), number) for service, number in by_service.items()]
         requests = self._records.rows(spans, told, offset) if told else {}
-        intervals = self._records.intervals(spans, told, offset) if told else {}
-        return Released(rows, requests, intervals, [count for count in counts if count[2]])
+        executes, placed = self._records.executes(spans, told, offset, place) if told else ({}, set())
+        intervals = self._records.intervals(spans, told, offset, placed) if told else {}
+        return Released(rows, requests, intervals, executes, [count for count in counts if count[2]])
 
     def _told(self, batch: "_Batch", spans: Columns, owned: Owned) -> Iterable[Told]:
         """Spans that are requests which nobody recorded."""

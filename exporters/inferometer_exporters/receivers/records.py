@@ -1,17 +1,19 @@
 """Requests as a frame would bring them, made of spans that say what a record needs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from inferometer.catalog.stages import Kind, Stage
 from inferometer.record.model import Flag
-from inferometer.wire.layout import INTERVALS, REQUESTS
+from inferometer.wire.layout import EXECUTES, INTERVALS, REQUESTS
 from inferometer.wire.pod import Pod
 from inferometer_exporters.columns.tables import Columns, empty
-from inferometer_exporters.naming import Naming
+from inferometer_exporters.engine_work import source_of
+from inferometer_exporters.naming import ENGINE, Naming
 from inferometer_exporters.receivers.enrichment import Sender
-from inferometer_exporters.receivers.facts import Facts
+from inferometer_exporters.receivers.facts import Facts, Part
 from inferometer_exporters.recorder.store import Recorder
 
 MAX_KINDS: Final = 1_000
@@ -29,6 +31,20 @@ class Told(NamedTuple):
     sender: Sender
     entry: bool
     """Nobody whom we know called it."""
+
+
+Place = Callable[[str, str, int], str]
+"""Devices of a service on a host, given when the first of its runs began (CLOCK_MONOTONIC ns); empty: not known."""
+
+
+def _runs(parts: Sequence[Part]) -> list[Part]:
+    """The parts in which a request ran on a device, one after the other: of two at a time the first one counts."""
+    found: list[Part] = []
+    for part in sorted((part for part in parts if part.stage is Stage.EXECUTE), key=lambda part: part.start):
+        start = max(part.start, found[-1].end) if found else part.start
+        if start < part.end:
+            found.append(part._replace(start=start))
+    return found
 
 
 class Records:
@@ -83,15 +99,57 @@ class Records:
         senders = {id(one.sender): one.sender for one in told}
         processes = {identity: self._process(sender) for identity, sender in senders.items()}
         return rows | {
-            "worker": np.zeros(count, np.uint64),
+            "worker": np.array([source_of(one.sender.service) for one in told], np.uint64),
             "process": np.array([processes[id(one.sender)] for one in told], np.int64),
             "wall_offset": np.full(count, offset_ns),
             "labels": np.array(self._labels_of(told), np.int64),
         }
 
-    def intervals(self, spans: Columns, told: Sequence[Told], offset_ns: int) -> Columns:
-        """What those requests tell of where their time went, as rows of the table of intervals."""
-        parts = [(one.row, part) for one in told for part in one.facts.parts if part.end > part.start]
+    def executes(self, spans: Columns, told: Sequence[Told], offset_ns: int, place: Place) -> tuple[Columns, set[int]]:
+        """Runs of those requests whose device is known, as rows of frames; and which of *told* they are of."""
+        first: dict[tuple[str, str], int] = {}
+        runs = {index: _runs(one.facts.parts) for index, one in enumerate(told)}
+        for index, parts in runs.items():
+            if parts:
+                key = told[index].sender.service, told[index].sender.host
+                first[key] = min(first.get(key, parts[0].start), parts[0].start)
+        devices = {key: self._naming.name(place(*key, start - offset_ns)) for key, start in first.items()}
+        rows: list[dict[str, int]] = []
+        placed: set[int] = set()
+        for index, parts in runs.items():
+            one = told[index]
+            device = devices.get((one.sender.service, one.sender.host), 0) if parts else 0
+            if not device:
+                continue
+            placed.add(index)
+            span, worker = int(spans["span_id"][one.row]), source_of(one.sender.service)
+            prefills = sum(part.kind is Kind.PREFILL for part in parts)
+            read = max(one.facts.tokens_in - one.facts.tokens_cached, 0)
+            rows += [
+                {
+                    "span_id": span, "execute_id": (span + number) % (1 << 64), "worker": worker, "device": device,
+                    "start": max(part.start - offset_ns, 1), "end": max(part.end - offset_ns, 1), "batch_size": 1,
+                    "kind": int(part.kind), "final": 1, ENGINE: 1,
+                    "tokens": read // prefills if part.kind is Kind.PREFILL else 0,
+                }
+                for number, part in enumerate(parts)
+            ]  # fmt: skip
+        kinds = {name: column.dtype for name, column in empty(EXECUTES).items()}
+        kinds |= {"worker": np.dtype(np.uint64), "frame_ns": np.dtype(np.int64), ENGINE: np.dtype(bool)}
+        kinds["device"] = np.dtype(np.int64)
+        return {name: np.array([row.get(name, 0) for row in rows], kind) for name, kind in kinds.items()}, placed
+
+    def intervals(self, spans: Columns, told: Sequence[Told], offset_ns: int, placed: Collection[int]) -> Columns:
+        """What those requests tell of where their time went, as rows of the table of intervals.
+
+        The execution of *placed* ones is told by their runs.
+        """
+        parts = [
+            (one.row, part)
+            for index, one in enumerate(told)
+            for part in one.facts.parts
+            if part.end > part.start and not (part.stage is Stage.EXECUTE and index in placed)
+        ]
         rows: Columns = {name: np.zeros(len(parts), column.dtype) for name, column in empty(INTERVALS).items()}
         for name, values in (
             ("span_id", spans["span_id"][np.array([row for row, _ in parts], np.int64)]),

@@ -91,6 +91,24 @@ _SHARES: Final = """
     from hops join used using (span_id, pass) left join names on names.id = used.device
     group by all order by all
 """
+_ENGINES: Final = f"""
+    with marks as (
+        select pass, any_value(wall_ns // {HOUR_NS}) as hour from ledger
+        where state = '{State.ATTRIBUTED}' and pass > $after and pass <= $mark group by pass
+    ),
+    used as (
+        select e.*, marks.hour, coalesce(l.service, '') as service, coalesce(l.model, '') as model,
+               coalesce(l.version, '') as version, coalesce(l.region, '') as region, '' as tenant, '' as class,
+               '' as outcome
+        from engine_shares e asof join marks on e.pass <= marks.pass left join labels l on l.id = e.labels
+        where e.pass > $after and e.pass <= $last
+    )
+    select hour, coalesce(names.name, ''), false, sum(device_ns), coalesce(sum(cost), 0),
+           coalesce(sum(device_ns) filter (cost is null), 0), 0, 0, 0, 0, 0, coalesce(sum(energy), 0),
+           coalesce(sum(device_ns) filter (energy is null), 0), bit_or(1 << used.method::integer), {{keys}}
+    from used left join names on names.id = used.device
+    group by all order by all
+"""  # noqa: S608 - constants
 _COUNTS: Final = """
     select count(*), count(*) filter (entry), sum(tokens_in), sum(tokens_out), {keys}
     from hops {join} where not warm group by all order by all
@@ -164,10 +182,14 @@ def shares(cursor: Cursor, cut: Sequence[Piece], by: Sequence[str]) -> list[Shar
     Raises:
         ValueError: there is no such dimension.
     """
-    sql = _HOPS + _SHARES.format(keys=_keys(by))
+    keys = _keys(by)
+    # Of an engine's shares nobody knows an outcome.
+    engines = _keys(by, outcome="outcome")
     found: dict[tuple[object, ...], Share] = {}
     for piece in cut:
-        for row in rows(cursor, sql, **piece):
+        passes = {name: piece[name] for name in ("after", "last", "mark")}
+        requests = rows(cursor, _HOPS + _SHARES.format(keys=keys), **piece)
+        for row in (*requests, *rows(cursor, _ENGINES.format(keys=engines), **passes)):
             share = _share(row)
             key = (share.keys, share.hour, share.device, share.warm)
             found[key] = share if key not in found else _sum(found[key], share)
@@ -212,12 +234,12 @@ def pieces(cursor: Cursor, window: Window) -> list[Piece]:
     ]
 
 
-def _keys(by: Sequence[str]) -> str:
+def _keys(by: Sequence[str], **instead: str) -> str:
     unknown = [name for name in by if name not in _KEYS]
     if unknown or not by or len(set(by)) < len(by):
         wrong = repr(unknown[0]) if unknown else repr(",".join(by))
         raise ValueError(f"cost cannot be grouped by {wrong}: each of {', '.join(DIMENSIONS)} at most once is right")
-    return ", ".join(f'{_KEYS[name]} as "key_{name}"' for name in by)
+    return ", ".join(f'{instead.get(name, _KEYS[name])} as "key_{name}"' for name in by)
 
 
 def _sum(one: Share, other: Share) -> Share:

@@ -15,7 +15,7 @@ NULLABLE: Final = frozenset(
     }
 )
 """Columns in which -1 stands for unknown on the way in."""
-ATTRIBUTED: Final = frozenset({"requests", "executes", "execute_parts"})
+ATTRIBUTED: Final = frozenset({"requests", "executes", "execute_parts", "engine_shares"})
 """Tables whose ``method`` is one of attribution, -1 where it is unknown."""
 FRACTIONS: Final = frozenset(
     {

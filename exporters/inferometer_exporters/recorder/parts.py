@@ -1,4 +1,4 @@
-"""What runs used of each device, where that is not what their row in `executes` says: on groups, and by other names."""
+"""What was used of each device, where no row of `executes` says it: runs on groups and by other names, engines."""
 
 import numpy as np
 
@@ -29,4 +29,24 @@ def part_rows(runs: Columns, row: Ints, numbers: Ints) -> Columns:
         "cost": np.where(priced(parts) > 0, parts["picodollars"], -1),
         "energy": parts["microjoules"],
         "method": parts["method"].astype(np.int64),
+    }
+
+
+def share_rows(shares: Columns, numbers: Ints, wall_ns: int) -> Columns:
+    """Of the table `engine_shares`, from settled shares of the ledger's table.
+
+    Args:
+        shares: of models of engines that are only scraped.
+        numbers: the recorder's number of each account's name.
+        wall_ns: now.
+    """
+    return {
+        "wall_ns": np.full(len(shares["ns"]), wall_ns),
+        "device": numbers[shares["device"]],
+        "labels": shares["labels"],
+        "kind": shares["kind"],
+        "device_ns": shares["ns"],
+        "cost": np.where(priced(shares) > 0, shares["picodollars"], -1),
+        "energy": shares["microjoules"],
+        "method": shares["method"],
     }

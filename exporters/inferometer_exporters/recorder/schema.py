@@ -4,7 +4,7 @@ from typing import Final
 
 from inferometer.catalog.stages import Stage
 
-VERSION: Final = 7
+VERSION: Final = 8
 
 STAGE_COLUMNS: Final = tuple(f"{stage.label}_ns" for stage in Stage)
 
@@ -76,6 +76,18 @@ EXECUTE_PARTS: Final[dict[str, str]] = {
     "method": "UTINYINT",
 }
 """Runs whose device in `executes` is a group, or has another name in the ledger: a row for each device."""
+ENGINE_SHARES: Final[dict[str, str]] = {
+    "pass": "UBIGINT",
+    "wall_ns": "BIGINT",  # when it was settled
+    "device": "UINTEGER",  # as the ledger names it
+    "labels": "UINTEGER",  # service, model, version and region; nobody knows more
+    "kind": "UTINYINT",
+    "device_ns": "BIGINT",  # as those of `executes`
+    "cost": "BIGINT",
+    "energy": "BIGINT",
+    "method": "UTINYINT",
+}
+"""What models of engines used that are only scraped, beyond requests that are recorded; since version 8."""
 CALLS: Final[dict[str, str]] = {
     "pass": "UBIGINT",
     "span_id": "UBIGINT",
@@ -215,6 +227,7 @@ OF_REQUESTS: Final[dict[str, dict[str, str]]] = {
     "requests": REQUESTS,
     "executes": EXECUTES,
     "execute_parts": EXECUTE_PARTS,
+    "engine_shares": ENGINE_SHARES,
     "calls": CALLS,
     "external_ids": EXTERNAL_IDS,
     "spans": SPANS,

@@ -29,7 +29,11 @@ DEVICE_STATE: Final = Label(
     values=("attributed", "warm_idle", "loading", "unallocated", "system", "unobserved"),
 )
 PHASE: Final = Label(name="phase", help="Phase of the execution.", values=("execute", "prefill", "decode"))
-METHOD: Final = Label(name="method", help="How the share was found.", values=("sweep", "steps", "exclusive"))
+METHOD: Final = Label(
+    name="method",
+    help="How the share was found; the last four are of engines that are only scraped, of models and not of requests.",
+    values=("sweep", "steps", "exclusive", "busy", "compute", "tokens", "duration"),
+)
 PRICE_SOURCE: Final = Label(name="source", help="Where a price comes from.", max_values=50)
 AS_OF: Final = Label(name="as_of", help="Date of a price.", max_values=50)
 DAY: Final = Label(name="day", help="Day (UTC) of a bill; the newest 62.", max_values=100)

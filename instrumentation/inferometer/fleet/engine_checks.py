@@ -17,7 +17,7 @@ _ENOUGH: Final = {
     False: frozenset({Quality.EXACT, Quality.APPROXIMATE, Quality.LOWER_BOUND}),
 }
 """How good a signal has to be for an objective, with a threshold and without one."""
-_OF_PAGES: Final = ("version", "pages", "scraped_by", "access", "buckets")
+_OF_PAGES: Final = ("version", "pages", "scraped_by", "access", "devices", "buckets")
 _MILLISECOND_NS: Final = 10**6
 _FAILURES: Final = frozenset(outcome.label for outcome in FAILED)
 
@@ -73,7 +73,8 @@ def check_pages(fleet: Fleet, root: Mapping) -> None:
     """Check what services say of their engines' pages.
 
     Raises:
-        FleetError: a service is no foreign engine, so it has none, or two have the same page.
+        FleetError: a service is no foreign engine, so it has none, two have the same page, or it is not clear which
+            devices are whose.
     """
     of: dict[str, str] = {}
     for service in fleet.services:
@@ -85,6 +86,12 @@ def check_pages(fleet: Fleet, root: Mapping) -> None:
                     f"services.{service.name}.{name} is for foreign engines, {service.engine} is instrumented",
                     "remove it, or name the engine whose page is read",
                 )
+        if len(service.devices) > 1 and len(service.devices) != len(service.pages):
+            raise wrong(
+                at(written, "devices"),
+                f"services.{service.name}.devices has {len(service.devices)} entries for {len(service.pages)} pages",
+                "one entry for each page or one for all; devices of one engine stand in one entry, with commas",
+            )
         for number, page in enumerate(service.pages):
             if of.setdefault(page, service.name) != service.name:
                 place = at(written, "pages")

@@ -137,6 +137,13 @@ class Service:
     access: Annotated[PageAccess | None, Key(Nested(PageAccess), "What the pages ask for; secrets by their files.")] = (
         None
     )
+    devices: Annotated[
+        tuple[str, ...],
+        Key(
+            Listing(scalars.TEXT),
+            "What the engine of each page runs on, in the pages' order, or one for all: UUIDs of GPUs with commas.",
+        ),
+    ] = ()
     buckets: Annotated[
         tuple[tuple[str, tuple[Decimal, ...]], ...],
         Key(

@@ -43,6 +43,7 @@ def thresholds(fleet: Fleet) -> Thresholds:
                 version=service.version,
                 model=only_model(service),
                 access=service.access,
+                devices=service.devices,
             )
             for service in fleet.services
             if not service.instrumented and service.pages and service.scraped_by is ScrapedBy.SIDECAR

@@ -60,6 +60,12 @@ class EnginePages:
     """Of series that do not say theirs: the service's only one."""
     access: "PageAccess | None" = None
     """What the pages ask for: files, never what is in them."""
+    devices: tuple[str, ...] = ()
+    """What the engine of each page runs on, in the pages' order, or one for all; empty: nobody said."""
+
+    def device_of(self, number: int) -> str:
+        """What the engine of the page of that number runs on; empty where nobody said."""
+        return "" if not self.devices else self.devices[0 if len(self.devices) == 1 else number]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,17 +225,19 @@ def loads(text: str) -> Thresholds:
 def _pages_written(pages: EnginePages) -> dict[str, Any]:
     written = asdict(pages)
     access = {name: said for name, said in (written.pop("access") or {}).items() if said is not None}
-    return {**written, "access": access} if access else written
+    further = {"access": access, "devices": list(written.pop("devices"))}
+    return written | {name: said for name, said in further.items() if said}
 
 
 def _pages(entry: Mapping[str, Any]) -> EnginePages:
     said = entry.get("access")
+    lists = {"pages": tuple(entry["pages"]), "devices": tuple(entry.get("devices", ()))}
     if said is None:
-        return EnginePages(**{**entry, "pages": tuple(entry["pages"])})
+        return EnginePages(**{**entry, **lists})
     # Workers read this file, too, and pages are nothing to them: the schema that comes with it is not imported there.
     from inferometer.fleet.page_access import PageAccess  # noqa: PLC0415
 
-    return EnginePages(**{**entry, "pages": tuple(entry["pages"]), "access": PageAccess(**said)})
+    return EnginePages(**{**entry, **lists, "access": PageAccess(**said)})
 
 
 def _policy(written: Sequence[Mapping[str, str]] | None) -> tuple[BudgetStep, ...]:

@@ -20,6 +20,7 @@ from inferometer.catalog.stages import Kind
 from inferometer.fleet.thresholds import Price
 from inferometer_exporters.ledger.account import Device, State
 from inferometer_exporters.ledger.ledger import Ledger
+from inferometer_exporters.ledger.methods import Method
 from inferometer_exporters.ledger.prices import Rate
 from inferometer_exporters.ledger.runs import blank
 from inferometer_exporters.ledger.steps import Part, Step
@@ -34,6 +35,8 @@ DEVICES = (
 PRICES = {"cpu": 200_000_000_000, "gpu": 2_990_000_000_001}
 GROUPS = ((0,), (1,), (2,), (3,), (4,), (1, 2))
 STREAMS = 60
+SERVICE = 7
+"""What stands for a service whose engine is scraped, traced, and now and then instrumented (worker 2)."""
 
 
 @dataclass
@@ -144,6 +147,41 @@ class Stream:
         self.ledger.steps(steps)
         self.totals.events["steps of an engine"] += len(steps)
 
+    def traced(self):
+        """An engine's spans came, after their requests had ended: the ledger waits longer for the next ones."""
+        index = self.chance.choice([1, 2])
+        account = self.ledger.accounts[index]
+        start = max(self.now - self.chance.randrange(9_000), 0)
+        account.engine = True
+        account.lag = min(max(account.lag, self.ledger.until - start), 12_000)
+        self.numbers += 1
+        end = start + self.chance.randrange(6_000)
+        self.announce({
+            "worker": SERVICE, "execute_id": self.numbers, "span_id": self.numbers, "size": 1, "device": index,
+            "start": start, "end": end, "release": end, "final": True, "engine": True, "kind": int(Kind.DECODE),
+        })  # fmt: skip
+        self.totals.events["requests that spans told of"] += 1
+
+    def claim(self):
+        """An engine's page was read: what it says of its models, of the time since the scrape before."""
+        group = self.chance.choice([(1,), (1,), (1, 2), (3,)])
+        page, span = self.chance.choice([21, 22]), self.chance.randrange(1, 15_000)
+        method = int(self.chance.choice([Method.BUSY, Method.COMPUTE, Method.TOKENS, Method.DURATION]))
+        self.numbers += 1
+        for worker in (2, page, SERVICE):
+            self.ledger.belongs(worker, SERVICE)
+        for rank, index in enumerate(group):
+            begin = max(self.now - span, self.ledger.accounts[index].since)
+            self.announce(*(
+                {
+                    "worker": page, "rank": rank, "execute_id": self.numbers, "span_id": model, "device": index,
+                    "start": begin, "end": begin + span, "release": begin + span, "size": 1, "final": True,
+                    "engine": True, "claim": self.chance.randrange(1, span + 1), "way": method, "labels": model,
+                }
+                for model in range(1, self.chance.randrange(2, 5))
+            ))  # fmt: skip
+        self.totals.events["pages of engines"] += 1
+
     def energy(self):
         """An energy counter was read: some of the time it has begun anew, and some of it nobody read it."""
         index = self.chance.choice(list(self.read))
@@ -251,13 +289,16 @@ class Stream:
         assert charged <= sum(a.bill - a.idle_cost for a in accounts) + totals.changes * len(accounts)
 
 
-EVENTS = ("run", "run", "run", "again", "step", "energy", "loaded", "gone", "restart", "reboot", "partition", "sweep")
+EVENTS = (
+    "run", "run", "run", "again", "step", "energy", "loaded", "gone", "restart", "reboot", "partition", "sweep",
+    "traced", "claim",
+)  # fmt: skip
 
 
 def played(chance, events=60):
     """A stream that was played to its end: everything that it told of is settled."""
     stream = Stream(chance)
-    for name in chance.choices(EVENTS, weights=[2, 2, 2, 2, 3, 4, 1, 0.5, 0.5, 0.3, 0.5, 6], k=events):
+    for name in chance.choices(EVENTS, weights=[2, 2, 2, 2, 3, 4, 1, 0.5, 0.5, 0.3, 0.5, 6, 3, 3], k=events):
         getattr(stream, name)()
         stream.check()
     for worker in (1, 2, 3, 9):

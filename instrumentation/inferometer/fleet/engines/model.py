@@ -188,6 +188,9 @@ class Mapping:
     title: Annotated[str, Key(scalars.TEXT, "What people call it.")]
     page: Annotated[str, Key(kinds.PROSE, "Where its page is, by default.")]
     enable: Annotated[str, Key(kinds.PROSE, "What switches the page on, where it is off by default.")] = ""
+    computes: Annotated[
+        bool, Key(kinds.TRUTH, "Whether it works on a device itself, unless said otherwise; a router does not.")
+    ] = True
     tested: Annotated[
         tuple[str, ...], Key(Listing(scalars.TEXT), "Versions whose captured pages this file is tested with.")
     ] = ()
