@@ -20,7 +20,7 @@ SERIES = re.compile(r"\b(" + "|".join(sorted((s.name for s in catalog.SERIES), k
 SPANS = (
     {entry.name for entry in spans.ATTRIBUTES}
     | {spans.stage_span(stage) for stage in Stage}
-    | {spans.BATCH_SPAN, spans.COLD_START_SPAN, spans.MODEL_LOAD_SPAN}
+    | {spans.BATCH_SPAN, spans.BATCH_MEMBER_SPAN, spans.COLD_START_SPAN, spans.MODEL_LOAD_SPAN}
 )
 
 

@@ -42,6 +42,9 @@ def attributes(span) -> dict[str, object]:
     return {pair.key: value(pair.value) for pair in span.attributes}
 
 
+OF_BATCHES = {spans.BATCH_SPAN, spans.BATCH_MEMBER_SPAN}
+
+
 def named(found: list[Span], name: str) -> list[Span]:
     return [span for span in found if span.name == name]
 
@@ -68,7 +71,7 @@ def test_the_root_is_a_server_span_with_the_stable_http_names(kept):
         spans.KEEP.name: True,
         spans.KEEP_REASON.name: "slow",
     }
-    own = [span for span in children if span.name != spans.BATCH_SPAN]
+    own = [span for span in children if span.name not in OF_BATCHES]
     assert {span.trace_id for span in own} == {root.trace_id}
     assert {span.parent_span_id for span in own} == {root.span_id}
 
@@ -112,7 +115,7 @@ def test_several_requests_joined_are_one_request(kept):
 
 def test_segments_are_children_one_microsecond_apart(kept):
     made = kept()
-    found = [s for s in read(made)[1:] if s.kind == Span.SPAN_KIND_INTERNAL and s.name != spans.BATCH_SPAN]
+    found = [s for s in read(made)[1:] if s.kind == Span.SPAN_KIND_INTERNAL and s.name not in OF_BATCHES]
     away = {Stage.REMOTE}
     expected = [
         segment for segment in made.partition.segments if segment.stage not in away and segment.kind is not Kind.TRANSIT
@@ -205,8 +208,21 @@ def test_an_execute_names_its_device_and_links_to_its_batch(kept):
         spans.BATCH_SIZE.name: 4,
     }
     assert [(link.trace_id, link.span_id) for link in execute.links] == [(batch.trace_id, batch.span_id)]
-    assert [(link.trace_id, link.span_id) for link in batch.links] == [(found[0].trace_id, found[0].span_id)]
     assert batch.trace_id != execute.trace_id, "a batch belongs to no single request"
+
+
+def test_each_member_of_a_batch_has_a_span_below_it_that_links_to_the_request(kept, record):
+    both = [read(kept(record(span_id=number, trace_id=number << 64))) for number in (0xABCD, 0xABCE)]
+    batches = [named(found, spans.BATCH_SPAN)[0] for found in both]
+    members = [named(found, spans.BATCH_MEMBER_SPAN)[0] for found in both]
+
+    assert batches[0] == batches[1], "a store keeps one of them"
+    assert not batches[0].links, "a link of a span without a parent breaks the critical path in Jaeger's UI"
+    for found, member in zip(both, members, strict=True):
+        assert (member.trace_id, member.parent_span_id) == (batches[0].trace_id, batches[0].span_id)
+        assert [(link.trace_id, link.span_id) for link in member.links] == [(found[0].trace_id, found[0].span_id)]
+        assert attributes(member) == {spans.TENANT.name: "acme"}
+    assert members[0].span_id != members[1].span_id
 
 
 def test_a_batch_that_is_known_says_why_it_was_closed(kept, record):

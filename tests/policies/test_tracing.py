@@ -32,6 +32,7 @@ from inferometer.record import Flag, partition
 from inferometer.recorder.asgi import recording
 from inferometer.recorder.calls import CallMark
 from inferometer.recorder.distant import Part
+from inferometer.recorder.executes import BatchRun
 from inferometer.recorder.frames import FrameMaker
 from inferometer.recorder.request import OpenRequest, current_request
 from inferometer.recorder.worker import Worker
@@ -354,6 +355,27 @@ def test_what_leaves_through_the_users_pipeline_is_what_ours_would_have_sent(ben
         assert abs(span.start_time - ours.start_ns) < 50_000_000
         assert (span.status.status_code is StatusCode.ERROR) == ours.failed
     assert spans.KEEP.name in expected[record.span_id].attributes
+
+
+def test_a_batch_leaves_once_and_below_it_a_span_of_each_member(bench):
+    b = bench()
+    members = (b.request(), b.request())
+    batch = BatchRun(1, 2, members)
+    b.worker.executes.begin_batch(batch, "cpu", 2)
+    b.worker.executes.end_batch(batch)
+    for request in members:
+        request.close()
+    _, finished = b.flush()
+    (whole,) = [span for span in finished if span.name == spans.BATCH_SPAN]
+    parts = [span for span in finished if span.name == spans.BATCH_MEMBER_SPAN]
+    roots = {(span.context.trace_id, span.context.span_id) for span in finished if span.kind is SpanKind.SERVER}
+
+    assert not whole.links
+    assert {(span.context.trace_id, span.parent.span_id) for span in parts} == {
+        (whole.context.trace_id, whole.context.span_id)
+    }
+    assert sorted((to.context.trace_id, to.context.span_id) for span in parts for to in span.links) == sorted(roots)
+    assert len(roots) == 2
 
 
 def test_only_a_failed_request_is_said_to_be_worth_keeping(bench):

@@ -21,6 +21,8 @@ def stage_span(stage: Stage) -> str:
 
 
 BATCH_SPAN: Final = "inference.batch"
+BATCH_MEMBER_SPAN: Final = "inference.batch.member"
+"""A request in a batch, below the batch's span and linked to the request's."""
 COLD_START_SPAN: Final = "inference.cold_start"
 MODEL_LOAD_SPAN: Final = "inference.model_load"
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from inferometer.catalog import spans
 from inferometer.catalog.stages import Kind, Stage
-from inferometer.otlp.fields import attribute, link, times
+from inferometer.otlp.fields import attribute, link
 from inferometer.otlp.kept import Kept
 from inferometer.otlp.span_fields import (
     ENCODED,
@@ -19,7 +19,7 @@ from inferometer.otlp.span_fields import (
     root_names,
     segment_fields,
 )
-from inferometer.otlp.span_ids import LAST_BYTES, batch_ids, span_bytes, trace_bytes
+from inferometer.otlp.span_ids import LAST_BYTES, batch_ids, derived, span_bytes, trace_bytes
 from inferometer.otlp.span_layout import (
     CHILD,
     CHILD_SIZE,
@@ -58,10 +58,8 @@ def encode_trace(kept: Kept) -> tuple[bytes, int]:
         start = call.sent or call.start
         end = max(call.end - GAP_NS, start)
         encoded.append(child_span(head, call.call_id, start + offset, end + offset, b"".join(client_fields(call))))
-    encoded += [
-        part(b"\x12", _batch(batch_id, kept))
-        for batch_id in sorted({execute.batch_id for execute in record.executes if execute.batch_id})
-    ]
+    for batch_id in sorted({execute.batch_id for execute in record.executes if execute.batch_id}):
+        encoded += _batch(batch_id, kept)
     return envelope(kept.resource, encoded), len(encoded)
 
 
@@ -111,28 +109,37 @@ def _run_in(segment: Segment, executes: tuple[Execute, ...]) -> Execute | None:
     return next((run for run in executes if run.start < segment.end and segment.start < run.end), None)
 
 
-def _batch(batch_id: int, kept: Kept) -> bytes:
-    """The batch as a trace of its own, linked to the member that is kept."""
+def _batch(batch_id: int, kept: Kept) -> Iterator[bytes]:
+    """The batch as a trace of its own, the same bytes from each of its members, and below it the member that is kept.
+
+    A link belongs to the span of a member: a store that has one span per id, as Badger and Elasticsearch have, keeps of
+    the batch what the last member said. Nor may a link stand first at a span without a parent: Jaeger's UI takes it for
+    the parent, and gives up on the trace's critical path.
+    """
     record, offset = kept.record, kept.wall_offset_ns
     run = next(execute for execute in record.executes if execute.batch_id == batch_id)
     batch = kept.batches.get(batch_id)
     trace_id, span_id = batch_ids(batch_id)
+    trace = trace_bytes(trace_id)
     start, end = (batch.start, batch.end) if batch is not None else (run.start, run.end)
     out = [
-        b"\x0a\x10",
-        trace_bytes(trace_id),
-        b"\x12\x08",
-        span_bytes(span_id),
         part(b"\x2a", spans.BATCH_SPAN.encode()),
         INTERNAL,
-        times(start + offset, end + offset),
         attribute(spans.BATCH_SIZE, batch.size if batch is not None else run.batch_size),
         attribute(spans.MODEL_NAME, record.labels.model),
         attribute(spans.KEEP, True),  # noqa: FBT003 - the value of an attribute
-        link(trace_bytes(record.trace_id), span_bytes(record.span_id)),
     ]
     if run.device:
         out.append(attribute(spans.DEVICE, run.device))
     if batch is not None:
         out.append(attribute(spans.BATCH_REASON, batch.reason))
-    return b"".join(out)
+    yield root_span(trace, span_id, 0, (start + offset, end + offset), b"".join(out))
+    member = [
+        part(b"\x2a", spans.BATCH_MEMBER_SPAN.encode()),
+        INTERNAL,
+        link(trace_bytes(record.trace_id), span_bytes(record.span_id)),
+    ]
+    if record.labels.tenant:
+        member.append(attribute(spans.TENANT, record.labels.tenant))
+    at = run.start + offset, run.end + offset
+    yield root_span(trace, derived(span_id, record.span_id), span_id, at, b"".join(member))

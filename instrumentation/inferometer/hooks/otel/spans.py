@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from inferometer.catalog import spans
 from inferometer.catalog.labels import KEEP_REASON
@@ -140,14 +140,18 @@ class Spans:
                 self._make(tracer, span, within, start, end)
 
     def _batch(self, tracer: Any, span: ReadSpan, member: Any) -> None:
-        """The span of a batch, once, however many of its members are sampled."""
+        """The span of a batch, once, however many of its members are sampled, and below it one of each of these."""
+        if span.parent_id:
+            context = member.get_span_context()
+            span.links = [(context.trace_id, context.span_id)]
+            batch = NonRecordingSpan(_context(span.trace_id, span.parent_id))
+            self._make(tracer, span, trace.set_span_in_context(batch, Context()), span.start_ns, span.end_ns)
+            return
         if span.span_id in self._batches:
             return
         self._batches[span.span_id] = None
         if len(self._batches) > _MAX_BATCHES:
             del self._batches[next(iter(self._batches))]
-        context = member.get_span_context()
-        span.links = [(context.trace_id, context.span_id)]
         span.attributes.pop(spans.KEEP.name, None)
         self._make(tracer, span, Context(), span.start_ns, span.end_ns)
 
@@ -163,7 +167,11 @@ class Spans:
 
 
 def _link(trace_id: int, span_id: int) -> Link:
-    return Link(SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
+    return Link(_context(trace_id, span_id))
+
+
+def _context(trace_id: int, span_id: int) -> SpanContext:
+    return SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
 
 def _name_scope(tracer: Any) -> None:
