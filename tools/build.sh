@@ -3,7 +3,7 @@
 #
 #   tools/build.sh              build what is missing or whose pin changed
 #   tools/build.sh --missing    the same
-#   tools/build.sh NAME...      only these (prometheus promtool alertmanager amtool jaeger otelcol k6 ghz kubeconform kustomize)
+#   tools/build.sh NAME...      only these (prometheus promtool alertmanager amtool jaeger otelcol thanos k6 ghz kubeconform kustomize)
 #   tools/build.sh --list       name, version and state of each; builds nothing
 #
 # Versions are in tools/versions.json, module sums in tools/<program>/go.sum.
@@ -32,8 +32,8 @@ done
 
 command -v python3 > /dev/null || die "python3 is needed to read tools/versions.json, and is not on PATH"
 
-# One line per binary: name, version, directory, package, -X flags, what asks for its version, hash of all that decides
-# the result.
+# One line per binary: name, version, directory, package, -X flags, build tags, what asks for its version, hash of all
+# that decides the result.
 plan=$(python3 "$here/plan.py" "$wanted") || exit 1
 
 state() { # NAME HASH
@@ -46,14 +46,14 @@ state() { # NAME HASH
 say() { printf '%-13s %-9s %s\n' "$1" "$2" "$3"; }
 
 if [ "$mode" = list ]; then
-  while IFS=$'\t' read -r name version _ _ _ _ hash; do
+  while IFS=$'\t' read -r name version _ _ _ _ _ hash; do
     say "$name" "$version" "$(state "$name" "$hash")"
   done <<< "$plan"
   exit 0
 fi
 
 needed=
-while IFS=$'\t' read -r name _ _ _ _ _ hash; do
+while IFS=$'\t' read -r name _ _ _ _ _ _ hash; do
   [ "$(state "$name" "$hash")" = ready ] || needed="$needed $name"
 done <<< "$plan"
 
@@ -70,10 +70,12 @@ fi
 export CGO_ENABLED=0 GOWORK=off
 unset GOOS GOARCH GOEXPERIMENT
 
-build() { # NAME DIRECTORY PACKAGE FLAGS
+build() { # NAME DIRECTORY PACKAGE FLAGS TAGS
   local folder=$here/$2
   local flags="-s -w"
+  local tags=$5
   [ "$4" = - ] || flags="$flags $4"
+  [ "$tags" != - ] || tags=
   if [ "$2" = collector ]; then
     (cd "$here/ocb" && nice -n 10 go build -mod=readonly -buildvcs=false -trimpath -o "$out/build/ocb" go.opentelemetry.io/collector/cmd/builder) || return 1
     folder=$out/build/collector
@@ -81,10 +83,10 @@ build() { # NAME DIRECTORY PACKAGE FLAGS
     (cd "$out/build" && ./ocb --config "$here/collector/builder.yaml" --skip-get-modules --skip-compilation) || return 1
     cp "$here/collector/go.mod" "$here/collector/go.sum" "$folder/" || return 1
   fi
-  (cd "$folder" && nice -n 10 go build -mod=readonly -buildvcs=false -trimpath -ldflags "$flags" -o "$temporary" "$3")
+  (cd "$folder" && nice -n 10 go build -mod=readonly -buildvcs=false -trimpath -tags "$tags" -ldflags "$flags" -o "$temporary" "$3")
 }
 
-while IFS=$'\t' read -r name version directory package flags ask hash; do
+while IFS=$'\t' read -r name version directory package flags tags ask hash; do
   if [ "$(state "$name" "$hash")" = ready ]; then
     say "$name" "$version" "up to date"
     continue
@@ -92,7 +94,7 @@ while IFS=$'\t' read -r name version directory package flags ask hash; do
   started=$SECONDS
   temporary=$out/bin/.$name.$$
   log=$out/log/$name.log
-  if ! build "$name" "$directory" "$package" "$flags" > "$log" 2>&1 < /dev/null; then
+  if ! build "$name" "$directory" "$package" "$flags" "$tags" > "$log" 2>&1 < /dev/null; then
     tail -n 20 "$log" >&2
     die "building $name $version failed after $((SECONDS - started)) s; the whole output is in .tools/log/$name.log"
   fi

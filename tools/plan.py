@@ -44,18 +44,20 @@ def check(program: str, version: str, build: dict[str, Any], texts: list[bytes])
 
 
 def lines_of(program: str, entry: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return name, version, folder, package, -X flags, how it says its version, and hash for each binary."""
+    """Return name, version, folder, package, -X flags, build tags, how it says its version, and hash of each binary."""
     build, version = entry["build"], entry["version"]
     texts = inputs_of(program, HERE / build["dir"])
     check(program, version, build, texts)
     flags = " ".join(f"-X {name}={value}" for name, value in build["set"].items()) or "-"
+    tags = ",".join(build.get("tags", ())) or "-"
     digest = hashlib.sha256("\0".join([RECIPE, version, json.dumps(build, sort_keys=True)]).encode())
     for text in texts:
         digest.update(b"\0" + text)
     lines: list[tuple[str, ...]] = []
     for binary, path in build["binaries"].items():
         package = "." if program == "collector" else "/".join(part for part in (build["module"], path) if part)
-        lines.append((binary, version, build["dir"], package, flags, build.get("ask", "--version"), digest.hexdigest()))
+        ask = build.get("ask", "--version")
+        lines.append((binary, version, build["dir"], package, flags, tags, ask, digest.hexdigest()))
     return lines
 
 
