@@ -10,7 +10,7 @@ with warnings.catch_warnings():
     from grafana_foundation_sdk.builders import dashboard as builders
     from grafana_foundation_sdk.builders import prometheus as prometheus_builders
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
-    from grafana_foundation_sdk.models import common, dashboard, prometheus
+    from grafana_foundation_sdk.models import common, dashboard, prometheus, units
     from grafana_foundation_sdk.models import heatmap as heatmap_models
     from grafana_foundation_sdk.models import text as text_models
 
@@ -31,4 +31,5 @@ __all__ = [
     "text",
     "text_models",
     "timeseries",
+    "units",
 ]

@@ -1,0 +1,95 @@
+"""The stage of the proof: a Prometheus with a known hour in it, and the boards of the same fleet."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from boards import history, rules
+from boards.grafana_variables import Range
+from boards.remote_write import Labels, Page, Sample, Writer, labels_of, number
+from boards.server import Server
+from boards.targets import Run, runs
+from inferometer.fleet.loader import load
+from inferometer_alerts import recorded
+from inferometer_alerts.prometheus import JOBS
+from inferometer_dashboards.generation import files
+
+FLEET: Final = Path(__file__).with_name("fleet.yaml")
+SHOWN_SECONDS: Final = 3_600
+"""What a board shows at first."""
+_PUSH_STEPS: Final = 20
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder with a random name in it
+"""Nothing here outlives its run: files that are synced with every step need no disk."""
+_NS: Final = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where boards are run.
+
+    Attributes:
+        server: has the history.
+        over: range of time that is shown.
+        boards: their JSON by uid, in the order of the files.
+    """
+
+    server: Server
+    over: Range
+    boards: Mapping[str, dict[str, Any]]
+
+    def runs(self, uid: str) -> list[Run]:
+        """Every query of a board, with everything chosen and with one value each."""
+        return list(runs(self.boards[uid], self.server, self.over))
+
+
+@contextmanager
+def stage(fleet: Path = FLEET, *, program: Path | None = None) -> Iterator[Stage]:
+    """Fill a Prometheus, and tear it down afterwards.
+
+    Raises:
+        FileNotFoundError: Prometheus was not built: ``make tools``.
+    """
+    declared = load(fleet)
+    made = files(declared)
+    folder = Path(tempfile.mkdtemp(prefix="boards-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    try:
+        with Server(folder, **({} if program is None else {"program": program})) as server:
+            end_ns = time.time_ns() // _NS * _NS
+            writer = Writer(server.url)
+            page = Page({recorded.JOB.name: JOBS[0], recorded.INSTANCE.name: "127.0.0.1:9464"})
+            begin = 0.0
+            for scrape, (at, body) in enumerate(history.pages(declared, folder, end_ns)):
+                begin = begin or at / 1000
+                writer.add(at, page.samples(body))
+                writer.add(at, _of_prometheus(scrape))
+                if scrape % _PUSH_STEPS == 0:
+                    writer.push()
+            writer.push()
+            end = end_ns / _NS
+            rules.backfill(server, writer, rules.parsed(made), begin, end)
+            yield Stage(server, Range(begin=end - SHOWN_SECONDS, end=end), _boards(made))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _boards(made: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    documents = (json.loads(made[name]) for name in sorted(made) if name.startswith("grafana/dashboards/"))
+    return {document["uid"]: document for document in documents}
+
+
+def _of_prometheus(scrape: int) -> Iterator[tuple[Labels, Sample]]:
+    """What Prometheus and Alertmanager say of themselves; now and then one of them fails."""
+    for job in JOBS:
+        pairs = {recorded.JOB.name: job, recorded.INSTANCE.name: "127.0.0.1:9464"}
+        yield labels_of(recorded.UP.name, pairs), number(1)
+    for family, label, value in (
+        (recorded.RULE_FAILURES, recorded.RULE_GROUP, "slo.yml;slo"),
+        (recorded.UNDELIVERED, recorded.INTEGRATION, "webhook"),
+    ):
+        yield labels_of(family.name, {label.name: value}), number(scrape // 40)
