@@ -12,6 +12,7 @@ class Addresses:
         prometheus: Prometheus, as Grafana and Prometheus itself reach it.
         alertmanager: Alertmanager, as Prometheus reaches it.
         jaeger: Jaeger's query API, as Grafana reaches it.
+        store: Where a Prometheus that forwards writes to (``prometheus/scale.yml``).
         inbox: Where webhooks go instead of the addresses in fleet.yaml; None: they go where the file says.
     """
 
@@ -19,6 +20,7 @@ class Addresses:
     prometheus: str = "prometheus:9090"
     alertmanager: str = "alertmanager:9093"
     jaeger: str = "jaeger:16686"
+    store: str = "thanos-receive:19291"
     inbox: str | None = None
 
 

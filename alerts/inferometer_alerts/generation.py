@@ -45,6 +45,7 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
         for name, groups in rule_groups(fleet, scale).items()
     }
     written["prometheus/prometheus.yml"] = dump(prometheus.configuration(fleet, scale), comment=comment)
+    written["prometheus/scale.yml"] = dump(prometheus.forwarding(fleet, scale, addresses), comment=comment)
     lists = prometheus.targets(addresses) | engine_scraping.targets(fleet)
     written |= {f"prometheus/targets/{name}": text for name, text in lists.items()}
     if (series := engine_scraping.document(fleet, scale)) is not None:

@@ -14,7 +14,7 @@ from inferometer_alerts import generation as alerts
 from inferometer_alerts.addresses import COMPOSE, Addresses
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import dump
-from inferometer_dashboards import grafana, provisioning
+from inferometer_dashboards import grafana, jaeger_ui, provisioning
 from inferometer_dashboards.boards import boards
 
 LISTING: Final = "generated.txt"
@@ -32,6 +32,7 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
     folder = "grafana/provisioning"
     made[f"{folder}/datasources/inferometer.yaml"] = dump(provisioning.datasources(addresses, scale), comment=comment)
     made[f"{folder}/dashboards/inferometer.yaml"] = dump(provisioning.providers(), comment=comment)
+    made["jaeger/ui.js"] = jaeger_ui.dumps(fleet, boards(fleet))
     made[SCHEMA] = (json.dumps(json_schema(Fleet, title="fleet.yaml"), indent=2) + "\n").encode()
     return made
 

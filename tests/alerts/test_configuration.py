@@ -50,6 +50,23 @@ def test_prometheus_takes_native_histograms_and_exemplars_from_the_sidecar():
     assert read("prometheus/prometheus.yml")["storage"]["exemplars"]["max_exemplars"] > 0
 
 
+def test_what_is_forwarded_carries_region_and_replica_and_exemplars_and_is_scraped_the_same():
+    plain, scale = read("prometheus/prometheus.yml"), read("prometheus/scale.yml", addresses=Addresses(store="s:1"))
+    labels = scale["global"].pop("external_labels")
+    (relabel,) = scale["alerting"].pop("alert_relabel_configs")
+    (store,) = scale.pop("remote_write")
+
+    assert labels == {"region": "${REGION}", "prometheus_replica": "${REPLICA}"} | plain["global"].pop(
+        "external_labels"
+    )
+    assert scale == plain
+    assert relabel == {"action": "labeldrop", "regex": "prometheus_replica"}, "a pair tells Alertmanager the same"
+    assert store == {
+        "url": "http://s:1/api/v1/receive", "send_exemplars": True, "send_native_histograms": True
+    }  # fmt: skip
+    assert "replica" not in labels, "engines' series have it"
+
+
 def test_addresses_stand_in_lists_of_targets_only():
     here = Addresses(sidecars=("10.0.0.7:1", "10.0.0.8:1"), prometheus="10.0.0.9:2", alertmanager="10.0.0.9:3")
     made = files(fleets.example(), addresses=here)
