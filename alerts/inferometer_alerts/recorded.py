@@ -113,6 +113,12 @@ class Scraped:
 
 
 UP: Final = Builtin(name="up", help="1 while a target answers.", labels=(JOB, INSTANCE))
+SCRAPE_DURATION: Final = Builtin(
+    name="scrape_duration_seconds", help="How long the newest scrape of a target took.", labels=(JOB, INSTANCE)
+)
+SCRAPE_SAMPLES: Final = Builtin(
+    name="scrape_samples_scraped", help="Samples on a target's newest page.", labels=(JOB, INSTANCE)
+)
 ALERTS: Final = Builtin(
     name="ALERTS",
     help="1 per alert that is pending or firing.",

@@ -66,6 +66,8 @@ def data_link(link: Link, panel: Panel, board: Board) -> dict[str, Any]:
     """A link as Grafana's JSON has it."""
     variables = {variable.label for variable in board.variables}
     carried = [label for label in link.labels if label.name in _carried(panel)]
+    if link.live:
+        return {"title": link.title, "url": _live(link, carried, panel), "targetBlank": True}
     if link.board is None:
         return {"title": link.title, "url": _search(link, carried, panel), "targetBlank": True}
     passed = [f"var-{label.name}={_value(label, panel)}" for label in carried]
@@ -83,6 +85,13 @@ def _time(link: Link, panel: Panel) -> str:
     if link.board is Uid.GPU and panel.kind in _OF_A_MOMENT:
         return f"time=${{__value.time}}&time.window={_MINUTES_AROUND * 60_000}"
     return "${__url_time_range}"
+
+
+def _live(link: Link, carried: list[Label], panel: Panel) -> str:
+    # The live page counts seconds, and names what is chosen as the labels do.
+    chosen = [f"{label.name}={_value(label, panel)}" for label in carried]
+    shown = ["from=${__from:date:seconds}", "to=${__to:date:seconds}"]
+    return f"${{{LIVE_URL}}}/{link.live}?{'&'.join([*chosen, *shown])}"
 
 
 def _search(link: Link, carried: list[Label], panel: Panel) -> str:

@@ -91,7 +91,8 @@ class Link:
 
     Attributes:
         title: What is behind it.
-        board: The board; None: a search in Jaeger.
+        board: The board; None: a search in Jaeger, or the live page.
+        live: A view of the sidecar's own page.
         labels: What goes along; on the other board they are variables of the same names.
         operation: Name of the spans that are searched for; of Jaeger only.
     """
@@ -100,6 +101,7 @@ class Link:
     board: Uid | None = None
     labels: tuple[Label, ...] = ()
     operation: str = ""
+    live: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

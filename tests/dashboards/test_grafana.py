@@ -118,15 +118,17 @@ def test_a_line_of_a_model_leads_to_its_traces_at_that_time():
 
 def test_a_table_names_its_columns_and_a_model_in_it_opens_the_latency_board():
     (fleet,) = [board for board in BOARDS if board.uid == "inferometer-fleet"]
-    (models,) = [panel for panel in panels(fleet) if panel["type"] == "table"]
+    (models,) = [panel for panel in panels(fleet) if panel["title"] == "Models"]
     overrides = {entry["matcher"]["options"]: entry["properties"] for entry in models["fieldConfig"]["overrides"]}
     renamed = models["transformations"][1]["options"]["renameByName"]
 
-    assert list(renamed.values()) == ["Requests/s", "Failed", "p99", "Cost per 1k"]
+    assert list(renamed.values()) == ["Requests/s", "Failed", "p99", "p99.9", "Device busy", "Cost per 1k"]
     assert {name: values[0]["value"] for name, values in overrides.items() if name != "model"} == {
         "Requests/s": "reqps",
         "Failed": "percentunit",
         "p99": "s",
+        "p99.9": "s",
+        "Device busy": "percentunit",
         "Cost per 1k": "currencyUSD",
     }
     assert overrides["model"][0]["value"][0]["url"].startswith("/d/inferometer-model?${__url_time_range}&var-model=")

@@ -1,39 +1,34 @@
 """The board *Fleet*: are users well served, and where not?"""
 
-from collections.abc import Iterator
-
 from inferometer import promql
 from inferometer.catalog import devices
-from inferometer.catalog.labels import DEVICE, DEVICE_STATE, MODEL, OUTCOME, SERVICE, SLO, VERSION
-from inferometer.catalog.requests import IN_FLIGHT, REQUESTS
+from inferometer.catalog.labels import DEVICE, DEVICE_STATE, MODEL, OUTCOME, REGION, SERVICE, TENANT, VERSION
+from inferometer.catalog.requests import COST, DEVICE_SECONDS, IN_FLIGHT, REQUEST_DURATION, REQUESTS
 from inferometer.catalog.stages import FAILED
-from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet
-from inferometer.fleet.slos import slos
 from inferometer.promql import Expr
 from inferometer_alerts import recorded
-from inferometer_alerts.policy import legs
 from inferometer_alerts.recorded import OF_MODEL, QUANTILE
 from inferometer_alerts.rule import Board as Uid
+from inferometer_dashboards.boards import budget_panels
+from inferometer_dashboards.boards.histograms import quantile
 from inferometer_dashboards.panels import (
+    RANGE,
     RATE_INTERVAL,
     Board,
-    Colour,
     Kind,
     Panel,
     Query,
     Row,
     Show,
-    Step,
     Variable,
     chosen,
     named,
 )
-from inferometer_dashboards.sql import budgets, latency
 from inferometer_dashboards.sql import fleet as sql
+from inferometer_dashboards.sql import latency
 
 _CHOSEN = chosen(SERVICE, MODEL)
-_SHOWN_TIERS = ("fast", "slow")
 
 
 def overview(fleet: Fleet) -> Board:
@@ -41,65 +36,24 @@ def overview(fleet: Fleet) -> Board:
     return Board(
         uid=Uid.FLEET,
         title="Inference fleet",
-        description="Are users well served, and where not? From a model's row go on to its latency.",
+        description=(
+            "Are users well served, and where not? From a model's row go on to its latency, from an SLO to its "
+            "budget, from a device to its board, from a tenant to what it costs."
+        ),
         variables=(
-            Variable(label=SERVICE, family=REQUESTS),
-            Variable(label=MODEL, family=REQUESTS, within=(SERVICE,)),
+            # Objectives of GPUs have neither.
+            Variable(label=SERVICE, family=REQUESTS, optional=True),
+            Variable(label=MODEL, family=REQUESTS, within=(SERVICE,), optional=True),
         ),
         rows=(
-            Row(title="Promises", panels=(_budget_left(), _burn(fleet))),
-            Row(title="Models", panels=(_models(), _requests(), _errors(), _tail())),
+            Row(
+                title="Promises",
+                panels=(budget_panels.budget_left(fleet, *_CHOSEN), budget_panels.burn_rates(fleet, *_CHOSEN)),
+            ),
+            Row(title="Models", panels=(_models(), _requests(), _errors(), _tail(), _in_trouble(), _slowest())),
             Row(title="Load", panels=(_in_flight(), _devices())),
         ),
     )
-
-
-def _budget_left() -> Panel:
-    return Panel(
-        key="budget-left",
-        title="Error budget left",
-        description=(
-            "Share of each objective's error budget that is left of its period; below 0 the promise is broken. "
-            "Low and falling: look at the burn rate beside it, then at that model's latency board. Low and steady: "
-            "something burned it earlier; put risky releases off until the period has moved on."
-        ),
-        unit=Show.RATIO,
-        kind=Kind.BARS,
-        sql=budgets.BUDGET_LEFT,
-        promql=(Query(expr=promql.select(recorded.SLO_BUDGET_LEFT, *_CHOSEN), legend=named(SLO), instant=True),),
-        steps=(Step(0.0, Colour.WATCH), Step(0.25, Colour.GOOD)),
-        maximum=1.0,
-    )
-
-
-def _burn(fleet: Fleet) -> Panel:
-    return Panel(
-        key="burn-rate",
-        title="How fast budgets burn",
-        description=(
-            "Bad events as a multiple of what the objective allows: at 1 the budget lasts exactly its period. Far "
-            "above 1 for the shorter window: something is broken now, the alert's runbook says what to do. A little "
-            "above 1 for days: plan the work before the budget is gone."
-        ),
-        unit=Show.MULTIPLE,
-        kind=Kind.LINES,
-        sql=budgets.BURN_RATE,
-        promql=tuple(
-            Query(
-                expr=promql.select(recorded.burn_rate(window), *_CHOSEN),
-                legend=named(SLO, then=window),
-            )
-            for window in _burn_windows(fleet)
-        ),
-        steps=(Step(1.0, Colour.WATCH),),
-    )
-
-
-def _burn_windows(fleet: Fleet) -> Iterator[str]:
-    """One window that shows what breaks now, and one that shows what leaks; each objective has its own."""
-    watched = [leg for slo in slos(fleet) for leg in legs(slo.objective)]
-    for tier in _SHOWN_TIERS:
-        yield from (durations.render(ns) for ns in sorted({leg.long_ns for leg in watched if leg.tier == tier}))
 
 
 def _models() -> Panel:
@@ -109,15 +63,19 @@ def _models() -> Panel:
         description=(
             "One line per model, now; each hop counts for the model that served it. Open a model to see where its "
             "time goes. A model that fails or is slow beside others that are well has its own cause; when all turn "
-            "bad together, look at what they share: devices, network, a release."
+            "bad together, look at what they share: devices, network, a release. p99 and p99.9 are those of the "
+            "slowest version; device busy is the model's share of the time of the devices it ran on."
         ),
         unit=Show.COUNT,
         kind=Kind.TABLE,
         sql=sql.MODELS,
+        sort="Failed",
         promql=(
             Query(expr=_rate(), legend="Requests/s", instant=True, show=Show.PER_SECOND),
             Query(expr=_error_ratio(), legend="Failed", instant=True, show=Show.RATIO),
-            Query(expr=promql.max_by(_p99(), *OF_MODEL), legend="p99", instant=True, show=Show.SECONDS),
+            Query(expr=_worst("0.99"), legend="p99", instant=True, show=Show.SECONDS),
+            Query(expr=_worst("0.999"), legend="p99.9", instant=True, show=Show.SECONDS),
+            Query(expr=_busy(), legend="Device busy", instant=True, show=Show.RATIO),
             Query(
                 expr=promql.select(recorded.MODEL_PER_1K, *_CHOSEN),
                 legend="Cost per 1k",
@@ -139,8 +97,65 @@ def _error_ratio() -> Expr:
     return failed / (_rate() > 0)
 
 
-def _p99() -> Expr:
-    return promql.select(recorded.MODEL_DURATION, *_CHOSEN, promql.equal(QUANTILE, "0.99"))
+def _quantile(value: str) -> Expr:
+    return promql.select(recorded.MODEL_DURATION, *_CHOSEN, promql.equal(QUANTILE, value))
+
+
+def _worst(value: str) -> Expr:
+    """A quantile of each model's slowest version."""
+    return promql.max_by(_quantile(value), *OF_MODEL)
+
+
+def _busy() -> Expr:
+    """Device time of each model, as a share of the time of the devices that it ran on."""
+    spent = promql.select(DEVICE_SECONDS, *_CHOSEN)
+    devices_used = promql.count_by(promql.group_by(spent, *OF_MODEL, DEVICE), *OF_MODEL)
+    return promql.sum_by(promql.rate(spent, RATE_INTERVAL), *OF_MODEL) / devices_used
+
+
+def _in_trouble() -> Panel:
+    of = (*OF_MODEL, TENANT, REGION)
+    asked = promql.select(REQUESTS, *_CHOSEN)
+    failures = promql.one_of(OUTCOME, [outcome.label for outcome in FAILED])
+    failed = promql.sum_by(promql.increase(promql.select(REQUESTS, *_CHOSEN, failures), RANGE), *of)
+    requests = promql.sum_by(promql.increase(asked, RANGE), *of)
+    cost = promql.sum_by(promql.increase(promql.select(COST, *_CHOSEN), RANGE), *of)
+    return Panel(
+        key="in-trouble",
+        title="Who is in trouble: by model, tenant and region",
+        description=(
+            "Requests of the time that is shown; those who failed most on top. One tenant at several models: what it "
+            "sends. One region at several models: its devices or its network. A region or tenant that is empty: "
+            "nobody says it (INFEROMETER_REGION, `tenants` in fleet.yaml)."
+        ),
+        unit=Show.COUNT,
+        kind=Kind.TABLE,
+        promql=(
+            Query(expr=requests > 0, legend="Requests", instant=True),
+            Query(expr=failed / (requests > 0), legend="Failed", instant=True, show=Show.RATIO),
+            Query(expr=cost / (requests > 0) * 1000, legend="Cost per 1k", instant=True, show=Show.USD),
+        ),
+        sort="Failed",
+    )
+
+
+def _slowest() -> Panel:
+    of = (*OF_MODEL, REGION)
+    return Panel(
+        key="slowest-regions",
+        title="p99 by model and region, now",
+        description=(
+            "From the newest scrapes, the slowest on top. A model that is slow in one region only: compare its "
+            "devices there, and how far its callers are. Slow in all: the release, or the model itself."
+        ),
+        unit=Show.SECONDS,
+        kind=Kind.TABLE,
+        promql=(
+            Query(expr=quantile(0.5, REQUEST_DURATION, *_CHOSEN, by=of), legend="Median", instant=True),
+            Query(expr=quantile(0.99, REQUEST_DURATION, *_CHOSEN, by=of), legend="p99", instant=True),
+        ),
+        sort="p99",
+    )
 
 
 def _requests() -> Panel:
@@ -187,7 +202,7 @@ def _tail() -> Panel:
         unit=Show.SECONDS,
         kind=Kind.LINES,
         sql=latency.quantiles("duration", ("0.99",), SERVICE.name, MODEL.name, VERSION.name),
-        promql=(Query(expr=_p99(), legend=named(SERVICE, MODEL, VERSION)),),
+        promql=(Query(expr=_quantile("0.99"), legend=named(SERVICE, MODEL, VERSION)),),
         width=8,
     )
 

@@ -26,7 +26,7 @@ def hosts() -> Row:
             ),
             Panel(
                 key="host-held-back",
-                title="Held back",
+                title="CPU held back",
                 description=(
                     "Share of time in which a CPU quota held the sidecar's or a container's processes down, and CPU "
                     "time per second that the hypervisor gave to others (steal). Not 0 under load: raise the limit, "
@@ -63,7 +63,7 @@ def hosts() -> Row:
             ),
             Panel(
                 key="host-memory",
-                title="Memory in use",
+                title="Memory of the host in use",
                 description=(
                     "Share of the host's memory. Above 90 %: the next model does not fit, and the kernel may end a "
                     "process."

@@ -4,16 +4,11 @@ from inferometer import promql
 from inferometer.catalog import engines
 from inferometer.catalog.engines import SIGNALS
 from inferometer.catalog.labels import ENGINE, ENGINE_VERSION, REPLICA, SERVICE, VERSION_FROM
-from inferometer.catalog.model import Counter, Gauge
-from inferometer.catalog.requests import (
-    REQUEST_DURATION,
-    REQUESTS,
-    STAGE_DURATION,
-)
+from inferometer.catalog.requests import REQUEST_DURATION, REQUESTS, STAGE_DURATION
 from inferometer.catalog.stages import Stage
 from inferometer.fleet.model import Fleet
 from inferometer_dashboards.boards.engine_quality import signals, table
-from inferometer_dashboards.panels import Kind, Panel, Query, Row, Show, chosen
+from inferometer_dashboards.panels import RANGE, Kind, Panel, Query, Row, Show, chosen
 
 _ON_SERVICE = chosen(SERVICE)
 _SHOWN = (
@@ -30,11 +25,8 @@ def who(fleet: Fleet) -> Row:
         promql.select(engines.INFO, *_ON_SERVICE), SERVICE, REPLICA, ENGINE, ENGINE_VERSION, VERSION_FROM
     )
     of = (SERVICE, REPLICA)
-
-    def column(series: Gauge | Counter, title: str) -> Query:
-        value = promql.max_by(promql.select(series, *_ON_SERVICE), *of)
-        return Query(expr=value, legend=title, instant=True)
-
+    restarts = promql.increase(promql.select(engines.RESTARTS, *_ON_SERVICE), RANGE)
+    unknown = promql.select(engines.UNKNOWN, *_ON_SERVICE)
     return Row(
         title="Engines",
         panels=(
@@ -54,8 +46,8 @@ def who(fleet: Fleet) -> Row:
                         legend="Up",
                         instant=True,
                     ),
-                    column(engines.RESTARTS, "Restarts"),
-                    column(engines.UNKNOWN, "Unknown series"),
+                    Query(expr=promql.max_by(restarts, *of), legend="Restarts", instant=True),
+                    Query(expr=promql.max_by(unknown, *of), legend="Unknown series", instant=True),
                 ),
             ),
             Panel(

@@ -1,6 +1,9 @@
 """The board *Model latency*: where does the time of a model's requests go?"""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from inferometer import promql
 from inferometer.catalog.labels import CLOSE_REASON, DIRECTION, MODEL, SERVICE, STAGE, VERSION
@@ -10,22 +13,30 @@ from inferometer.catalog.requests import (
     BATCHES,
     INTER_TOKEN,
     QUEUE_DEPTH,
+    REQUEST_BYTES,
     REQUEST_DURATION,
     REQUESTS,
+    RESPONSE_BYTES,
     STAGE_DURATION,
     TIME_PER_OUTPUT_TOKEN,
     TIME_TO_FIRST_CHUNK,
     TIME_TO_FIRST_TOKEN,
     TOKENS,
 )
+from inferometer.fleet import durations
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.objective import Sli
+from inferometer.fleet.slos import slos
 from inferometer.promql import Expr, Part
 from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OF_MODEL, QUANTILE
+from inferometer_alerts.recorded import OBJECTIVE, OF_MODEL, QUANTILE
 from inferometer_alerts.rule import Board as Uid
+from inferometer_dashboards.boards.histograms import quantile
 from inferometer_dashboards.panels import (
     RATE_INTERVAL,
     Board,
     Kind,
+    Link,
     Panel,
     Query,
     Row,
@@ -37,35 +48,41 @@ from inferometer_dashboards.panels import (
 from inferometer_dashboards.sql import latency as sql
 
 _CHOSEN = chosen(SERVICE, MODEL)
+_EXACT: Final = Link(title="Exact shares of the slowest hundredth", live="model", labels=OF_MODEL)
 _MEDIAN_AND_TAIL = ("0.5", "0.99")
+_MOST_PROMISES = 8
+"""Lines of promises on one panel: more would hide what is measured."""
 _OF_MODEL = tuple(label.name for label in OF_MODEL)
 
 
-def latency() -> Board:
-    """Percentiles with their traces, the stages that make them, and what waits."""
+def latency(fleet: Fleet) -> Board:
+    """Percentiles with their traces and promises, the stages that make them and their tails, what waits, and sizes."""
     return Board(
         uid=Uid.MODEL,
         title="Model latency",
-        description="Where does the time of a request go? Click a dot to open the waterfall of that request.",
+        description=(
+            "Where does the time of a request go? Choose one model. Click a dot to open the waterfall of that request; "
+            "the dashed lines are what fleet.yaml promises."
+        ),
         variables=(
             Variable(label=SERVICE, family=REQUESTS),
             Variable(label=MODEL, family=REQUESTS, within=(SERVICE,)),
         ),
         rows=(
-            Row(title="Duration", panels=(_percentiles(), _heatmap(), _versions(), _first_chunk())),
-            Row(title="Stages", panels=(_shares(), _means())),
+            Row(title="Duration", panels=(_percentiles(fleet), _heatmap(), _versions(), _first_chunk(fleet))),
+            Row(title="Stages", panels=(_shares(), _tail_shares(), _means(), _tails())),
             Row(title="Queues and batches", panels=(_queue(), _batch_size(), _batches())),
-            Row(title="Tokens", panels=(_first_token(), _per_token(), _between_tokens(), _tokens())),
+            Row(title="Tokens", panels=(_first_token(fleet), _per_token(fleet), _between_tokens(), _tokens())),
+            Row(title="Sizes", panels=(_asked(), _answered()), collapsed=True),
         ),
     )
 
 
 def _quantiles(histogram: Histogram, values: tuple[str, ...]) -> tuple[Query, ...]:
     """Raw and not recorded: only raw series have exemplars."""
-    merged = promql.sum_by(promql.rate(promql.select(histogram, *_CHOSEN), RATE_INTERVAL), *OF_MODEL)
     return tuple(
         Query(
-            expr=promql.quantile(float(value), merged),
+            expr=quantile(float(value), histogram, *_CHOSEN, by=OF_MODEL),
             legend=named(SERVICE, MODEL, then=f"p{float(value) * 100:g}"),
             exemplar=value == values[-1],
         )
@@ -73,7 +90,7 @@ def _quantiles(histogram: Histogram, values: tuple[str, ...]) -> tuple[Query, ..
     )
 
 
-def _percentiles() -> Panel:
+def _percentiles(fleet: Fleet) -> Panel:
     return Panel(
         key="percentiles",
         title="Percentiles of the duration",
@@ -85,8 +102,22 @@ def _percentiles() -> Panel:
         unit=Show.SECONDS,
         kind=Kind.LINES,
         sql=sql.quantiles("duration", QUANTILE.values, *_OF_MODEL),
-        promql=_quantiles(REQUEST_DURATION, QUANTILE.values),
+        promql=(*_quantiles(REQUEST_DURATION, QUANTILE.values), *_promised(fleet, Sli.LATENCY)),
     )
+
+
+def _promised(fleet: Fleet, sli: Sli) -> Iterator[Query]:
+    """A line where a chosen model promises a time; models that promise the same share it."""
+    named_by: dict[int, set[str]] = defaultdict(set)
+    for slo in slos(fleet):
+        if slo.objective.sli is sli and slo.objective.stage is None and slo.objective.threshold_ns is not None:
+            named_by[slo.objective.threshold_ns].add(slo.objective.name)
+    for threshold_ns, names in sorted(named_by.items())[:_MOST_PROMISES]:
+        promises = promql.select(recorded.SLO_OBJECTIVE, *_CHOSEN, promql.one_of(OBJECTIVE, names))
+        yield Query(
+            expr=promql.group_by(promises, *OF_MODEL) * (threshold_ns / 1e9),
+            legend=named(SERVICE, MODEL, then=f"promises {durations.render(threshold_ns)}"),
+        )
 
 
 def _heatmap() -> Panel:
@@ -122,7 +153,7 @@ def _versions() -> Panel:
     )
 
 
-def _first_chunk() -> Panel:
+def _first_chunk(fleet: Fleet) -> Panel:
     return Panel(
         key="first-chunk",
         title="Time to the first chunk",
@@ -133,17 +164,16 @@ def _first_chunk() -> Panel:
         unit=Show.SECONDS,
         kind=Kind.LINES,
         sql=sql.quantiles("first_chunk", _MEDIAN_AND_TAIL, *_OF_MODEL),
-        promql=_quantiles(TIME_TO_FIRST_CHUNK, _MEDIAN_AND_TAIL),
+        promql=(*_quantiles(TIME_TO_FIRST_CHUNK, _MEDIAN_AND_TAIL), *_promised(fleet, Sli.TIME_TO_FIRST_CHUNK)),
     )
 
 
-def _per_stage() -> Expr:
-    spent = promql.rate(promql.select(STAGE_DURATION, *_CHOSEN, part=Part.SUM), RATE_INTERVAL)
-    return promql.sum_by(spent, STAGE)
+def _spent() -> Expr:
+    # Of an engine that does not tell a stage's sum it is NaN, which the comparison drops.
+    return promql.rate(promql.select(STAGE_DURATION, *_CHOSEN, part=Part.SUM), RATE_INTERVAL) >= 0
 
 
 def _shares() -> Panel:
-    spent = promql.rate(promql.select(STAGE_DURATION, *_CHOSEN, part=Part.SUM), RATE_INTERVAL)
     return Panel(
         key="stage-shares",
         title="Shares of the mean",
@@ -157,11 +187,55 @@ def _shares() -> Panel:
         sql=sql.STAGE_SHARES,
         promql=(
             Query(
-                expr=promql.divide(_per_stage(), promql.sum_by(spent) > 0, on=()),
+                expr=promql.divide(promql.sum_by(_spent(), STAGE), promql.sum_by(_spent()) > 0, on=()),
                 legend=named(STAGE),
             ),
         ),
         maximum=1.0,
+    )
+
+
+def _of_stages(value: str) -> Expr:
+    return quantile(float(value), STAGE_DURATION, *_CHOSEN, by=(*OF_MODEL, STAGE))
+
+
+def _tail_shares() -> Panel:
+    excess = _of_stages("0.99") - _of_stages("0.5")
+    return Panel(
+        key="stage-shares-of-tail",
+        title="Shares of the tail",
+        description=(
+            "By how much each stage is longer in its own slowest hundredth than usually, as a share of all stages'. A "
+            "stage that is larger here than in the mean makes the tail: queue, and requests wait for others; execute, "
+            "and these are larger or their device was slowed down; remote, and the callee's own board says more. An "
+            "estimate, because the slowest of each stage need not be the same requests: the link leads to the exact "
+            "shares of the slowest hundredth, where the recorder has them, and a dot above to one of them."
+        ),
+        unit=Show.RATIO,
+        kind=Kind.STACK,
+        promql=(
+            Query(
+                expr=promql.divide(excess, promql.sum_by(excess, *OF_MODEL) > 0, on=OF_MODEL),
+                legend=named(SERVICE, MODEL, STAGE),
+            ),
+        ),
+        maximum=1.0,
+        links=(_EXACT,),
+    )
+
+
+def _tails() -> Panel:
+    return Panel(
+        key="stage-tails",
+        title="p99 of each stage",
+        description=(
+            "The slowest hundredth of each stage by itself. The line that rose with the p99 of the duration is where "
+            "to look; one that is flat is no cause. They do not sum to the p99 of the duration."
+        ),
+        unit=Show.SECONDS,
+        kind=Kind.LINES,
+        promql=(Query(expr=_of_stages("0.99"), legend=named(SERVICE, MODEL, STAGE)),),
+        links=(_EXACT,),
     )
 
 
@@ -240,7 +314,7 @@ def _batches() -> Panel:
     )
 
 
-def _first_token() -> Panel:
+def _first_token(fleet: Fleet) -> Panel:
     return Panel(
         key="first-token",
         title="Time to the first token",
@@ -251,11 +325,11 @@ def _first_token() -> Panel:
         unit=Show.SECONDS,
         kind=Kind.LINES,
         sql=sql.quantiles("first_token", _MEDIAN_AND_TAIL, *_OF_MODEL),
-        promql=_quantiles(TIME_TO_FIRST_TOKEN, _MEDIAN_AND_TAIL),
+        promql=(*_quantiles(TIME_TO_FIRST_TOKEN, _MEDIAN_AND_TAIL), *_promised(fleet, Sli.TIME_TO_FIRST_TOKEN)),
     )
 
 
-def _per_token() -> Panel:
+def _per_token(fleet: Fleet) -> Panel:
     return Panel(
         key="time-per-output-token",
         title="Time per output token",
@@ -266,7 +340,7 @@ def _per_token() -> Panel:
         unit=Show.SECONDS,
         kind=Kind.LINES,
         sql=sql.quantiles("per_output_token", _MEDIAN_AND_TAIL, *_OF_MODEL),
-        promql=_quantiles(TIME_PER_OUTPUT_TOKEN, _MEDIAN_AND_TAIL),
+        promql=(*_quantiles(TIME_PER_OUTPUT_TOKEN, _MEDIAN_AND_TAIL), *_promised(fleet, Sli.TIME_PER_OUTPUT_TOKEN)),
     )
 
 
@@ -280,7 +354,7 @@ def _between_tokens() -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.LINES,
-        promql=tuple(replace(query, exemplar=False) for query in _quantiles(INTER_TOKEN, _MEDIAN_AND_TAIL)),
+        promql=_without_dots(INTER_TOKEN),
     )
 
 
@@ -298,3 +372,36 @@ def _tokens() -> Panel:
         sql=sql.TOKENS,
         promql=(Query(expr=promql.sum_by(counted, *OF_MODEL, DIRECTION), legend=named(MODEL, DIRECTION)),),
     )
+
+
+def _asked() -> Panel:
+    return Panel(
+        key="request-bytes",
+        title="Size of requests",
+        description=(
+            "Bodies as they came. When it rises with deserialize or network: callers send more; ask them, or take a "
+            "denser format. A p99 far above the median: a few large ones hold up the rest, give them a service of "
+            "their own."
+        ),
+        unit=Show.BYTES,
+        kind=Kind.LINES,
+        promql=_without_dots(REQUEST_BYTES),
+    )
+
+
+def _answered() -> Panel:
+    return Panel(
+        key="response-bytes",
+        title="Size of answers",
+        description=(
+            "Bodies as they went. When it rises with serialize or network: answers became larger; leave out what "
+            "nobody reads, or compress. Unchanged while latency rises: size is not the cause."
+        ),
+        unit=Show.BYTES,
+        kind=Kind.LINES,
+        promql=_without_dots(RESPONSE_BYTES),
+    )
+
+
+def _without_dots(histogram: Histogram) -> tuple[Query, ...]:
+    return tuple(replace(query, exemplar=False) for query in _quantiles(histogram, _MEDIAN_AND_TAIL))

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from inferometer import promql
 from inferometer.fleet.model import Fleet, Routes
-from inferometer_alerts import recorded
 from inferometer_dashboards.boards.cost import cost
 from inferometer_dashboards.boards.fleet import overview
 from inferometer_dashboards.boards.model import latency
-from inferometer_dashboards.panels import Board, Kind, Panel, Query, Show
+from inferometer_dashboards.boards.slo import bad_events, objectives
+from inferometer_dashboards.panels import Board, Kind, Panel, Show
 from inferometer_dashboards.sql import budgets
 from inferometer_dashboards.sql import latency as sql
 
@@ -34,7 +33,7 @@ class View:
 
 def views() -> tuple[View, ...]:
     """Every view that has panels, in the order of the page's menu."""
-    fleet, model, money = overview(_NO_FLEET), latency(), cost(_NO_FLEET)
+    fleet, model, money = overview(_NO_FLEET), latency(_NO_FLEET), cost(_NO_FLEET)
     return (
         View(
             key="fleet",
@@ -57,7 +56,7 @@ def views() -> tuple[View, ...]:
             key="slo",
             title="SLO & budget",
             question="Is what was promised kept, and how fast is the budget used?",
-            panels=(_objectives(), *_of(fleet, "burn-rate"), _bad(), *_of(fleet, "budget-left")),
+            panels=(objectives(_NO_FLEET), *_of(fleet, "burn-rate"), bad_events(), *_of(fleet, "budget-left")),
         ),
         View(
             key="cost",
@@ -94,34 +93,6 @@ def _tail() -> Panel:
     )
 
 
-def _objectives() -> Panel:
-    def column(series: recorded.Recorded, legend: str, show: Show) -> Query:
-        return Query(expr=promql.select(series), legend=legend, instant=True, show=show)
-
-    good = 1 - promql.select(recorded.SLO_BAD_PERIOD) / promql.select(recorded.SLO_EVENTS_PERIOD)
-    return Panel(
-        key="objectives",
-        title="Objectives",
-        description=(
-            "Each promise of fleet.yaml, by the time that is shown; the one that burns fastest first. At a burn of 1 "
-            "the budget lasts exactly its period, at 14 a month's is gone in two days. Budget left is what is left of "
-            "the whole period at most: what is not recorded any more is taken for good."
-        ),
-        unit=Show.RATIO,
-        kind=Kind.TABLE,
-        promql=(
-            column(recorded.SLO_OBJECTIVE, "Target", Show.RATIO),
-            Query(expr=good, legend="Good", instant=True),
-            column(recorded.burn_rate("1h"), "Burn", Show.MULTIPLE),
-            column(recorded.SLO_BUDGET_LEFT, "Budget left", Show.RATIO),
-            column(recorded.SLO_EVENTS_PERIOD, "Events", Show.COUNT),
-            column(recorded.SLO_BAD_PERIOD, "Bad", Show.COUNT),
-        ),
-        sql=budgets.OBJECTIVES,
-        width=24,
-    )
-
-
 def _burn_now() -> Panel:
     return Panel(
         key="burn-now",
@@ -131,19 +102,4 @@ def _burn_now() -> Panel:
         kind=Kind.BARS,
         promql=(),
         sql=budgets.BURN_NOW,
-    )
-
-
-def _bad() -> Panel:
-    return Panel(
-        key="bad-events",
-        title="Bad events per second",
-        description=(
-            "What uses the budget, by objective. One line alone: that model. Several at once: what they share. Open "
-            "the requests of that minute by a click on the line."
-        ),
-        unit=Show.PER_SECOND,
-        kind=Kind.LINES,
-        promql=(Query(expr=promql.select(recorded.bad_events("5m")) / 300, legend="{{slo}}"),),
-        sql=budgets.BAD_EVENTS,
     )
