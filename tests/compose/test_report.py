@@ -275,3 +275,15 @@ def test_progress_without_errors_is_calm():
 
     assert line.plain.endswith("412 req/s   errors \N{EN DASH}")
     assert not any("red" in str(span.style) for span in line.spans)
+
+
+def test_times_of_a_server_of_others_are_bounds_and_said_to_be_by_its_own_page():
+    flowers = ModelTimes(
+        service="flowers", model="iris", requests=9, by_buckets=True, p50_seconds=0.02, p95_seconds=0.2, p99_seconds=0.2
+    )
+    lines = [line.plain for line in report(figures(times=(flowers,)), width=120)]
+
+    (row,) = [line for line in lines if "flowers" in line]
+    assert row.split("  iris")[1].split("  ")[-1].strip() == "by its own page"
+    assert row.count("≤ 200 ms") == 2
+    assert row.count("≤") == 3

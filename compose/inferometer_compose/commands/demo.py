@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.live import Live
 
 from inferometer.fleet import durations
+from inferometer.fleet.loader import load
+from inferometer.fleet.slos import Source, slos
 from inferometer_compose.commands.console import screen
 from inferometer_compose.demo.asjson import as_json
 from inferometer_compose.demo.run import Outcome, Plan
@@ -49,6 +51,10 @@ class Options:
 def run(options: Options) -> int:
     """Start everything, run, report, end everything; the exit status."""
     console = Console(stderr=True, highlight=False, soft_wrap=True) if options.json else screen()
+    promised = (slo for slo in slos(load(options.config or demo_fleet())) if slo.source is Source.BUCKETS)
+    plan = Plan(
+        seconds=options.seconds, rate_per_second=options.rate_per_second, fault=options.fault, engines=tuple(promised)
+    )
     folder = Path(time.strftime("demo-%Y%m%d-%H%M%S")).absolute()
     folder.mkdir()
     here = [Path.cwd() / ".tools" / "bin"]
@@ -57,7 +63,6 @@ def run(options: Options) -> int:
         alertmanager=programs.find(programs.ALERTMANAGER, here),
         jaeger=programs.find(programs.JAEGER, here),
     )
-    plan = Plan(seconds=options.seconds, rate_per_second=options.rate_per_second, fault=options.fault)
     with _signals_end_it(), LocalStack(folder, peers, time_scale=options.time_scale) as stack:
         _start(stack, options, console)
         with _progress(console) as show:

@@ -60,6 +60,7 @@ def _times(times: ModelTimes) -> dict[str, Any]:
         "version": times.version,
         "requests": times.requests,
         "first_chunk": times.first_chunk,
+        "by_buckets": times.by_buckets,
         "p50_seconds": times.p50_seconds,
         "p95_seconds": times.p95_seconds,
         "p99_seconds": times.p99_seconds,

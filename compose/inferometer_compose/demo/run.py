@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from inferometer.fleet.slos import Slo
 from inferometer_compose.demo.budget import worst_left
+from inferometer_compose.demo.engine_figures import EngineFigures
 from inferometer_compose.demo.faultline import FaultLine
 from inferometer_compose.demo.held_back import HeldBackLine
 from inferometer_compose.demo.loadline import LoadLine
@@ -16,6 +18,7 @@ from inferometer_compose.faults import Fault, window_of
 from inferometer_compose.load.counts import CountsJson
 from inferometer_compose.screens.figures import AlertStory, Figures
 from inferometer_compose.screens.progress import Progress
+from inferometer_compose.stack.fleet import url
 from inferometer_compose.stack.local import LocalStack
 from inferometer_compose.stack.process import StartError
 
@@ -33,6 +36,8 @@ class Plan:
     seconds: float
     rate_per_second: float
     fault: Fault | None = None
+    engines: tuple[Slo, ...] = ()
+    """What is promised of model servers whose own pages are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,7 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
     faults = FaultLine(stack.services, plan.fault, window_of(plan.seconds))
     sidecar = Sidecar(stack.api)
     held_back = HeldBackLine(stack.up.get("alertmanager"))
+    engines = EngineFigures(f"{url(stack.sidecar.metrics)}/metrics", stack.thresholds.engines, plan.engines)
     began, began_at = time.monotonic(), time.time()
     load = stack.start_load(rate_per_second=plan.rate_per_second, seconds=plan.seconds)
     if load.output is None:
@@ -72,6 +78,7 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
         if seconds > plan.seconds + _LOAD_END_SECONDS:
             raise StartError("the load did not end: the fleet stopped answering")
         faults.at(seconds)
+        engines.look()
         per_second, error_ratio = line.lately()
         told = stories(stack.inbox.alerts(), since=began_at)
         show(
@@ -97,6 +104,12 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
         alerts=during(),
         alerts_missing=_alerts_missing(stack),
         exported_to="Jaeger" if "jaeger" in stack.up else "",
+    )
+    engines.look_now()
+    figures = replace(
+        figures,
+        times=(*figures.times, *engines.times()),
+        objectives=(*figures.objectives, *engines.objectives()),
     )
     quiet = tuple(one for one in held_back.alerts(since=began_at) if 0 <= one.fired_at < line.last["seconds"])
     figures = replace(figures, held_back=quiet)

@@ -21,6 +21,7 @@ class ModelTimes:
 
     Attributes:
         first_chunk: The times are those to the first part of a streamed answer.
+        by_buckets: The times are ends of buckets of an engine's own page: at most so long.
         tail: Of the slowest requests, the largest share first.
         callee: Who the remote part of the tail was spent on.
     """
@@ -30,6 +31,7 @@ class ModelTimes:
     version: str = ""
     requests: int
     first_chunk: bool = False
+    by_buckets: bool = False
     p50_seconds: float | None = None
     p95_seconds: float | None = None
     p99_seconds: float | None = None

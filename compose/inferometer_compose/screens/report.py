@@ -56,7 +56,9 @@ def _times(times: Sequence[ModelTimes]) -> Iterator[Text]:
         name = "  ".join(filter(None, (f"  {model.service}", model.model, model.version)))
         name += "  (first result)" if model.first_chunk else ""
         figures = (model.p50_seconds, model.p95_seconds, model.p99_seconds, model.p999_seconds)
-        yield _line(name, [(duration(figure), 9) for figure in figures], _tail(model))
+        most = "≤ " if model.by_buckets else ""
+        cells = [(f"{most if figure is not None else ''}{duration(figure)}", 9) for figure in figures]
+        yield _line(name, cells, "by its own page" if model.by_buckets else _tail(model))
 
 
 def _tail(model: ModelTimes) -> str:

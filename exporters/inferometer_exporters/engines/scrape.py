@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 PERIOD_SECONDS: Final = ENGINES_EVERY_NS / 1e9
 DEADLINE_SECONDS: Final = 10.0
 """For a whole page."""
+SHORTEST_DEADLINE_SECONDS: Final = 4.0
+"""Where pages are asked for more often than that: a busy machine makes a page of Ray in two seconds."""
 STALE_PERIODS: Final = 2.5
 """What was read longer ago is of nobody knows when, and no longer shown."""
 MAX_PAGE_BYTES: Final = 64 << 20
@@ -149,8 +151,13 @@ class Scraper:
     def families(self) -> tuple[Family, ...]:
         """What our page shows of it now; from any thread."""
         shown = self._shown
-        stale = self._now() - shown.read_at > STALE_PERIODS * self._period
+        stale = self._now() - shown.read_at > STALE_PERIODS * max(self._period, self._deadline)
         return shown.about if stale else (*shown.signals, *shown.about)
+
+    @property
+    def _deadline(self) -> float:
+        """Seconds for a whole page."""
+        return min(DEADLINE_SECONDS, max(self._period, SHORTEST_DEADLINE_SECONDS))
 
     def run(self, stop: threading.Event, *, wait: float = 0.0) -> None:
         """Scrape until *stop* is set; the first time after *wait* seconds."""
@@ -167,7 +174,7 @@ class Scraper:
             body = self._get(
                 self.scraped.url,
                 access=self.scraped.access,
-                seconds=min(DEADLINE_SECONDS, self._period),
+                seconds=self._deadline,
                 limit=MAX_PAGE_BYTES,
             )
             told = self._page.read(body)
