@@ -5,16 +5,16 @@ from decimal import Decimal
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.labels import SLO
+from inferometer.catalog.labels import MODEL, SERVICE, SLO
 from inferometer.fleet import durations
 from inferometer.fleet.budget_policy import Action
 from inferometer.fleet.model import Fleet, ObjectiveSpec
 from inferometer.fleet.slos import Slo, slos
 from inferometer.promql import Expr
-from inferometer_alerts import recorded, slo_alerts, slo_series, wording
+from inferometer_alerts import recorded, slo_series, wording
 from inferometer_alerts.policy import budget, legs
 from inferometer_alerts.recorded import OBJECTIVE
-from inferometer_alerts.rule import Alert, Case, Severity
+from inferometer_alerts.rule import Alert, Board, Case, Severity
 from inferometer_alerts.samples import Phase
 from inferometer_alerts.time_scale import TimeScale
 
@@ -64,8 +64,8 @@ def _alert(
         labels={OBJECTIVE.name: slo.objective.name},
         summary=summary,
         description=description,
-        board=slo_alerts.board(slo.objective),
-        variables=slo_alerts.variables(slo.objective),
+        board=Board.SLO,
+        variables=(SLO,) if slo.device is not None else (SERVICE, MODEL, SLO),
         hold="30m",
         cases=cases,
     )

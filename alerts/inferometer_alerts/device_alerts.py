@@ -133,7 +133,7 @@ def _residual() -> Alert:
             "The states of the ledger must sum to wall time. They do not, so costs of this device are wrong: this "
             "is a defect of inferometer, or its clock jumped."
         ),
-        board=Board.COST,
+        board=Board.SELF,
         variables=(DEVICE,),
         hold="10m",
         cases=(

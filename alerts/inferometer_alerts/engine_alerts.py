@@ -56,7 +56,7 @@ def _kv_cache(scale: TimeScale) -> Alert:
             "Mean of the last 10m. Whoever is preempted begins again, and new requests wait: time to first token "
             "and cost rise together. There are too many or too long requests for the memory of this replica."
         ),
-        board=Board.MODEL,
+        board=Board.LLM,
         variables=(SERVICE, MODEL),
         hold="10m",
         cases=(
@@ -114,7 +114,7 @@ def _preemptions(scale: TimeScale) -> Alert:
             "In the last 10m running requests lost their place in the KV cache and were computed again: GPU time "
             "that is paid twice, and answers that pause in the middle."
         ),
-        board=Board.MODEL,
+        board=Board.LLM,
         variables=(SERVICE, MODEL),
         hold="10m",
         cases=(
@@ -174,7 +174,7 @@ def _stalled() -> Alert:
             "The engine answers and takes requests, and admits none: its scheduler hangs, a peer of a group of GPUs "
             "is gone, or one request does not fit into the KV cache. Who waits runs into the timeout."
         ),
-        board=Board.MODEL,
+        board=Board.LLM,
         variables=(SERVICE, MODEL),
         hold="5m",
         cases=(
@@ -201,7 +201,7 @@ def _down() -> Alert:
             "The sidecar cannot read the metrics page of any replica of this engine. Requests to it most likely fail "
             "too; what it served is measured by nobody."
         ),
-        board=Board.FLEET,
+        board=Board.SELF,
         variables=(SERVICE,),
         hold="2m",
         cases=(
@@ -222,7 +222,7 @@ def _replica_down() -> Alert:
             "The sidecar has not been able to read this replica's metrics page for 10m. The others carry its load; "
             "if it is still billed, it costs as before."
         ),
-        board=Board.FLEET,
+        board=Board.SELF,
         variables=(SERVICE,),
         hold="10m",
         cases=(

@@ -130,7 +130,7 @@ def _throttled(scale: TimeScale) -> Alert:
             "Its clocks are held down ({{ $labels.reason }}) while it has work: every request on it takes longer. "
             "Heat, the power limit or the board itself is the cause."
         ),
-        board=Board.COST,
+        board=Board.GPU,
         variables=(DEVICE,),
         hold="10m",
         cases=(
@@ -204,7 +204,7 @@ def _full(scale: TimeScale) -> Alert:
             "It grew in each of the last two quarters of an hour, so it is no server that took all it may have at "
             "its start: something is kept that should be freed, or inputs grow. When it is full, requests fail."
         ),
-        board=Board.COST,
+        board=Board.GPU,
         variables=(DEVICE,),
         hold="5m",
         cases=(
@@ -279,7 +279,7 @@ def _xid_error(scale: TimeScale) -> Alert:
             "The driver reports an error that a program on this GPU usually causes: a fault in memory access or a "
             "channel that was taken down."
         ),
-        board=Board.COST,
+        board=Board.GPU,
         variables=(DEVICE,),
         cases=(
             Case(series={_of_xid("31"): "0x20 1x100"}, fires=("6m", "14m"), quiet=("4m", "20m")),
@@ -304,7 +304,7 @@ def _ecc(scale: TimeScale) -> Alert:
             "In the last 10m. What ran there was ended or has wrong numbers; the driver sets the rows aside, as far "
             "as there are spare ones."
         ),
-        board=Board.COST,
+        board=Board.GPU,
         variables=(DEVICE,),
         cases=(
             Case(
@@ -347,7 +347,7 @@ def _lost(scale: TimeScale) -> Alert:
             "Its readings came within the last hour and do not come now: it fell off the bus, or its driver was "
             "unloaded. What ran there is lost, the other replicas carry its load."
         ),
-        board=Board.COST,
+        board=Board.GPU,
         variables=(DEVICE,),
         hold="2m",
         cases=(
@@ -380,7 +380,7 @@ def _instance_gone(scale: TimeScale) -> Alert:
             "Its GPU was cut anew or reset while a server used the instance: that server fails until it is started "
             "on an instance that is there."
         ),
-        board=Board.COST,
+        board=Board.GPU,
         variables=(DEVICE,),
         hold="2m",
         cases=(

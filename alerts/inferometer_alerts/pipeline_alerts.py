@@ -34,7 +34,7 @@ def _rules_fail(scale: TimeScale) -> Alert:
             "In the last 5m. What these rules record is missing, and their alerts cannot fire. Prometheus's log and "
             "its page of rules say why: too many samples, or series that match twice."
         ),
-        board=Board.FLEET,
+        board=Board.SELF,
         hold="5m",
         cases=(
             Case(series={series: "0x20 0+1x60 60x60"}, fires=("12m",), quiet=("4m", "9m", "27m")),
@@ -55,7 +55,7 @@ def _undelivered(scale: TimeScale) -> Alert:
             "In the last 5m, and it goes on: alerts fire, and who gets them that way is not told. Alertmanager's log "
             "says why: the address, the secret or the network."
         ),
-        board=Board.FLEET,
+        board=Board.SELF,
         hold="5m",
         cases=(
             Case(series={series: "0x20 0+1x60 60x60"}, fires=("12m",), quiet=("4m", "9m", "27m")),

@@ -56,7 +56,7 @@ def _errors(scale: TimeScale) -> Alert:
             "In the last 10m one kind of failure is that frequent. An objective, where there is one, says whether "
             "that matters today; the kind says where to look."
         ),
-        board=Board.MODEL,
+        board=Board.VERSIONS,
         variables=(SERVICE, MODEL),
         hold="5m",
         cases=(
@@ -100,7 +100,7 @@ def _queue() -> Alert:
             "That time goes by before anybody works on them: more comes than the replicas can do, or one of their "
             "queues (event loop, threads, connections, batches) is too narrow. The trace says which."
         ),
-        board=Board.MODEL,
+        board=Board.QUEUES,
         variables=(SERVICE, MODEL),
         hold="10m",
         cases=(
@@ -136,7 +136,7 @@ def _batch(scale: TimeScale) -> Alert:
             "Requests stand in the batch queue and no batch was closed in the last 5m: the loop that makes batches, or "
             "the model behind it, hangs. Every request that waits there runs into its timeout."
         ),
-        board=Board.MODEL,
+        board=Board.QUEUES,
         variables=(SERVICE, MODEL),
         hold="5m",
         cases=(
@@ -161,7 +161,7 @@ def _restarts(scale: TimeScale) -> Alert:
             "It has gone on for 20m: that is no deploy. "
             "They crash, are killed for memory, or an autoscaler swings; each start loads its models anew."
         ),
-        board=Board.FLEET,
+        board=Board.COLD_START,
         variables=(SERVICE,),
         hold="20m",
         cases=(

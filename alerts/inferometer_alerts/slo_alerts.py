@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from inferometer import promql
-from inferometer.catalog.labels import MODEL, SERVICE
+from inferometer.catalog.labels import MODEL, SERVICE, SLO
 from inferometer.catalog.model import Label
 from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet, ObjectiveSpec
-from inferometer.fleet.objective import Sli
+from inferometer.fleet.objective import TIMES, Sli
 from inferometer.fleet.slos import slos
 from inferometer.promql import Expr
 from inferometer_alerts import recorded, wording
@@ -67,13 +67,17 @@ def who(spec: ObjectiveSpec) -> str:
 
 
 def board(spec: ObjectiveSpec) -> Board:
-    """The board that shows it."""
-    return Board.COST if spec.sli in {Sli.GPU_AVAILABILITY, Sli.COST_PER_1K} else Board.MODEL
+    """The board that answers it: of what takes long its stages, of what fails who failed, of money the bill."""
+    if spec.sli is Sli.COST_PER_1K:
+        return Board.COST
+    return Board.MODEL if spec.sli in TIMES else Board.SLO
 
 
 def variables(spec: ObjectiveSpec) -> tuple[Label, ...]:
     """Labels of its alerts that become variables of the board."""
-    return () if spec.sli is Sli.GPU_AVAILABILITY else (SERVICE, MODEL)
+    if spec.sli is Sli.GPU_AVAILABILITY:
+        return (SLO,)
+    return (SERVICE, MODEL, SLO) if board(spec) is Board.SLO else (SERVICE, MODEL)
 
 
 def _lasts(spec: ObjectiveSpec, leg: Leg) -> str:

@@ -40,7 +40,7 @@ def alerts(scale: TimeScale) -> Iterator[Alert]:
             "Mean of the last 10m. Requests wait longer before their prompt is computed, prompts are longer, or the "
             "prefix cache does not hit any more. An objective, where there is one, says whether that matters today."
         ),
-        board=Board.MODEL,
+        board=Board.LLM,
         variables=(SERVICE, MODEL),
         hold="10m",
         cases=(

@@ -67,7 +67,7 @@ def _traffic_stopped(scale: TimeScale) -> Alert:
             "No request ended in the last 5m. Either nobody asks, something in front of the service is broken, or the "
             "service takes requests and never ends them."
         ),
-        board=Board.MODEL,
+        board=Board.FLEET,
         variables=(SERVICE, MODEL),
         hold="5m",
         cases=(
@@ -98,8 +98,8 @@ def _metrics_absent(scale: TimeScale, example: Slo) -> Alert:
             "Measurements of this model came within the last day and do not come now: its objectives are not "
             "watched. The service is down, or its records do not reach the sidecar."
         ),
-        board=Board.FLEET,
-        variables=(SERVICE, MODEL),
+        board=Board.SELF,
+        variables=(SERVICE,),
         hold="5m",
         cases=(
             Case(
@@ -125,8 +125,8 @@ def _never_reported(scale: TimeScale, example: Slo) -> Alert:
             "fleet.yaml promises objectives for this model, and no event of them came for a day. The names in "
             "fleet.yaml and those of the service differ, or the service does not import inferometer.auto."
         ),
-        board=Board.FLEET,
-        variables=(SERVICE, MODEL),
+        board=Board.SELF,
+        variables=(SERVICE,),
         hold="30m",
         cases=(
             Case(
@@ -170,7 +170,7 @@ def _down() -> Alert:
             "Prometheus cannot scrape this sidecar, or worker. Requests are still served; their records wait in the "
             "workers, bounded, and are taken in when it is back."
         ),
-        board=Board.FLEET,
+        board=Board.SELF,
         hold="2m",
         cases=(
             Case(
@@ -189,7 +189,7 @@ def _no_targets() -> Alert:
         severity=Severity.PAGE,
         summary="Prometheus has no inferometer to scrape: nothing is watched.",
         description="The list of targets is empty or cannot be read: prometheus/targets/inferometer.json.",
-        board=Board.FLEET,
+        board=Board.SELF,
         # A Prometheus that has just started takes a while to read its targets.
         hold="10m",
         cases=(
@@ -212,7 +212,7 @@ def _dropping(scale: TimeScale) -> Alert:
             "A bounded buffer of the {{ $labels.component }} was full or something could not be read. Counts of "
             "requests are too low by what was dropped."
         ),
-        board=Board.FLEET,
+        board=Board.SELF,
         hold="0s",
         cases=(
             Case(
@@ -236,6 +236,6 @@ def _heartbeat() -> Alert:
             "This alert always fires, and its receiver is told every minute. Where it hears nothing, Prometheus, "
             "Alertmanager or the way to them is broken, and no other alert arrives either."
         ),
-        board=Board.FLEET,
+        board=Board.SELF,
         cases=(Case(series={_SIDECAR: "1x40"}, fires=("1m", "9m")),),
     )

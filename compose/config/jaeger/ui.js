@@ -4,7 +4,7 @@ function UIConfig() {
   const grafana = "http://127.0.0.1:3000";
   const live = "http://127.0.0.1:9465";
   const other = "other";
-  const request = null;
+  const request = "inferometer-request?var-trace=";
   const known = {
     "tenant": [
       "acme",
@@ -29,6 +29,12 @@ function UIConfig() {
       "variable": "model",
       "board": "inferometer-model",
       "text": "Latency of this model at that minute"
+    },
+    {
+      "key": "inference.model.version",
+      "variable": "version",
+      "board": "inferometer-versions",
+      "text": "This version beside the others at that minute"
     },
     {
       "key": "inference.tenant",

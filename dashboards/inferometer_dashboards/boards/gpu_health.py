@@ -2,8 +2,9 @@
 
 from inferometer import promql
 from inferometer.catalog import devices
-from inferometer.catalog.labels import DEVICE, DEVICE_STATE, ECC_KIND, THROTTLE_REASON, XID
+from inferometer.catalog.labels import CALL, DEVICE, DEVICE_STATE, ECC_KIND, ERROR_CODE, SOURCE, THROTTLE_REASON, XID
 from inferometer.catalog.requests import ENERGY, REQUESTS
+from inferometer.catalog.telemetry import SOURCE_CALL_ERRORS
 from inferometer_alerts.gpu_alerts import HELD_BACK
 from inferometer_alerts.recorded import OF_MODEL
 from inferometer_dashboards.boards.gpu_series import ON_DEVICE, gauge, rate
@@ -99,6 +100,7 @@ def faults() -> Row:
     """What the driver reports."""
     reported = promql.increase(promql.select(devices.GPU_XID_ERRORS, *ON_DEVICE), RANGE)
     ecc = promql.increase(promql.select(devices.GPU_ECC_ERRORS, *ON_DEVICE), RANGE)
+    failed = promql.sum_by(promql.rate(promql.select(SOURCE_CALL_ERRORS), RATE_INTERVAL), SOURCE, CALL, ERROR_CODE)
     return Row(
         title="Faults",
         panels=(
@@ -159,6 +161,20 @@ def faults() -> Row:
                 kind=Kind.LINES,
                 promql=(Query(expr=rate(devices.GPU_ECC_ERRORS, ECC_KIND), legend=named(DEVICE, ECC_KIND)),),
             ),
+            Panel(
+                key="driver-calls",
+                title="Calls of the driver that failed",
+                description=(
+                    "Per second, by source, call and error. deadline: the driver hangs, that GPU's readings are gone "
+                    "until it answers. gpu_is_lost: it fell off the bus. lib_rm_version_mismatch: another driver was "
+                    "installed, start the sidecar again."
+                ),
+                unit=Show.EVENTS_PER_SECOND,
+                kind=Kind.LINES,
+                promql=(Query(expr=failed, legend=named(SOURCE, CALL, ERROR_CODE)),),
+                width=24,
+                empty="none failed",
+            ),
         ),
     )
 
@@ -174,12 +190,13 @@ def energy() -> Row:
                 key="power",
                 title="Power drawn",
                 description=(
-                    "Per GPU. High while nothing is attributed to requests: a process computes for nobody, or a "
-                    "server spins while it waits."
+                    "Mean power of each GPU, by its counter of energy: no peak between two scrapes is missed. High "
+                    "while nothing is attributed to requests: a process computes for nobody, or a server spins while "
+                    "it waits."
                 ),
                 unit=Show.WATTS,
                 kind=Kind.STACK,
-                promql=(Query(expr=gauge(devices.GPU_POWER), legend=named(DEVICE)),),
+                promql=(Query(expr=rate(devices.GPU_ENERGY), legend=named(DEVICE)),),
                 width=8,
             ),
             Panel(

@@ -1,13 +1,15 @@
 """The row of the board *GPUs* about CPU hosts: those that serve, and those that GPUs are in."""
 
+from inferometer import promql
 from inferometer.catalog import devices
-from inferometer.catalog.labels import CONTAINER, DEVICE, PRESSURE_KIND, RESOURCE
-from inferometer_dashboards.boards.gpu_series import gauge, rate
-from inferometer_dashboards.panels import Kind, Panel, Query, Row, Show, named
+from inferometer.catalog.labels import CONTAINER, DEVICE, LOAD_WINDOW, PRESSURE_KIND, RESOURCE
+from inferometer_dashboards.boards.gpu_series import ON_DEVICE, gauge, rate
+from inferometer_dashboards.panels import RANGE, Kind, Panel, Query, Row, Show, named
 
 
 def hosts() -> Row:
     """CPU hosts that serve, and hosts of GPUs."""
+    killed = promql.increase(promql.select(devices.CONTAINER_OOM_KILLS, *ON_DEVICE), RANGE)
     return Row(
         title="CPU hosts",
         panels=(
@@ -76,6 +78,7 @@ def hosts() -> Row:
                         legend=named(DEVICE),
                     ),
                 ),
+                width=8,
                 maximum=1.0,
             ),
             Panel(
@@ -88,6 +91,62 @@ def hosts() -> Row:
                 unit=Show.HERTZ,
                 kind=Kind.LINES,
                 promql=(Query(expr=gauge(devices.HOST_CPU_CLOCK), legend=named(DEVICE)),),
+                width=8,
+            ),
+            Panel(
+                key="host-load",
+                title="Threads that run or wait",
+                description=(
+                    "The kernel's load average. Above the number of CPUs for long: threads wait for one, and every "
+                    "request with them. High with idle CPUs: threads wait for a disk."
+                ),
+                unit=Show.COUNT,
+                kind=Kind.LINES,
+                promql=(Query(expr=gauge(devices.HOST_LOAD, LOAD_WINDOW), legend=named(DEVICE, LOAD_WINDOW)),),
+                width=8,
+            ),
+            Panel(
+                key="host-power",
+                title="Power of the CPUs",
+                description=(
+                    "By the packages' own counters, where they may be read (RAPL). High without requests: a worker "
+                    "polls instead of waiting. Absent in most virtual machines."
+                ),
+                unit=Show.WATTS,
+                kind=Kind.LINES,
+                promql=(Query(expr=rate(devices.HOST_ENERGY), legend=named(DEVICE)),),
+                width=8,
+                empty="no counter that may be read",
+            ),
+            Panel(
+                key="containers",
+                title="Containers",
+                description=(
+                    "What each container of a worker or sidecar may use, uses, and how often its processes were "
+                    "killed for memory in the time that is shown. Memory near its limit: the next model or the next "
+                    "batch ends in a kill. CPU held back (above): raise the limit."
+                ),
+                unit=Show.BYTES,
+                kind=Kind.TABLE,
+                promql=(
+                    Query(expr=gauge(devices.CONTAINER_MEMORY_USED, CONTAINER), legend="Memory", instant=True),
+                    Query(expr=gauge(devices.CONTAINER_MEMORY_LIMIT, CONTAINER), legend="Memory limit", instant=True),
+                    Query(
+                        expr=gauge(devices.CONTAINER_CPU_LIMIT, CONTAINER),
+                        legend="CPU limit, cores",
+                        instant=True,
+                        show=Show.COUNT,
+                    ),
+                    Query(
+                        expr=promql.max_by(killed, DEVICE, CONTAINER),
+                        legend="Killed for memory",
+                        instant=True,
+                        show=Show.COUNT,
+                    ),
+                ),
+                width=24,
+                height=6,
+                empty="no container that is limited",
             ),
         ),
     )

@@ -108,12 +108,15 @@ def mig() -> Row:
                 key="mig-instances",
                 title="Instances of each GPU",
                 description=(
-                    "How many instances each GPU is cut into. Fewer than planned: slices lie idle that nobody can "
-                    "use until an instance is made of them."
+                    "How many instances each GPU is cut into, and of how many compute slices. Fewer than planned: "
+                    "slices lie idle that nobody can use until an instance is made of them."
                 ),
                 unit=Show.COUNT,
                 kind=Kind.LINES,
-                promql=(Query(expr=instances, legend=named(PARENT)),),
+                promql=(
+                    Query(expr=instances, legend=named(PARENT, then="instances")),
+                    Query(expr=gauge(devices.GPU_MIG_SLICES), legend=named(DEVICE, then="slices")),
+                ),
                 width=6,
             ),
         ),

@@ -3,12 +3,12 @@
 from inferometer import promql
 from inferometer.catalog import engines
 from inferometer.catalog.engines import SIGNALS
-from inferometer.catalog.labels import ENGINE, ENGINE_VERSION, REPLICA, SERVICE, VERSION_FROM
+from inferometer.catalog.labels import ENGINE, ENGINE_VERSION, REPLICA, SCRAPE_FAILURE, SERVICE, VERSION_FROM
 from inferometer.catalog.requests import REQUEST_DURATION, REQUESTS, STAGE_DURATION
 from inferometer.catalog.stages import Stage
 from inferometer.fleet.model import Fleet
 from inferometer_dashboards.boards.engine_quality import signals, table
-from inferometer_dashboards.panels import RANGE, Kind, Panel, Query, Row, Show, chosen
+from inferometer_dashboards.panels import RANGE, RATE_INTERVAL, Kind, Panel, Query, Row, Show, chosen, named
 
 _ON_SERVICE = chosen(SERVICE)
 _SHOWN = (
@@ -26,6 +26,7 @@ def who(fleet: Fleet) -> Row:
     )
     of = (SERVICE, REPLICA)
     restarts = promql.increase(promql.select(engines.RESTARTS, *_ON_SERVICE), RANGE)
+    failures = promql.rate(promql.select(engines.SCRAPE_FAILURES, *_ON_SERVICE), RATE_INTERVAL)
     unknown = promql.select(engines.UNKNOWN, *_ON_SERVICE)
     return Row(
         title="Engines",
@@ -40,6 +41,8 @@ def who(fleet: Fleet) -> Row:
                 ),
                 unit=Show.COUNT,
                 kind=Kind.TABLE,
+                width=24,
+                empty="no foreign engine",
                 promql=(
                     Query(
                         expr=promql.multiply(info, promql.max_by(promql.select(engines.UP, *_ON_SERVICE), *of), on=of),
@@ -49,6 +52,48 @@ def who(fleet: Fleet) -> Row:
                     Query(expr=promql.max_by(restarts, *of), legend="Restarts", instant=True),
                     Query(expr=promql.max_by(unknown, *of), legend="Unknown series", instant=True),
                 ),
+            ),
+            Panel(
+                key="page-time",
+                title="Time to read a page",
+                description=(
+                    "From the connection to its series, per replica. It grows with the page: high cardinality in the "
+                    "engine, often a label with ids. Above 10 s the page is given up and its series end."
+                ),
+                unit=Show.SECONDS,
+                kind=Kind.LINES,
+                promql=(
+                    Query(expr=promql.max_by(promql.select(engines.SCRAPE_TIME, *_ON_SERVICE), *of), legend=named(*of)),
+                ),
+                width=8,
+            ),
+            Panel(
+                key="page-size",
+                title="Size of pages",
+                description=(
+                    "Per replica. A page that grows day by day has a label whose values never end; at 64 MiB it is "
+                    "not read any more. Drop that label in the engine's options."
+                ),
+                unit=Show.BYTES,
+                kind=Kind.LINES,
+                promql=(
+                    Query(expr=promql.max_by(promql.select(engines.PAGE_SIZE, *_ON_SERVICE), *of), legend=named(*of)),
+                ),
+                width=8,
+            ),
+            Panel(
+                key="page-failures",
+                title="Pages that could not be read",
+                description=(
+                    "Per second, by reason. unreachable: the engine is down or its address in fleet.yaml is wrong. "
+                    "other_engine: another server answers there. unreadable: `inferometer engines check URL` says "
+                    "what is wrong with it."
+                ),
+                unit=Show.EVENTS_PER_SECOND,
+                kind=Kind.LINES,
+                promql=(Query(expr=promql.max_by(failures, *of, SCRAPE_FAILURE), legend=named(*of, SCRAPE_FAILURE)),),
+                width=8,
+                empty="none failed",
             ),
             Panel(
                 key="engine-notes",
@@ -61,6 +106,8 @@ def who(fleet: Fleet) -> Row:
                 unit=Show.COUNT,
                 kind=Kind.TEXT,
                 text=table(fleet, _SHOWN),
+                width=24,
+                height=12,
             ),
         ),
     )

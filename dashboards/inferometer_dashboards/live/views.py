@@ -8,7 +8,8 @@ from inferometer.fleet.model import Fleet, Routes
 from inferometer_dashboards.boards.cost import cost
 from inferometer_dashboards.boards.fleet import overview
 from inferometer_dashboards.boards.model import latency
-from inferometer_dashboards.boards.slo import bad_events, objectives
+from inferometer_dashboards.boards.slo import objectives
+from inferometer_dashboards.boards.slo_causes import bad_events
 from inferometer_dashboards.panels import Board, Kind, Panel, Show
 from inferometer_dashboards.sql import budgets
 from inferometer_dashboards.sql import latency as sql
