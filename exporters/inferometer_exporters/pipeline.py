@@ -257,9 +257,11 @@ class SidecarPipeline:
             executes = released.executes or empty.executes
             told = replace(empty, requests=released.requests, intervals=released.intervals, executes=executes)
             self._finished(told)
+        for engine in released.starts:
+            cold_starts.count(*engine, self._aggregator, self._writer)
         for entry, labels, number in released.counts:
             self._aggregator.add(entry, labels, number)
-        return bool(released.counts)
+        return bool(released.counts or released.starts)
 
     def _settle(self, now_ns: int) -> bool:
         settled = self._settlement.settle(now_ns, closing=self.closing)

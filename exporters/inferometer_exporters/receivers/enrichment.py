@@ -12,6 +12,7 @@ from inferometer.otlp.fields import attribute, pair
 from inferometer.otlp.read import Value
 from inferometer.otlp.span_fields import outlay_fields
 from inferometer.wire.varint import part
+from inferometer_exporters.receivers import engine_starts
 from inferometer_exporters.receivers.messages import Attributes, Resource
 from inferometer_exporters.recorder.hops import outlay_of
 
@@ -42,6 +43,8 @@ class Sender:
     host: str
     region: str
     pid: int
+    starting: bool = False
+    """An engine that traces its own start."""
 
 
 def completed(resource: Resource, home: Home | None) -> Sender:
@@ -68,7 +71,8 @@ def completed(resource: Resource, home: Home | None) -> Sender:
         resource.MergeFromString(b"".join(part(b"\x0a", one) for one in missing))
     pid = said.get(spans.PROCESS_PID.name)
     known_pid = isinstance(pid, int) and 0 < pid < 1 << 32
-    return Sender(service[:_MAX_NAME], host[:_MAX_NAME], region[:_MAX_NAME], int(str(pid)) if known_pid else 0)
+    number = int(str(pid)) if known_pid else 0
+    return Sender(service[:_MAX_NAME], host[:_MAX_NAME], region[:_MAX_NAME], number, engine_starts.MARK in said)
 
 
 def _text(said: Mapping[str, Value], name: str) -> str:

@@ -10,17 +10,19 @@ from typing import Final
 import numpy as np
 
 from inferometer.catalog import telemetry
-from inferometer_exporters.columns.tables import Columns, Ints, concatenate, take
+from inferometer.otlp.kept import Resource as OurResource
+from inferometer_exporters.columns.tables import Columns, Ints, Mask, concatenate, take
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.receivers import messages
 from inferometer_exporters.receivers.engine_spans import NORMALIZERS
+from inferometer_exporters.receivers.engine_starts import Started, Starts, Step
 from inferometer_exporters.receivers.enrichment import Home, Sender, completed, details
 from inferometer_exporters.receivers.facts import Facts, Normalizer
 from inferometer_exporters.receivers.facts import Told as ToldSpan
 from inferometer_exporters.receivers.forward import Count, Forward
 from inferometer_exporters.receivers.inbox import Inbox
 from inferometer_exporters.receivers.incoming import Incoming
-from inferometer_exporters.receivers.owners import SLACK_NS, Owned, adopt, owners
+from inferometer_exporters.receivers.owners import SLACK_NS, Owned, adopt, inherit, owners
 from inferometer_exporters.receivers.records import Place, Records, Told
 from inferometer_exporters.recorder.store import Recorder
 
@@ -30,6 +32,9 @@ HOLD_NS: Final = 6 * 10**9
 """Longest wait: the ledger waits five seconds for a worker that says nothing, and a pass stores what it settled."""
 MAX_HELD_BYTES: Final = 16 << 20
 """Of requests that are held, before they were decoded; beyond it the oldest go on at once."""
+PATIENT_NS: Final = 600 * 10**9
+"""How long spans are held for `HOLD_NS`, once some came after their request was made of others: SGLang, Ray Serve and
+Dynamo export from several processes, each every few seconds."""
 _REMEMBERED: Final = 100_000
 """Requests made of spans: a sender that heard no answer sends the same ones again."""
 _OURS: Final = "inferometer"
@@ -60,6 +65,8 @@ class Released:
     executes: Columns = field(default_factory=dict)
     """Of these requests, as `columns.gather` makes them of frames; those whose devices are known."""
     counts: Sequence[Count] = ()
+    starts: Sequence[Started] = ()
+    """Engines that serve now."""
 
 
 class Foreign:
@@ -101,6 +108,9 @@ class Foreign:
         self._held_bytes = 0
         self._records = Records(naming, recorder)
         self._made: dict[int, None] = {}
+        self._starts = Starts()
+        self._patient_until = 0
+        self._ahead: set[int] = set()
 
     def forget(self) -> None:
         """The recorder's numbers may mean something else now."""
@@ -120,11 +130,15 @@ class Foreign:
             self._held.append(request)
             self._held_bytes += request.size
         due: list[Incoming] = []
-        enough = max(settled_ns - MARGIN_NS, now_ns - HOLD_NS)
+        enough = now_ns - HOLD_NS
+        if now_ns >= self._patient_until:
+            enough = max(settled_ns - MARGIN_NS, enough)
         while self._held and (everything or self._held[0].came_ns <= enough or self._held_bytes > MAX_HELD_BYTES):
             due.append(self._held.popleft())
             self._held_bytes -= due[-1].size
         released = self._released(due, now_ns, place) if due else Released()
+        starts = self._starts.started(now_ns, self._wall() - now_ns, self._only_model, everything=everything)
+        released = replace(released, starts=starts)
         if self._forward is None:
             return released
         self._forward.put(due)
@@ -144,13 +158,20 @@ class Foreign:
         finally:
             cursor.close()
         _enrich(batch, owned, known)
-        told = list(self._told(batch, spans, owned))
+        late = self._late(spans, owned)
+        tree = self._tree(batch, spans)
+        told = list(self._told(batch, spans, owned, tree))
+        self._start(batch, spans, now_ns)
         if told:
             adopt(spans, owned, [one.row for one in told])
         # Of a request its hop says more than its span.
         stored = owned.known & ~batch.ours & (owned.request != spans["span_id"])
         rows = _rows(batch, spans, owned, np.flatnonzero(stored))
         counts: list[Count] = [(telemetry.SPANS_STORED, (), int(np.count_nonzero(stored)))]
+        late[[one.row for one in told]] = False
+        if late.any():
+            counts.append((telemetry.SPANS_LATE, (), int(np.count_nonzero(late))))
+            self._patient_until = now_ns + PATIENT_NS
         by_service = Counter(one.sender.service for one in told)
         counts += [(telemetry.RECORDS, (service,), number) for service, number in by_service.items()]
         requests = self._records.rows(spans, told, offset) if told else {}
@@ -158,13 +179,48 @@ class Foreign:
         intervals = self._records.intervals(spans, told, offset, placed) if told else {}
         return Released(rows, requests, intervals, executes, [count for count in counts if count[2]])
 
-    def _told(self, batch: "_Batch", spans: Columns, owned: Owned) -> Iterable[Told]:
+    def _late(self, spans: Columns, owned: Owned) -> Mask:
+        """Spans below a request that was made of other spans before; they belong to it."""
+        orphans = (owned.request == 0) & (spans["parent_id"] != 0)
+        made = set(spans["parent_id"][orphans].tolist()) & self._made.keys()
+        if made:
+            below = orphans & np.isin(spans["parent_id"], np.array(list(made), np.uint64))
+            owned.request[below] = spans["parent_id"][below]
+            owned.known[np.isin(spans["trace_lo"], spans["trace_lo"][below])] = True
+            inherit(spans, owned)
+        mine = set(owned.request[owned.request != 0].tolist()) & self._made.keys()
+        if not mine:
+            return np.zeros(len(orphans), bool)
+        late: Mask = np.isin(owned.request, np.array(list(mine), np.uint64)) & (owned.request != spans["span_id"])
+        if self._ahead:
+            # Their request was made with them while they waited.
+            seen = [span_id in self._ahead for span_id in spans["span_id"].tolist()]
+            self._ahead.difference_update(spans["span_id"][seen].tolist())
+            late &= ~np.array(seen)
+        return late
+
+    def _start(self, batch: "_Batch", spans: Columns, now_ns: int) -> None:
+        """Take in what engines tell of their own start."""
+        if not any(sender.starting for sender in batch.senders):
+            return
+        told = np.array([sender.starting for sender in batch.senders], bool)[batch.of]
+        rows = np.flatnonzero(told & (spans["kind"] <= messages.INTERNAL)).tolist()
+        self._starts.take((_step(batch, spans, row) for row in rows), now_ns)
+
+    def _tree(self, batch: "_Batch", spans: Columns) -> "_Tree":
+        """Spans that go on now; where some came late before, with those that wait: they may be below them."""
+        if not self._held or not self._patient_until:
+            return _Tree(batch, spans, self._wanted)
+        waiting = _Batch(self._held, self._home)
+        columns = concatenate([spans, *(request.columns for request in self._held)])
+        return _Tree(batch.with_more(waiting), columns, self._wanted, ahead=len(batch.spans))
+
+    def _told(self, batch: "_Batch", spans: Columns, owned: Owned, tree: "_Tree") -> Iterable[Told]:
         """Spans that are requests which nobody recorded."""
         # SGLang's requests are roots of no kind.
         served = spans["kind"] == messages.SERVER
         root = (spans["kind"] <= messages.INTERNAL) & (spans["parent_id"] == 0)
         candidates = (served | root) & ~batch.ours & (owned.request != spans["span_id"])
-        tree = _Tree(batch, spans, self._wanted)
         for row in np.flatnonzero(candidates).tolist():
             sender = batch.senders[batch.of[row]]
             if (own := int(spans["span_id"][row])) in self._made:
@@ -174,6 +230,9 @@ class Foreign:
                 facts = facts._replace(model=self._only_model(sender.service))
             if facts is not None:
                 self._remember(own)
+                self._ahead.update(tree.looked)
+            tree.looked.clear()
+            if facts is not None:
                 yield Told(row, facts, sender, entry=not owned.request[row])
 
     def _facts(self, told: ToldSpan, *, served: bool) -> Facts | None:
@@ -209,14 +268,33 @@ class _Batch:
         self.ours = np.repeat(np.array(ours, bool), sizes)
         """Whether this library made it."""
 
+    def with_more(self, other: "_Batch") -> "_Batch":
+        """This and, behind it, another."""
+        both = _Batch((), Home(host=""))
+        both.spans = self.spans + other.spans
+        both.senders = self.senders + other.senders
+        both.of = np.concatenate([self.of, other.of + len(self.senders)])
+        both.ours = np.concatenate([self.ours, other.ours])
+        return both
+
 
 class _Tree:
-    """Spans as normalizers see them, with what is below each of them."""
+    """Spans as normalizers see them, with what is below each of them.
 
-    def __init__(self, batch: _Batch, spans: Columns, wanted: frozenset[str]) -> None:
+    Args:
+        batch: the spans.
+        spans: their columns.
+        wanted: attributes that normalizers look at.
+        ahead: the first row of spans that still wait; None: there are none.
+    """
+
+    def __init__(self, batch: _Batch, spans: Columns, wanted: frozenset[str], ahead: int | None = None) -> None:
         self._batch = batch
         self._spans = spans
         self._wanted = wanted
+        self._ahead = ahead
+        self.looked: set[int] = set()
+        """Ids of spans that wait and were looked at."""
 
     def told(self, row: int) -> ToldSpan:
         """A span by its row."""
@@ -239,6 +317,8 @@ class _Tree:
         while level and len(found) < _MOST_BELOW:
             rows = [one for parent in level for one in self._children.get((*trace, parent), ())]
             found += [self.told(one) for one in rows]
+            if self._ahead is not None:
+                self.looked.update(int(self._spans["span_id"][one]) for one in rows if one >= self._ahead)
             level = [int(self._spans["span_id"][one]) for one in rows if one != row]
         return found[:_MOST_BELOW]
 
@@ -250,6 +330,17 @@ class _Tree:
         for row, key in enumerate(zip(*columns, strict=True)):
             found.setdefault(key, []).append(row)
         return found
+
+
+def _step(batch: _Batch, spans: Columns, row: int) -> Step:
+    span, sender = batch.spans[row], batch.senders[batch.of[row]]
+    return Step(
+        trace=(int(spans["trace_hi"][row]), int(spans["trace_lo"][row])),
+        name=span.name,
+        start=span.start_time_unix_nano,
+        end=max(span.end_time_unix_nano, span.start_time_unix_nano),
+        resource=OurResource(service=sender.service, host=sender.host, pid=sender.pid, region=sender.region),
+    )
 
 
 def _enrich(batch: _Batch, owned: Owned, known: dict[int, bytes]) -> None:

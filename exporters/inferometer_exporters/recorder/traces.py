@@ -37,6 +37,9 @@ _CALLED: Final = """
     select trace_hi, trace_lo from requests join external_ids using (span_id) where text = $text
     order by wall_ns desc limit 1
 """
+_OWNED: Final = """
+    select span_id, request from spans where trace_hi = $hi and trace_lo = $lo and request <> 0
+"""
 _LOW: Final = (1 << 64) - 1
 
 
@@ -105,7 +108,10 @@ class _Reader:
             "names.name, batch_id, batch_size, rows, start_ns, end_ns, device_ns, cost, method, energy",
             "left join names on names.id = device",
         )
-        callers = {call[0]: span for span, made in calls.items() for call in made}
+        # Where no attempt of ours is the parent: a span of somebody else below the caller, or the caller itself.
+        callers = dict(rows(self._cursor, _OWNED, hi=self._hi, lo=self._lo))
+        callers |= {hop[_SPAN]: hop[_SPAN] for hop in hops}
+        callers |= {call[0]: span for span, made in calls.items() for call in made}
         kept = rows(
             self._cursor, "select reason from kept where trace_hi = $hi and trace_lo = $lo", hi=self._hi, lo=self._lo
         )

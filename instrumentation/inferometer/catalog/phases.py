@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Phase(IntEnum):
-    """A phase; the number is its code on the wire. In the order in which they come, but for a model's load."""
+    """A phase; the number is its code on the wire. The first five follow each other, the others lie inside of them."""
 
     INTERPRETER = 1
     IMPORT = 2
@@ -14,6 +14,9 @@ class Phase(IntEnum):
     WAIT = 4
     FIRST_REQUEST = 5
     MODEL_LOAD = 6
+    COMPILE = 7
+    ALLOCATE = 8
+    WARMUP = 9
 
     @property
     def label(self) -> str:
@@ -36,6 +39,9 @@ PHASES: Final = (
     PhaseDoc(Phase.WAIT, "ready, and nobody asks"),
     PhaseDoc(Phase.FIRST_REQUEST, "the first answered request"),
     PhaseDoc(Phase.MODEL_LOAD, "a model is loaded, inside one of the others"),
+    PhaseDoc(Phase.COMPILE, "an engine's graphs are compiled and captured; by its own spans, as the two that follow"),
+    PhaseDoc(Phase.ALLOCATE, "an engine takes the memory of its KV cache"),
+    PhaseDoc(Phase.WARMUP, "an engine runs its model for nobody"),
 )
-IN_ORDER: Final = tuple(Phase)[:-1]
+IN_ORDER: Final = (Phase.INTERPRETER, Phase.IMPORT, Phase.STARTUP, Phase.WAIT, Phase.FIRST_REQUEST)
 """The phases that follow each other without a gap."""

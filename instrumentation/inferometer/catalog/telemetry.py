@@ -82,6 +82,11 @@ SPANS_STORED: Final = Counter(
     unit=Unit.COUNT,
     help="Spans of others that the flight recorder has, in its waterfalls.",
 )
+SPANS_LATE: Final = Counter(
+    name="inferometer_spans_late_total",
+    unit=Unit.COUNT,
+    help="Spans of an engine that came when their request was recorded: in its waterfall, not in its stages and cost.",
+)
 SPANS_FORWARDED: Final = Counter(
     name="inferometer_spans_forwarded_total",
     unit=Unit.COUNT,

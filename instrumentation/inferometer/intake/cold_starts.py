@@ -6,6 +6,7 @@ from inferometer.intake.pipeline import Arrival
 from inferometer.otlp.cold_start import encode_cold_start
 from inferometer.otlp.kept import Resource
 from inferometer.otlp.writer import TraceWriter
+from inferometer.record.cold_start import ColdStart
 from inferometer.wire.cold_starts import cold_start
 
 
@@ -19,13 +20,26 @@ def absorb(arrival: Arrival, aggregator: Aggregator, writer: TraceWriter | None)
     if start is None:
         return False
     worker, frame = arrival.worker, arrival.frame
-    labels = worker.service, start.region
+    resource = Resource(service=worker.service, host=worker.host, pid=worker.pid, region=start.region, pod=worker.pod)
+    count(start, resource, frame.wall_ns - frame.monotonic_ns, aggregator, writer)
+    return True
+
+
+def count(
+    start: ColdStart, resource: Resource, wall_offset_ns: int, aggregator: Aggregator, writer: TraceWriter | None
+) -> None:
+    """Count a cold start, and export its waterfall where it is to be.
+
+    Args:
+        start: the cold start.
+        resource: the process.
+        wall_offset_ns: wall time minus CLOCK_MONOTONIC.
+        aggregator: counts it.
+        writer: exports it; None: nobody takes traces.
+    """
+    labels = resource.service, start.region
     aggregator.add(requests.COLD_STARTS, labels)
     aggregator.observe(requests.COLD_START, labels, start.ready_ns)
     if writer is not None and start.traced:
-        resource = Resource(
-            service=worker.service, host=worker.host, pid=worker.pid, region=start.region, pod=worker.pod
-        )
-        data, spans = encode_cold_start(start, resource, frame.wall_ns - frame.monotonic_ns)
+        data, spans = encode_cold_start(start, resource, wall_offset_ns)
         writer.write_encoded(data, spans, 1)
-    return True

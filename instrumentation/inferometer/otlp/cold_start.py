@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from inferometer.catalog import spans
-from inferometer.catalog.phases import Phase
+from inferometer.catalog.phases import IN_ORDER, Phase
 from inferometer.otlp.fields import attribute, link, times
 from inferometer.otlp.kept import Resource
 from inferometer.otlp.span_ids import derived, span_bytes, trace_bytes
@@ -50,13 +50,13 @@ def encode_cold_start(start: ColdStart, resource: Resource, wall_offset_ns: int)
 
 
 def _parent(run: PhaseRun, phases: Sequence[PhaseRun], ids: Sequence[int], root: int) -> int:
-    """The phase that a model's load lies in; the root of everything else."""
-    if run.phase is not Phase.MODEL_LOAD:
+    """The phase that a model's load, or another part of a phase, lies in; the root of everything else."""
+    if run.phase in IN_ORDER:
         return root
     around = (
         span_id
         for phase, span_id in zip(phases, ids, strict=True)
-        if phase.phase is not Phase.MODEL_LOAD and phase.start <= run.start and run.end <= phase.end
+        if phase.phase in IN_ORDER and phase.start <= run.start and run.end <= phase.end
     )
     return next(around, root)
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from inferometer_exporters.receivers.engine_spans import ray_serve, sglang, tgi, triton, vllm
+from inferometer_exporters.receivers.engine_spans import dynamo, ray_serve, sglang, tgi, triton, vllm
 from inferometer_exporters.receivers.facts import GENERATION, Normalizer
 
 NORMALIZERS: Final[tuple[Normalizer, ...]] = (
@@ -11,6 +11,7 @@ NORMALIZERS: Final[tuple[Normalizer, ...]] = (
     triton.NORMALIZER,
     tgi.NORMALIZER,
     ray_serve.NORMALIZER,
+    dynamo.NORMALIZER,
     GENERATION,
 )
 """In the order in which they are asked: who knows more comes first."""

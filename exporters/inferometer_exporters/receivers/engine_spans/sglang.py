@@ -8,10 +8,21 @@ from typing import Final
 
 from inferometer.catalog import engine_spans
 from inferometer.catalog.stages import Kind, Stage
-from inferometer_exporters.receivers.facts import GENERATION, Convention, Facts, Part, Told, outcome, seconds, text
+from inferometer_exporters.receivers.facts import (
+    GENERATION,
+    Convention,
+    Facts,
+    Part,
+    Told,
+    number,
+    outcome,
+    seconds,
+    text,
+)
 
 RID: Final = engine_spans.SGLANG_RID
 FIRST_TOKEN: Final = engine_spans.FIRST_TOKEN_TIME
+CACHED: Final = engine_spans.CACHED_TOKENS
 _ROUTE: Final = "Req"
 _STAGES: Final = {
     "tokenize": (Stage.PREPROCESS, Kind.NONE),
@@ -36,15 +47,17 @@ def _ask(span: Told) -> Facts | None:
     generations = [facts for one in (span, *below) if (facts := GENERATION(one)) is not None]
     parts = tuple(Part(*stage, one.start, one.end) for one in below if (stage := _STAGES.get(one.name)) is not None)
     firsts = [after for one in (span, *below) if (after := seconds(one.attributes, FIRST_TOKEN)) is not None]
+    cached = [number(one.attributes, (CACHED,)) for one in (span, *below)]
     return Facts(
         outcome=outcome(span, 0),
         model=next((facts.model for facts in generations if facts.model), ""),
         route=_ROUTE,
         tokens_in=max((facts.tokens_in for facts in generations), default=0),
         tokens_out=max((facts.tokens_out for facts in generations), default=0),
+        tokens_cached=max(cached),
         parts=parts,
         first_token=span.start + firsts[0] if firsts else 0,
     )
 
 
-NORMALIZER: Final = Convention(GENERATION.names | {RID, FIRST_TOKEN}, _ask, roots=True)
+NORMALIZER: Final = Convention(GENERATION.names | {RID, FIRST_TOKEN, CACHED}, _ask, roots=True)
