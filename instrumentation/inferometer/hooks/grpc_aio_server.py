@@ -11,11 +11,11 @@ from types import ModuleType
 from typing import Any, Final
 
 from inferometer.hooks.grpc_loop_call import LoopCall
-from inferometer.hooks.grpc_server import starting
+from inferometer.hooks.grpc_server import started, starting
 from inferometer.hooks.patching import UnsupportedError, replace
 from inferometer.recorder.request import current_request
-from inferometer.recorder.rpc_method import Methods
-from inferometer.recorder.rpc_request import PROBES, headers, wanted_metadata
+from inferometer.recorder.rpc_method import Methods, Names
+from inferometer.recorder.rpc_request import headers, wanted_metadata
 from inferometer.recorder.rpc_status import UNIMPLEMENTED, UNKNOWN
 from inferometer.recorder.worker import Worker
 
@@ -84,23 +84,25 @@ class _Opening:
         self._worker = worker
         self._hook = hook
         self._wanted = wanted_metadata(worker)
-        self._excluded = worker.excluded_paths
+        self._names = Names(worker.excluded_paths)
         self._off = False
 
     def stop(self) -> None:
         """Open no more."""
         self._off = True
 
+    def _start(self) -> bool:
+        _ask(self._worker)
+        return started(self._worker)
+
     def call(self, details: Any) -> LoopCall | None:
         """The call that begins here, in its own task; None where it is not recorded."""
         worker = self._worker
         try:
-            if not worker.started:
-                _ask(worker)
-                worker.start(ready=False)
             method = details.method
+            name = self._names.known.get(method) or self._names.of(method)
             # It is not started where it is switched off.
-            if self._off or not worker.started or method.startswith(PROBES) or method in self._excluded:
+            if not name or self._off or not (worker.started or self._start()):
                 return None
             call = LoopCall(worker, self._hook, headers(details.invocation_metadata, self._wanted))
             call.task = task = asyncio.current_task()

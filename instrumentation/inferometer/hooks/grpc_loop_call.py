@@ -11,7 +11,7 @@ from typing import Any, Final
 from inferometer.hooks.grpc_streams import LoopRequests, Requests, Responses
 from inferometer.recorder.request import current_request, now
 from inferometer.recorder.rpc_method import Method
-from inferometer.recorder.rpc_request import RpcRequest
+from inferometer.recorder.rpc_request import Headers, RpcRequest
 from inferometer.recorder.rpc_status import (
     CANCELLED,
     OK,
@@ -32,7 +32,7 @@ class LoopCall(RpcRequest):
 
     __slots__ = ("accepted", "code", "context", "task", "trailing")
 
-    def __init__(self, worker: Worker, hook: str, metadata: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, worker: Worker, hook: str, metadata: Headers) -> None:
         RpcRequest.__init__(self, worker, hook, metadata)
         self.start = self.body_start = self.entry
         self.accepted = False

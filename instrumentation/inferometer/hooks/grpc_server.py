@@ -13,8 +13,8 @@ from typing import Any, Final
 from inferometer.hooks.grpc_threaded_call import ThreadedCall
 from inferometer.hooks.patching import UnsupportedError, replace
 from inferometer.recorder.request import current_request, now
-from inferometer.recorder.rpc_method import Methods
-from inferometer.recorder.rpc_request import PROBES, headers, wanted_metadata
+from inferometer.recorder.rpc_method import Methods, Names
+from inferometer.recorder.rpc_request import headers, wanted_metadata
 from inferometer.recorder.rpc_status import code_of
 from inferometer.recorder.worker import Worker
 
@@ -56,25 +56,28 @@ def starting(worker: Worker, hook: str, before: Callable[[], None] | None = None
     return make
 
 
-def _find(worker: Worker, hook: str, module: ModuleType) -> Callable[[Any], Any]:
-    wanted, known = wanted_metadata(worker), Methods()
-    cancelled = module._CANCELLED  # noqa: SLF001 - install() has looked for it
+def started(worker: Worker) -> bool:
+    """Whether a worker that was not started is now: by a call that is the first sign of a server."""
+    worker.start(ready=False)
+    return worker.started
 
-    def opened(rpc_event: Any, state: Any, methods: Any) -> tuple[ThreadedCall | None, str]:
-        method = _method(rpc_event, methods)
-        if not worker.started:
-            worker.start(ready=False)
-        # It is not started where it is switched off.
-        if not worker.started or method.startswith(PROBES) or method in worker.excluded_paths:
-            return None, method
-        call = ThreadedCall(worker, hook, headers(rpc_event.invocation_metadata, wanted), state, cancelled)
-        setattr(state, KEY, call)
-        return call, method
+
+def _find(worker: Worker, hook: str, module: ModuleType) -> Callable[[Any], Any]:
+    wanted, known, found = wanted_metadata(worker), Methods(), Names(worker.excluded_paths)
+    names, name_of = found.known, found.of
+    cancelled = module._CANCELLED  # noqa: SLF001 - install() has looked for it
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def _find_method_handler(rpc_event: Any, state: Any, methods: Any, *args: Any) -> Any:
+            call, method = None, ""
             try:
-                call, method = opened(rpc_event, state, methods)
+                # Of methods that are registered by name the event does not say which it is.
+                raw = rpc_event.call_details.method or methods.name()
+                method = names.get(raw) or name_of(raw)
+                # It is not started where it is switched off.
+                if method and (worker.started or started(worker)):
+                    call = ThreadedCall(worker, hook, headers(rpc_event.invocation_metadata, wanted), state, cancelled)
+                    setattr(state, KEY, call)
             except Exception as error:  # noqa: BLE001 - the edge: the call goes on without us
                 worker.hooks.failed(hook, error)
                 call = None
@@ -85,30 +88,21 @@ def _find(worker: Worker, hook: str, module: ModuleType) -> Callable[[Any], Any]
             except Exception as error:
                 call.raise_(error)
                 raise
-            return None if handler is None else _served(call, known, method, handler)
+            if handler is None:
+                return None
+            try:
+                call.serve(known.of(method, handler))
+                call.endpoint = now()
+            except Exception as error:  # noqa: BLE001 - the edge: the call goes on without us
+                delattr(state, KEY)
+                worker.open.pop(call.span_id, None)
+                worker.hooks.failed(hook, error)
+                return handler
+            return call
 
         return _find_method_handler
 
     return make
-
-
-def _served(call: ThreadedCall, known: Methods, method: str, handler: Any) -> Any:
-    try:
-        call.serve(known.of(method, handler))
-        call.endpoint = now()
-    except Exception as error:  # noqa: BLE001 - the edge: the call goes on without us
-        delattr(call.rpc, KEY)
-        call.worker.open.pop(call.span_id, None)
-        call.worker.hooks.failed(call.hook, error)
-        return handler
-    return call
-
-
-def _method(rpc_event: Any, methods: Any) -> str:
-    # Of methods that are registered by name the event does not say which it is.
-    name = getattr(methods, "name", None)
-    method: str | bytes = (name() if name is not None else None) or rpc_event.call_details.method
-    return method.decode("utf-8", "replace") if isinstance(method, bytes) else method
 
 
 def _reject(worker: Worker, hook: str) -> Callable[[Any], Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from inferometer.hooks.grpc_streams import Requests, Responses
 from inferometer.recorder.request import now
-from inferometer.recorder.rpc_request import RpcRequest
+from inferometer.recorder.rpc_request import Headers, RpcRequest
 from inferometer.recorder.rpc_status import OK, UNIMPLEMENTED, UNKNOWN, code_of, given_up
 from inferometer.recorder.worker import Worker
 
@@ -20,9 +20,7 @@ class ThreadedCall(RpcRequest):
     # It is opened by the thread that takes calls in, and handled by one of a pool.
     in_context = False
 
-    def __init__(
-        self, worker: Worker, hook: str, metadata: list[tuple[bytes, bytes]], state: Any, cancelled: object
-    ) -> None:
+    def __init__(self, worker: Worker, hook: str, metadata: Headers, state: Any, cancelled: object) -> None:
         """Open a call.
 
         Args:
@@ -39,7 +37,7 @@ class ThreadedCall(RpcRequest):
     @property
     def unary_unary(self) -> Callable[..., Any]:
         """What the server calls."""
-        return self._called(self._one)
+        return self._called(self._one) if self.method.wishes else self._one
 
     @property
     def stream_unary(self) -> Callable[..., Any]:

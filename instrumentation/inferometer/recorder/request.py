@@ -202,12 +202,15 @@ class OpenRequest:
         """Number of its labels, as far as they are known."""
         method, route = self.place()
         shapes = self.worker.shapes
+        known = shapes.models.get(route, "")
         model = self.model or self.hooked
-        if model:
+        if not model:
+            # Shapes.learned, without the call, and below Shapes.number.
+            model = known or route
+        elif model != known:
             shapes.learn(route, model)
-        else:
-            model = shapes.learned(route)
-        return shapes.number((model, self.version, self.tenant, self.request_class, method, route))
+        key = (model, self.version, self.tenant, self.request_class, method, route)
+        return shapes.numbers.get(key) or shapes.add(key)
 
     def close(self) -> None:
         """The application returned, or raised: the record is made. Nothing is raised from here."""

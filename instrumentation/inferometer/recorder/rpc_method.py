@@ -1,11 +1,16 @@
 """What is known of a server's methods by gRPC: asked of a handler once, not with every call."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 MAX_METHODS: Final = 1024
+# The questions of tools are no inference, as with the paths that settings leave out.
+# Nor is telemetry, or what the processes of Ray tell each other.
+PROBES: Final = (
+    "/grpc.health.v1.Health/", "/grpc.reflection.", "/grpc.channelz.", "/opentelemetry.proto.collector.", "/ray.rpc.",
+)  # fmt: skip
 _WISHES: Final = ("experimental_non_blocking", "experimental_thread_pool")
 """Attributes of a behaviour by which it says in which way and where it wants to be called."""
 
@@ -40,6 +45,28 @@ NO_METHOD: Final = Method(
     is_coroutine=False, is_generator=False, wishes={},
 )  # fmt: skip
 """Of a call whose method is not found, or not yet."""
+
+
+class Names:
+    """Methods by what a server calls them, with those left out that are no inference: asked once of each."""
+
+    __slots__ = ("_excluded", "known")
+
+    def __init__(self, excluded: Container[str]) -> None:
+        """*excluded* are names that settings leave out."""
+        self._excluded = excluded
+        self.known: dict[str | bytes, str] = {}
+        """What `of` answered: looked at first where a call costs too much."""
+
+    def of(self, raw: str | bytes) -> str:
+        """The name as text; empty where its calls are not recorded."""
+        name = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+        if name.startswith(PROBES) or name in self._excluded:
+            name = ""
+        # Clients may ask for anything.
+        if len(self.known) < MAX_METHODS:
+            self.known[raw] = name
+        return name
 
 
 class Methods:

@@ -15,12 +15,10 @@ from inferometer.recorder.stretches import DECODE, ENCODE, READ, SEND, Stretches
 if TYPE_CHECKING:
     from inferometer.recorder.worker import Worker
 
-# The questions of tools are no inference, as with the paths that settings leave out.
-# Nor is telemetry, or what the processes of Ray tell each other.
-PROBES: Final = (
-    "/grpc.health.v1.Health/", "/grpc.reflection.", "/grpc.channelz.", "/opentelemetry.proto.collector.", "/ray.rpc.",
-)  # fmt: skip
 Metadata = Iterable[tuple[str, str | bytes]]
+Headers = tuple[tuple[bytes, bytes], ...]
+_MAX_HEADERS: Final = 64
+"""Of those that somebody looks at there are a dozen; who sends more repeats them."""
 
 
 def wanted_metadata(worker: "Worker") -> frozenset[str]:
@@ -28,13 +26,15 @@ def wanted_metadata(worker: "Worker") -> frozenset[str]:
     return frozenset(name.decode("latin-1") for name in worker.wanted_headers)
 
 
-def headers(metadata: Metadata | None, wanted: frozenset[str]) -> list[tuple[bytes, bytes]]:
+def headers(metadata: Metadata | None, wanted: frozenset[str]) -> Headers:
     """Metadata as headers, as far as somebody looks at them."""
-    return [
-        (key.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
-        for key, value in metadata or ()
-        if key in wanted and isinstance(value, str)
-    ]
+    found: Headers = ()
+    for key, value in metadata or ():
+        if key in wanted and isinstance(value, str):
+            found = (*found, (key.encode("latin-1", "replace"), value.encode("latin-1", "replace")))
+            if len(found) >= _MAX_HEADERS:
+                break
+    return found
 
 
 class RpcRequest(OpenRequest, ABC):
@@ -45,7 +45,7 @@ class RpcRequest(OpenRequest, ABC):
 
     __slots__ = ("decoded", "failure", "hook", "method", "pulling", "stretches", "written")
 
-    def __init__(self, worker: "Worker", hook: str, metadata: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, worker: "Worker", hook: str, metadata: Headers) -> None:
         """Open a call whose method is not known yet.
 
         Args:
@@ -178,24 +178,24 @@ class RpcRequest(OpenRequest, ABC):
             worker.hooks.failed(self.hook, error)
 
     def ended_with(self, code: int, last: int) -> None:
-        """The call has ended, with a code, at *last* in ns."""
+        """The call has ended, with a code, at *last* in ns: the record is made. Nothing is raised from here."""
         self.last = last
         self.status = code
         if self.stretches is not None:
             self.stretches.tell(self)
-        self.close()
-
-    def place(self) -> tuple[str, str]:
-        """(`GRPC`, ``package.Service/Method``); the latter is empty for methods that the server does not have."""
-        return GRPC, self.method.route
-
-    def _finish(self) -> None:
+        tracing = self.worker.tracing
+        if tracing is not None:
+            tracing.closing(self)
         try:
-            super()._finish()
+            self._finish()
         except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only our record is lost
             self.worker.open.pop(self.span_id, None)
             self.worker.buffers.dropped()
             self.worker.hooks.failed(self.hook, error)
+
+    def place(self) -> tuple[str, str]:
+        """(`GRPC`, ``package.Service/Method``); the latter is empty for methods that the server does not have."""
+        return GRPC, self.method.route
 
     def _outcome(self, done: int) -> Outcome:
         if self.rejected:

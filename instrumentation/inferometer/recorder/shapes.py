@@ -60,7 +60,8 @@ class Shapes:
         self._classes = _Bounded(CLASS.max_values)
         self._routes = _Bounded(MAX_ROUTES)
         self._fresh = Names()
-        self._known: dict[str, str | None] = {}
+        self.models: dict[str, str | None] = {}
+        """Route -> the model that its requests were named after, None where they were several."""
 
     def add(self, key: Key) -> int:
         """Number of a label set that `numbers` may not have; every value is bounded, then `OTHER`."""
@@ -139,18 +140,18 @@ class Shapes:
 
     def learn(self, route: str, model: str) -> None:
         """Remember which model a route's requests were named after; a route of several models has none."""
-        known = self._known.get(route, "")
+        known = self.models.get(route, "")
         if known == model or not route:
             return
         if known == "":
-            if len(self._known) < MAX_ROUTES:
-                self._known[route] = model
+            if len(self.models) < MAX_ROUTES:
+                self.models[route] = model
         else:
-            self._known[route] = None
+            self.models[route] = None
 
     def learned(self, route: str) -> str:
         """Model of a route whose request ended before anything named it; the route where none is known.
 
         Without it the failures of a model would be counted under another name than its successes.
         """
-        return self._known.get(route) or route
+        return self.models.get(route) or route

@@ -4,7 +4,7 @@ Counters here are absolute since the worker's start; the Intake adds differences
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 
 from inferometer.errors import WireError
 from inferometer.wire.frame import LATEST_NS, plain
@@ -42,7 +42,8 @@ class Gauges:
 
     def to_json(self) -> dict[str, object]:
         """The form in which it travels."""
-        return asdict(self)
+        # asdict() copies all of it, which takes longer than the rest of a frame.
+        return {name: getattr(self, name) for name in _DEFAULTS}
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> "Gauges":
