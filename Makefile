@@ -59,6 +59,7 @@ check: $(VENV)/.dev ## Style, types, layers, generated files
 	$(BIN)/python -m inferometer.settings_table --check docs/settings.md
 	$(BIN)/python -m inferometer.fleet.price_table --check docs/prices.md
 	$(BIN)/python -m inferometer.fleet.engines.coverage --check docs/engines.md
+	$(BIN)/python -m inferometer_dashboards.board_tables --check docs/boards.md
 
 format: $(VENV)/.dev ## Let ruff format and mend what it can
 	$(BIN)/ruff check --fix $(CODE)
@@ -70,6 +71,7 @@ generate: $(VENV)/.dev ## Write every generated file; changes nothing on a clean
 	$(BIN)/python -m inferometer.settings_table docs/settings.md
 	$(BIN)/python -m inferometer.fleet.price_table docs/prices.md
 	$(BIN)/python -m inferometer.fleet.engines.coverage docs/engines.md
+	$(BIN)/python -m inferometer_dashboards.board_tables docs/boards.md
 	$(BIN)/python -m inferometer.catalog README.md docs/series.md
 
 tools: $(VENV)/.dev ## Build the real peers into .tools/bin, those that are missing
