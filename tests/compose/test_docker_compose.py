@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from inferometer_alerts.time_scale import TimeScale
+from inferometer_compose.commands.containers import OF_SCALE
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "compose" / "docker-compose.yaml"
@@ -67,6 +69,70 @@ def test_the_profile_of_ones_own_services_leaves_the_demo_out_and_that_of_gpus_a
     services = json.loads(mine.stdout)["services"]
     assert set(services) == set(stack) - {"gateway", "embedder", "classifier", "listener", "load"} | {"dcgm-exporter"}
     assert services["dcgm-exporter"]["image"] == VERSIONS["dcgm-exporter"]["image"]
+
+
+@pytest.fixture(scope="module")
+def scale():
+    answer = compose("--env-file", ROOT / "compose" / "scale.env", "config", "--format", "json")
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)["services"]
+
+
+def test_the_profile_scale_adds_two_rows_of_collectors_a_store_of_traces_and_thanos(stack, scale):
+    added = {"balancer", "sampler", "jaeger-store", "thanos-receive", "thanos-query"}
+
+    assert set(scale) - set(stack) == added
+    assert {scale[name]["image"] for name in added} == {
+        VERSIONS[program]["image"] for program in ("collector", "jaeger", "thanos")
+    }
+    assert scale["sampler"]["deploy"]["replicas"] == 2
+    assert "--otlp=http://balancer:4318" in scale["sidecar"]["command"]
+    assert "--config.file=/etc/prometheus/scale.yml" in scale["prometheus"]["command"]
+    assert "--config=/etc/jaeger/store.yaml" in scale["jaeger"]["command"]
+    assert "--otlp=http://jaeger:4318" in stack["sidecar"]["command"]
+    assert "--config.file=/etc/prometheus/prometheus.yml" in stack["prometheus"]["command"]
+    assert "--config=/etc/jaeger/disk.yaml" in stack["jaeger"]["command"]
+
+
+def test_inferometer_up_sets_what_the_file_of_the_profile_scale_sets():
+    lines = (ROOT / "compose" / "scale.env").read_text().splitlines()
+    said = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+    assert {name: said[name] for name in OF_SCALE} == OF_SCALE
+    assert set(said) == {*OF_SCALE, "COMPOSE_PROFILES", "BIND_ADDRESS", "REGION", "REPLICA"}
+
+
+@pytest.mark.parametrize("name", ["balancer", "sampler"])
+def test_the_image_of_the_collector_has_no_shell_to_check_it_with(scale, name):
+    assert "healthcheck" not in scale[name]
+
+
+def test_every_service_of_the_profile_scale_is_as_hardened_as_the_others(scale):
+    for name, service in scale.items():
+        assert int(service["deploy"]["resources"]["limits"]["memory"]) > 0, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["read_only"], name
+        assert {port["host_ip"] for port in service.get("ports", [])} <= {"127.0.0.1"}, name
+    published = [port["published"] for service in scale.values() for port in service.get("ports", [])]
+    assert len(published) == len(set(published))
+
+
+def test_what_services_call_each_other_in_their_files_is_what_they_are_called(scale):
+    calls = {
+        "compose/collector/balancer.yaml": "sampler", "compose/collector/sampler.yaml": "jaeger",
+        "compose/jaeger/store.yaml": "jaeger-store", "compose/config/prometheus/scale.yml": "thanos-receive",
+    }  # fmt: skip
+    for path, name in calls.items():
+        assert re.search(rf"[ /]{name}[:,]", (ROOT / path).read_text()), path
+        assert name in scale
+
+
+def test_metrics_of_spans_are_off_unless_somebody_asks():
+    on = json.loads(compose("config", "--format", "json", SPAN_METRICS="on").stdout)["services"]
+    off = json.loads(compose("config", "--format", "json").stdout)["services"]
+
+    assert "--config=/etc/jaeger/span-metrics-on.yaml" in on["jaeger"]["command"]
+    assert "--config=/etc/jaeger/span-metrics-off.yaml" in off["jaeger"]["command"]
 
 
 def test_the_file_at_the_root_is_the_same_stack(stack):

@@ -22,11 +22,18 @@ from inferometer_compose.screens.columns import Column, plain, table
 _EVERY_SECONDS: Final = 0.5
 _LAST_LINES: Final = 10
 _PASSWORD: Final = "docker compose exec grafana cat /run/grafana/password"
+OF_SCALE: Final = {
+    "TRACES": "http://balancer:4318",
+    "PROMETHEUS_CONFIG": "scale",
+    "JAEGER_STORAGE": "store",
+}
+"""What the profile `scale` sets, as compose/scale.env does for Docker Compose alone."""
 _TO_OPEN: Final = {
     "sidecar": ("live page", 9465, ""),
     "grafana": ("boards", 3000, f"user admin: {_PASSWORD}"),
     "jaeger": ("traces", 16686, ""),
     "prometheus": ("rules", 9090, ""),
+    "thanos-query": ("every region", 10902, ""),
     "alerts": ("alerts that arrived", 9099, ""),
     "gateway": ("the demo's requests", 8100, ""),
 }
@@ -129,6 +136,8 @@ def _environment(options: Options) -> dict[str, str]:
     chosen = {name: str(folder.absolute()) for name, folder in named.items() if folder is not None}
     if "gpu" in options.profiles:
         chosen["GPU_PAGE"] = "http://dcgm-exporter:9400/metrics"
+    if "scale" in options.profiles:
+        chosen |= OF_SCALE
     return {**os.environ, **chosen, "COMPOSE_PROFILES": ",".join(options.profiles)}
 
 

@@ -9,7 +9,10 @@ from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.parameters import JSON
 from inferometer_compose.commands.parameters import seconds as seconds_of
 
-PROFILE = "demo (its fleet and load), mine (services of your own), gpu (dcgm-exporter); may be given more than once."
+PROFILE = (
+    "demo (its fleet and load), mine (services of your own), gpu (dcgm-exporter), scale (Collectors and Thanos); "
+    "may be given more than once."
+)
 
 
 def up(

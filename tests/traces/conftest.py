@@ -1,0 +1,6 @@
+"""These tests run the real Jaeger, and what the trials of reliability run."""
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "faults")]
