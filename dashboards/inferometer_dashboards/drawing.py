@@ -27,7 +27,9 @@ from inferometer_dashboards.sdk import (
 )
 
 SOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
-_TRACES: Final = {"type": "jaeger", "uid": "jaeger"}
+TRACE_SOURCE: Final = "traces"
+"""Name of the variable that says which Jaeger is asked."""
+_TRACES: Final = {"type": "jaeger", "uid": f"${{{TRACE_SOURCE}}}"}
 UNITS: Final = {
     Show.SECONDS: "s",
     Show.USD: "currencyUSD",
@@ -116,6 +118,8 @@ def _queried(panel: Panel, board: Board) -> dict[str, Any]:
                 rf"/(^|\s){stage.label}$/", [dashboard.DynamicConfigValue(id_val="color", value=settings)]
             )
     encoded: dict[str, Any] = json.loads(JSONEncoder(sort_keys=True).encode(built.build()))
+    # Grafana 13's tables have no footer of their own any more; the SDK writes one that shows nothing.
+    encoded["options"].pop("footer", None)
     _link(encoded["fieldConfig"], panel, board)
     return encoded
 

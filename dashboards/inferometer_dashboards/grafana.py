@@ -7,7 +7,7 @@ from zlib import crc32
 from inferometer import promql
 from inferometer.fleet.model import Links
 from inferometer_dashboards.annotations import Annotation, annotations
-from inferometer_dashboards.drawing import SOURCE, drawn, position
+from inferometer_dashboards.drawing import SOURCE, TRACE_SOURCE, drawn, position
 from inferometer_dashboards.layout import Cell, cells
 from inferometer_dashboards.links import JAEGER_URL, LIVE_URL
 from inferometer_dashboards.panels import TRACE, Board, Row, Variable, chosen
@@ -26,7 +26,7 @@ def dumps(board: Board, links: Links, *, note: str = "") -> bytes:
         built.annotation(_marks(marks))
     encoded: dict[str, Any] = json.loads(JSONEncoder(sort_keys=True).encode(built.build()))
     encoded["panels"] = _panels(board)
-    return (json.dumps(_placed(encoded), indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(_trimmed(encoded), indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def panel_id(key: str) -> int:
@@ -48,22 +48,34 @@ def _panels(board: Board) -> list[dict[str, Any]]:
     return made
 
 
-def _placed(encoded: dict[str, Any]) -> dict[str, Any]:
-    """Without ``placement``: the SDK would hide links and annotations in a menu."""
+def _trimmed(encoded: dict[str, Any]) -> dict[str, Any]:
+    """Without ``placement``, by which the SDK would hide links and annotations in a menu.
+
+    And without what it writes for every variable, and Grafana knows of intervals only.
+    """
     for entry in (*encoded["links"], *encoded["annotations"]["list"]):
         entry.pop("placement", None)
+    for entry in encoded["templating"]["list"]:
+        for key in ("auto", "auto_count", "auto_min"):
+            entry.pop(key, None)
     return encoded
 
 
 def _variables(board: Board, links: Links) -> list[Any]:
     source = builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
     source.current(dashboard.VariableOption(text="Prometheus", value="prometheus"))
-    trace = [builders.TextBoxVariable(TRACE).label("Trace").default_value("")] if board.of_one_trace else []
+    trace = _of_trace() if board.of_one_trace else []
     addresses = [
         builders.ConstantVariable(JAEGER_URL).value(links.jaeger),
         builders.ConstantVariable(LIVE_URL).value(links.live),
     ]
     return [source, *trace, *(_variable(variable) for variable in board.variables), *addresses]
+
+
+def _of_trace() -> list[Any]:
+    source = builders.DatasourceVariable(TRACE_SOURCE).label("Traces").type("jaeger")
+    source.current(dashboard.VariableOption(text="Jaeger", value="jaeger"))
+    return [source, builders.TextBoxVariable(TRACE).label("Trace").default_value("")]
 
 
 def _variable(variable: Variable) -> builders.QueryVariable:

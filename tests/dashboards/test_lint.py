@@ -10,6 +10,7 @@ from inferometer.catalog.labels import MODEL, SERVICE
 from inferometer.catalog.requests import REQUEST_DURATION, REQUESTS
 from inferometer.fleet.loader import load
 from inferometer_dashboards import lint
+from inferometer_dashboards.generation import files
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = load(ROOT / "examples/fleet.yaml")
@@ -96,6 +97,15 @@ def overridden(document, **setting):
     left(document)["fieldConfig"]["overrides"] = [
         {"matcher": {"id": "byName", "options": "x"}, "properties": [setting]}
     ]
+
+
+@pytest.mark.parametrize("fleet", ["examples/fleet.yaml", "tools/boards/fleet.yaml", "examples/kubernetes/fleet.yaml"])
+def test_every_generated_board_is_clean(fleet):
+    declared = load(ROOT / fleet)
+    boards = {name: content for name, content in files(declared).items() if name.startswith("grafana/dashboards/")}
+
+    assert [str(finding) for finding in lint.findings(boards, lint.known(declared))] == []
+    assert len(boards) >= 11
 
 
 def test_a_board_that_is_as_it_should_be_is_clean():

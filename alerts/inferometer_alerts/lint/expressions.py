@@ -187,6 +187,9 @@ class Follower:
             return bool(node.val)
         if isinstance(node, promql_parser.VectorSelector):
             return node.name in _NEVER_ZERO
+        if isinstance(node, promql_parser.AggregateExpr):
+            # Of what is not there, there is no count.
+            return str(node.op) in _COUNTER_AGGREGATIONS
         return isinstance(node, promql_parser.BinaryExpr) and str(node.op) in {">", ">=", "!="}
 
     def _matched(self, node: Any, operator: str, left: Shape, right: Shape) -> Shape:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from inferometer_alerts.lint import Finding
-from inferometer_dashboards.lint.document import Document, Json, references, targets
+from inferometer_dashboards.lint.document import Document, Json, of_prometheus, references, targets
 from inferometer_dashboards.sdk import units
 
 _WITHOUT_UNIT: Final = frozenset({"text", "traces", "state-timeline"})
@@ -55,7 +55,7 @@ def _of_targets(panel: Json) -> Iterator[tuple[str, str]]:
 
 
 def _of_units(panel: Json) -> Iterator[str]:
-    if panel["type"] in _WITHOUT_UNIT:
+    if panel["type"] in _WITHOUT_UNIT or not of_prometheus(panel):
         return
     unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit")
     if not unit:
