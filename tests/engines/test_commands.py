@@ -1,5 +1,7 @@
 """The commands `inferometer engines …`: on a terminal, as JSON, with pages that are wrong."""
 
+import base64
+import importlib.util
 import json
 from pathlib import Path
 
@@ -7,13 +9,16 @@ import pytest
 from typer.testing import CliRunner
 
 from inferometer import generated_tables
-from inferometer.catalog import requests
+from inferometer.catalog import devices, requests
 from inferometer.catalog.engines import KV_CACHE, SIGNALS
 from inferometer.fleet import engines
 from inferometer.fleet.engines import coverage
 from inferometer_compose.commands.declared import app
 
 ROOT = Path(__file__).parents[2]
+_SPEC = importlib.util.spec_from_file_location("locked", ROOT / "tests/exporters/pages/locked.py")
+locked = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(locked)
 PAGES = ROOT / "tests/data/engines"
 VLLM = PAGES / "vllm/vllm-0.9.2-cpu-scrape2.prom"
 
@@ -83,6 +88,138 @@ def test_a_page_over_http_is_checked(engine):
     engine.page = VLLM.read_bytes()
 
     assert run("check", engine.url).startswith("vLLM  >=0.9 <0.12")
+
+
+def test_a_page_that_asks_is_checked_with_what_the_command_line_says(tmp_path):
+    page = locked.LockedPage(VLLM.read_bytes(), expects=f"Bearer {locked.TOKEN}")
+    (tmp_path / "token").write_text(f"{locked.TOKEN}\n")
+    try:
+        shown = run("check", page.url, "--token-file", str(tmp_path / "token"))
+        refused = run("check", page.url, code=2)
+    finally:
+        page.close()
+
+    assert shown.startswith("vLLM  >=0.9 <0.12")
+    assert "answers 401 Unauthorized; it asks who that is" in refused.replace("\n", " ")
+
+
+FLEET = """
+version: 1
+fleet: checked
+objectives: {{available: {{sli: availability, target: 99, window: 30d}}}}
+receivers: {{oncall: {{webhook: {{url: "http://127.0.0.1:9099/alerts"}}}}}}
+routes: {{page: oncall, ticket: oncall}}
+services:
+  llm:
+    engine: vllm
+    version: "0.9.2"
+    pages: ["{url}"]
+    access: {{ca_file: {files}/ca.pem, server_name: engine.test, username: prometheus, password_file: {files}/password}}
+    models: {{mine: {{objectives: [available]}}}}
+"""
+
+
+@pytest.mark.parametrize("named", ["its address", "its service"])
+def test_a_page_of_a_fleet_is_checked_as_the_fleet_says(tmp_path, named):
+    files = locked.certificates(tmp_path)
+    shown = f"Basic {base64.b64encode(f'{locked.USER}:{locked.PASSWORD}'.encode()).decode()}"
+    page = locked.LockedPage(VLLM.read_bytes(), expects=shown, files=files)
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text(FLEET.format(url=page.url, files=files))
+    try:
+        found = json.loads(
+            run("check", page.url if named == "its address" else "llm", "--config", str(fleet), "--json")
+        )
+        other = run("check", "http://127.0.0.1:1/metrics", "--config", str(fleet), code=2)
+    finally:
+        page.close()
+
+    assert (found["version"], found["version_from"]) == ("0.9.2", "fleet")
+    answered = [one for one in found["signals"][requests.REQUESTS.name] if one["labels"]["outcome"] == "ok"]
+    assert [one["labels"]["model"] for one in answered] == ["mine"]
+    assert f"has no page 'http://127.0.0.1:1/metrics' and no such service; it has llm, {page.url}" in other.replace(
+        "\n", ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--username", "me"], "--username and --password-file belong together"),
+        (["--token-file", "/t", "--username", "me", "--password-file", "/p"], "a page asks for one of the two"),
+        (["--ca-file", "/ca.pem"], "is a page without TLS: a certificate is of no use there"),
+        (["--token-file", "/nowhere/token"], "cannot read the token in /nowhere/token"),
+    ],
+)
+def test_access_that_cannot_be_right_is_refused(options, said):
+    assert said in run("check", "http://127.0.0.1:1/metrics", *options, code=2).replace("\n", " ")
+
+
+GPUS = ROOT / "tests/data/gpus"
+NEW = """\
+# HELP DCGM_FI_DEV_GPU_UTIL_RATIO GPU utilization.
+DCGM_FI_DEV_GPU_UTIL_RATIO{UUID="GPU-1",hostname="n"} 0.5
+DCGM_FI_DEV_FB_USED_BYTES{UUID="GPU-1"} 1024
+DCGM_FI_DEV_FB_CAPACITY_BYTES{UUID="GPU-1"} 4096
+DCGM_FI_DEV_GPU_ENERGY_JOULES_TOTAL{UUID="GPU-1"} 12.5
+DCGM_FI_DEV_MEMORY_UTIL_RATIO{UUID="GPU-1"} 0.25
+"""
+
+
+def test_a_page_of_dcgm_exporter_is_known_by_its_old_names():
+    page = GPUS / "dcgm-exporter-2023-08.prom"
+    found = json.loads(run("check", str(page), "--json"))
+    (energy,) = found["signals"][devices.GPU_ENERGY.name]
+
+    assert (found["engine"], found["version"], found["version_from"]) == ("dcgm-exporter", "<4.9", "names")
+    # DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION 128996013, in mJ.
+    assert (energy["value"], energy["source"]) == (128996.013, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION")
+    assert "DCGM_FI_PROF_SM_ACTIVE" in found["missing"][devices.GPU_SM_ACTIVE.name]["flag"]
+    assert found["unknown"] == []
+
+
+def test_a_page_of_dcgm_exporter_is_known_by_its_new_names(tmp_path):
+    (tmp_path / "page").write_text(NEW)
+    found = json.loads(run("check", str(tmp_path / "page"), "--json"))
+
+    assert (found["engine"], found["version"]) == ("dcgm-exporter", ">=4.9")
+    values = {name: found["signals"][name][0]["value"] for name in found["signals"] if name != devices.GPU_INFO.name}
+    assert values == {
+        devices.GPU_UTILIZATION.name: 0.5, devices.GPU_MEMORY_USED.name: 1024, devices.GPU_MEMORY_TOTAL.name: 4096,
+        devices.GPU_ENERGY.name: 12.5,
+    }  # fmt: skip
+
+
+def test_a_page_with_names_of_both_is_of_no_known_version_and_counts_once(tmp_path):
+    (tmp_path / "page").write_text(NEW + 'DCGM_FI_DEV_FB_USED{UUID="GPU-1"} 1\n')
+    found = json.loads(run("check", str(tmp_path / "page"), "--json"))
+    (used,) = found["signals"][devices.GPU_MEMORY_USED.name]
+
+    assert found["version"] is None
+    assert (used["value"], used["source"]) == (1 << 20, "DCGM_FI_DEV_FB_USED")
+
+
+def test_a_name_of_dcgm_that_nobody_knows_is_told(tmp_path):
+    (tmp_path / "page").write_text(NEW + 'DCGM_FI_DEV_BRAND_NEW{UUID="GPU-1"} 1\n')
+
+    assert "DCGM_FI_DEV_BRAND_NEW" in run("check", str(tmp_path / "page"), code=1)
+
+
+def test_a_page_of_nvidia_gpu_exporter_is_known_and_rates_are_said_to_be_such():
+    found = json.loads(run("check", str(GPUS / "nvidia_gpu_exporter-h100-load.prom"), "--json"))
+    (energy,) = found["signals"][devices.GPU_ENERGY.name]
+
+    assert (found["engine"], found["unknown"]) == ("nvidia_gpu_exporter", [])
+    assert (energy["quality"], energy["reason"]) == ("approximate", "Per second now; the sidecar adds it up.")
+    assert found["signals"][devices.GPU_POWER_LIMIT.name][0]["value"] == 700
+    assert "NVML backend" in found["missing"][devices.GPU_XID_ERRORS.name]["flag"]
+
+
+def test_a_page_of_a_gpu_is_shown_to_people_with_what_would_switch_the_rest_on():
+    shown = " ".join(run("check", str(GPUS / "dcgm-exporter-2023-08.prom")).split())
+
+    assert shown.startswith("dcgm-exporter <4.9 (by the names on its page)")
+    assert "Switch: add DCGM_FI_PROF_SM_ACTIVE to the counters that dcgm-exporter is started with (-f)" in shown
 
 
 def test_list_and_coverage_name_every_engine_and_every_signal():

@@ -1,5 +1,6 @@
 """The commands ``inferometer engines …`` with their options, help and examples."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ app = typer.Typer(
 PAGE = "Address of the engine's /metrics, or a file with the page; - is standard input."
 ENGINE = "Whose page it is; found by the names on it unless given."
 VERSION = "The engine's version, where its page does not say it."
+CONFIG = "The fleet.yaml that has the page, which may be a service's name here: engine, model, access are its."
 MODEL = "Model of series that do not say theirs."
 WHICH = "One engine; all of them unless given."
 
@@ -37,13 +39,27 @@ def check(
     engine: Annotated[str | None, typer.Option(help=ENGINE)] = None,
     version: Annotated[str | None, typer.Option(help=VERSION)] = None,
     model: Annotated[str, typer.Option(help=MODEL)] = "",
+    config: Annotated[Path | None, typer.Option(help=CONFIG)] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File of the token that the page asks for.")] = None,
+    username: Annotated[str | None, typer.Option(help="User that the page asks for; with --password-file.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File of the user's password.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="PEM file of the authority that vouches for the page.")] = None,
+    server_name: Annotated[str | None, typer.Option(help="Name in its certificate, where not its host.")] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """What a page says in our words, what is unknown and what is missing: exit 1 where something is unknown."""
+    """What a page of an engine or of a GPU exporter says in our words: exit 1 where it has names that nobody knows."""
     with plain_errors():
         from inferometer_compose.commands import engines as command  # noqa: PLC0415  # imports the mappings
 
-        code = command.check(page, engine=engine, version=version, model=model, json=json)
+        access = command.access(
+            token_file=token_file,
+            username=username,
+            password_file=password_file,
+            ca_file=ca_file,
+            server_name=server_name,
+        )
+        asked = command.Asked(page=page, engine=engine, version=version, model=model, config=config, access=access)
+        code = command.check(asked, json=json)
     raise typer.Exit(code)
 
 

@@ -2,25 +2,34 @@
 
 import json as json_module
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from inferometer.catalog.engines import SIGNALS
-from inferometer.errors import InferometerError, SourceError
+from inferometer.errors import InferometerError, RefusedError, SourceError
 from inferometer.fleet import engines
 from inferometer.fleet.engines import Mapping
+from inferometer.fleet.loader import load
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.page_access import PageAccess
 from inferometer.fleet.scalars import nearest
+from inferometer.fleet.summary import only_model
 from inferometer_compose.commands.console import screen
 from inferometer_compose.commands.errors import FOUND_SOMETHING
 from inferometer_compose.screens import engines as screens
-from inferometer_exporters.engines.reading import Reading, Value, read
+from inferometer_exporters.engines.reading import Reading, Value, page_names, read
+from inferometer_exporters.gpus.page_reading import is_gpu_page
+from inferometer_exporters.gpus.page_reading import read as read_gpus
+from inferometer_exporters.pages.exposition import decoded
 from inferometer_exporters.pages.fetch import PageUrl, fetch
 
 FETCH_SECONDS: Final = 10.0
 MOST_BYTES: Final = 64 << 20
 """Of a page, as it is unpacked."""
 _STANDARD_INPUT: Final = "-"
+NO_ACCESS: Final = PageAccess()
+"""The page is open to everybody."""
 
 
 def listing(*, json: bool) -> int:
@@ -39,13 +48,56 @@ def listing(*, json: bool) -> int:
     return 0
 
 
-def check(page: str, *, engine: str | None, version: str | None, model: str, json: bool) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line said of a page."""
+
+    page: str
+    engine: str | None = None
+    version: str | None = None
+    model: str = ""
+    config: Path | None = None
+    """A fleet.yaml that has the page, and says all of the rest."""
+    access: PageAccess = NO_ACCESS
+
+
+def access(
+    *,
+    token_file: Path | None,
+    username: str | None,
+    password_file: Path | None,
+    ca_file: Path | None,
+    server_name: str | None,
+) -> PageAccess:
+    """What a page asks for, as options say it.
+
+    Raises:
+        RefusedError: a user without a password's file or the other way round, or a token besides.
+    """
+    if (username is None) != (password_file is None):
+        raise RefusedError("--username and --password-file belong together")
+    if token_file is not None and username is not None:
+        raise RefusedError("--token-file and --username: a page asks for one of the two")
+    files = {"token_file": token_file, "password_file": password_file, "ca_file": ca_file}
+    return PageAccess(
+        username=username,
+        server_name=server_name,
+        **{name: None if file is None else str(file) for name, file in files.items()},
+    )
+
+
+def check(asked: Asked, *, json: bool) -> int:
     """Print what a page says; 1 where it has something that the engine's mapping does not know.
 
     Raises:
-        InferometerError: the page cannot be had or read, or nobody knows whose it is.
+        InferometerError: the page cannot be had or read, nobody knows whose it is, or what is said contradicts itself.
     """
-    reading = read(_page(page), _known(engine), version=version, model_name=model)
+    asked = asked if asked.config is None else _of_fleet(asked, load(asked.config))
+    page, body = asked.page, _page(asked.page, asked.access)
+    if asked.engine is None and is_gpu_page(page_names(decoded(body))):
+        reading = read_gpus(body)
+    else:
+        reading = read(body, _known(asked.engine), version=asked.version, model_name=asked.model)
     if json:
         _print(document(reading))
     else:
@@ -122,9 +174,33 @@ def _known(engine: str | None) -> str | None:
     return engine
 
 
-def _page(where: str) -> bytes:
+def _of_fleet(asked: Asked, fleet: Fleet) -> Asked:
+    """The same with what a fleet says of the page; a service's name is its first page."""
+    said = {
+        (service.name if not number else page): (service, page)
+        for service in fleet.services
+        for number, page in enumerate(service.pages)
+    } | {page: (service, page) for service in fleet.services for page in service.pages}
+    if asked.page not in said:
+        pages = ", ".join(said) or "none"
+        raise InferometerError(f"{asked.config} has no page {asked.page!r} and no such service; it has {pages}")
+    service, page = said[asked.page]
+    return replace(
+        asked,
+        page=page,
+        engine=asked.engine or service.engine.value,
+        version=asked.version or service.version,
+        model=asked.model or only_model(service),
+        access=asked.access if asked.access != NO_ACCESS else service.access or NO_ACCESS,
+    )
+
+
+def _page(where: str, access: PageAccess) -> bytes:
     if where.startswith(("http://", "https://")):
-        return fetch(PageUrl.parse(where), seconds=FETCH_SECONDS, limit=MOST_BYTES)
+        url = PageUrl.parse(where)
+        if access.is_tls and url.scheme == "http":
+            raise RefusedError(f"{url} is a page without TLS: a certificate is of no use there, https:// is right")
+        return fetch(url, access=access, seconds=FETCH_SECONDS, limit=MOST_BYTES)
     try:
         return sys.stdin.buffer.read() if where == _STANDARD_INPUT else Path(where).read_bytes()
     except OSError as error:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from inferometer.catalog import series
 from inferometer.catalog.engines import SIGNALS
-from inferometer.catalog.labels import MODEL, REPLICA, VERSION
+from inferometer.catalog.labels import DEVICE, MODEL, REPLICA, VERSION
 from inferometer.catalog.model import Unit
 from inferometer.fleet.engines import Boundaries, Quality
 from inferometer.fleet.engines import Mapping as EngineMapping
@@ -27,7 +27,7 @@ _SAID_BY: Final[Mapping[VersionFrom, str]] = {
     VersionFrom.NAMES: "by the names on its page",
     VersionFrom.UNKNOWN: "version unknown: nothing on its page tells it",
 }
-_OF_PAGES: Final = (MODEL.name, VERSION.name, REPLICA.name)
+_OF_PAGES: Final = (MODEL.name, VERSION.name, REPLICA.name, DEVICE.name)
 _ROWS: Final = 8
 """Series of one signal that are shown; ``--json`` has all."""
 

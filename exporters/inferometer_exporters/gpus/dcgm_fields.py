@@ -135,6 +135,8 @@ FIELDS: Final[Mapping[str, Field]] = {
     **{name: replace(field, rank=2 * field.rank + 1) for name, field in _NEW.items()},
 }
 """By name. Both schemes may be on one page: the old ones are believed, they do not add up with the new ones."""
+NEW_NAMES: Final = frozenset(_NEW)
+"""Those of dcgm-exporter from 4.9 on."""
 LAST_XID: Final[Sequence[str]] = ("DCGM_FI_DEV_XID_ERRORS", "DCGM_FI_DEV_XID_ERROR")
 """The newest XID of a device, 0 for none."""
 XID_TOTAL: Final = "DCGM_EXP_XID_ERRORS_TOTAL"

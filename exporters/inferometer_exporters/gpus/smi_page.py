@@ -92,6 +92,21 @@ def facts(points: Iterable[Point]) -> Facts:
     return found
 
 
+def source(entry: Series) -> str:
+    """Names on a page that a series is made of."""
+    told: list[tuple[str, Series]] = [
+        *_VALUES.items(),
+        *_OF_INSTANCE.items(),
+        *((name, of) for name, (of, _) in _TOTALS.items()),
+        *((name, devices.GPU_PCIE) for name in _RATES),
+        (_XID, devices.GPU_XID_ERRORS),
+        (_PROCESS, devices.GPU_PROCESS_MEMORY),
+        (_INFO.removeprefix(PREFIX), devices.GPU_INFO),
+        ("mig_info", devices.GPU_MIG_INFO),
+    ]
+    return " or ".join(f"{PREFIX}{name}" for name, of in told if of is entry)
+
+
 def _totals(of_gpus: Iterable[tuple[str, str, Point]]) -> dict[tuple[Series, tuple[str, ...]], int]:
     totals: dict[tuple[Series, tuple[str, ...]], int] = {}
     for name, gpu, point in of_gpus:
