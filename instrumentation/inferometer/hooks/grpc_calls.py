@@ -12,12 +12,14 @@ from inferometer.catalog.stages import Stage
 from inferometer.recorder.calls import CallMark
 from inferometer.recorder.headers import SERVER_TIMING, TRACEPARENT, TRACESTATE, parse_server_timing
 from inferometer.recorder.propagation import BAGGAGE, attempt
-from inferometer.recorder.request import OpenRequest, current, now
+from inferometer.recorder.request import OpenRequest, current_request, now
 from inferometer.recorder.rpc_status import CANCELLED, DEADLINE_EXCEEDED, OUTCOMES
 from inferometer.recorder.stretches import DECODE, ENCODE, Stretches
 from inferometer.recorder.worker import Worker
 
 _CARRIED: Final = frozenset({TRACEPARENT, TRACESTATE, BAGGAGE})
+_NOTHING: Final[dict[str, str]] = {}
+"""Of our headers, in a call that has no metadata of its own."""
 _MAX_U8: Final = 255
 _GIVEN_UP: Final = frozenset({CANCELLED, DEADLINE_EXCEEDED})
 _SHORT_NS: Final = 20_000
@@ -135,10 +137,10 @@ def begin(
 ) -> OutgoingCall | None:
     """An attempt of the current request begins: its id goes out in traceparent. None outside a request."""
     try:
-        caller = current()
-        if caller is None:
+        caller = current_request.get()
+        if caller is None or caller.ended:
             return None
-        return _begin(caller, hook, _method_name(method), _target_name(target), tuple(metadata or ()))
+        return _begin(caller, hook, _method_name(method), _target_name(target), tuple(metadata) if metadata else ())
     except Exception as error:  # noqa: BLE001 - the edge: the call goes out without us
         worker.hooks.failed(hook, error)
         return None
@@ -146,9 +148,11 @@ def begin(
 
 def _begin(caller: OpenRequest, hook: str, method: str, target: str, metadata: Pairs) -> OutgoingCall | None:
     worker = caller.worker
-    strings = worker.shapes.string
-    number = _attempt(caller, strings(target), strings(method))
-    given = {key: _text(value) for key, value in metadata if key in _CARRIED}
+    number = 1
+    if caller.calls:
+        strings = worker.shapes.string
+        number = _attempt(caller.calls, strings(target), strings(method))
+    given = {key: _text(value) for key, value in metadata if key in _CARRIED} if metadata else _NOTHING
     begun = attempt(caller, target, method, given.get)
     if begun is None:
         return None
@@ -162,9 +166,9 @@ def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
 
 
-def _attempt(caller: OpenRequest, target: int, method: int) -> int:
+def _attempt(calls: list[CallMark], target: int, method: int) -> int:
     """1 for the first; one more for each call of the same method there that failed just before."""
-    for earlier in reversed(caller.calls or ()):
+    for earlier in reversed(calls):
         if earlier.target == target and earlier.method == method:
             return earlier.attempt + 1 if earlier.end and earlier.status else 1
     return 1

@@ -4,6 +4,8 @@ from typing import Final
 
 MEMBER: Final = "inferometer"
 """Our key in ``tracestate`` and our metric in ``Server-Timing``."""
+OURS: Final = f"{MEMBER}=1"
+"""The ``tracestate`` of a call that carries nobody else's."""
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 SERVER_TIMING: Final = "server-timing"
@@ -59,7 +61,7 @@ def outgoing_state(incoming: bytes) -> str:
         text = ""
     members = (member.strip() for member in text.split(","))
     others = [member for member in members if "=" in member and not member.startswith(f"{MEMBER}=")]
-    return ",".join([f"{MEMBER}=1", *others[: _MAX_MEMBERS - 1]])
+    return ",".join([OURS, *others[: _MAX_MEMBERS - 1]])
 
 
 def server_timing(duration_ns: int) -> bytes:

@@ -9,6 +9,7 @@ from typing import Final
 from inferometer.record.model import Flag
 from inferometer.recorder.calls import CallMark
 from inferometer.recorder.headers import (
+    OURS,
     TRACEPARENT,
     TRACESTATE,
     format_traceparent,
@@ -19,6 +20,7 @@ from inferometer.recorder.request import OpenRequest
 
 BAGGAGE: Final = "baggage"
 _FAILED: Final = 500
+_SAMPLED: Final = int(Flag.SAMPLED)
 
 Given = Callable[[str], str | None]
 """Value of a header that the call has already, by its name in lower case."""
@@ -41,23 +43,28 @@ def attempt(caller: OpenRequest, target: str, method: str, given: Given) -> tupl
         The mark to stamp, and the headers to send; None where the request has ended.
     """
     worker = caller.worker
-    theirs = parse_traceparent((given(TRACEPARENT) or "").encode("latin-1", "replace"))
-    earlier = None if theirs is None else _sent_before(caller, theirs[2])
-    if theirs is not None and (_forwarded(caller, theirs) or (earlier is not None and not earlier.foreign)):
-        theirs = earlier = None
+    strings = worker.shapes.string
+    theirs = earlier = None
+    sent = given(TRACEPARENT)
+    if sent:
+        theirs = parse_traceparent(sent.encode("latin-1", "replace"))
+        earlier = None if theirs is None else _sent_before(caller, theirs[2])
+        if theirs is not None and (_forwarded(caller, theirs) or (earlier is not None and not earlier.foreign)):
+            theirs = earlier = None
     call_id = worker.bits(64) if theirs is None or earlier is not None else theirs[2]
-    where = worker.shapes.string(target)
-    mark = CallMark(call_id, where, worker.shapes.string(method), attempt=number(caller, where))
+    where = strings(target)
+    mark = CallMark(call_id, where, strings(method), number(caller, where) if caller.calls else 1)
     mark.foreign = theirs is not None
     if not caller.add_call(mark):
         if caller.ended:
             return None
         # One of too many: nobody will tell of the attempt, so the callee is a child of the request itself.
         call_id = caller.span_id
-    state = outgoing_state((given(TRACESTATE) or "").encode("latin-1", "replace") or caller.state)
-    headers = {TRACESTATE: state}
+    state = given(TRACESTATE)
+    incoming = state.encode("latin-1", "replace") if state else caller.state
+    headers = {TRACESTATE: outgoing_state(incoming) if incoming else OURS}
     if theirs is None:
-        sampled = bool(caller.flags & Flag.SAMPLED)
+        sampled = caller.flags & _SAMPLED != 0
         headers[TRACEPARENT] = format_traceparent(caller.trace_hi, caller.trace_lo, call_id, sampled=sampled)
     if caller.baggage and given(BAGGAGE) is None:
         headers[BAGGAGE] = caller.baggage.decode("latin-1")

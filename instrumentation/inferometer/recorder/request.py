@@ -243,16 +243,17 @@ class OpenRequest:
         worker = self.worker
         chunks = self.chunks
         status = self.status
+        shape = self.shape()
         row = _PACK(
             self.trace_hi, self.trace_lo, self.span_id, self.parent_id,
             self.arrival, self.start, self.entry, self.body_start, self.body_end, self.validate, self.endpoint,
             self.thread, self.encode, self.respond, self.first_chunk, self.first_token, self.last, done,
-            self.proxy_wait, self.bytes_in, self.bytes_out, self.shape(), chunks, self.tokens_in, self.tokens_out,
+            self.proxy_wait, self.bytes_in, self.bytes_out, shape, chunks, self.tokens_in, self.tokens_out,
             status if 0 <= status <= _MAX_STATUS else 0, self._outcome(done),
             self.flags | _STREAM if chunks > 1 else self.flags, self.last_token,
         )  # fmt: skip
         if self.executes is not None or self.calls is not None or self.intervals is not None or self.gaps is not None:
-            self._finish_with(row, done)
+            self._finish_with(row, shape, done)
         elif self.external_id:
             worker.buffers.request_named(row, _PACK_ID(self.span_id, self.external_id))
         else:
@@ -270,18 +271,16 @@ class OpenRequest:
         overdue = done - (self.arrival or self.start or self.entry) >= self.worker.timeout_ns
         return of_request(status, self.raised, left=left, retry_after=self.retry_after, overdue=overdue)
 
-    def _finish_with(self, row: bytes, done: int) -> None:
+    def _finish_with(self, row: bytes, shape: int, done: int) -> None:
         span = self.span_id
-        shape = self.shape()
-        runs = self._runs(shape, done)
+        runs = b"".join(self._runs(shape, done)) if self.executes else b""
         calls, intervals = self.calls, self.intervals
         self.executes = self.calls = self.intervals = None
-        attempts = [mark.row(span, done) for mark in calls or ()]
-        gaps = [_PACK_GAP(span, bucket, count) for bucket, count in (self.gaps or {}).items()]
+        attempts = b"".join([mark.row(span, done) for mark in calls]) if calls else b""
+        marked = b"".join(intervals) if intervals else b""
+        gaps = b"".join([_PACK_GAP(span, *gap) for gap in self.gaps.items()]) if self.gaps else b""
         named = _PACK_ID(span, self.external_id) if self.external_id else b""
-        self.worker.buffers.request_with(
-            row, b"".join(runs), b"".join(attempts), b"".join(intervals or ()), b"".join(gaps), named
-        )
+        self.worker.buffers.request_with(row, runs, attempts, marked, gaps, named)
 
     def _runs(self, shape: int, done: int) -> list[bytes]:
         marks = self.executes or ()
