@@ -27,12 +27,18 @@ class Answer:
 
 
 def fetch(
-    url: str, *, body: object = None, timeout_seconds: float = 5.0, environment: Mapping[str, str] = os.environ
+    url: str,
+    *,
+    body: object = None,
+    timeout_seconds: float = 5.0,
+    shows_token: bool = False,
+    environment: Mapping[str, str] = os.environ,
 ) -> Answer:
     """The answer to a GET, or to a POST of JSON where there is a body.
 
-    The sidecar's API (``/api/…``) is shown the token of ``INFEROMETER_SIDECAR_TOKEN_FILE``; over https the other
-    ``INFEROMETER_SIDECAR_…`` files say whom to trust and who asks.
+    The sidecar's API (``/api/…``), and with *shows_token* its page, is shown the token of
+    ``INFEROMETER_SIDECAR_TOKEN_FILE``; over https the other ``INFEROMETER_SIDECAR_…`` files say whom to trust and who
+    asks.
 
     Raises:
         AnswerError: nobody answered in time.
@@ -42,7 +48,7 @@ def fetch(
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     settings, _ = Settings.read(environment)
     headers: dict[str, str] = {}
-    if settings.sidecar_token_file is not None and parts.path.startswith("/api/"):
+    if settings.sidecar_token_file is not None and (shows_token or parts.path.startswith("/api/")):
         headers["authorization"] = Token.read(settings.sidecar_token_file).header
     if parts.scheme == "https":
         context = client_context(

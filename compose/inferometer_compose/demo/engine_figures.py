@@ -31,7 +31,7 @@ _Key = tuple[str, frozenset[tuple[str, str]]]
 
 
 def _fetched(url: str) -> bytes:
-    return web.fetch(url).body
+    return web.fetch(url, shows_token=True).body
 
 
 class EngineFigures:

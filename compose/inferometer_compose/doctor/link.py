@@ -85,5 +85,5 @@ class Where:
             AnswerError: it does not answer.
             SourceError: it answers what is no page.
         """
-        answer = web.fetch(self.metrics)
+        answer = web.fetch(self.metrics, shows_token=True)
         return points(answer.body)

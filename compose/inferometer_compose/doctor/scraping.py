@@ -45,6 +45,9 @@ def _scraped(where: Where, targets: list[Mapping[str, Any]]) -> Link:
         return broken("scrape", f"Prometheus has no target of the job {SCRAPE_JOB}", cure)
     down = [target for target in targets if target["health"] != "up"]
     if down:
+        if any("HTTP status 401" in one["lastError"] for one in down):
+            cure = "fleet.yaml: `sidecar: {token_file: /run/secrets/…}`, as its --token-file; then inferometer generate"
+            return broken("scrape", "the sidecar asks Prometheus who it is, and it shows no token, or another", cure)
         said = "; ".join(f"{one['scrapeUrl']}: {one['lastError'] or 'not scraped yet'}" for one in down)
         return broken("scrape", said, f"let Prometheus reach the sidecar; here it answers at {where.metrics}")
     return whole("scrape", ", ".join(str(one["scrapeUrl"]) for one in targets))
