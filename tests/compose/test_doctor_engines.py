@@ -25,6 +25,11 @@ def links(*lines: str) -> list[Link]:
     return list(engine_signals.look(looked))
 
 
+def of_batches(shown: str) -> list[Link]:
+    found = links(info("flowers", "ray-serve"), SERVED, shown)
+    return [link for link in found if requests.BATCH_SIZE.name in link.says]
+
+
 def where() -> Where:
     return Where(
         metrics=NOWHERE, api=NOWHERE, prometheus=NOWHERE, jaeger=NOWHERE, grafana=None, fleet=None, time_scale=1,
