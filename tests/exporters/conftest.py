@@ -3,6 +3,7 @@
 import itertools
 import secrets
 import time
+import urllib.request
 from dataclasses import dataclass, field
 
 import pytest
@@ -17,6 +18,7 @@ from inferometer.wire.pod import Pod
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pipeline import SidecarPipeline
 from inferometer_exporters.recorder.store import Recorder
+from inferometer_exporters.sidecar import Address, SidecarSettings
 from inferometer_exporters.source import Sampler
 
 SECOND = 10**9
@@ -245,3 +247,28 @@ def until():
         return found
 
     return wait
+
+
+@pytest.fixture
+def settings():
+    """Makes the settings of a sidecar that has everything in a folder and listens on free ports."""
+
+    def made(folder, **more):
+        given = {
+            "socket": folder / "s.sock", "state": folder / "state", "metrics": Address("127.0.0.1", 0),
+            "api": Address("127.0.0.1", 0), "host": "box",
+        }  # fmt: skip
+        return SidecarSettings(**(given | more))
+
+    return made
+
+
+@pytest.fixture
+def get():
+    """Asks for a page and gives its text."""
+
+    def text(url):
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.read().decode()
+
+    return text

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from inferometer.errors import StateError
 from inferometer_exporters import bill_corrections
 from inferometer_exporters.bill_corrections import FILE_NAME, KEPT_DAYS, SHOWN_DAYS, BillCorrections, Correction
 from inferometer_exporters.ledger_api import date
-from inferometer_exporters.sidecar import Address, Sidecar, SidecarSettings
+from inferometer_exporters.sidecar import Sidecar
 from inferometer_exporters.source import Sampler
 
 TODAY = 20_000
@@ -127,22 +126,7 @@ def test_the_file_is_plain_json_that_people_can_read(tmp_path):
     assert json.loads((tmp_path / FILE_NAME).read_text())["corrections"][0]["day"] == "2024-10-04"
 
 
-def settings(folder):
-    return SidecarSettings(
-        socket=folder / "s.sock",
-        state=folder / "state",
-        metrics=Address("127.0.0.1", 0),
-        api=Address("127.0.0.1", 0),
-        host="box",
-    )
-
-
-def get(url):
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return answer.read().decode()
-
-
-def test_a_sidecar_tells_the_days_of_its_ledger_and_shows_what_a_bill_corrects(tmp_path, until):
+def test_a_sidecar_tells_the_days_of_its_ledger_and_shows_what_a_bill_corrects(tmp_path, until, settings, get):
     sidecar = Sidecar(settings(tmp_path))
     thread = threading.Thread(target=sidecar.run)
     thread.start()

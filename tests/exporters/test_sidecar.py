@@ -5,12 +5,11 @@ import signal
 import subprocess
 import sys
 import threading
-import urllib.request
 
 import pytest
 
 from inferometer.errors import RefusedError, StateError
-from inferometer_exporters.sidecar import Address, Sidecar, SidecarSettings
+from inferometer_exporters.sidecar import Address, Sidecar
 
 PROGRAM = """
 import sys
@@ -22,20 +21,7 @@ run(SidecarSettings(socket=base / "s.sock", state=base / "state", metrics=Addres
 """
 
 
-def settings(folder, **more):
-    given = {
-        "socket": folder / "s.sock", "state": folder / "state", "metrics": Address("127.0.0.1", 0),
-        "api": Address("127.0.0.1", 0), "host": "box",
-    }  # fmt: skip
-    return SidecarSettings(**(given | more))
-
-
-def get(url):
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return answer.read().decode()
-
-
-def test_a_sidecar_serves_metrics_and_api_and_ends_cleanly(tmp_path, until):
+def test_a_sidecar_serves_metrics_and_api_and_ends_cleanly(tmp_path, until, settings, get):
     sidecar = Sidecar(settings(tmp_path))
     thread = threading.Thread(target=sidecar.run)
     thread.start()
@@ -52,7 +38,7 @@ def test_a_sidecar_serves_metrics_and_api_and_ends_cleanly(tmp_path, until):
     assert not (tmp_path / "s.sock").exists()
 
 
-def test_a_second_sidecar_is_refused_on_the_socket_the_folder_and_a_port(tmp_path):
+def test_a_second_sidecar_is_refused_on_the_socket_the_folder_and_a_port(tmp_path, settings):
     first = Sidecar(settings(tmp_path))
     try:
         with pytest.raises(RefusedError, match="listens on"):
@@ -68,7 +54,7 @@ def test_a_second_sidecar_is_refused_on_the_socket_the_folder_and_a_port(tmp_pat
     Sidecar(settings(tmp_path / "other")).close()
 
 
-def test_files_that_cannot_be_used_are_named(tmp_path):
+def test_files_that_cannot_be_used_are_named(tmp_path, settings):
     with pytest.raises(StateError, match=r"none\.json"):
         Sidecar(settings(tmp_path, thresholds=tmp_path / "none.json"))
     with pytest.raises(StateError, match=r"none\.csv"):
