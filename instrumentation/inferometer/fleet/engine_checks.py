@@ -5,7 +5,7 @@ from typing import Final
 from inferometer.catalog.stages import FAILED
 from inferometer.fleet import durations, engines
 from inferometer.fleet.document import Mapping, Sequence, Value, at, wrong
-from inferometer.fleet.engine_signals import signal
+from inferometer.fleet.engine_signals import SERIES, signal
 from inferometer.fleet.engines import Boundaries, Quality
 from inferometer.fleet.model import Fleet, Service
 from inferometer.fleet.objective import Sli
@@ -17,6 +17,8 @@ _ENOUGH: Final = {
     False: frozenset({Quality.EXACT, Quality.APPROXIMATE, Quality.LOWER_BOUND}),
 }
 """How good a signal has to be for an objective, with a threshold and without one."""
+_TIMED: Final = frozenset({Sli.LATENCY, Sli.TIME_TO_FIRST_CHUNK, Sli.TIME_TO_FIRST_TOKEN, Sli.TIME_PER_OUTPUT_TOKEN})
+"""Those with a threshold."""
 _OF_PAGES: Final = ("version", "pages", "scraped_by", "access", "devices", "buckets")
 _MILLISECOND_NS: Final = 10**6
 _FAILURES: Final = frozenset(outcome.label for outcome in FAILED)
@@ -53,7 +55,7 @@ def check(service: Service, slo: Slo, root: Mapping, place: Value) -> None:
         raise wrong(
             place,
             f"{spec.sli} cannot be read from {engine}: {_why(told)}",
-            f"switch it on: {told.flag}" if told.flag else "",
+            f"switch it on: {told.flag}" if told.flag else _instead(service),
         )
     if not told.by_model and len(service.models) > 1:
         raise wrong(
@@ -103,6 +105,19 @@ def _why(told: Boundaries) -> str:
     if told.quality is Quality.ABSENT:
         return told.reason or "its page does not tell it."
     return f"{told.quality.value.replace('_', ' ')}: {told.reason}"
+
+
+def _instead(service: Service) -> str:
+    """What the engine can carry, for who promised something else."""
+    told = engines.boundaries(service.engine.value, service.version, service.buckets)
+    absent = Boundaries(quality=Quality.ABSENT)
+    could = [
+        sli.value
+        for sli, series in SERIES.items()
+        if (of := told.get(series.name, absent)).quality in _ENOUGH[sli in _TIMED]
+        and (sli is not Sli.AVAILABILITY or _FAILURES.intersection(of.outcomes))
+    ]
+    return f"promise what it tells: {', '.join(could)}; or measure it in the server itself: import inferometer.auto"
 
 
 def _threshold(root: Mapping, slo: Slo) -> Value:
