@@ -35,6 +35,8 @@ _BY_LABEL: Final = (
     Link(title="The device at that minute", board=Uid.GPU, labels=(DEVICE,)),
     Link(title="What the tenant costs", board=Uid.COST, labels=(TENANT,)),
 )
+_VERSIONS: Final = Link(title="Versions side by side", board=Uid.VERSIONS, labels=(MODEL, SERVICE))
+"""Of what has a version; without it, because one version alone has none beside it."""
 _TRACES: Final = Link(title="Its traces in Jaeger", labels=(MODEL, SERVICE))
 
 
@@ -43,11 +45,16 @@ def of(panel: Panel, board: Board) -> tuple[Link, ...]:
     if panel.kind not in _LINKED or not panel.promql:
         return ()
     found = [*panel.links, *_said_by(_carried(panel))]
-    return tuple({(link.title, link.board): link for link in found if link.board is not board.uid}.values())
+    # A later entry of a mapping wins, and the panel's own stand first.
+    return tuple({(link.title, link.board): link for link in reversed(found) if link.board is not board.uid}.values())[
+        ::-1
+    ]
 
 
 def _said_by(carried: set[str]) -> Iterator[Link]:
     yield from (link for link in _BY_LABEL if {label.name for label in link.labels} <= carried)
+    if {label.name for label in (*_VERSIONS.labels, VERSION)} <= carried:
+        yield _VERSIONS
     if {label.name for label in _TRACES.labels} <= carried:
         yield _TRACES
 

@@ -1,16 +1,24 @@
 """What engines cannot say is said: on every panel that shows it, and in one table."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from inferometer.catalog import engines as catalog
-from inferometer.catalog.requests import REQUESTS, STAGE_DURATION, TIME_PER_OUTPUT_TOKEN, TIME_TO_FIRST_TOKEN
+from inferometer.catalog import engines as engines_catalog
+from inferometer.catalog.engines import SIGNALS
+from inferometer.catalog.requests import (
+    INTER_TOKEN,
+    REQUESTS,
+    STAGE_DURATION,
+    TIME_PER_OUTPUT_TOKEN,
+    TIME_TO_FIRST_TOKEN,
+    TOKENS,
+)
 from inferometer.fleet import engines
 from inferometer.fleet.engines import Quality, boundaries
 from inferometer.fleet.loader import load, loads
-from inferometer_dashboards.boards import engine_quality
-from inferometer_dashboards.boards.llm import serving
+from inferometer_dashboards.boards import boards, engine_quality
 from inferometer_dashboards.panels import Kind
 
 SERVICE = """
@@ -34,36 +42,61 @@ def fleet(*engines_and_versions: tuple[str, str | None]):
     )
 
 
+@cache
+def panels(of):
+    """Panels of a fleet's boards."""
+    return {(board.uid.value, panel.key): panel for board in boards(of) for panel in board.panels()}
+
+
+def panel(of, board: str, key: str):
+    """A panel as a fleet's boards have it."""
+    return panels(of)[f"inferometer-{board}", key]
+
+
+def note(of, board: str, key: str) -> str:
+    """The paragraph behind its description."""
+    return panel(of, board, key).description.partition("\n\n")[2]
+
+
 def test_a_fleet_whose_services_are_all_instrumented_needs_no_note():
     example = load(Path(__file__).parents[2] / "examples/fleet.yaml")
 
-    assert engine_quality.note(example, TIME_TO_FIRST_TOKEN) == ""
-    assert engine_quality.table(example, catalog.SIGNALS) == engine_quality.ALL_INSTRUMENTED
+    assert not [one.key for board in boards(example) for one in board.panels() if "\n\n" in one.description]
+    assert engine_quality.table(example, SIGNALS) == engine_quality.ALL_INSTRUMENTED
 
 
-@pytest.mark.parametrize("engine", [name for name in engines.names() if name != "litserve"])
+SHOWN = {
+    INTER_TOKEN: "between-tokens",
+    TIME_TO_FIRST_TOKEN: "first-token",
+    engines_catalog.PREFILL: "prefill",
+    engines_catalog.KV_CACHE: "kv-cache",
+    engines_catalog.PREEMPTIONS: "preemptions",
+    engines_catalog.STEP_TOKENS: "step-tokens",
+}
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "triton", "dynamo-worker", "torchserve", "litserve"])
 def test_a_note_says_the_quality_and_the_reason_of_the_mapping(engine):
-    told = boundaries(engine)
     of = fleet((engine, None))
-    contains = engines.load(engine).contains
+    inside = engines.load(engine).contains
 
-    for signal in catalog.SIGNALS:
-        note = engine_quality.note(of, signal.entry, value=signal.value)
-        known = told[signal.name]
-        assert note.startswith(f"\n\n{engines.load(engine).title}"), signal.name
-        if known.quality is not Quality.ABSENT or not contains:
-            assert f": {known.quality.value.replace('_', ' ')}." in note
-            assert known.reason.rstrip(".") in note
-            assert known.flag.rstrip(".") in note
+    for entry, key in SHOWN.items():
+        known = boundaries(engine)[entry.name]
+        said = note(of, "llm", key)
+        assert said.startswith(f"{engines.load(engine).title}: "), key
+        if known.quality is not Quality.ABSENT or not inside:
+            assert f": {known.quality.value.replace('_', ' ')}." in said
+            assert known.reason.rstrip(".") in said
+            assert known.flag.rstrip(".") in said
 
 
 @pytest.mark.parametrize("version", ["0.4.3", "0.32"])
 def test_a_note_is_of_the_version_that_the_fleet_has(version):
     known = boundaries("vllm", version)[TIME_PER_OUTPUT_TOKEN.name]
 
-    note = engine_quality.note(fleet(("vllm", version)), TIME_PER_OUTPUT_TOKEN)
+    said = note(fleet(("vllm", version)), "llm", "time-per-output-token")
 
-    assert f"vLLM {version}: {known.quality}. {known.reason.rstrip('.')}" in note
+    assert said == f"vLLM {version}: {known.quality}. {known.reason.rstrip('.')}."
 
 
 def test_versions_of_an_engine_differ_in_what_they_tell():
@@ -73,45 +106,63 @@ def test_versions_of_an_engine_differ_in_what_they_tell():
 
 
 def test_replicas_of_one_engine_are_told_once_and_versions_apart():
-    note = engine_quality.note(fleet(("vllm", "0.32"), ("vllm", "0.32"), ("vllm", "0.8.5")), TIME_TO_FIRST_TOKEN)
+    said = note(fleet(("vllm", "0.32"), ("vllm", "0.32"), ("vllm", "0.8.5")), "llm", "first-token")
 
-    assert note.count("vLLM 0.32") == 1
-    assert note.count("vLLM 0.8.5") == 1
+    assert said == "vLLM 0.32: exact. vLLM 0.8.5: exact."
 
 
 def test_a_page_that_passes_on_an_engine_inside_tells_what_that_one_tells():
     assert boundaries("dynamo-worker")[TIME_TO_FIRST_TOKEN.name].quality is Quality.ABSENT
 
-    note = engine_quality.note(fleet(("dynamo-worker", None)), TIME_TO_FIRST_TOKEN)
-
-    assert "NVIDIA Dynamo (worker): exact, by vLLM in it." in note
+    assert note(fleet(("dynamo-worker", None)), "llm", "first-token") == "NVIDIA Dynamo (worker): exact, by vLLM in it."
 
 
 def test_a_note_is_of_the_stage_that_is_shown():
-    note = engine_quality.note(fleet(("triton", None)), STAGE_DURATION, value="queue")
+    said = note(fleet(("triton", None)), "queues", "queue-quantiles")
 
-    assert note == "\n\nTriton Inference Server: mean only. Counters of time and of requests, no distribution."
+    assert said == "Triton Inference Server: mean only. Counters of time and of requests, no distribution."
+
+
+def test_of_all_stages_or_directions_those_are_named_that_are_told():
+    assert note(fleet(("triton", None)), "model", "stage-shares").startswith(
+        f"Triton Inference Server, `{STAGE_DURATION.name}`: queue (mean only), execute (mean only)."
+    )
+    assert (
+        note(fleet(("vllm", "0.32")), "llm", "tokens") == f"vLLM 0.32, `{TOKENS.name}`: input (exact), output (exact)."
+    )
+    assert note(fleet(("mlserver", None)), "llm", "tokens") == f"MLServer, `{TOKENS.name}`: absent."
+
+
+def test_a_panel_of_two_signals_names_both():
+    said = note(fleet(("vllm", "0.32")), "llm", "prefix-cache")
+
+    queries, hits = engines_catalog.PREFIX_QUERIES.name, engines_catalog.PREFIX_HITS.name
+    assert said == f"vLLM 0.32, `{queries}`: exact. vLLM 0.32, `{hits}`: exact."
+
+
+def test_panels_of_what_no_engine_tells_have_no_note():
+    of = fleet(("vllm", "0.32"), ("triton", None))
+
+    assert note(of, "gpu", "utilization") == ""
+    assert note(of, "cost", "bill") == ""
+    assert note(of, "queues", "event-loop") == ""
 
 
 def test_the_table_has_a_row_per_signal_a_column_per_engine_and_a_line_per_reason():
     of = fleet(("vllm", "0.32"), ("triton", None))
-    lines = engine_quality.table(of, catalog.SIGNALS).splitlines()
+    lines = engine_quality.table(of, SIGNALS).splitlines()
 
     assert lines[0] == "| signal | vLLM 0.32 | Triton Inference Server |"
     rows = [line for line in lines if line.startswith("| `")]
-    assert len(rows) == len(catalog.SIGNALS)
+    assert len(rows) == len(SIGNALS)
     assert all(row.count("|") == 4 for row in rows)
-    requests = boundaries("vllm", "0.32")[REQUESTS.name]
-    assert any(
-        f"**vLLM 0.32**, `{REQUESTS.name}`: {requests.quality.value}. {requests.reason}" in line for line in lines
-    )
+    known = boundaries("vllm", "0.32")[REQUESTS.name]
+    why = f"- **vLLM 0.32**, `{REQUESTS.name}`: {known.quality}. {known.reason}"
+    assert any(line.startswith(why) for line in lines)
 
 
-def test_the_board_shows_the_table_and_ends_descriptions_with_a_note():
-    board = serving(fleet(("triton", None)))
-    panels = {panel.key: panel for panel in board.panels()}
+def test_the_board_shows_the_table():
+    notes = panel(fleet(("triton", None)), "llm", "engine-notes")
 
-    assert panels["engine-notes"].kind is Kind.TEXT
-    assert "| signal | Triton Inference Server |" in panels["engine-notes"].text
-    assert panels["engine-queue"].description.endswith("no distribution.")
-    assert "lower bound" in panels["kv-cache"].description
+    assert notes.kind is Kind.TEXT
+    assert "| signal | Triton Inference Server |" in notes.text

@@ -14,13 +14,6 @@ PARTS = ("", "_bucket", "_sum", "_count")
 ELSEWHERE = {
     devices.IDLE_COST.name: "boards read what is recorded of it: the idle share and the idle dollars of an hour",
     devices.NODE_GPU_COST.name: "OpenCost's boards, which know it by this name",
-    telemetry.FRAMES.name: "whoever tunes the flusher: records, which boards show, by frames",
-    telemetry.GC_COLLECTIONS.name: "whoever looks at one worker's process; a pause shows as the event loop's delay",
-    telemetry.PROXY_SKEWS.name: "whoever misses waits in a proxy on the board of queues",
-    telemetry.RECORDER_ROWS.name: "`inferometer cost` and the live page, which say since when there are rows",
-    telemetry.SPANS_STORED.name: "tests of what others send; boards show what came in and what went on",
-    telemetry.SPANS_LATE.name: "whoever misses an engine's spans in a waterfall",
-    telemetry.BUILD_INFO.name: "whoever asks which version runs where",
     telemetry.WORKER_INFO.name: "a join on service and pid that adds pod and node to a series of workers",
 }
 """Series that no board shows, and who reads them."""

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import promql_parser
 import pytest
 
 from inferometer.fleet.loader import load
@@ -141,9 +142,32 @@ def test_a_time_scale_is_said_on_the_board(board):
     assert note in json.loads(grafana.dumps(board, LINKS, note=note))["description"]
 
 
-def test_exemplars_of_prometheus_open_in_jaeger():
-    prometheus, jaeger = provisioning.datasources(COMPOSE, TimeScale())["datasources"]
+def test_a_dot_opens_the_waterfall_the_board_of_the_request_and_jaeger():
+    prometheus, jaeger = provisioning.datasources(COMPOSE, LINKS, TimeScale())["datasources"]
 
-    (destination,) = prometheus["jsonData"]["exemplarTraceIdDestinations"]
-    assert destination == {"name": "trace_id", "datasourceUid": jaeger["uid"]}
+    waterfall, request, page = prometheus["jsonData"]["exemplarTraceIdDestinations"]
+
+    assert {entry["name"] for entry in (waterfall, request, page)} == {"trace_id"}
+    assert waterfall["datasourceUid"] == jaeger["uid"]
+    # A doubled dollar is one that Grafana leaves alone when it reads the file.
+    assert request["url"] == (
+        "http://127.0.0.1:3000/d/inferometer-request?var-trace=$${__value.raw}"
+        "&var-service=$${__data.fields.service:percentencode}&var-model=$${__data.fields.model:percentencode}"
+        "&$${__url_time_range}"
+    )
+    assert page["url"] == "http://127.0.0.1:16686/trace/$${__value.raw}"
     assert prometheus["jsonData"]["timeInterval"] == "15s"
+
+
+def test_a_span_opens_the_series_of_its_service_and_model_around_it():
+    _, jaeger = provisioning.datasources(COMPOSE, LINKS, TimeScale(60))["datasources"]
+    asked = jaeger["jsonData"]["tracesToMetrics"]
+
+    assert asked["tags"] == [
+        {"key": "service.name", "value": "service"},
+        {"key": "inference.model.name", "value": "model"},
+    ]
+    assert (asked["spanStartTimeShift"], asked["spanEndTimeShift"]) == ("-5s", "5s")
+    for query in asked["queries"]:
+        assert query["query"].count("$$__tags") == 1
+        promql_parser.parse(query["query"].replace("$$__tags", 'service="s", model="m"'))

@@ -3,6 +3,7 @@
 from inferometer.fleet.model import Fleet
 from inferometer_dashboards.boards.cold_start import cold_starts
 from inferometer_dashboards.boards.cost import cost
+from inferometer_dashboards.boards.engine_notes import noted
 from inferometer_dashboards.boards.fleet import overview
 from inferometer_dashboards.boards.gpu import gpus
 from inferometer_dashboards.boards.itself import itself
@@ -17,7 +18,7 @@ from inferometer_dashboards.panels import Board
 
 def boards(fleet: Fleet) -> tuple[Board, ...]:
     """Every board of a fleet, in the order in which people open them."""
-    return (
+    made = (
         overview(fleet),
         latency(fleet),
         one_request(),
@@ -30,3 +31,4 @@ def boards(fleet: Fleet) -> tuple[Board, ...]:
         cold_starts(),
         itself(),
     )
+    return tuple(noted(board, fleet) for board in made)

@@ -1,4 +1,4 @@
-"""What engines cannot say, in words: beside each panel that shows it, and as one table."""
+"""What engines cannot say, in words, and as one table."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ ALL_INSTRUMENTED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """How well an engine tells a signal."""
 
     known: Boundaries
@@ -32,7 +32,13 @@ class _Known:
     """Title of the engine inside that tells it; empty: the engine itself."""
 
     @property
+    def is_told(self) -> bool:
+        """Whether there is anything to show."""
+        return self.known.quality is not Quality.ABSENT
+
+    @property
     def word(self) -> str:
+        """Its quality, and who tells it where that is an engine inside."""
         word = _IN_WORDS[self.known.quality]
         return f"{word}, by {self.inside} in it" if self.inside else word
 
@@ -44,11 +50,11 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class Told:
     """An engine of the fleet, in one version, and how well it tells each signal."""
 
     title: str
-    signals: Mapping[str, _Known]
+    signals: Mapping[str, Known]
 
 
 def signals(*entries: Series, value: str = "") -> tuple[Signal, ...]:
@@ -56,20 +62,15 @@ def signals(*entries: Series, value: str = "") -> tuple[Signal, ...]:
     return tuple(signal for signal in SIGNALS if signal.entry in entries and value in {"", signal.value})
 
 
-def note(fleet: Fleet, *entries: Series, value: str = "") -> str:
-    """A paragraph for a panel's description: how well each foreign engine of the fleet tells what it shows."""
-    asked = signals(*entries, value=value)
-    sentences = [
-        f"{each.title}{_of(signal, asked)}: {each.signals[signal.name].word}.{each.signals[signal.name].why}"
-        for signal in asked
-        for each in _told(fleet)
-    ]
-    return "\n\n" + " ".join(sentences) if sentences else ""
+def told(fleet: Fleet) -> tuple[Told, ...]:
+    """The foreign engines of a fleet, each version once."""
+    found = {(service.engine.value, service.version): None for service in fleet.services if not service.instrumented}
+    return tuple(_of_engine(engine, version) for engine, version in found)
 
 
 def table(fleet: Fleet, asked: Sequence[Signal]) -> str:
     """Markdown: signals by engines of the fleet with their quality, and why where one is not exact."""
-    columns = _told(fleet)
+    columns = told(fleet)
     if not columns:
         return ALL_INSTRUMENTED
     head = ["| signal | " + " | ".join(each.title for each in columns) + " |", "|---|" + "---|" * len(columns)]
@@ -80,11 +81,7 @@ def table(fleet: Fleet, asked: Sequence[Signal]) -> str:
     return "\n".join([*head, *body, "", *_reasons(columns, asked)])
 
 
-def _of(signal: Signal, asked: Sequence[Signal]) -> str:
-    return f" `{signal.name}`" if len(asked) > 1 else ""
-
-
-def _reasons(columns: Sequence[_Told], asked: Sequence[Signal]) -> Iterator[str]:
+def _reasons(columns: Sequence[Told], asked: Sequence[Signal]) -> Iterator[str]:
     """One line for each engine and reason, with the signals that it holds for."""
     for each in columns:
         names: dict[str, list[str]] = {}
@@ -96,18 +93,12 @@ def _reasons(columns: Sequence[_Told], asked: Sequence[Signal]) -> Iterator[str]
             yield f"- **{each.title}**, {', '.join(of)}: {why}"
 
 
-def _told(fleet: Fleet) -> tuple[_Told, ...]:
-    """The foreign engines of a fleet, each version once."""
-    found = {(service.engine.value, service.version): None for service in fleet.services if not service.instrumented}
-    return tuple(_of_engine(engine, version) for engine, version in found)
-
-
-def _of_engine(engine: str, version: str | None) -> _Told:
+def _of_engine(engine: str, version: str | None) -> Told:
     mapping = engines.load(engine)
-    known = {name: _Known(each) for name, each in boundaries(engine, version).items()}
+    known = {name: Known(each) for name, each in boundaries(engine, version).items()}
     for other in mapping.contains:
         # Its page may pass on the series of an engine inside: that one tells what the server around it does not.
         for name, inner in boundaries(other).items():
             if known[name].known.quality is Quality.ABSENT and inner.quality is not Quality.ABSENT:
-                known[name] = _Known(inner, engines.load(other).title)
-    return _Told(f"{mapping.title} {version}" if version else mapping.title, known)
+                known[name] = Known(inner, engines.load(other).title)
+    return Told(f"{mapping.title} {version}" if version else mapping.title, known)

@@ -33,7 +33,7 @@ _UP_OR_DOWN: Final = (State(1, "up", Colour.GOOD), State(0, "down", Colour.ACT))
 
 def incoming() -> Row:
     """Whether everything is seen."""
-    return Row(title="What comes in", panels=(_targets(), _records(), _drops(), _workers(), _engines()))
+    return Row(title="What comes in", panels=(_targets(), _records(), _frames(), _drops(), _workers(), _engines()))
 
 
 def outgoing() -> Row:
@@ -69,6 +69,17 @@ def _records() -> Panel:
         "fleet's board: a service is not hooked, or frames are lost on the way. 0 while users are served: look at "
         "the hooks below.",
         telemetry.RECORDS,
+        SERVICE,
+    )
+
+
+def _frames() -> Panel:
+    return events(
+        "frames",
+        "Frames taken in",
+        "Each worker sends about four per second, idle or not. Fewer: workers are busy for longer than a quarter of a "
+        "second at a time, or few are left. Far more: frames are sent again and again, see the time of a pass.",
+        telemetry.FRAMES,
         SERVICE,
     )
 
@@ -149,6 +160,8 @@ def _exported() -> Panel:
         promql=(
             each(telemetry.SPANS_EXPORTED, "our spans accepted"),
             each(telemetry.SPANS_RECEIVED, "spans of others taken in"),
+            each(telemetry.SPANS_STORED, "spans of others in waterfalls"),
+            each(telemetry.SPANS_LATE, "spans of others that came too late"),
             each(telemetry.SPANS_FORWARDED, "spans of others accepted"),
             each(telemetry.EXPORT_FAILURES, "attempts that failed"),
         ),

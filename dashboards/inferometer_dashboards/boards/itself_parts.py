@@ -3,7 +3,9 @@
 from inferometer import promql
 from inferometer.catalog import devices, telemetry
 from inferometer.catalog.labels import (
+    COMPONENT,
     DEVICE,
+    GC_GENERATION,
     HOOK,
     HOOK_STATUS,
     PORT,
@@ -27,12 +29,15 @@ from inferometer_dashboards.panels import (
 
 def used() -> Row:
     """What seeing everything costs."""
-    return Row(title="What it uses", panels=(_memory(), _cpu(), _recorder()))
+    return Row(title="What it uses", panels=(_memory(), _cpu(), _collections(), _recorder(), _recorded_rows()))
 
 
 def parts() -> Row:
     """Whether every part works."""
-    return Row(title="Hooks, sources and ports", panels=(_hooks(), _hook_errors(), _sources(), _refusals()))
+    return Row(
+        title="Hooks, sources and ports",
+        panels=(_hooks(), _hook_errors(), _sources(), _refusals(), _skews(), _versions()),
+    )
 
 
 def ledger() -> Row:
@@ -76,6 +81,73 @@ def _cpu() -> Panel:
     )
 
 
+def _collections() -> Panel:
+    return Panel(
+        key="collections",
+        title="Garbage collections of workers",
+        description=(
+            "Per second and generation. Many of generation 2: each stops the worker for milliseconds, which the tail "
+            "of its requests shows; freeze what is loaded at the start (`gc.freeze`), or make fewer objects per "
+            "request."
+        ),
+        unit=Show.EVENTS_PER_SECOND,
+        kind=Kind.LINES,
+        promql=(
+            Query(
+                expr=promql.sum_by(
+                    promql.rate(promql.select(telemetry.GC_COLLECTIONS, *CHOSEN), RATE_INTERVAL),
+                    SERVICE,
+                    GC_GENERATION,
+                ),
+                legend=named(SERVICE, GC_GENERATION),
+            ),
+        ),
+        width=8,
+    )
+
+
+def _recorded_rows() -> Panel:
+    return Panel(
+        key="recorder-rows",
+        title="Requests in the flight recorder",
+        description=(
+            "What the live page and `inferometer explain` can look at. It falls by steps where the oldest are removed. "
+            "Far below the requests of its window: rows were given up, see drops."
+        ),
+        unit=Show.COUNT,
+        kind=Kind.LINES,
+        promql=(Query(expr=promql.select(telemetry.RECORDER_ROWS), legend="requests"),),
+        width=12,
+        empty="no sidecar with a recorder is scraped",
+    )
+
+
+def _skews() -> Panel:
+    return events(
+        "skews",
+        "Waits in a proxy that were dropped",
+        "The proxy's clock is ahead of this host's, or more than ten minutes behind, so that its stamp says nothing. "
+        "Any: synchronise its clock; time before the server is missing until then.",
+        telemetry.PROXY_SKEWS,
+        SERVICE,
+    )
+
+
+def _versions() -> Panel:
+    of = (telemetry.VERSION_LABEL, COMPONENT)
+    return Panel(
+        key="build",
+        title="Versions of inferometer",
+        description=(
+            "Which version serves each page. Two versions at once: a rollout is on its way, or a part was forgotten; "
+            "they understand each other, but new series come from the new one only."
+        ),
+        unit=Show.COUNT,
+        kind=Kind.TABLE,
+        promql=(Query(expr=promql.count_by(promql.select(telemetry.BUILD_INFO), *of), legend="Pages", instant=True),),
+    )
+
+
 def _recorder() -> Panel:
     return Panel(
         key="recorder",
@@ -87,7 +159,7 @@ def _recorder() -> Panel:
         unit=Show.BYTES,
         kind=Kind.LINES,
         promql=(Query(expr=promql.select(telemetry.RECORDER_BYTES), legend="file"),),
-        width=8,
+        width=12,
         empty="no sidecar with a recorder is scraped",
     )
 

@@ -22,12 +22,12 @@ def serving(fleet: Fleet) -> Board:
             Variable(label=MODEL, family=REQUESTS, within=(SERVICE,)),
         ),
         rows=(
-            llm_tokens.first(fleet),
-            llm_tokens.flow(fleet),
-            llm_tokens.throughput(fleet),
-            llm_scheduler.scheduler(fleet),
-            llm_scheduler.caches(fleet),
-            llm_scheduler.steps(fleet),
+            llm_tokens.first(),
+            llm_tokens.flow(),
+            llm_tokens.throughput(),
+            llm_scheduler.scheduler(),
+            llm_scheduler.caches(),
+            llm_scheduler.steps(),
             llm_engines.who(fleet),
         ),
     )

@@ -11,11 +11,9 @@ from inferometer.catalog.requests import (
     STAGE_DURATION,
 )
 from inferometer.catalog.stages import Stage
-from inferometer.fleet.model import Fleet
 from inferometer.promql import Expr
 from inferometer_alerts.engine_alerts import FULL
 from inferometer_alerts.recorded import OF_MODEL
-from inferometer_dashboards.boards.engine_quality import note
 from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.boards.llm_tokens import CHOSEN
 from inferometer_dashboards.panels import RATE_INTERVAL, Colour, Kind, Panel, Query, Row, Show, Step, named
@@ -31,7 +29,7 @@ def _rate(counter: Counter) -> Expr:
     return promql.sum_by(promql.rate(promql.select(counter, *CHOSEN), RATE_INTERVAL), *_REPLICA)
 
 
-def scheduler(fleet: Fleet) -> Row:
+def scheduler() -> Row:
     """What runs, what waits, and who is thrown out again."""
     return Row(
         title="Scheduler",
@@ -42,7 +40,7 @@ def scheduler(fleet: Fleet) -> Row:
                 description=(
                     "What each replica works on at this moment. At the limit of sequences while others wait: raise "
                     "the limit if the KV cache has room, else add replicas. Far apart between replicas: the router "
-                    "does not spread by load." + note(fleet, engines.RUNNING)
+                    "does not spread by load."
                 ),
                 unit=Show.COUNT,
                 kind=Kind.LINES,
@@ -55,7 +53,6 @@ def scheduler(fleet: Fleet) -> Row:
                 description=(
                     "In the engine's queue, per replica. It should come back to 0 between bursts. Waiting while "
                     "nothing runs: the engine hangs or one request does not fit into its KV cache; restart it."
-                    + note(fleet, QUEUE_DEPTH)
                 ),
                 unit=Show.COUNT,
                 kind=Kind.LINES,
@@ -68,7 +65,7 @@ def scheduler(fleet: Fleet) -> Row:
                 description=(
                     "Requests that lost their place in the KV cache and begin again: GPU time that is paid twice, and "
                     "answers that pause. Not 0 for long: fewer sequences at once, a smaller maximum length, or more "
-                    "memory for the cache." + note(fleet, engines.PREEMPTIONS)
+                    "memory for the cache."
                 ),
                 unit=Show.EVENTS_PER_SECOND,
                 kind=Kind.LINES,
@@ -80,7 +77,7 @@ def scheduler(fleet: Fleet) -> Row:
                 title="Time in the queue",
                 description=(
                     "Mean, median and p99 of requests that waited. The part of the time to the first token that more "
-                    "replicas take away; the rest is prefill." + note(fleet, STAGE_DURATION, value=Stage.QUEUE.label)
+                    "replicas take away; the rest is prefill."
                 ),
                 unit=Show.SECONDS,
                 kind=Kind.LINES,
@@ -94,7 +91,6 @@ def scheduler(fleet: Fleet) -> Row:
                 description=(
                     "Share of time in which each replica computed batches. Near 100 %: it is full. Low while "
                     "requests wait: it waits for the host, for the network between GPUs or for its KV cache."
-                    + note(fleet, engines.BUSY)
                 ),
                 unit=Show.RATIO,
                 kind=Kind.LINES,
@@ -105,7 +101,7 @@ def scheduler(fleet: Fleet) -> Row:
     )
 
 
-def caches(fleet: Fleet) -> Row:
+def caches() -> Row:
     """How full the KV cache is, and what caches save."""
     looked_up = promql.sum_by(promql.rate(promql.select(engines.CACHE_LOOKUPS, *CHOSEN), RATE_INTERVAL), *_REPLICA)
     found = promql.equal(LOOKUP, "hit")
@@ -119,7 +115,7 @@ def caches(fleet: Fleet) -> Row:
                 description=(
                     "Share of the cache of each replica. Full is well as long as nobody is preempted; above the limit "
                     "with preemptions: fewer or shorter requests at once, or a GPU with more memory. Low while "
-                    "requests wait: the limit of sequences is too low." + note(fleet, engines.KV_CACHE)
+                    "requests wait: the limit of sequences is too low."
                 ),
                 unit=Show.RATIO,
                 kind=Kind.LINES,
@@ -139,7 +135,7 @@ def caches(fleet: Fleet) -> Row:
                 description=(
                     "Share of the prompts' tokens that nobody had to compute again. It falls at a release: the "
                     "template begins with something that changes (a date, a name); put that last. Low behind several "
-                    "replicas: route by prefix." + note(fleet, engines.PREFIX_HITS, engines.PREFIX_QUERIES)
+                    "replicas: route by prefix."
                 ),
                 unit=Show.RATIO,
                 kind=Kind.LINES,
@@ -156,7 +152,7 @@ def caches(fleet: Fleet) -> Row:
                 title="Answers from the cache",
                 description=(
                     "Share of requests that the engine's cache of whole answers had (Triton). Near 0: the same "
-                    "request rarely comes twice, the cache only costs." + note(fleet, engines.CACHE_LOOKUPS)
+                    "request rarely comes twice, the cache only costs."
                 ),
                 unit=Show.RATIO,
                 kind=Kind.LINES,
@@ -168,7 +164,7 @@ def caches(fleet: Fleet) -> Row:
     )
 
 
-def steps(fleet: Fleet) -> Row:
+def steps() -> Row:
     """What one step computes."""
     return Row(
         title="Steps",
@@ -179,7 +175,6 @@ def steps(fleet: Fleet) -> Row:
                 description=(
                     "Mean, median and p99. Small while requests wait: the budget of tokens per step is too low. Large "
                     "p99 with slow tokens: long prompts share steps with streams; use smaller chunks of prefill."
-                    + note(fleet, engines.STEP_TOKENS)
                 ),
                 unit=Show.COUNT,
                 kind=Kind.LINES,
@@ -190,7 +185,7 @@ def steps(fleet: Fleet) -> Row:
                 title="Requests per batch",
                 description=(
                     "Mean, median and p99 of batches, the engine's or those of the service's own queue. Always 1 "
-                    "under load: nothing is shared, each request pays for the whole device." + note(fleet, BATCH_SIZE)
+                    "under load: nothing is shared, each request pays for the whole device."
                 ),
                 unit=Show.COUNT,
                 kind=Kind.LINES,

@@ -13,10 +13,8 @@ from inferometer.catalog.requests import (
     TIME_TO_FIRST_TOKEN,
     TOKENS,
 )
-from inferometer.fleet.model import Fleet
 from inferometer.promql import Expr
 from inferometer_alerts.recorded import OF_MODEL
-from inferometer_dashboards.boards.engine_quality import note
 from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.panels import RATE_INTERVAL, Kind, Panel, Query, Row, Show, chosen, named
 
@@ -25,7 +23,7 @@ _MILLION: Final = 1_000_000
 _INPUT, _OUTPUT = DIRECTION.values
 
 
-def first(fleet: Fleet) -> Row:
+def first() -> Row:
     """What a person waits for."""
     merged = promql.sum_by(promql.rate(promql.select(TIME_TO_FIRST_TOKEN, *CHOSEN), RATE_INTERVAL))
     return Row(
@@ -38,7 +36,6 @@ def first(fleet: Fleet) -> Row:
                     "From the request's arrival to its first output token; a role, a comment or an empty frame is no "
                     "token. p99 rises and the median does not: requests wait for their turn, see the queue below. "
                     "Both rise: prompts grew, or the prefix cache does not hit any more."
-                    + note(fleet, TIME_TO_FIRST_TOKEN)
                 ),
                 unit=Show.SECONDS,
                 kind=Kind.LINES,
@@ -62,7 +59,6 @@ def first(fleet: Fleet) -> Row:
                 description=(
                     "From a request's first step to its first token, as the engine measures it. Near the time to the "
                     "first token: nobody waits, prompts are long. Far below it: requests wait."
-                    + note(fleet, engines.PREFILL)
                 ),
                 unit=Show.SECONDS,
                 kind=Kind.LINES,
@@ -73,7 +69,7 @@ def first(fleet: Fleet) -> Row:
                 title="Time to the first chunk",
                 description=(
                     "Of streams that carry no tokens, or whose tokens nobody counts. It rises while execution does "
-                    "not: streams wait in a queue before they start." + note(fleet, TIME_TO_FIRST_CHUNK)
+                    "not: streams wait in a queue before they start."
                 ),
                 unit=Show.SECONDS,
                 kind=Kind.LINES,
@@ -83,7 +79,7 @@ def first(fleet: Fleet) -> Row:
     )
 
 
-def flow(fleet: Fleet) -> Row:
+def flow() -> Row:
     """How answers flow once they have begun."""
     return Row(
         title="The tokens after it",
@@ -94,7 +90,7 @@ def flow(fleet: Fleet) -> Row:
                 description=(
                     "Each time counts, so that a stall in the middle of an answer shows, which its mean hides. p99 "
                     "far above the median: streams stop while prompts of others are computed; smaller chunks of "
-                    "prefill, or prefill on other replicas." + note(fleet, INTER_TOKEN)
+                    "prefill, or prefill on other replicas."
                 ),
                 unit=Show.SECONDS,
                 kind=Kind.LINES,
@@ -107,7 +103,6 @@ def flow(fleet: Fleet) -> Row:
                 description=(
                     "After the first, one mean per request: how fast a person can read. It rises as more requests "
                     "share the device: limit how many are decoded together, or add replicas."
-                    + note(fleet, TIME_PER_OUTPUT_TOKEN)
                 ),
                 unit=Show.SECONDS,
                 kind=Kind.LINES,
@@ -119,7 +114,7 @@ def flow(fleet: Fleet) -> Row:
                 title="Decode",
                 description=(
                     "From a request's first token to its last, as the engine measures it. It grows with the length of "
-                    "answers; grows alone: preemptions, or the device is held back." + note(fleet, engines.DECODE)
+                    "answers; grows alone: preemptions, or the device is held back."
                 ),
                 unit=Show.SECONDS,
                 kind=Kind.LINES,
@@ -130,7 +125,7 @@ def flow(fleet: Fleet) -> Row:
     )
 
 
-def throughput(fleet: Fleet) -> Row:
+def throughput() -> Row:
     """Tokens per second, per request and per dollar."""
     counted = promql.sum_by(promql.rate(promql.select(TOKENS, *CHOSEN), RATE_INTERVAL), *OF_MODEL, DIRECTION)
     return Row(
@@ -141,7 +136,7 @@ def throughput(fleet: Fleet) -> Row:
                 title="Tokens per second",
                 description=(
                     "Read and written. Written ones fall while requests do not: answers became shorter, or the "
-                    "engine slower; the time per token above says which." + note(fleet, TOKENS)
+                    "engine slower; the time per token above says which."
                 ),
                 unit=Show.TOKENS_PER_SECOND,
                 kind=Kind.LINES,
@@ -169,7 +164,6 @@ def throughput(fleet: Fleet) -> Row:
                 description=(
                     "Mean, median and p99, as the engine counts them. Longer prompts make first tokens slower and the "
                     "KV cache fuller; a jump at a release: somebody changed the template."
-                    + note(fleet, engines.INPUT_LENGTH)
                 ),
                 unit=Show.COUNT,
                 kind=Kind.LINES,
@@ -181,7 +175,6 @@ def throughput(fleet: Fleet) -> Row:
                 description=(
                     "Mean, median and p99. p99 at the limit of `max_tokens`: answers are cut off. Longer ones hold "
                     "their place in the batch for longer: fewer requests per second."
-                    + note(fleet, engines.OUTPUT_LENGTH)
                 ),
                 unit=Show.COUNT,
                 kind=Kind.LINES,
