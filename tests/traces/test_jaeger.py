@@ -224,6 +224,20 @@ def test_a_request_links_to_its_batch_and_the_batch_to_every_member_that_is_kept
     assert critical_path(batch)
 
 
+def test_metrics_of_spans_are_there_where_they_are_asked_for_and_nowhere_else(tmp_path, stored):
+    sooner = {"metrics_flush_interval: 15s": "metrics_flush_interval: 200ms"}
+    jaeger = Jaeger(tmp_path / "run", "config.yaml", "disk.yaml", "span-metrics-on.yaml", named=sooner)
+    try:
+        export(jaeger, Fleet().hops(FIRST))
+        page = f"http://{jaeger.address(8889)}/metrics"
+        wanted = 'traces_span_metrics_calls_total{inference_model_name="minilm"'
+
+        assert eventually(lambda: wanted in web.fetch(page).body.decode())
+    finally:
+        jaeger.end()
+    assert not web.answers(f"http://{stored.jaeger.address(8889)}/metrics")
+
+
 @pytest.fixture(scope="module")
 def evaluate(stored):
     """Runs JavaScript on the configuration that Jaeger's own page holds."""

@@ -1,0 +1,6 @@
+"""These tests run the sidecars and workers of the trials of reliability."""
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "faults")]
