@@ -208,9 +208,17 @@ class Make:
     ids = staticmethod(lambda: itertools.count(1))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make():
     return Make
+
+
+@pytest.fixture(scope="module")
+def lasting_bench(tmp_path_factory):
+    """A pipeline for tests that only look at what it has done."""
+    made = Bench(tmp_path_factory.mktemp("lasting"))
+    yield made
+    made.recorder.close()
 
 
 @pytest.fixture

@@ -12,8 +12,19 @@ from inferometer_exporters.recorder.store import Bounds
 HOUR_NS = 60 * MINUTE_NS
 
 
+@pytest.fixture(scope="module")
+def hours(lasting_bench, make):
+    """Six hours, to look at."""
+    return six_hours(lasting_bench, make)
+
+
 @pytest.fixture
-def hours(bench, make):
+def own_hours(bench, make):
+    """Six hours, to change."""
+    return six_hours(bench, make)
+
+
+def six_hours(bench, make):
     """Six hours with a request every quarter: every tenth fails, every third is slow; two hours are kept."""
     bench.recorder._bounds = Bounds(max_age_ns=2 * HOUR_NS)
     worker = make.worker()
@@ -98,34 +109,34 @@ def test_runs_of_minutes():
     assert stretches([1, 2, 3, 7, 9, 10]) == [(1, 3), (7, 7), (9, 10)]
 
 
-def test_what_is_older_than_any_window_goes_and_what_is_too_much(hours, make, monkeypatch):
-    before = hours.rows("select count(*) from slo_minutes")[0][0]
+def test_what_is_older_than_any_window_goes_and_what_is_too_much(own_hours, make, monkeypatch):
+    before = own_hours.rows("select count(*) from slo_minutes")[0][0]
     monkeypatch.setattr(slo_minutes, "MOST_ROWS", before - 1)
-    cursor = hours.recorder._writer
+    cursor = own_hours.recorder._writer
     slo_minutes.keep(cursor, (), 0, make.WALL)
-    after = hours.rows("select count(*) from slo_minutes")[0][0]
+    after = own_hours.rows("select count(*) from slo_minutes")[0][0]
     slo_minutes.keep(cursor, (), 0, make.WALL + 2 * KEPT_NS)
 
     assert 0.85 * before < after < before
-    assert hours.rows("select count(*) from slo_minutes")[0][0] == 0
+    assert own_hours.rows("select count(*) from slo_minutes")[0][0] == 0
 
 
-def test_a_crash_while_requests_are_forgotten_loses_and_doubles_nothing(hours, make, monkeypatch):
+def test_a_crash_while_requests_are_forgotten_loses_and_doubles_nothing(own_hours, make, monkeypatch):
     objective = make.THRESHOLDS.objectives[0]
-    whole = found(hours, objective)
-    run = hours.recorder._run
+    whole = found(own_hours, objective)
+    run = own_hours.recorder._run
 
     def failing(sql):
         if sql.startswith("delete from ledger where pass"):
             raise RuntimeError("the power goes")
         return run(sql)
 
-    monkeypatch.setattr(hours.recorder, "_run", failing)
+    monkeypatch.setattr(own_hours.recorder, "_run", failing)
     with pytest.raises(RuntimeError):
-        hours.recorder.trim(hours.clock.wall() + HOUR_NS)
-    hours.recorder._writer.execute("rollback").fetchall()
+        own_hours.recorder.trim(own_hours.clock.wall() + HOUR_NS)
+    own_hours.recorder._writer.execute("rollback").fetchall()
 
-    assert found(hours, objective) == whole
+    assert found(own_hours, objective) == whole
 
 
 def test_only_objectives_of_models_that_were_asked_are_looked_at(hours, make):
