@@ -241,6 +241,16 @@ CASES = {
         series={budget(recorded.spending("7d")): "1.5x60", budget(recorded.BUDGET_ALLOWED): "0.25x60"},
         shown=(({"budget": "everything"}, 273.75),),
     ),
+    "a month at this pace is 730 hours of the bill": Case(
+        asked=asked("cost", "month"),
+        series={gpu(recorded.BILL, "a"): "2x60", gpu(recorded.BILL, "b"): "0.5x60"},
+        shown=(({}, 1825),),
+    ),
+    "an engine is busy for a share of the time": Case(
+        asked=asked("llm", "engine-busy"),
+        series={replica(engines.BUSY): "0+7.5x60"},
+        shown=(({**CHAT, "replica": "a:8000"}, 0.5),),
+    ),
     "a price is as old as its date": Case(
         asked=asked("cost", "price-age"),
         series={gpu(devices.PRICE_AS_OF, "a"): "-86400x60"},

@@ -6,6 +6,7 @@ from inferometer import promql
 from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, TENANT
 from inferometer.catalog.requests import COST, REQUEST_COST, REQUESTS
+from inferometer.fleet.budgets import HOURS_PER_MONTH
 from inferometer.fleet.model import Fleet
 from inferometer_alerts import recorded
 from inferometer_alerts.recorded import OF_MODEL
@@ -48,7 +49,7 @@ def cost(fleet: Fleet) -> Board:
             Variable(label=DEVICE, family=devices.LEDGER),
         ),
         rows=(
-            Row(title="Now", panels=(_fleet_now(), _fleet_loaded_now(), _bill_now(), _idle_now())),
+            Row(title="Now", panels=(_fleet_now(), _fleet_loaded_now(), _bill_now(), _idle_now(), _month())),
             Row(title="Per 1,000 requests", panels=(_models(), _tenants(), _fleet(), _spend(), _each(), _of_tenants())),
             cost_bill.bill(),
             cost_waste.waste(),
@@ -71,7 +72,7 @@ def _fleet_now() -> Panel:
         kind=Kind.STAT,
         sql=sql.PER_1K,
         promql=(Query(expr=promql.select(recorded.FLEET_PER_1K), instant=True),),
-        width=6,
+        width=5,
         height=4,
     )
 
@@ -88,7 +89,7 @@ def _fleet_loaded_now() -> Panel:
         kind=Kind.STAT,
         sql=sql.PER_1K_LOADED,
         promql=(Query(expr=promql.select(recorded.FLEET_PER_1K_LOADED), instant=True),),
-        width=6,
+        width=5,
         height=4,
     )
 
@@ -110,7 +111,7 @@ def _bill_now() -> Panel:
                 instant=True,
             ),
         ),
-        width=6,
+        width=5,
         height=4,
     )
 
@@ -127,7 +128,28 @@ def _idle_now() -> Panel:
         kind=Kind.STAT,
         sql=sql.IDLE_NOW,
         promql=(Query(expr=promql.select(recorded.FLEET_IDLE_SHARE), instant=True),),
-        width=6,
+        width=5,
+        height=4,
+    )
+
+
+def _month() -> Panel:
+    return Panel(
+        key="month",
+        title="A month at this pace",
+        description=(
+            "What 730 hours like the last one cost. More than is planned: see the budgets below, or write some into "
+            "fleet.yaml (`budgets`), so that a whole week and not one hour is held against them."
+        ),
+        unit=Show.USD,
+        kind=Kind.STAT,
+        promql=(
+            Query(
+                expr=promql.sum_by(promql.select(recorded.BILL, *_ON_DEVICE)) * HOURS_PER_MONTH,
+                instant=True,
+            ),
+        ),
+        width=4,
         height=4,
     )
 
