@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -127,6 +128,16 @@ def test_a_folder_that_is_not_there_is_wrong_use():
 
     assert answer.returncode == 2
     assert "/nonexistent/config is no folder: inferometer generate --out writes it" in answer.stderr
+
+
+def test_a_folder_that_an_older_inferometer_wrote_is_named_before_docker_makes_folders_of_its_files(tmp_path):
+    shutil.copytree(ROOT / "compose" / "config", tmp_path / "config")
+    (tmp_path / "config" / "jaeger" / "ui.js").unlink()
+
+    answer = command("up", "--config", str(tmp_path / "config"))
+
+    assert answer.returncode == 2
+    assert f"{tmp_path}/config has no jaeger/ui.js: inferometer generate --out writes it" in answer.stderr
 
 
 @pytest.mark.parametrize("name", ["up", "down", "status", "logs"])

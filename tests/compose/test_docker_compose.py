@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inferometer_alerts.time_scale import TimeScale
-from inferometer_compose.commands.containers import OF_SCALE
+from inferometer_compose.commands.containers import _MOUNTED, OF_SCALE
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "compose" / "docker-compose.yaml"
@@ -185,6 +185,14 @@ def test_anonymous_people_only_look(stack):
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
     assert environment["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/grafana/password"
     assert "GF_SECURITY_ADMIN_PASSWORD" not in environment
+
+
+def test_files_of_ones_own_configuration_that_are_mounted_are_asked_for_before_docker_is():
+    text = FILE.read_text()
+    mounted = set(re.findall(r"\$\{CONFIG:-\./config\}/([\w/.]+\.(?:json|yml)):", text))
+
+    assert mounted == {name for name in _MOUNTED if not name.startswith("jaeger/")}
+    assert "${CONFIG:-./config}/jaeger:" in text
 
 
 def test_files_that_are_mounted_exist(stack):

@@ -28,6 +28,8 @@ OF_SCALE: Final = {
     "JAEGER_STORAGE": "store",
 }
 """What the profile `scale` sets, as compose/scale.env does for Docker Compose alone."""
+_MOUNTED: Final = ("thresholds.json", "prometheus/prometheus.yml", "prometheus/scale.yml", "jaeger/ui.js")
+"""Files of what `inferometer generate` wrote that containers read, by their names in the Compose file."""
 _TO_OPEN: Final = {
     "sidecar": ("live page", 9465, ""),
     "grafana": ("boards", 3000, f"user admin: {_PASSWORD}"),
@@ -133,6 +135,11 @@ def _environment(options: Options) -> dict[str, str]:
         if folder is not None and not folder.is_dir():
             hint = ": inferometer generate --out writes it" if name == "CONFIG" else ""
             raise RefusedError(f"{folder} is no folder{hint}")
+    if options.config is not None:
+        # Where a file is missing, Docker makes a folder in its place.
+        missing = [name for name in _MOUNTED if not (options.config / name).is_file()]
+        if missing:
+            raise RefusedError(f"{options.config} has no {missing[0]}: inferometer generate --out writes it")
     chosen = {name: str(folder.absolute()) for name, folder in named.items() if folder is not None}
     if "gpu" in options.profiles:
         chosen["GPU_PAGE"] = "http://dcgm-exporter:9400/metrics"
