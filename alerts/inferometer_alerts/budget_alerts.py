@@ -66,6 +66,8 @@ def _alert(
         description=description,
         board=Board.SLO,
         variables=(SLO,) if slo.device is not None else (SERVICE, MODEL, SLO),
+        # A budget is used over days; most of what used it is in the last of them.
+        shows="7d",
         hold="30m",
         cases=cases,
     )

@@ -15,6 +15,7 @@ from inferometer_alerts.policy import Leg, legs
 from inferometer_alerts.recorded import OBJECTIVE
 from inferometer_alerts.rule import Alert, Board, Severity
 
+_AT_LEAST_NS = durations.parse("1h")
 NAMES = {Severity.PAGE: "InferenceBudgetBurnPage", Severity.TICKET: "InferenceBudgetBurnTicket"}
 
 
@@ -55,6 +56,8 @@ def alert(spec: ObjectiveSpec, leg: Leg) -> Alert:
         ),
         board=board(spec),
         variables=variables(spec),
+        # What made it fire began as long ago as its window is.
+        shows=durations.render(max(leg.long_ns, _AT_LEAST_NS)),
         slower_than_ns=spec.threshold_ns if spec.sli is Sli.LATENCY and spec.stage is None else None,
     )
 

@@ -1,6 +1,7 @@
 """Grafana's JSON: what its linter asks for, and what the SDK would get wrong."""
 
 import json
+import re
 from pathlib import Path
 
 import promql_parser
@@ -10,7 +11,7 @@ from inferometer.fleet.loader import load
 from inferometer.fleet.model import Links
 from inferometer_alerts.addresses import COMPOSE
 from inferometer_alerts.time_scale import TimeScale
-from inferometer_dashboards import grafana, provisioning
+from inferometer_dashboards import colours, grafana, provisioning
 from inferometer_dashboards.boards import boards
 
 BOARDS = boards(load(Path(__file__).parents[2] / "examples/fleet.yaml"))
@@ -171,3 +172,19 @@ def test_a_span_opens_the_series_of_its_service_and_model_around_it():
     for query in asked["queries"]:
         assert query["query"].count("$$__tags") == 1
         promql_parser.parse(query["query"].replace("$$__tags", 'service="s", model="m"'))
+
+
+def test_stages_have_the_colours_of_the_live_page():
+    style = (Path(grafana.__file__).parent / "live/static/live.css").read_text()
+    bright = dict(re.findall(r"--stage-([a-z]+):(#[0-9a-f]{6})", style.partition("[data-theme=dark]")[0]))
+
+    assert {stage.label: colour for stage, colour in colours.STAGES.items()} == bright
+
+
+@BOARD
+def test_panels_that_stack_stages_have_these_colours(board):
+    for panel in queried(board):
+        named = [target.get("legendFormat", "") for target in panel["targets"]]
+        if panel["type"] in {"timeseries", "bargauge"} and named and all(name.endswith("{{stage}}") for name in named):
+            matchers = {entry["matcher"]["options"] for entry in panel["fieldConfig"]["overrides"]}
+            assert len(matchers & {rf"/(^|\s){stage.label}$/" for stage in colours.STAGES}) == len(colours.STAGES)

@@ -135,6 +135,7 @@ def _in_trouble() -> Panel:
             Query(expr=failed / (requests > 0), legend="Failed", instant=True, show=Show.RATIO),
             Query(expr=cost / (requests > 0) * 1000, legend="Cost per 1k", instant=True, show=Show.USD),
         ),
+        width=14,
         sort="Failed",
     )
 
@@ -154,6 +155,7 @@ def _slowest() -> Panel:
             Query(expr=quantile(0.5, REQUEST_DURATION, *_CHOSEN, by=of), legend="Median", instant=True),
             Query(expr=quantile(0.99, REQUEST_DURATION, *_CHOSEN, by=of), legend="p99", instant=True),
         ),
+        width=10,
         sort="p99",
     )
 

@@ -74,7 +74,7 @@ def _broken() -> Panel:
         promql=(Query(expr=_how_many(left <= 0, left), instant=True),),
         steps=budget_panels.ANY_IS_BAD,
         width=4,
-        height=4,
+        height=6,
         empty=NO_OBJECTIVES,
     )
 
@@ -93,7 +93,7 @@ def _burning(fleet: Fleet) -> Panel:
         promql=(Query(expr=_how_many(pace > 1, pace), instant=True),),
         steps=budget_panels.ANY_IS_WATCHED,
         width=4,
-        height=4,
+        height=6,
         empty=NO_OBJECTIVES,
     )
 
@@ -120,7 +120,7 @@ def _firing() -> Panel:
         kind=Kind.TABLE,
         promql=(Query(expr=promql.group_by(firing, *labels), legend="Firing", instant=True),),
         width=16,
-        height=4,
+        height=6,
         empty="nothing fires",
     )
 

@@ -103,7 +103,7 @@ def _table() -> Panel:
             ),
             column(_per_1k(), "Cost per 1k", Show.USD),
         ),
-        width=16,
+        width=24,
         sort="Requests/s",
     )
 
@@ -125,7 +125,8 @@ def _intervals() -> Panel:
             "It exits with 1 where something is worse, so that a pipeline can stop there. "
             "`inferometer slo gate` says whether the budget allows a release at all."
         ),
-        width=8,
+        width=24,
+        height=6,
     )
 
 
