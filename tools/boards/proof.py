@@ -15,7 +15,10 @@ from boards.grafana_variables import Range
 from boards.remote_write import Labels, Page, Sample, Writer, labels_of, number
 from boards.server import Server
 from boards.targets import Run, runs
+from inferometer.catalog import labels
 from inferometer.fleet.loader import load
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.slos import slos
 from inferometer_alerts import recorded
 from inferometer_alerts.prometheus import JOBS
 from inferometer_dashboards.generation import files
@@ -23,6 +26,10 @@ from inferometer_dashboards.generation import files
 FLEET: Final = Path(__file__).with_name("fleet.yaml")
 SHOWN_SECONDS: Final = 3_600
 """What a board shows at first."""
+GOOD_PER_TILE: Final = 400
+"""Events in five minutes of earlier days, of each SLO."""
+_TILE: Final = 300
+_DAY: Final = 86_400
 _PUSH_STEPS: Final = 20
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder with a random name in it
 """Nothing here outlives its run: files that are synced with every step need no disk."""
@@ -63,6 +70,8 @@ def stage(fleet: Path = FLEET, *, program: Path | None = None) -> Iterator[Stage
             end_ns = time.time_ns() // _NS * _NS
             writer = Writer(server.url)
             page = Page({recorded.JOB.name: JOBS[0], recorded.INSTANCE.name: "127.0.0.1:9464"})
+            writer.add_all(_better_days(declared, end_ns // _NS))
+            writer.push()
             begin = 0.0
             for scrape, (at, body) in enumerate(history.pages(declared, folder, end_ns)):
                 begin = begin or at / 1000
@@ -83,11 +92,28 @@ def _boards(made: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
     return {document["uid"]: document for document in documents}
 
 
+def _better_days(fleet: Fleet, end: int) -> Iterator[tuple[int, Labels, Sample]]:
+    """Three days without a bad event, two days ago: what is left of a budget is not what the last hour left of it."""
+    for slo in slos(fleet):
+        pairs = {
+            labels.SERVICE.name: slo.service,
+            labels.MODEL.name: slo.model,
+            labels.SLO.name: slo.name,
+            recorded.OBJECTIVE.name: slo.objective.name,
+        }
+        for series, value in ((recorded.SLO_EVENTS_TILE, GOOD_PER_TILE), (recorded.SLO_BAD_TILE, 0)):
+            named = labels_of(series.name, pairs)
+            begin = (end - 5 * _DAY) // _TILE * _TILE
+            for at in range(begin, begin + 3 * _DAY, _TILE):
+                yield at * 1000, named, number(value)
+
+
 def _of_prometheus(scrape: int) -> Iterator[tuple[Labels, Sample]]:
     """What Prometheus and Alertmanager say of themselves; now and then one of them fails."""
     for job in JOBS:
         pairs = {recorded.JOB.name: job, recorded.INSTANCE.name: "127.0.0.1:9464"}
-        yield labels_of(recorded.UP.name, pairs), number(1)
+        for family, value in ((recorded.UP, 1), (recorded.SCRAPE_DURATION, 0.02), (recorded.SCRAPE_SAMPLES, 1_900)):
+            yield labels_of(family.name, pairs), number(value)
     for family, label, value in (
         (recorded.RULE_FAILURES, recorded.RULE_GROUP, "slo.yml;slo"),
         (recorded.UNDELIVERED, recorded.INTEGRATION, "webhook"),

@@ -179,6 +179,11 @@ class Writer:
                 held.append(encoded)
                 self.samples += 1
 
+    def add_all(self, samples: Iterable[tuple[int, Labels, Sample]]) -> None:
+        """Samples of many moments, those of each series in the order of their time."""
+        for at_ms, labels, sample in samples:
+            self.add(at_ms, [(labels, sample)])
+
     def push(self) -> None:
         """Send everything that was collected.
 

@@ -15,7 +15,7 @@ PROGRAM: Final = Path(__file__).parents[2] / ".tools/bin/prometheus"
 _CONFIGURATION: Final = """
 global: {scrape_interval: 1h}
 storage:
-  tsdb: {out_of_order_time_window: 2d}
+  tsdb: {out_of_order_time_window: 30d}
   exemplars: {max_exemplars: 100000}
 """
 """Recorded series are written after those that they were made of: samples may be older than the newest one."""
@@ -55,6 +55,7 @@ class Server:
                 "--web.enable-remote-write-receiver", "--enable-feature=exemplar-storage", "--log.level=warn",
             ],
             stderr=self._log,
+            cwd=self._folder,
         )  # fmt: skip
         deadline = time.monotonic() + _READY_SECONDS
         while not self._ready():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from boards.targets import Run
 
 BEGIN, END = "<!-- proof: begin -->", "<!-- proof: end -->"
-HEAD = ("board", "panels", "queries", "with everything chosen", "with one value each", "runs", "dots", "series")
+HEAD = ("board", "panels", "queries", "non-empty", "non-empty with one value of each variable", "queries run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,6 @@ class Line:
         choices: pairs of a query and a variable in it.
         chosen: those of them that yield something for at least one value.
         runs: queries that were run.
-        exemplars: dots of traces.
-        series: series that they yielded.
     """
 
     board: str
@@ -32,8 +30,6 @@ class Line:
     choices: int
     chosen: int
     runs: int
-    exemplars: int
-    series: int
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -45,8 +41,6 @@ class Line:
             f"{self.filled} of {self.queries}",
             f"{self.chosen} of {self.choices}",
             str(self.runs),
-            str(self.exemplars),
-            str(self.series),
         )
 
 
@@ -66,8 +60,6 @@ def line(title: str, ran: Sequence[Run]) -> Line:
         choices=len(choices),
         chosen=sum(choices.values()),
         runs=len(ran),
-        exemplars=sum(run.exemplars for run in everything),
-        series=sum(len(run.found) for run in ran),
     )
 
 
@@ -82,8 +74,6 @@ def total(lines: Iterable[Line]) -> Line:
         choices=sum(one.choices for one in known),
         chosen=sum(one.chosen for one in known),
         runs=sum(one.runs for one in known),
-        exemplars=sum(one.exemplars for one in known),
-        series=sum(one.series for one in known),
     )
 
 

@@ -82,7 +82,7 @@ class Traffic:
             self.gone = [self.chat.identity]
             self.chat = self._new_chat(self.chat.pid + 1)
         for worker in (self.gateway, self.embedder, self.listener, self.classifier, self.chat):
-            worker.gauges |= _risen(number)
+            worker.gauges |= _risen(worker.frames)
         begin = now - STEP_SECONDS * SECOND
         attempts = Tables(), Tables()
         self._searches(begin, *attempts, canary=number >= CANARY_FROM_STEP)

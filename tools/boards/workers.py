@@ -40,6 +40,11 @@ class Worker:
     _names: Names = field(default_factory=Names)
 
     @property
+    def frames(self) -> int:
+        """How many it has sent."""
+        return self._sequence
+
+    @property
     def identity(self) -> bytes:
         """16 bytes, as every process has its own."""
         return struct.pack("<QQ", self.pid, 1)
