@@ -333,6 +333,15 @@ def test_pages_that_every_node_would_read_are_refused():
         manifests.files(fleet)
 
 
+def test_pages_that_ask_for_files_that_nobody_mounts_are_refused():
+    fleet = loads(
+        EVERYTHING.replace("    engine: vllm\n", "    engine: vllm\n    access: {token_file: /run/secrets/t}\n")
+    )
+
+    with pytest.raises(RefusedError, match=r"services\.vllm\.access: files of secrets are not mounted"):
+        manifests.files(fleet)
+
+
 def test_other_promises_start_pods_anew_and_those_of_others_do_not(made):
     def mark(text, service):
         patch = made(text)[f"components/{service}/patch.yaml"]

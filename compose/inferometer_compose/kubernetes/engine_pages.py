@@ -25,12 +25,18 @@ _CAMEL: Final = {"source_labels": "sourceLabels", "target_label": "targetLabel"}
 
 
 def check(fleet: Fleet) -> None:
-    """Check that each page has one reader.
+    """Check that each page has one reader, who is let in.
 
     Raises:
-        RefusedError: the sidecars of all nodes would read the pages of one service.
+        RefusedError: the sidecars of all nodes would read the pages of one service, or a page asks for files that no
+            manifest mounts.
     """
     for service in fleet.services:
+        if service.access is not None:
+            raise RefusedError(
+                f"services.{service.name}.access: files of secrets are not mounted by these manifests; let a page that "
+                "is reached inside of its pod only be open there, or write its PodMonitor yourself"
+            )
         on_node = service.kubernetes.sidecar is SidecarPlace.NODE
         if not service.instrumented and service.pages and on_node and service.scraped_by is ScrapedBy.SIDECAR:
             raise RefusedError(
