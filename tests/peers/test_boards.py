@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from boards import devices, plausible, table, traffic  # noqa: E402
-from boards.grafana_variables import ALL, Range, Variable, filled, references, resolved  # noqa: E402
+from boards.grafana_variables import filled, resolved  # noqa: E402
 from boards.proof import FLEET, stage  # noqa: E402
 from boards.targets import Found, Run  # noqa: E402
 from inferometer.fleet.loader import load  # noqa: E402
@@ -247,41 +247,3 @@ def test_the_page_has_the_table_of_this_run(ran, capsys):
     page = (ROOT / "docs/boards.md").read_text()
 
     assert table.written(page, made) == page, "run PYTHONPATH=tools .venv/bin/python -m boards docs/boards.md"
-
-
-HOUR = Range(begin=0.0, end=3600.0)
-SEVERAL = Variable("model", ("a.b", "c|d"), multi=True, all_value=".+")
-LISTED = Variable("model", ("a.b", "c|d"), multi=True, all_value=None)
-ONE = Variable("trace", ('a"b',), multi=False, all_value=None)
-
-
-@pytest.mark.parametrize(
-    ("text", "variable", "chosen", "expected"),
-    [
-        ('{m=~"$model"}', SEVERAL, ALL, '{m=~".+"}'),
-        ('{m=~"$model"}', SEVERAL, "a.b", r'{m=~"a\\.b"}'),
-        ('{m=~"${model}"}', SEVERAL, "c|d", r'{m=~"c\\|d"}'),
-        ('{m=~"$model"}', LISTED, ALL, r'{m=~"(a\\.b|c\\|d)"}'),
-        ('{m=~"[[model]]"}', SEVERAL, "x", '{m=~"x"}'),
-        ("${model:pipe}", LISTED, ALL, "a.b|c|d"),
-        ("${model:raw}", LISTED, "a.b", "a.b"),
-        ("${model:csv}", LISTED, ALL, "a.b,c|d"),
-        ("${model:regex}", LISTED, "a.b", r"a\.b"),
-        ('{t="$trace"}', ONE, ALL, r'{t="a\"b"}'),
-        ("$other $models", SEVERAL, ALL, "$other $models"),
-        ("[$__rate_interval] [$__range] [$__interval]", SEVERAL, ALL, "[60s] [3600s] [15s]"),
-        ("$__range_s ${__range_ms} $__from $__to", SEVERAL, ALL, "3600 3600000 0 3600000"),
-    ],
-)
-def test_variables_are_filled_in_as_grafana_does(text, variable, chosen, expected):
-    assert filled(text, {variable.name: variable}, {variable.name: chosen}, HOUR) == expected
-
-
-def test_a_week_is_read_over_longer_windows():
-    built_in = Range(begin=0.0, end=7 * 86_400.0).built_in
-
-    assert (built_in["__interval"], built_in["__rate_interval"]) == ("600s", "615s")
-
-
-def test_references_are_found_in_all_three_spellings():
-    assert references("$a ${b:csv} [[c]]") == {"a", "b", "c"}
