@@ -24,6 +24,11 @@ _GENERATION: Final = frozenset(
         spans.GEN_AI_COMPLETION_TOKENS.name,
     }
 )
+_STATUS: Final = (spans.HTTP_STATUS.name,)
+_MODELS: Final = (spans.GEN_AI_RESPONSE_MODEL.name, spans.GEN_AI_REQUEST_MODEL.name)
+_OPERATION: Final = (spans.GEN_AI_OPERATION.name,)
+_READ: Final = (spans.GEN_AI_INPUT_TOKENS.name, spans.GEN_AI_PROMPT_TOKENS.name)
+_WRITTEN: Final = (spans.GEN_AI_OUTPUT_TOKENS.name, spans.GEN_AI_COMPLETION_TOKENS.name)
 _MOST_TOKENS: Final = 0xFFFF_FFFF
 """The wire's and the recorder's columns have 32 bits."""
 _STATUSES: Final = range(100, 600)
@@ -32,21 +37,34 @@ _LONGEST: Final = 10**7
 """Seconds: four months. A number beyond is no duration of a request."""
 
 
-class Told(NamedTuple):
-    """A span as normalizers see it; times are ns since the epoch."""
+class Told(Protocol):
+    """A span as normalizers see it; times are ns since the epoch. Whatever costs something is read when asked for."""
 
-    service: str
-    name: str
-    failed: bool
-    """Whether its status is ``ERROR``."""
-    attributes: Mapping[str, Value]
-    """Those that a normalizer wants."""
-    start: int = 0
-    end: int = 0
-    events: Callable[[], Mapping[str, int]] = dict
-    """Its events by name, the last of each; read when asked for."""
-    below: Callable[[], Sequence["Told"]] = list
-    """Spans that came with it and are its children or theirs, in no order; read when asked for."""
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether its status is ``ERROR``."""
+
+    @property
+    def attributes(self) -> Mapping[str, Value]:
+        """Those that a normalizer wants."""
+
+    @property
+    def start(self) -> int:
+        """When it began."""
+
+    @property
+    def end(self) -> int:
+        """When it ended."""
+
+    def events(self) -> Mapping[str, int]:
+        """Its events by name, the last of each."""
+
+    def below(self) -> Sequence["Told"]:
+        """Spans that came with it and are its children or theirs, in no order."""
 
 
 class Part(NamedTuple):
@@ -88,8 +106,24 @@ class Normalizer(Protocol):
     def roots(self) -> bool:
         """Whether its requests may be roots that are no SERVER spans."""
 
+    @property
+    def mark(self) -> bytes:
+        """What is in every body that tells of its requests; empty: nobody knows. Most spans are of no engine."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it looks at no other span than the one that it is asked about."""
+
+    @property
+    def called(self) -> Callable[[str], bool]:
+        """Whether a span of this name may be one of its requests."""
+
     def __call__(self, span: Told) -> Facts | None:
         """What *span* says of a request; None where it is not about one, or somebody else's."""
+
+
+def _any_name(_: str) -> bool:
+    return True
 
 
 class Convention(NamedTuple):
@@ -98,6 +132,9 @@ class Convention(NamedTuple):
     names: frozenset[str]
     ask: Callable[[Told], Facts | None]
     roots: bool = False
+    mark: bytes = b""
+    called: Callable[[str], bool] = _any_name
+    alone: bool = False
 
     def __call__(self, span: Told) -> Facts | None:
         """What *span* says of a request; None where it is not about one."""
@@ -106,35 +143,45 @@ class Convention(NamedTuple):
 
 def of_generation(span: Told) -> Facts | None:
     """A request to a generative model, by OpenTelemetry's conventions and the names that were theirs before."""
-    said = span.attributes
+    return generated(span.attributes, failed=span.failed)
+
+
+def generated(said: Mapping[str, Value], *, failed: bool) -> Facts | None:
+    """What attributes say of a request to a generative model; None where they are of none."""
     if _GENERATION.isdisjoint(said):
         return None
-    status = number(said, (spans.HTTP_STATUS.name,))
-    known = status in _STATUSES
+    status = number(said, _STATUS)
+    if status not in _STATUSES:
+        status = 0
     return Facts(
-        model=text(said, (spans.GEN_AI_RESPONSE_MODEL.name, spans.GEN_AI_REQUEST_MODEL.name)),
-        route=text(said, (spans.GEN_AI_OPERATION.name,)),
-        outcome=outcome(span, status if known else 0),
-        status=status if known else 0,
-        tokens_in=number(said, (spans.GEN_AI_INPUT_TOKENS.name, spans.GEN_AI_PROMPT_TOKENS.name)),
-        tokens_out=number(said, (spans.GEN_AI_OUTPUT_TOKENS.name, spans.GEN_AI_COMPLETION_TOKENS.name)),
+        _ended(status, failed=failed),
+        text(said, _MODELS),
+        text(said, _OPERATION),
+        status,
+        number(said, _READ),
+        number(said, _WRITTEN),
     )
 
 
 def outcome(span: Told, status: int) -> Outcome:
     """How a request ended, by its HTTP status (0: not known) and whether the span failed."""
+    return _ended(status, failed=span.failed)
+
+
+def _ended(status: int, *, failed: bool) -> Outcome:
     if status:
         found = of_request(status, None, left=False, retry_after=False, overdue=False)
         # A stream may fail after its head said 200.
-        return Outcome.SERVER_ERROR if found is Outcome.OK and span.failed else found
-    return Outcome.SERVER_ERROR if span.failed else Outcome.OK
+        return Outcome.SERVER_ERROR if found is Outcome.OK and failed else found
+    return Outcome.SERVER_ERROR if failed else Outcome.OK
 
 
 def number(said: Mapping[str, Value], names: Sequence[str]) -> int:
     """The first of *names* that is a count; 0 where none is."""
     for name in names:
         value = said.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MOST_TOKENS:
+        # A bool is no count.
+        if type(value) is int and 0 < value <= _MOST_TOKENS:
             return value
     return 0
 
@@ -156,5 +203,5 @@ def seconds(said: Mapping[str, Value], name: str) -> int | None:
     return round(value * _SECOND)
 
 
-GENERATION: Final = Convention(_GENERATION | {spans.HTTP_STATUS.name}, of_generation)
+GENERATION: Final = Convention(_GENERATION | {spans.HTTP_STATUS.name}, of_generation, mark=b"gen_ai.", alone=True)
 """OpenTelemetry's own conventions, for engines that have no words of their own."""

@@ -4,7 +4,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -16,14 +16,14 @@ from inferometer_exporters.naming import Naming
 from inferometer_exporters.receivers import messages
 from inferometer_exporters.receivers.engine_spans import NORMALIZERS
 from inferometer_exporters.receivers.engine_starts import Started, Starts, Step
-from inferometer_exporters.receivers.enrichment import Home, Sender, completed, details
-from inferometer_exporters.receivers.facts import Facts, Normalizer
-from inferometer_exporters.receivers.facts import Told as ToldSpan
+from inferometer_exporters.receivers.enrichment import Home, details
+from inferometer_exporters.receivers.facts import GENERATION, Facts, Normalizer
 from inferometer_exporters.receivers.forward import Count, Forward
 from inferometer_exporters.receivers.inbox import Inbox
-from inferometer_exporters.receivers.incoming import Incoming
+from inferometer_exporters.receivers.incoming import MARKS, Incoming
 from inferometer_exporters.receivers.owners import SLACK_NS, Owned, adopt, inherit, owners
 from inferometer_exporters.receivers.records import Place, Records, Told
+from inferometer_exporters.receivers.span_tree import Batch, Tree
 from inferometer_exporters.recorder.store import Recorder
 
 MARGIN_NS: Final = 5 * 10**8
@@ -37,11 +37,7 @@ PATIENT_NS: Final = 600 * 10**9
 Dynamo export from several processes, each every few seconds."""
 _REMEMBERED: Final = 100_000
 """Requests made of spans: a sender that heard no answer sends the same ones again."""
-_OURS: Final = "inferometer"
-"""Scope of spans that this library made: their requests are recorded, by whoever made them."""
 _MAX_NAME: Final = 200
-_MOST_BELOW: Final = 1_000
-"""Spans below one request that are looked at."""
 
 
 def _nothing(_: str) -> str:
@@ -151,7 +147,7 @@ class Foreign:
         cursor = self._recorder.cursor()
         try:
             owned = owners(cursor, spans, offset)
-            batch = _Batch(due, self._home)
+            batch = Batch(due, self._home)
             asked = set(np.unique(owned.request[owned.request != 0]).tolist())
             since = int(spans["wall_ns"].min()) - SLACK_NS
             known = details(cursor, asked, since, self._naming.text, self._home.host)
@@ -199,7 +195,7 @@ class Foreign:
             late &= ~np.array(seen)
         return late
 
-    def _start(self, batch: "_Batch", spans: Columns, now_ns: int) -> None:
+    def _start(self, batch: Batch, spans: Columns, now_ns: int) -> None:
         """Take in what engines tell of their own start."""
         if not any(sender.starting for sender in batch.senders):
             return
@@ -207,132 +203,86 @@ class Foreign:
         rows = np.flatnonzero(told & (spans["kind"] <= messages.INTERNAL)).tolist()
         self._starts.take((_step(batch, spans, row) for row in rows), now_ns)
 
-    def _tree(self, batch: "_Batch", spans: Columns) -> "_Tree":
+    def _tree(self, batch: Batch, spans: Columns) -> Tree:
         """Spans that go on now; where some came late before, with those that wait: they may be below them."""
         if not self._held or not self._patient_until:
-            return _Tree(batch, spans, self._wanted)
-        waiting = _Batch(self._held, self._home)
+            return Tree(batch, spans, self._wanted)
+        waiting = Batch(self._held, self._home)
         columns = concatenate([spans, *(request.columns for request in self._held)])
-        return _Tree(batch.with_more(waiting), columns, self._wanted, ahead=len(batch.spans))
+        return Tree(batch.with_more(waiting), columns, self._wanted, ahead=len(batch.spans))
 
-    def _told(self, batch: "_Batch", spans: Columns, owned: Owned, tree: "_Tree") -> Iterable[Told]:
+    def _told(self, batch: Batch, spans: Columns, owned: Owned, tree: Tree) -> Iterable[Told]:
         """Spans that are requests which nobody recorded."""
         # SGLang's requests are roots of no kind.
         served = spans["kind"] == messages.SERVER
         root = (spans["kind"] <= messages.INTERNAL) & (spans["parent_id"] == 0)
         candidates = (served | root) & ~batch.ours & (owned.request != spans["span_id"])
-        for row in np.flatnonzero(candidates).tolist():
-            sender = batch.senders[batch.of[row]]
-            if (own := int(spans["span_id"][row])) in self._made:
-                continue
-            facts = self._facts(tree.told(row), served=bool(served[row]))
-            if facts is not None and not facts.model:
-                facts = facts._replace(model=self._only_model(sender.service))
-            if facts is not None:
-                self._remember(own)
-                self._ahead.update(tree.looked)
-            tree.looked.clear()
-            if facts is not None:
-                yield Told(row, facts, sender, entry=not owned.request[row])
+        anywhere = frozenset().union(*(marks for marks in batch.marks if marks is not None))
+        unknown = None in batch.marks
+        for first, last, marks in batch.parts():
+            asked = self._asked(None if marks is None or unknown else marks, anywhere)
+            rows = np.flatnonzero(candidates[first:last]) + first
+            if asked and len(rows):
+                yield from self._told_of(rows, batch, (spans, served, owned), tree, asked)
 
-    def _facts(self, told: ToldSpan, *, served: bool) -> Facts | None:
-        asked = (one for one in self._normalizers if served or one.roots)
-        return next((facts for ask in asked if (facts := ask(told)) is not None), None)
+    def _asked(self, marks: frozenset[bytes] | None, anywhere: frozenset[bytes]) -> tuple[Normalizer, ...]:
+        """Who may know spans of a body that has these marks, where others that came with it have *anywhere*."""
+        if marks is None:
+            return self._normalizers
+        # What is below a request may have come in another body.
+        return tuple(
+            one
+            for one in self._normalizers
+            if one.mark not in MARKS or one.mark in (marks if one is GENERATION else anywhere)
+        )
+
+    def _told_of(
+        self,
+        rows: Ints,
+        batch: Batch,
+        known: tuple[Columns, Mask, Owned],
+        tree: Tree,
+        asked: Sequence[Normalizer],
+    ) -> Iterable[Told]:
+        spans, served, owned = known
+        columns = (rows, spans["span_id"][rows], served[rows], owned.request[rows], batch.of[rows])
+        roots = [one for one in asked if one.roots]
+        # Where TGI's spans are about, it is asked first.
+        alone = not any(one.mark for one in asked if one is not GENERATION)
+        for row, own, is_served, owner, of in zip(*(column.tolist() for column in columns), strict=True):
+            if own in self._made:
+                continue
+            facts = batch.generated.get(row) if alone else None
+            if facts is None:
+                facts = self._facts(batch.spans[row].name, row, tree, asked if is_served else roots)
+            if facts is None:
+                continue
+            self._remember(own)
+            sender = batch.senders[of]
+            if not facts.model:
+                facts = facts._replace(model=self._only_model(sender.service))
+            yield Told(row, facts, sender, not owner)
+
+    def _facts(self, name: str, row: int, tree: Tree, asked: Sequence[Normalizer]) -> Facts | None:
+        mine = [one for one in asked if one.called(name)]
+        if not mine:
+            return None
+        span = tree.told(row)
+        facts = next((facts for ask in mine if (facts := ask(span)) is not None), None)
+        if facts is not None:
+            self._ahead.update(tree.looked)
+        tree.looked.clear()
+        return facts
 
     def _remember(self, span_id: int) -> None:
         self._made[span_id] = None
         if len(self._made) > _REMEMBERED:
-            del self._made[next(iter(self._made))]
+            # Many at once: a dictionary's first key is searched for among those that were deleted.
+            for oldest in list(islice(self._made, _REMEMBERED // 4)):
+                del self._made[oldest]
 
 
-class _Batch:
-    """Spans of several requests by row, and who sent them."""
-
-    def __init__(self, requests: Sequence[Incoming], home: Home) -> None:
-        self.spans: list[messages.Span] = []
-        self.senders: list[Sender] = []
-        sizes: list[int] = []
-        senders: list[int] = []
-        ours: list[bool] = []
-        for request in requests:
-            self.spans += request.spans
-            first = len(self.senders)
-            where = home if request.near else None
-            self.senders += [completed(one.resource, where) for one in request.message.resource_spans]
-            for group in request.groups:
-                sizes.append(group.count)
-                senders.append(first + group.resource)
-                ours.append(group.scope == _OURS)
-        self.of = np.repeat(np.array(senders, np.int64), sizes)
-        """Index of each span's sender."""
-        self.ours = np.repeat(np.array(ours, bool), sizes)
-        """Whether this library made it."""
-
-    def with_more(self, other: "_Batch") -> "_Batch":
-        """This and, behind it, another."""
-        both = _Batch((), Home(host=""))
-        both.spans = self.spans + other.spans
-        both.senders = self.senders + other.senders
-        both.of = np.concatenate([self.of, other.of + len(self.senders)])
-        both.ours = np.concatenate([self.ours, other.ours])
-        return both
-
-
-class _Tree:
-    """Spans as normalizers see them, with what is below each of them.
-
-    Args:
-        batch: the spans.
-        spans: their columns.
-        wanted: attributes that normalizers look at.
-        ahead: the first row of spans that still wait; None: there are none.
-    """
-
-    def __init__(self, batch: _Batch, spans: Columns, wanted: frozenset[str], ahead: int | None = None) -> None:
-        self._batch = batch
-        self._spans = spans
-        self._wanted = wanted
-        self._ahead = ahead
-        self.looked: set[int] = set()
-        """Ids of spans that wait and were looked at."""
-
-    def told(self, row: int) -> ToldSpan:
-        """A span by its row."""
-        span = self._batch.spans[row]
-        return ToldSpan(
-            service=self._batch.senders[self._batch.of[row]].service,
-            name=span.name,
-            failed=messages.failed(span),
-            attributes=messages.wanted(span, self._wanted),
-            start=span.start_time_unix_nano,
-            end=span.end_time_unix_nano,
-            events=partial(messages.events, span),
-            below=partial(self._below, row),
-        )
-
-    def _below(self, row: int) -> list[ToldSpan]:
-        trace = self._spans["trace_hi"][row], self._spans["trace_lo"][row]
-        found: list[ToldSpan] = []
-        level = [int(self._spans["span_id"][row])]
-        while level and len(found) < _MOST_BELOW:
-            rows = [one for parent in level for one in self._children.get((*trace, parent), ())]
-            found += [self.told(one) for one in rows]
-            if self._ahead is not None:
-                self.looked.update(int(self._spans["span_id"][one]) for one in rows if one >= self._ahead)
-            level = [int(self._spans["span_id"][one]) for one in rows if one != row]
-        return found[:_MOST_BELOW]
-
-    @cached_property
-    def _children(self) -> dict[tuple[int, int, int], list[int]]:
-        """Rows by trace and parent; only made where an engine's spans are asked for."""
-        found: dict[tuple[int, int, int], list[int]] = {}
-        columns = (self._spans[name].tolist() for name in ("trace_hi", "trace_lo", "parent_id"))
-        for row, key in enumerate(zip(*columns, strict=True)):
-            found.setdefault(key, []).append(row)
-        return found
-
-
-def _step(batch: _Batch, spans: Columns, row: int) -> Step:
+def _step(batch: Batch, spans: Columns, row: int) -> Step:
     span, sender = batch.spans[row], batch.senders[batch.of[row]]
     return Step(
         trace=(int(spans["trace_hi"][row]), int(spans["trace_lo"][row])),
@@ -343,7 +293,7 @@ def _step(batch: _Batch, spans: Columns, row: int) -> Step:
     )
 
 
-def _enrich(batch: _Batch, owned: Owned, known: dict[int, bytes]) -> None:
+def _enrich(batch: Batch, owned: Owned, known: dict[int, bytes]) -> None:
     for row in np.flatnonzero(owned.request != 0).tolist():
         fields = known.get(int(owned.request[row]))
         # Our own spans say what they have to say.
@@ -351,7 +301,7 @@ def _enrich(batch: _Batch, owned: Owned, known: dict[int, bytes]) -> None:
             batch.spans[row].MergeFromString(fields)
 
 
-def _rows(batch: _Batch, spans: Columns, owned: Owned, at: Ints) -> Columns:
+def _rows(batch: Batch, spans: Columns, owned: Owned, at: Ints) -> Columns:
     if not len(at):
         return {}
     of = [batch.spans[row] for row in at.tolist()]

@@ -1,14 +1,20 @@
 """One request of spans as columns, beside the message that they came in; spans that are none are taken out of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from inferometer_exporters.columns.tables import Columns, Ids
-from inferometer_exporters.receivers.messages import ExportTraceServiceRequest, ScopeSpans, Span
+from inferometer_exporters.receivers.engine_spans import NORMALIZERS
+from inferometer_exporters.receivers.facts import GENERATION, Facts, Normalizer, generated
+from inferometer_exporters.receivers.messages import SERVER, ExportTraceServiceRequest, ScopeSpans, Span, failed, wanted
+from inferometer_exporters.receivers.seen import Seen
 
+MARKS: Final = tuple(sorted({one.mark for one in NORMALIZERS if one.mark}))
+"""What bodies are searched for, before any span of them is looked at."""
+_NAMED: Final = tuple(one for one in NORMALIZERS if not one.mark)
 _TRACE_BYTES: Final = 16
 _SPAN_BYTES: Final = 8
 _NO_PARENT: Final = bytes(_SPAN_BYTES)
@@ -47,14 +53,51 @@ class Incoming:
     """Whether it came from this host: what its resources do not say of the host is known."""
     port: str
     """Value of the label ``port``."""
+    marks: frozenset[bytes] | None = None
+    """Which of `MARKS` are in its body; None: nobody looked."""
+    generated: Mapping[int, Facts] = field(default_factory=dict)
+    """Of SERVER spans, by their place: what they say themselves, where no other span is to be asked."""
     came_ns: int = field(default=0)
     """CLOCK_MONOTONIC, when it was taken into a pass."""
 
 
-def incoming(message: ExportTraceServiceRequest, size: int, *, near: bool, port: str) -> Incoming:
-    """Columns of a request; modifies *message* where it holds spans that are none."""
+def incoming(
+    message: ExportTraceServiceRequest, size: int, *, near: bool, port: str, body: bytes | None = None
+) -> Incoming:
+    """Columns of a request; modifies *message* where it holds spans that are none.
+
+    Args:
+        message: the request.
+        size: of its body.
+        near: whether it came from this host.
+        port: value of the label ``port``.
+        body: as protobuf; None: it was another format, in which names may be written otherwise.
+    """
     spans, groups, rejected = _valid(message)
-    return Incoming(message, spans, groups, _columns(spans), size, rejected, near, port)
+    marks = None if body is None else frozenset(mark for mark in MARKS if mark in body)
+    columns = _columns(spans)
+    # Now, while the message is in the processor's cache: a pass later this takes twice the time.
+    told = _generated(spans, columns) if marks is not None and GENERATION.mark in marks else {}
+    return Incoming(message, spans, groups, columns, size, rejected, near, port, marks, told)
+
+
+def _generated(spans: Sequence[Span], columns: Columns) -> dict[int, Facts]:
+    found: dict[int, Facts] = {}
+    for index in np.flatnonzero(columns["kind"] == SERVER).tolist():
+        span = spans[index]
+        name = span.name
+        own: Normalizer = GENERATION
+        for one in _NAMED:
+            if one.called(name):
+                own = one
+                break
+        if own is GENERATION:
+            facts = generated(wanted(span, GENERATION.names), failed=failed(span))
+        else:
+            facts = own(Seen(span, own.names)) if own.alone else None
+        if facts is not None:
+            found[index] = facts
+    return found
 
 
 def _valid(message: ExportTraceServiceRequest) -> tuple[list[Span], list[Group], int]:

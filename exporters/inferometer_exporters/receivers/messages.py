@@ -173,11 +173,12 @@ def wanted(span: Span, names: frozenset[str]) -> dict[str, Value]:
     """Those attributes of a span that have one of *names*; the others are not decoded."""
     found: dict[str, Value] = {}
     for pair in span.attributes:
-        name = pair.key
-        if name in names:
-            value = _plain(pair.value)
-            if value is not None:
-                found[name] = value
+        if (name := pair.key) in names:
+            value = pair.value
+            # Which of them it is only matters where both are empty.
+            plain = value.int_value or value.string_value or _plain(value)
+            if plain is not None:
+                found[name] = plain
     return found
 
 

@@ -40,6 +40,8 @@ Place = Callable[[str, str, int], str]
 def _runs(parts: Sequence[Part]) -> list[Part]:
     """The parts in which a request ran on a device, one after the other: of two at a time the first one counts."""
     found: list[Part] = []
+    if not parts:
+        return found
     for part in sorted((part for part in parts if part.stage is Stage.EXECUTE), key=lambda part: part.start):
         start = max(part.start, found[-1].end) if found else part.start
         if start < part.end:
@@ -97,9 +99,10 @@ class Records:
             rows["first_token"].dtype
         )
         senders = {id(one.sender): one.sender for one in told}
+        workers = {identity: source_of(sender.service) for identity, sender in senders.items()}
         processes = {identity: self._process(sender) for identity, sender in senders.items()}
         return rows | {
-            "worker": np.array([source_of(one.sender.service) for one in told], np.uint64),
+            "worker": np.array([workers[id(one.sender)] for one in told], np.uint64),
             "process": np.array([processes[id(one.sender)] for one in told], np.int64),
             "wall_offset": np.full(count, offset_ns),
             "labels": np.array(self._labels_of(told), np.int64),
@@ -108,17 +111,16 @@ class Records:
     def executes(self, spans: Columns, told: Sequence[Told], offset_ns: int, place: Place) -> tuple[Columns, set[int]]:
         """Runs of those requests whose device is known, as rows of frames; and which of *told* they are of."""
         first: dict[tuple[str, str], int] = {}
-        runs = {index: _runs(one.facts.parts) for index, one in enumerate(told)}
+        runs = {index: found for index, one in enumerate(told) if (found := _runs(one.facts.parts))}
         for index, parts in runs.items():
-            if parts:
-                key = told[index].sender.service, told[index].sender.host
-                first[key] = min(first.get(key, parts[0].start), parts[0].start)
+            key = told[index].sender.service, told[index].sender.host
+            first[key] = min(first.get(key, parts[0].start), parts[0].start)
         devices = {key: self._naming.name(place(*key, start - offset_ns)) for key, start in first.items()}
         rows: list[dict[str, int]] = []
         placed: set[int] = set()
         for index, parts in runs.items():
             one = told[index]
-            device = devices.get((one.sender.service, one.sender.host), 0) if parts else 0
+            device = devices[one.sender.service, one.sender.host]
             if not device:
                 continue
             placed.add(index)

@@ -8,7 +8,7 @@ from inferometer.catalog.labels import COMPONENT, DROP_REASON, REFUSAL
 from inferometer.errors import InferometerError
 from inferometer_exporters.receivers.inbox import Inbox
 from inferometer_exporters.receivers.incoming import Incoming, incoming
-from inferometer_exporters.receivers.messages import ExportTraceServiceRequest
+from inferometer_exporters.receivers.messages import ExportTraceServiceRequest, from_protobuf
 from inferometer_exporters.tally import Tally
 
 UNAUTHORIZED, UNDECODABLE, TOO_LARGE, TOO_SLOW, TOO_MANY, BUSY, UNSUPPORTED = REFUSAL.values[:7]
@@ -49,7 +49,8 @@ class Taking:
         """
         if self._inbox.is_full:
             raise BusyError(BUSY_WORDS)
-        request = incoming(decode(body), len(body), near=near, port=self._port)
+        plain = body if decode is from_protobuf else None
+        request = incoming(decode(body), len(body), near=near, port=self._port, body=plain)
         if request.spans and not self._inbox.put(request):
             raise BusyError(BUSY_WORDS)
         self._tally.add(telemetry.SPANS_RECEIVED, (self._port,), len(request.spans))

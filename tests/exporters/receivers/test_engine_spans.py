@@ -2,6 +2,8 @@
 
 import secrets
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,19 @@ from hypothesis import strategies as st
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer_exporters.receivers.engine_spans import NORMALIZERS, tgi
-from inferometer_exporters.receivers.facts import Told
+
+
+class Told(NamedTuple):
+    """A span as a normalizer sees it."""
+
+    name: str
+    failed: bool
+    attributes: dict
+    start: int
+    end: int
+    events: Callable
+    below: Callable
+
 
 MS = 10**6
 SECOND = 10**9
@@ -186,13 +200,14 @@ events = st.dictionaries(
                      "HTTP_RECV_START", "HTTP_RECV_END"]), moments,
 )  # fmt: skip
 names = st.sampled_from(["llm_request", "InferRequest", "compute", "tokenize", "decode_loop", "proxy_http_request",
-                         "route_to_replica", "replica_handle_request", "POST /generate", ""])  # fmt: skip
+                         "route_to_replica", "replica_handle_request", "POST /generate", "http-request",
+                         "handle_payload", "router.route_request", "kv_router.schedule", ""])  # fmt: skip
 
 
 def spans(below):
     return st.builds(
         lambda name, failed, said, start, end, happened, under: Told(
-            "s", name, failed, said, start, end, lambda: happened, lambda: under
+            name, failed, said, start, end, lambda: happened, lambda: under
         ),
         names, st.booleans(), attributes, moments, moments, events, below,
     )  # fmt: skip

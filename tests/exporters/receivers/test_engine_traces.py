@@ -103,6 +103,7 @@ def test_an_engine_below_an_instrumented_caller_is_a_hop_of_its_trace(sidecar, m
     assert sidecar.value(requests.REQUESTS.name, **made) == 0
 
 
+@pytest.mark.slow
 def test_stages_that_come_after_their_request_are_counted_and_stand_in_its_waterfall(sidecar, make, send):
     trace, root, thread = some(), some(), some()
     start = time.time_ns() - 5 * SECOND

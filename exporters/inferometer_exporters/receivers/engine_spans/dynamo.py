@@ -34,4 +34,6 @@ def _ask(span: Told) -> Facts | None:
     return Facts(outcome=outcome(span, 0), route=FRONTEND, parts=tuple(parts))
 
 
-NORMALIZER: Final = Convention(frozenset({_COMPONENT, _ENDPOINT}), _ask, roots=True)
+NORMALIZER: Final = Convention(
+    frozenset({_COMPONENT, _ENDPOINT}), _ask, roots=True, called={FRONTEND, WORKER}.__contains__
+)

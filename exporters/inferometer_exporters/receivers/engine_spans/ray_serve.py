@@ -17,8 +17,12 @@ _STATUS: Final = spans.HTTP_STATUS.name
 _ROUTE: Final = spans.HTTP_ROUTE.name
 
 
+def _may_be(name: str) -> bool:
+    return name.startswith(_PROXY)
+
+
 def _ask(span: Told) -> Facts | None:
-    if not span.name.startswith(_PROXY):
+    if not _may_be(span.name):
         return None
     below = sorted(span.below(), key=lambda one: one.start)
     replica = next((one for one in below if one.name.startswith(_REPLICA)), None)
@@ -36,4 +40,4 @@ def _ask(span: Told) -> Facts | None:
     )
 
 
-NORMALIZER: Final = Convention(frozenset({_STATUS, _ROUTE}), _ask)
+NORMALIZER: Final = Convention(frozenset({_STATUS, _ROUTE}), _ask, called=_may_be)

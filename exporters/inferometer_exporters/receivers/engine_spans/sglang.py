@@ -39,6 +39,10 @@ _STAGES: Final = {
 }
 
 
+def _may_be(name: str) -> bool:
+    return _ROUTE in name
+
+
 def _ask(span: Told) -> Facts | None:
     if not text(span.attributes, (RID,)):
         return None
@@ -60,4 +64,4 @@ def _ask(span: Told) -> Facts | None:
     )
 
 
-NORMALIZER: Final = Convention(GENERATION.names | {RID, FIRST_TOKEN, CACHED}, _ask, roots=True)
+NORMALIZER: Final = Convention(GENERATION.names | {RID, FIRST_TOKEN, CACHED}, _ask, roots=True, called=_may_be)

@@ -51,4 +51,6 @@ def duration(said: Mapping[str, Value], name: str) -> int | None:
     return None if found is None else round(float(found[1]) * _UNITS[found[2]])
 
 
-NORMALIZER: Final = Convention(frozenset({name for name, _, _ in _PHASES}) | {_STATUS, _ROUTE} | GENERATION.names, _ask)
+NORMALIZER: Final = Convention(
+    frozenset({name for name, _, _ in _PHASES}) | {_STATUS, _ROUTE} | GENERATION.names, _ask, mark=_INFERENCE.encode()
+)

@@ -60,4 +60,4 @@ def _between(pairs: tuple[tuple[Stage, Kind, str, str], ...], events: Mapping[st
             yield Part(stage, kind, events[begin], events[end])
 
 
-NORMALIZER: Final = Convention(frozenset({MODEL, VERSION}), _ask)
+NORMALIZER: Final = Convention(frozenset({MODEL, VERSION}), _ask, called=ROOT.__eq__)

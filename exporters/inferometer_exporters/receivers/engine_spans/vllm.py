@@ -9,7 +9,7 @@ from typing import Final
 
 from inferometer.catalog import engine_spans
 from inferometer.catalog.stages import Kind, Stage
-from inferometer_exporters.receivers.facts import GENERATION, Convention, Facts, Part, Told, seconds
+from inferometer_exporters.receivers.facts import GENERATION, Convention, Facts, Part, Told, generated, seconds
 
 NAME: Final = "llm_request"
 QUEUE: Final = engine_spans.QUEUE_TIME
@@ -22,7 +22,7 @@ def _ask(span: Told) -> Facts | None:
     if span.name != NAME:
         return None
     said = span.attributes
-    facts = GENERATION(span)
+    facts = generated(said, failed=span.failed)
     until_first = seconds(said, FIRST_TOKEN)
     if facts is None or until_first is None:
         return facts
@@ -38,4 +38,6 @@ def _ask(span: Told) -> Facts | None:
     return facts._replace(parts=tuple(parts), first_token=first)
 
 
-NORMALIZER: Final = Convention(GENERATION.names | {QUEUE, PREFILL, DECODE, FIRST_TOKEN}, _ask)
+NORMALIZER: Final = Convention(
+    GENERATION.names | {QUEUE, PREFILL, DECODE, FIRST_TOKEN}, _ask, called=NAME.__eq__, alone=True
+)
