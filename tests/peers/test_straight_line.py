@@ -328,8 +328,8 @@ def in_prometheus(line: SimpleNamespace, panel: Panel, at: float, *, of_one: boo
     found = {}
     for query in panel.promql:
         text = query.expr.text
-        for name in ("service", "model", "device"):
-            text = re.sub(rf"\${name}\b", CHOSEN.get(name, ".+") if of_one else ".+", text)
+        # Not all series have all labels that one chooses by.
+        text = re.sub(r"\$(?!__)(\w+)", lambda match: CHOSEN.get(match[1], ".*") if of_one else ".*", text)
         raw = RATE_INTERVAL in text
         text = text.replace(RATE_INTERVAL, RAW)
         # What rules recorded is of a shorter window; of money it is of this one.
