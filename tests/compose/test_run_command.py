@@ -5,16 +5,19 @@ import http.client
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from inferometer.catalog import telemetry
 from inferometer_compose.beside import folders
 from inferometer_compose.beside.command import is_ours_to_pass_on
 from inferometer_compose.beside.sidecar import MAX_RESTARTS, Place, Sidecar
@@ -76,6 +79,12 @@ class Started:
     def recorder(self):
         (path,) = folders.recorders({"XDG_STATE_HOME": str(self.folder)})
         return path
+
+    def sends(self):
+        """Whether a worker has sent a frame to the sidecar that answers now."""
+        page = re.search(r"sidecar on (http://\S+/metrics)", self.err())[1]
+        with urllib.request.urlopen(page, timeout=10) as answer:
+            return re.search(rf"^{telemetry.WORKERS.name}{{.*}} 1$", answer.read().decode(), re.MULTILINE)
 
     def sidecar(self):
         """Process id of the sidecar."""
@@ -308,7 +317,7 @@ def test_a_killed_sidecar_comes_back_and_nothing_is_lost(serve):
     os.kill(killed, signal.SIGKILL)
     for _ in range(10):
         assert server.ask()
-    server.until(lambda: server.sidecar() not in {None, killed})
+    server.until(lambda: server.sidecar() not in {None, killed} and server.sends())
     for _ in range(10):
         assert server.ask()
     server.process.terminate()

@@ -79,7 +79,8 @@ def test_every_request_that_was_sent_is_recorded(watched):
 @pytest.mark.timeout(200)
 def test_the_alert_fires_arrives_and_resolves(watched):
     answer, _ = watched
-    pages = [alert for alert in answer["alerts"] if alert["severity"] == "page"]
+    # On a busy machine an objective of latency may page, too, and before the fault.
+    pages = [one for one in answer["alerts"] if (one["severity"], one["slo"]) == ("page", "available")]
 
     assert pages
     first = pages[0]
