@@ -102,6 +102,7 @@ bench: $(VENV)/.dev tools ## Every benchmark; each prints ratios against a peer 
 	$(BIN)/python benchmarks/false_pages.py
 	$(BIN)/python benchmarks/slo_detection.py
 	$(BIN)/python benchmarks/slo_evaluation.py
+	$(BIN)/python benchmarks/sizing.py
 
 bench-gpu: $(VENV)/.dev ## On a GPU: execute times, readings, energy and ledger against the truth; says so where there is none
 	$(WITH_FRAMEWORKS) benchmarks/gpu_execute.py
