@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from math import isinf
 from typing import Final
 
 from inferometer.catalog import engines as catalog
 from inferometer.catalog import requests
 from inferometer.catalog.labels import DIRECTION, MODEL, REGION, STAGE, VERSION
 from inferometer.catalog.stages import Kind, Stage
-from inferometer_exporters.engines.evaluate import Found
+from inferometer_exporters.engines.evaluate import Found, Spread
 from inferometer_exporters.ledger.methods import Method
 
 OUTPUT_WEIGHT: Final = 4
@@ -172,7 +173,7 @@ def _totals(found: Iterable[Found]) -> dict[tuple[_Total, _Labels], float]:
         name = one.way.told.signal.entry.name
         values = [(amount.labels, _NUMBER, amount.value) for amount in one.amounts]
         values += [(spread.labels, _COUNT, spread.count) for spread in one.spreads]
-        values += [(spread.labels, _SUM, spread.total) for spread in one.spreads if spread.total is not None]
+        values += [(spread.labels, _SUM, _sum(spread)) for spread in one.spreads]
         for labels, part, number in values:
             said = dict(zip(names, labels, strict=True))
             kind = _kind(name, said, part)
@@ -180,6 +181,17 @@ def _totals(found: Iterable[Found]) -> dict[tuple[_Total, _Labels], float]:
                 of = said.get(MODEL.name, ""), said.get(VERSION.name, ""), said.get(REGION.name, "")
                 totals[kind, of] = totals.get((kind, of), 0.0) + number
     return totals
+
+
+def _sum(spread: Spread) -> float:
+    """Sum of a histogram's values; where the page's is of no use (Ray's), from the middles of its buckets."""
+    if spread.total is not None:
+        return spread.total
+    total, lower, below = 0.0, 0.0, 0.0
+    for upper, until in spread.buckets:
+        total += (until - below) * (lower if isinf(upper) else (lower + upper) / 2)
+        lower, below = upper, until
+    return total
 
 
 _EXECUTE: Final = Stage.EXECUTE.label
