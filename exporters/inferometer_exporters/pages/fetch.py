@@ -4,6 +4,7 @@ A socket's timeout bounds one call, not a server that sends a byte a second, and
 bound. So all bytes are received here, against one deadline and one size; `http.client` reads the answer from memory.
 """
 
+import re
 import socket
 import ssl
 import time
@@ -25,6 +26,10 @@ MAX_PAGE_BYTES: Final = 8 << 20
 _MAX_HEAD_BYTES: Final = 64 << 10
 _RECEIVE_BYTES: Final = 64 << 10
 _GZIP: Final = 16 + zlib.MAX_WBITS
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
+_CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
 _OK: Final = 200
 _PORTS: Final = {"http": 80, "https": 443}
 _DEFAULT_PATH: Final = "/metrics"
@@ -164,6 +169,21 @@ def _receive(sock: socket.socket, url: PageUrl, limit: int, left: Callable[[], f
         received += data
         if len(received) > limit + _MAX_HEAD_BYTES:
             raise _too_large(url, limit)
+        # Some servers, TorchServe's among them, keep the connection open whatever they are asked.
+        if _is_whole(received):
+            return bytes(received)
+
+
+def _is_whole(received: bytearray) -> bool:
+    """Whether an answer says itself that nothing more comes."""
+    end = received.find(_END_OF_HEAD, 0, _MAX_HEAD_BYTES)
+    if end < 0:
+        return False
+    head = bytes(received[:end]) + b"\r\n"
+    if _CHUNKED.search(head):
+        return received.endswith(_LAST_CHUNK)
+    length = _LENGTH.search(head)
+    return length is not None and len(received) - end - len(_END_OF_HEAD) >= int(length[1])
 
 
 class _Received:

@@ -78,6 +78,34 @@ def test_a_page_comes_in_every_form_of_http(answer):
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        whole(PAGE),
+        whole(PAGE).replace(b"Content-Length: ", b"content-length:"),
+        whole(gzip.compress(PAGE), "Content-Encoding: gzip"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(PAGE), PAGE),
+    ],
+    ids=["with its length", "in small letters", "gzip", "chunked"],
+)
+def test_a_server_that_keeps_the_connection_open_is_not_waited_for(answer):
+    stop = threading.Event()
+
+    def keep(sock):
+        # In pieces: the end of the answer is not the end of what is received first.
+        sock.sendall(answer[:10])
+        sock.sendall(answer[10:-3])
+        time.sleep(0.01)
+        sock.sendall(answer[-3:])
+        stop.wait(20)
+
+    with serving(keep) as (url, _):
+        try:
+            assert fetch(url, seconds=10) == PAGE
+        finally:
+            stop.set()
+
+
+@pytest.mark.parametrize(
     ("answer", "message"),
     [
         (whole(PAGE)[:-1], "no whole answer"),
