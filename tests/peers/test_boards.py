@@ -21,7 +21,7 @@ from inferometer_alerts.rule import Board  # noqa: E402
 from inferometer_alerts.time_scale import SCRAPE_NS  # noqa: E402
 from inferometer_dashboards import lint  # noqa: E402
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(600)]
 
 BOARDS = pytest.mark.parametrize("uid", list(Board), ids=str)
 NATIVE = 0.044

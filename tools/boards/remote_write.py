@@ -13,8 +13,10 @@ from typing import Final
 from inferometer.wire.varint import part, varint
 
 _DOUBLE: Final = struct.Struct("<d")
+_VARINT: Final = 0
+_FIXED64: Final = 1
 _BYTES: Final = 2
-"""Wire type of a field with a length."""
+"""Wire types: a number, eight bytes, a length and as many bytes."""
 _CHUNK: Final = 1 << 16
 _LITERAL_64K: Final = b"\xf4"
 """Snappy: a literal whose length less one follows in two bytes."""
@@ -123,6 +125,8 @@ def _pair(body: bytes) -> tuple[str, str]:
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    if data[at] < 128:  # noqa: PLR2004 - most numbers have one byte
+        return data[at], at + 1
     value = shift = 0
     while True:
         byte = data[at]
@@ -141,18 +145,17 @@ def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
     """(number, raw value) of each field of a message."""
     at = 0
     while at < len(data):
-        tag, at = _read_varint(data, at)
-        begin = at
-        match tag & 7:
-            case 0:
-                _, at = _read_varint(data, at)
-            case 1:
-                at += 8
-            case 2:
-                size, begin = _read_varint(data, at)
-                at = begin + size
-            case other:
-                raise ValueError(f"wire type {other} is not read here")
+        tag, begin = _read_varint(data, at)
+        kind = tag & 7
+        if kind == _BYTES:
+            size, begin = _read_varint(data, begin)
+            at = begin + size
+        elif kind == _FIXED64:
+            at = begin + 8
+        elif kind == _VARINT:
+            _, at = _read_varint(data, begin)
+        else:
+            raise ValueError(f"wire type {kind} is not read here")
         yield tag >> 3, data[begin:at]
 
 
