@@ -199,6 +199,8 @@ def start(environment):
             "INFEROMETER_SIDECAR": collector.address,
             "INFEROMETER_FLUSH_SECONDS": "0.05",
             "RAY_AUTH_MODE": "disabled",
+            # Seconds; a busy machine takes more than Ray's half minute.
+            "RAY_raylet_start_wait_time_s": "110",
             # What is asked until the server is up is no request of a test.
             "INFEROMETER_EXCLUDED_PATHS": ready if ready.startswith("/") else "/-/healthz",
             "PATH": f"{python.parent}:{kept.get('PATH', '')}",
