@@ -132,7 +132,7 @@ class Sink:
 
 def send(path: Path, rate: int, seconds: float) -> tuple[int, int]:
     """Send records as workers do, in real time; requests and bytes on the socket."""
-    random = np.random.default_rng(7)
+    random = np.random.default_rng()
     shapes = {i: ("svc", f"m{i % 6}", "v1", "", f"t{i % 4}", "", "POST", f"/m{i % 6}") for i in range(SHAPES)}
     per_frame = max(1, rate // WORKERS // FLUSHES_PER_SECOND)
     connections, readers, ids = (
@@ -423,15 +423,9 @@ def report(costs: Costs) -> None:
     ):
         print(f"| {part} | {per} | {value} |")
     heads = (
-        "requests",
-        "hosts",
-        "sidecars",
-        "Prometheus",
-        "Collectors",
-        "Jaeger",
-        "to Jaeger",
-        "Jaeger's disk, 3 days",
-    )
+        "requests", "hosts", "cores of sidecars", "of Prometheus", "of Collectors", "of Jaeger", "kB/s to Jaeger",
+        "kB/s of remote write", "GB of recorders, 24 h", "of Jaeger, 3 d", "of Prometheus, 35 d",
+    )  # fmt: skip
     print(f"\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for name, rate, hosts in LOADS:
         print(f"| {' | '.join((name, str(hosts), *extrapolated(costs, rate, hosts)))} |")
@@ -463,10 +457,8 @@ def extrapolated(costs: Costs, rate: float, hosts: int) -> tuple[str, ...]:
         JAEGER_SECONDS * kept * costs.jaeger_disk_per_trace,
         PROMETHEUS_SECONDS * samples * costs.disk_per_sample,
     )
-    return (
-        *(f"{one:.2g}" for one in cores), *(f"{one / 1e3:.2g} kB/s" for one in wire),
-        *(f"{one / 1e9:.2g} GB" for one in disks),
-    )  # fmt: skip
+    figures = (*cores, *(one / 1e3 for one in wire), *(one / 1e9 for one in disks))
+    return tuple(f"{one:,.0f}" if one >= 100 else f"{one:.2g}" for one in figures)
 
 
 def main() -> int:
