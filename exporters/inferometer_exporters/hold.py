@@ -16,6 +16,7 @@ from inferometer_exporters.ledger.runs import mixed
 from inferometer_exporters.recorder.insertion import SEGMENTS
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 
+_NOBODY: Final = np.zeros(0, np.uint64)
 _HELD: Final = "sidecar.held"
 RAN_FROM: Final = "ran_from"
 """Column of released rows: when the run began that speaks for the request, CLOCK_MONOTONIC ns; 0 without one."""
@@ -89,7 +90,7 @@ class Hold:
             rows = rows | {"release": release}
             self._waiting = concatenate([self._waiting, rows]) if self._waiting else rows
 
-    def released(self, until: int, runs: Columns, priced: Ints, unsettled: Ids) -> tuple[Columns, Ints]:
+    def released(self, until: int, runs: Columns, priced: Ints, unsettled: Ids = _NOBODY) -> tuple[Columns, Ints]:
         """Take out requests whose runs are all settled, with what they owe.
 
         Args:

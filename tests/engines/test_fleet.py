@@ -15,6 +15,7 @@ from inferometer_alerts import engine_scraping
 from inferometer_alerts.engine_rules import Job, rules
 from inferometer_alerts.generation import files
 from inferometer_alerts.time_scale import TimeScale
+from inferometer_exporters.engines.fleet import of_fleet
 
 HEAD = """\
 version: 1
@@ -50,6 +51,21 @@ def test_pages_of_the_sidecar_are_in_thresholds_json_and_come_back():
         ),
     )  # fmt: skip
     assert thresholds.loads(thresholds.dumps(told)).engines == told.engines
+
+
+def test_the_devices_of_each_page_are_in_thresholds_json_and_one_entry_is_of_all_pages():
+    each = summary.thresholds(loads(HEAD + LLM + '    devices: ["GPU-1,GPU-2", "GPU-3"]\n'))
+    one = summary.thresholds(loads(HEAD + LLM + "    devices: [GPU-1]\n"))
+
+    assert [each.engines[0].device_of(number) for number in (0, 1)] == ["GPU-1,GPU-2", "GPU-3"]
+    assert [one.engines[0].device_of(number) for number in (0, 1)] == ["GPU-1", "GPU-1"]
+    assert thresholds.loads(thresholds.dumps(each)).engines == each.engines
+    assert [page.devices for page in of_fleet(each.engines)] == ["GPU-1,GPU-2", "GPU-3"]
+
+
+def test_devices_that_are_neither_one_nor_one_per_page_are_refused():
+    with pytest.raises(FleetError, match="has 3 entries for 2 pages"):
+        loads(HEAD + LLM + "    devices: [GPU-1, GPU-2, GPU-3]\n")
 
 
 def test_thresholds_of_before_there_were_engines_are_read():

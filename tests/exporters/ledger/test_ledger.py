@@ -1,5 +1,6 @@
 """The ledger adds up, to the nanosecond and the picodollar."""
 
+import json
 from fractions import Fraction
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from inferometer.errors import StateError
 from inferometer.fleet.thresholds import Price
+from inferometer_exporters.columns.packed import pack, unpack
 from inferometer_exporters.ledger.account import Device, State
 from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.ledger.prices import Rate
@@ -203,6 +205,26 @@ def test_idle_time_in_which_a_model_was_loaded_is_loading():
 
     states = made.accounts[0].states
     assert (states[State.LOADING], states[State.ATTRIBUTED], states[State.WARM_IDLE]) == (200, 200, 600)
+
+
+def test_a_state_of_before_engines_had_shares_is_gone_on_with():
+    before = ledger()
+    before.announce(rows({"worker": 1, "execute_id": 5, "span_id": 3, "start": 1_000, "end": 3_000}))
+    before.sweep(2_000, State.WARM_IDLE)
+    sections = before.dump()
+    told = unpack(sections["ledger.runs"])
+    for name in ("engine", "claim", "way", "labels"):
+        del told[name]
+    accounts = json.loads(sections["ledger.accounts"])
+    for account in accounts["accounts"]:
+        for name in ("engine", "lag", "credits"):
+            del account[name]
+    after = Ledger(2_000, lambda _: Rate.of(PRICE))
+    old = {"ledger.runs": pack(told), "ledger.accounts": json.dumps(accounts).encode()}
+    after.load(old, now=2_000, gap=None)
+    after.sweep(4_000, State.WARM_IDLE)
+
+    assert owed(after.released()) == {3: 2_000}
 
 
 def test_downtime_is_unobserved_but_for_runs_that_are_resent():
