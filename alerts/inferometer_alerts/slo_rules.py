@@ -28,8 +28,10 @@ BAD: Final = sources.BAD
 
 
 def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
-    """Groups in the order in which they build upon each other."""
+    """Groups in the order in which they build upon each other; none where no model promises anything."""
     every = tuple(slos(fleet))
+    if not every:
+        return ()
     specs = tuple({slo.objective.name: slo.objective for slo in every}.values())
     windows = _windows(specs)
     direct = [ns for ns in windows if ns <= DIRECT_NS]

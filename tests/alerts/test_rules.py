@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from inferometer import catalog, promql
 from inferometer.catalog.labels import MODEL, SERVICE
 from inferometer.errors import CatalogError
+from inferometer.fleet.loader import loads
 from inferometer_alerts import recorded
 from inferometer_alerts.generation import alerts, files, rule_groups
 from inferometer_alerts.rule import Alert, Rule
@@ -157,3 +158,19 @@ def test_the_time_scale_is_said_where_people_read():
     assert rules.count("Time scale 60") == 1 + sum(
         isinstance(a, Alert) and a.tier != "cause" for a in alerts(FLEETS["example"], TimeScale(60))
     )
+
+
+def test_a_fleet_that_promises_nothing_has_every_rule_but_those_of_promises():
+    fleet = loads("""
+version: 1
+fleet: quiet
+services: {shop: {engine: fastapi, models: {m: {}}}}
+objectives:
+  available: {sli: availability, target: 99.9}
+receivers: {hook: {webhook: {url: "http://127.0.0.1:9/"}}}
+routes: {page: hook, ticket: hook}
+""")
+    groups = rule_groups(fleet, TimeScale(1))
+
+    assert groups["slo"] == ()
+    assert all(groups[name] for name in ("models", "causes", "devices", "cost"))

@@ -162,6 +162,12 @@ WRONG = {
         "fleet.yaml lacks the key 'routes'",
         "add `routes:`: Routes from severities to receivers.",
     ),
+    "many keys that are missing": (
+        TEXT,
+        "version: 1\nfleet: f\nservices: {}\n",
+        "fleet.yaml lacks the keys 'objectives', 'receivers', 'routes'",
+        "add `objectives:`, `receivers:`, `routes:`",
+    ),
     "nothing": (TEXT, "", "the file is empty", "start with `version: 1`"),
     "a list": (TEXT, "- 1\n", "expected a mapping, found a list", "start with `version: 1`"),
 }

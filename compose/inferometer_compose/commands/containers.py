@@ -189,13 +189,15 @@ def _tell(found: Iterable[Service], seen: dict[str, str], seconds: float, consol
 
 
 def _failed(compose: Compose, starting: "subprocess.Popen[str]") -> int:
-    bad = [one for one in services(compose) if one.failed or (one.health == "starting" and starting.poll())]
+    found = services(compose)
+    # Compose has given up, and names a container that Docker may be starting again at this moment.
+    error = starting.communicate()[1].strip() if starting.poll() else ""
+    bad = [one for one in found if one.failed] or [one for one in found if f"-{one.name}-" in error]
     for one in bad:
         said = compose.ask("logs", "--no-log-prefix", "--tail", str(_LAST_LINES), one.name)
-        say(f"{one.name} {one.says}; its last lines:\n{said.rstrip()}")
+        say(f"{one.name} {one.says if one.failed else 'does not become healthy'}; its last lines:\n{said.rstrip()}")
     if not bad:
-        _, error = starting.communicate()
-        say(f"docker compose up: {error.strip().splitlines()[-1] if error.strip() else 'failed'}")
+        say(f"docker compose up: {error.splitlines()[-1] if error else 'failed'}")
     return FOUND_SOMETHING
 
 

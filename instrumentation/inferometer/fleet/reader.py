@@ -55,12 +55,14 @@ def read_object(cls: type[T], value: Value, what: str, **given: object) -> T:
         if written.text not in known:
             raise wrong(written, f"{what} has no key {written.text!r}", nearest(written.text, tuple(known)))
     _check_one_of(cls, mapping, what)
+    lacking = [entry for name, entry in known.items() if entry.required and mapping.get(name) is None]
+    if lacking:
+        names = ", ".join(repr(entry.name) for entry in lacking)
+        raise wrong(mapping, f"{what} lacks the key{'s' * (len(lacking) > 1)} {names}", _missing(lacking))
     for name, entry in known.items():
         found = mapping.get(name)
         if found is not None:
             given[entry.attribute] = _read(entry.shape, found, _named(what, name))
-        elif entry.required:
-            raise wrong(mapping, f"{what} lacks the key {name!r}", _missing(entry))
     return cls(**given)
 
 
@@ -72,9 +74,15 @@ def _check_one_of(cls: type, mapping: Mapping, what: str) -> None:
         raise wrong(place, f"{what} needs exactly one of {', '.join(names)}", f"write one: {names[0]}")
 
 
-def _missing(entry: Entry) -> str:
-    example = f" {entry.shape.example}" if isinstance(entry.shape, Kind) else ""
-    return f"add `{entry.name}:{example}`: {entry.doc}"
+def _missing(lacking: list[Entry]) -> str:
+    """What to add; of more than one key all, so that nobody is sent back for each."""
+    written = {
+        entry.name: f"`{entry.name}:{f' {entry.shape.example}' if isinstance(entry.shape, Kind) else ''}`"
+        for entry in lacking
+    }
+    if len(lacking) == 1:
+        return f"add {written[lacking[0].name]}: {lacking[0].doc}"
+    return f"add {', '.join(written.values())}"
 
 
 def _named(what: str, name: str) -> str:
