@@ -104,7 +104,7 @@ def _of_case(alert: Alert, number: int, case: Case) -> Test:
         series=case.series,
         checks=tuple(sorted(checks, key=lambda check: check.at_ns)),
         about=case.about,
-        reads=alert.expr.text,
+        reads="" if case.given else alert.expr.text,
     )
 
 

@@ -64,13 +64,15 @@ class Case:
 
     ``series`` maps a series in promql notation to values in promtool's notation, one value per ``step``; ``only`` says
     which of the alert's elements is meant; ``without`` are labels of the samples that the alert must not have.
-    Cases ``about`` different things, where they say so, may run side by side.
+    Cases ``about`` different things, where they say so, may run side by side. ``given``: what other files record is
+    among the samples, and their rules are not needed.
     """
 
     series: Mapping[str, str]
     only: tuple[Matcher, ...] = ()
     without: tuple[Label, ...] = ()
     about: frozenset[str] = frozenset()
+    given: bool = False
     fires: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
     step: str = "15s"

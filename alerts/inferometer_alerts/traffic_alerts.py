@@ -6,13 +6,13 @@ from itertools import islice
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.labels import CLASS, COMPONENT, DROP_REASON, MODEL, OUTCOME, SERVICE
+from inferometer.catalog.labels import CLASS, COMPONENT, DROP_REASON, MODEL, OUTCOME, SERVICE, VERSION
 from inferometer.catalog.requests import REQUESTS, SLO_EVENTS
 from inferometer.catalog.telemetry import DROPS
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import Slo, Source, slos
 from inferometer.promql import Expr
-from inferometer_alerts import recorded, slo_series
+from inferometer_alerts import recorded, slo_series, traffic_proofs
 from inferometer_alerts.recorded import JOB
 from inferometer_alerts.rule import Alert, Board, Case, Severity
 from inferometer_alerts.samples import Kind, Phase
@@ -24,6 +24,9 @@ _REGULAR_TRAFFIC: Final = 240
 
 _SERVED: Final = promql.select(
     REQUESTS, promql.equal(SERVICE, "gateway"), promql.equal(MODEL, "/search"), promql.equal(OUTCOME, "ok")
+).text
+_SERVED_TOO: Final = promql.select(
+    REQUESTS, promql.equal(SERVICE, "gateway"), promql.equal(MODEL, "/search"), promql.equal(VERSION, "v2")
 ).text
 _BATCH: Final = promql.select(
     REQUESTS, promql.equal(SERVICE, "gateway"), promql.equal(MODEL, "/search"), promql.equal(CLASS, "batch")
@@ -80,6 +83,16 @@ def _traffic_stopped(scale: TimeScale) -> Alert:
             Case(series={_SERVED: "0+11x24 264x240"}, fires=("17m",), quiet=("14m",)),
             Case(series={_SERVED: "0+9x24 216x240"}, quiet=("17m",)),
             Case(series={_BATCH: "0+10x240 2400x120"}, quiet=("71m",)),
+            # 300 in an hour, and no more than that in half of it; 216 in each of two hours.
+            Case(series={_SERVED: "0+1.25x240 300x80"}, fires=("71m",)),
+            Case(series={_SERVED: "0+0.9x480 432x80"}, quiet=("2h11m",)),
+            # All of an hour's requests in its first minutes: they leave the window 65 minutes later.
+            Case(series={_SERVED: "0+10x30 300x300"}, fires=("65m",), quiet=("69m",)),
+            # Two versions, of which neither was asked often.
+            Case(series={_SERVED: "0+0.7x240 168x80", _SERVED_TOO: "0+0.7x240 168x80"}, fires=("71m",)),
+            # Batch work goes on where nobody asks any more; there was much of it where hardly anybody did.
+            Case(series={_SERVED: "0+10x240 2400x80", _BATCH: "0+10x320"}, fires=("71m",)),
+            Case(series={_SERVED: "0+0.5x240 120x80", _BATCH: "0+10x240 2400x80"}, quiet=("71m",)),
         ),
     )
 
@@ -108,6 +121,7 @@ def _metrics_absent(scale: TimeScale, example: Slo) -> Alert:
                 fires=("75m",),
                 quiet=("55m",),
             ),
+            *traffic_proofs.absent(),
         ),
     )
 
@@ -136,6 +150,7 @@ def _never_reported(scale: TimeScale, example: Slo) -> Alert:
                 quiet=("20m",),
             ),
             Case(series=_events(example, Phase(400, Decimal(0))), only=_of(example), quiet=("40m",)),
+            *traffic_proofs.never_reported(),
         ),
     )
 

@@ -33,7 +33,13 @@ def test_every_rule_is_needed_by_some_proof(generated):
 
 
 def test_a_rule_without_proof_is_noticed(generated):
-    tests = {"one": {"evaluation_interval": "30s", "tests": [proof.written for proof in generated.proofs[:1]]}}
+    tests = {
+        "one": {
+            "rule_files": [f"../rules/{name}.yml" for name in generated.rules],
+            "evaluation_interval": "30s",
+            "tests": [proof.written for proof in generated.proofs[:1]],
+        }
+    }
     only = Generated({name: {"groups": groups} for name, groups in generated.rules.items()}, tests)
 
     unproved = {only.rule(place).get("record") for place in only.places if not only.needing(place)}

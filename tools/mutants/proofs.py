@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any, Final
 
 import promql_parser
@@ -78,8 +79,8 @@ class Generated:
     def __init__(self, rules: Mapping[str, Any], tests: Mapping[str, Any]) -> None:
         """*rules*, *tests*: documents of rule files and of promtool's test files, by name."""
         self.rules: dict[str, list[dict[str, Any]]] = {name: made["groups"] for name, made in rules.items()}
-        self._tests: list[tuple[str, str, dict[str, Any]]] = [
-            (name, made["evaluation_interval"], test) for name, made in tests.items() for test in made["tests"]
+        self._tests: list[tuple[str, Mapping[str, Any], dict[str, Any]]] = [
+            (name, made, test) for name, made in tests.items() for test in made["tests"]
         ]
 
     @classmethod
@@ -128,12 +129,13 @@ class Generated:
     def _made(self, read: Iterable[Read]) -> list[Place]:
         return [place for one in read for place in self._makers.get(one.name, ()) if one.may_be(self.rule(place))]
 
-    def _needed(self, read: Iterable[Read]) -> frozenset[Place]:
-        known: set[Place] = set()
+    def _needed(self, read: Iterable[Read], document: Mapping[str, Any]) -> frozenset[Place]:
+        """Rules behind what is read, of the files that a test document names."""
+        files, known = {PurePath(path).stem for path in document["rule_files"]}, set[Place]()
         wanted = self._made(read)
         while wanted:
             place = wanted.pop()
-            if place not in known:
+            if place not in known and place[0] in files:
                 known.add(place)
                 wanted += self._made(self._reads[place])
         return frozenset(known)
@@ -144,11 +146,13 @@ class Generated:
         made = [
             Proof(
                 file=file,
-                evaluation=evaluation,
+                evaluation=document["evaluation_interval"],
                 written=test,
-                needs=self._needed({read for check in test["promql_expr_test"] for read in reads(check["expr"])}),
+                needs=self._needed(
+                    {read for check in test["promql_expr_test"] for read in reads(check["expr"])}, document
+                ),
             )
-            for file, evaluation, test in self._tests
+            for file, document, test in self._tests
         ]
         return tuple(sorted(made, key=lambda proof: proof.cost))
 
