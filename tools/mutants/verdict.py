@@ -48,10 +48,11 @@ class Judge:
 
     def holds(self, proofs: Iterable[Proof], instead: Mapping[Place, Mapping[str, Any] | None]) -> bool:
         """Whether all proofs hold with other rules *instead* of the generated ones."""
-        by_evaluation: dict[str, list[Proof]] = {}
+        # Apart by document: rules of a file that one does not name may record again what its samples give.
+        by_document: dict[str, list[Proof]] = {}
         for proof in proofs:
-            by_evaluation.setdefault(proof.evaluation, []).append(proof)
-        return all(self._run(evaluation, some, instead) for evaluation, some in by_evaluation.items())
+            by_document.setdefault(proof.file, []).append(proof)
+        return all(self._run(some[0].evaluation, some, instead) for some in by_document.values())
 
     def _run(self, evaluation: str, proofs: list[Proof], instead: Mapping[Place, Mapping[str, Any] | None]) -> bool:
         places = frozenset().union(*(proof.needs for proof in proofs))
