@@ -144,8 +144,8 @@ OF_MODEL: Final = (SERVICE, MODEL)
 SLO_INFO: Final = Recorded(
     name="slo:info",
     unit=Unit.COUNT,
-    help="1 per objective of a model, with what it promises.",
-    labels=(*OF_SLO, VERSION, CLASS, SLI, TARGET, PERIOD),
+    help="1 per objective of a model, with what it promises and who answers for it.",
+    labels=(*OF_SLO, VERSION, CLASS, SLI, TARGET, PERIOD, TEAM),
 )
 SLO_OBJECTIVE: Final = Recorded(
     name="slo:objective:ratio", unit=Unit.RATIO, help="Share of events that must be good.", labels=OF_SLO

@@ -29,6 +29,7 @@ def promised(slo: Slo) -> dict[str, str]:
             recorded.SLI.name: slo.objective.sli.value,
             recorded.TARGET.name: f"{slo.objective.target.normalize():f}",
             recorded.PERIOD.name: durations.render(slo.objective.window_ns),
+            recorded.TEAM.name: slo.team,
         }
     )
 

@@ -11,6 +11,7 @@ from inferometer.fleet import durations
 from inferometer.fleet.model import Device, Fleet, Model, ObjectiveSpec, Service
 from inferometer.fleet.objective import COUNTED
 from inferometer.fleet.promises import ObjectiveEntry, Override, Per, Scope
+from inferometer.fleet.teams import team_of
 from inferometer.fleet.thresholds import OTHER_TENANT
 
 _OTHER = re.compile(r"[^A-Za-z0-9._]+")
@@ -56,6 +57,8 @@ class Slo:
     request_class: str = ""
     device: Device | None = None
     """The entry of `devices` that it is about."""
+    team: str = ""
+    """Who answers for it: the service's team, else the fleet's; empty where the file names neither."""
 
 
 def slos(fleet: Fleet) -> Iterator[Slo]:
@@ -75,6 +78,7 @@ def slos(fleet: Fleet) -> Iterator[Slo]:
                 promise=name,
                 source=Source.SLOTS,
                 device=device,
+                team=fleet.team or "",
             )
 
 
@@ -107,6 +111,7 @@ def _of_model(fleet: Fleet, service: Service, model: Model, entry: ObjectiveEntr
             tenant=scope.tenant or "",
             version=scope.version or "",
             request_class=scope.request_class or "",
+            team=team_of(fleet, service) or "",
         )
 
 
