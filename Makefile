@@ -22,10 +22,10 @@ demo: $(VENV)/.demo ## Real requests through real models; ends with where their 
 	@$(BIN)/inferometer demo --for 60s --fault errors
 
 test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Prometheus, Alertmanager and Jaeger
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not peers"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not peers and not processes"
+	$(BIN)/python -m pytest -m "processes and not slow and not peers"
 	tools/debian.sh chromium=chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not peers"
-	$(BIN)/python -m pytest -m peers
+	$(BIN)/python -m pytest -m "slow or peers"
 
 coverage: $(VENV)/.dev ## Which lines the fast tests run
 	rm -f .coverage .coverage.*
