@@ -146,3 +146,25 @@ def test_each_command_has_help_with_an_example(name):
 
     assert answer.returncode == 0
     assert f"Example: inferometer {name}" in answer.stdout
+
+
+def test_a_container_that_runs_again_when_somebody_looks_is_named_all_the_same(docker, tmp_path):
+    """Docker starts again what ended: it is `restarting` for one look, and `running` for the next."""
+
+    def row(state):
+        return json.dumps({"Service": "prometheus", "State": state, "Health": "", "ExitCode": 2, "Publishers": []})
+
+    (tmp_path / "restarting").write_text(row("restarting"))
+    (tmp_path / "running").write_text(row("running"))
+    # Asked whether there is an engine, then for ports that are taken, then how it goes.
+    ps = (
+        f"echo >> {tmp_path}/asked; case $(wc -l < {tmp_path}/asked) in "
+        f"1|2) echo [] ;; 3) cat {tmp_path}/restarting ;; *) cat {tmp_path}/running ;; esac"
+    )
+    answers = {"version": "echo 2.40.3", "ps": ps, "config": "echo '{\"services\": {}}'", "build": "true"}
+    environment = docker(**answers, **{"--progress": "exec sleep 30", "logs": "echo cannot unmarshal"})
+
+    answer = command("up", "--wait", "20s", **environment)
+
+    assert answer.returncode == 1
+    assert "prometheus fails with 2 and is started again; its last lines:\ncannot unmarshal" in answer.stderr

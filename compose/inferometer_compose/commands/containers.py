@@ -171,7 +171,7 @@ def _started(compose: Compose, options: Options, console: Console) -> int | None
             found = services(compose)
             _tell(found, seen, time.monotonic() - began, console)
             if any(one.failed for one in found) or ended:
-                return _failed(compose, starting)
+                return _failed(compose, starting, found)
             if ended == 0 and found and all(one.well for one in found):
                 return None
             if time.monotonic() - began > options.wait_seconds:
@@ -188,9 +188,9 @@ def _tell(found: Iterable[Service], seen: dict[str, str], seconds: float, consol
             console.print(f"{seconds:6.1f} s  {plain(one.name):14} {plain(one.says)}", markup=False)
 
 
-def _failed(compose: Compose, starting: "subprocess.Popen[str]") -> int:
-    found = services(compose)
-    # Compose has given up, and names a container that Docker may be starting again at this moment.
+def _failed(compose: Compose, starting: "subprocess.Popen[str]", found: Iterable[Service]) -> int:
+    """Say which of the services that were *found* so failed; a moment later Docker may be starting it again."""
+    # Compose that has given up names a container.
     error = starting.communicate()[1].strip() if starting.poll() else ""
     bad = [one for one in found if one.failed] or [one for one in found if f"-{one.name}-" in error]
     for one in bad:
