@@ -5,7 +5,7 @@ import os
 if os.environ.get("FIRST"):
     import inferometer.auto
 import asyncio
-import time
+import threading
 
 import httpx
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException
@@ -41,11 +41,25 @@ async def predict(number: Number) -> Number:
     return Number(x=number.x * 2)
 
 
+gate = threading.Event()
+inside: list[str] = []
+
+
 @app.post("/sync/{name}")
 def sync(name: str, number: Number) -> Number:
-    """Runs in a thread for a while."""
-    time.sleep(0.2)
+    """Runs in a thread, and stays there until the gate is open."""
+    inside.append(name)
+    gate.wait(30)
     return number
+
+
+@app.get("/open")
+async def let_go(after: int) -> None:
+    """Open the gate, a while after so many have come to it."""
+    while len(inside) < after:  # noqa: ASYNC110 - they come from threads
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.2)
+    gate.set()
 
 
 @app.get("/stream")
