@@ -1,21 +1,16 @@
-"""Alerts on GPUs: held back, full, broken, lost.
-
-XIDs are counted one by one by the sidecar, so a repeated one rises; the driver's own gauge holds the last code for
-ever and would not show it.
-"""
+"""Alerts on GPUs: held back, full, lost, and what they report themselves."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from inferometer import promql
 from inferometer.catalog import devices
-from inferometer.catalog.labels import DEVICE, ECC_KIND, PARENT, THROTTLE_REASON, XID
+from inferometer.catalog.labels import DEVICE, PARENT, THROTTLE_REASON
 from inferometer.catalog.model import Label
 from inferometer.catalog.requests import DEVICE_SECONDS
-from inferometer.promql import Expr, Matcher
-from inferometer_alerts import recorded
+from inferometer.promql import Expr
+from inferometer_alerts import gpu_fault_alerts, recorded
 from inferometer_alerts.recorded import INSTANCE, JOB, Scraped
 from inferometer_alerts.rule import Alert, Board, Case, Severity
 from inferometer_alerts.time_scale import TimeScale
@@ -33,68 +28,15 @@ _INSTANCE: Final = promql.equal(INSTANCE, "sidecar:9464")
 _OURS: Final = promql.equal(JOB, SCRAPE_JOB)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _XidClass:
-    """XIDs that ask for the same: NVIDIA's catalogue of XID errors says what each means."""
-
-    alert: str
-    codes: tuple[str, ...]
-    severity: Severity
-    window: str
-    description: str
-    example: str
-
-
-XID_CLASSES: Final = (
-    _XidClass(
-        alert="GpuXidFatal",
-        # Double-bit ECC, halted microcontroller, failed retirement, off the bus, uncontained ECC, GSP (twice), ECC.
-        codes=("48", "62", "64", "79", "95", "119", "120", "140"),
-        severity=Severity.PAGE,
-        window="1h",
-        description=(
-            "The driver reports an error after which nothing runs on this GPU until it is reset, its host is "
-            "rebooted, or the board is replaced."
-        ),
-        example="79",
-    ),
-    _XidClass(
-        alert="GpuXidNvlink",
-        codes=("74",),
-        severity=Severity.PAGE,
-        window="1h",
-        description=(
-            "The driver reports an error of an NVLink. What runs on several GPUs at once hangs or ends; the GPUs on "
-            "both ends need a reset."
-        ),
-        example="74",
-    ),
-    _XidClass(
-        alert="GpuXidMemory",
-        # Rows set aside, many corrected errors, a contained error.
-        codes=("63", "92", "94"),
-        severity=Severity.TICKET,
-        window="1h",
-        description=(
-            "The driver sets faulty memory aside, or ended the program that used it. The GPU works on; spare rows "
-            "are taken into use at its next reset."
-        ),
-        example="63",
-    ),
-)
-_NAMED: Final = tuple(code for of_class in XID_CLASSES for code in of_class.codes)
-BROKEN: Final = ("GpuLost", *(one.alert for one in XID_CLASSES if one.severity is Severity.PAGE))
+BROKEN: Final = ("GpuLost", *gpu_fault_alerts.FATAL)
 """Alerts after which nothing runs on a GPU."""
 
 
 def alerts(scale: TimeScale) -> Iterator[Alert]:
-    """A GPU that is held back or full, that reports errors, that is gone."""
+    """A GPU that is held back or full, that reports faults, that is gone."""
     yield _throttled(scale)
     yield _full(scale)
-    for of_class in XID_CLASSES:
-        yield _xid(of_class, scale)
-    yield _xid_error(scale)
-    yield _ecc(scale)
+    yield from gpu_fault_alerts.alerts(scale)
     yield _lost(scale)
     yield _instance_gone(scale)
 
@@ -234,87 +176,6 @@ def _full(scale: TimeScale) -> Alert:
             # A little growth is what a cache does.
             case("97+0.0075x400", quiet=("1h",)),
             case("97+0.01x160 98.6x60", fires=("37m",), quiet=("45m",)),
-        ),
-    )
-
-
-def _of_xid(code: str) -> str:
-    return promql.select(devices.GPU_XID_ERRORS, _GPU, promql.equal(XID, code)).text
-
-
-def _xid(of_class: _XidClass, scale: TimeScale) -> Alert:
-    errors = promql.select(devices.GPU_XID_ERRORS, promql.one_of(XID, of_class.codes))
-    others = {_of_xid(code): "0x20 1x20" for code in ("13", *_NAMED) if code not in of_class.codes}
-    return Alert(
-        name=of_class.alert,
-        expr=promql.sum_by(promql.increase(errors, scale.over(of_class.window)), DEVICE, XID) > 0,
-        severity=of_class.severity,
-        summary="GPU {{ $labels.device }} reports XID {{ $labels.xid }}, {{ $value | humanize }} in the last hour.",
-        description=of_class.description,
-        board=Board.COST,
-        variables=(DEVICE,),
-        cases=(
-            *(
-                Case(series={_of_xid(code): "0x20 1x20"}, only=(_GPU,), fires=("6m",), quiet=("4m",))
-                for code in of_class.codes
-            ),
-            Case(series=others, quiet=("6m",)),
-            Case(series={_of_xid(of_class.example): "0x20 1x270"}, fires=("1h3m",), quiet=("1h8m",)),
-            # The second one counts like the first; a sidecar without its state is no error.
-            Case(series={_of_xid(of_class.example): "1x300 2x100"}, fires=("1h17m",), quiet=("1h14m",)),
-            Case(series={_of_xid(of_class.example): "3x20 0x100"}, quiet=("4m", "6m")),
-        ),
-    )
-
-
-def _xid_error(scale: TimeScale) -> Alert:
-    rest = Matcher(XID, "!~", promql.one_of(XID, _NAMED).value)
-    errors = promql.increase(promql.select(devices.GPU_XID_ERRORS, rest), scale.over("10m"))
-    return Alert(
-        name="GpuXidError",
-        expr=promql.sum_by(errors, DEVICE, XID) > 0,
-        severity=Severity.TICKET,
-        summary="GPU {{ $labels.device }} reports XID {{ $labels.xid }}, {{ $value | humanize }} in the last 10m.",
-        description=(
-            "The driver reports an error that a program on this GPU usually causes: a fault in memory access or a "
-            "channel that was taken down."
-        ),
-        board=Board.GPU,
-        variables=(DEVICE,),
-        cases=(
-            Case(series={_of_xid("31"): "0x20 1x100"}, fires=("6m", "14m"), quiet=("4m", "20m")),
-            Case(series={_of_xid(code): "0x20 1x100" for code in _NAMED}, quiet=("6m",)),
-            Case(series={_of_xid("31"): "3x20 0x100"}, quiet=("4m", "6m")),
-        ),
-    )
-
-
-def _ecc(scale: TimeScale) -> Alert:
-    uncorrected = promql.select(devices.GPU_ECC_ERRORS, promql.equal(ECC_KIND, "uncorrected"))
-
-    def series(kind: str) -> str:
-        return promql.select(devices.GPU_ECC_ERRORS, _GPU, promql.equal(ECC_KIND, kind)).text
-
-    return Alert(
-        name="GpuEccUncorrected",
-        expr=promql.sum_by(promql.increase(uncorrected, scale.over("10m")), DEVICE) > 0,
-        severity=Severity.TICKET,
-        summary=("Memory of GPU {{ $labels.device }} had {{ $value | humanize }} errors that could not be corrected."),
-        description=(
-            "In the last 10m. What ran there was ended or has wrong numbers; the driver sets the rows aside, as far "
-            "as there are spare ones."
-        ),
-        board=Board.GPU,
-        variables=(DEVICE,),
-        cases=(
-            Case(
-                series={series("uncorrected"): "0x20 1x100", series("corrected"): "0x120"},
-                fires=("6m", "14m"),
-                quiet=("4m", "20m"),
-            ),
-            Case(series={series("uncorrected"): "0x120", series("corrected"): "0+5x120"}, quiet=("20m",)),
-            # The driver counts from 0 again after it was loaded anew.
-            Case(series={series("uncorrected"): "7x20 0x100"}, quiet=("4m", "6m")),
         ),
     )
 

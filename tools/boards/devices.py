@@ -8,7 +8,15 @@ from typing import Final
 
 from boards.workers import HOST, SECOND
 from inferometer.catalog import devices
-from inferometer.catalog.labels import ECC_KIND, LINK_DIRECTION, LOAD_WINDOW, PRESSURE_KIND, RESOURCE, THROTTLE_REASON
+from inferometer.catalog.labels import (
+    ECC_KIND,
+    LINK_DIRECTION,
+    LINK_ERROR,
+    LOAD_WINDOW,
+    PRESSURE_KIND,
+    RESOURCE,
+    THROTTLE_REASON,
+)
 from inferometer.catalog.model import Series
 from inferometer_exporters.source import Reading, Sample
 
@@ -87,6 +95,8 @@ def _gpus(seconds: float) -> Iterator[Reading]:
         for direction in LINK_DIRECTION.values:
             yield _rises(devices.GPU_PCIE, (gpu, direction), LINK_BYTES * seconds)
             yield _rises(devices.GPU_NVLINK, (gpu, direction), LINK_BYTES * seconds)
+        for error in LINK_ERROR.values:
+            yield _rises(devices.GPU_NVLINK_ERRORS, (gpu, error), seconds // 300)
         yield Reading(devices.GPU_PROCESS_MEMORY, (gpu, "12"), 20 << 30)
         yield Reading(devices.GPU_PROCESS_SM, (gpu, "12"), 0.6)
         uid, namespace, pod, container = WORKLOAD

@@ -7,6 +7,7 @@ from inferometer.catalog.labels import (
     CONTAINER,
     DEVICE,
     LINK_DIRECTION,
+    LINK_ERROR,
     MIG_PROFILE,
     NAMESPACE,
     PARENT,
@@ -15,11 +16,12 @@ from inferometer.catalog.labels import (
     PROCESS,
 )
 from inferometer_dashboards.boards.gpu_series import ON_DEVICE, gauge, rate
-from inferometer_dashboards.panels import Kind, Panel, Query, Row, Show, named
+from inferometer_dashboards.panels import RANGE, Kind, Panel, Query, Row, Show, named
 
 
 def links() -> Row:
     """What moves in and out."""
+    errors = promql.increase(promql.select(devices.GPU_NVLINK_ERRORS, *ON_DEVICE), RANGE)
     return Row(
         title="PCIe and NVLink",
         collapsed=True,
@@ -47,6 +49,20 @@ def links() -> Row:
                 unit=Show.BYTES_PER_SECOND,
                 kind=Kind.LINES,
                 promql=(Query(expr=rate(devices.GPU_NVLINK, LINK_DIRECTION), legend=named(DEVICE, LINK_DIRECTION)),),
+            ),
+            Panel(
+                key="nvlink-errors",
+                title="NVLink errors in the time shown",
+                description=(
+                    "crc_flit, crc_data: wrong sums, repaired by sending again, nothing to do below 100 a second. "
+                    "replay, recovery: a link lost what it sent or was trained anew, and stood still meanwhile; again "
+                    "on one device: its cable, bridge or board. link_down: its group talks no more."
+                ),
+                unit=Show.COUNT,
+                kind=Kind.TABLE,
+                sort="Errors",
+                empty="none counted",
+                promql=(Query(expr=promql.max_by(errors, DEVICE, LINK_ERROR) > 0, legend="Errors", instant=True),),
             ),
         ),
     )

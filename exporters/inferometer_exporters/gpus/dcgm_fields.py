@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from inferometer.catalog import devices
-from inferometer.catalog.labels import ECC_KIND, LINK_DIRECTION, THROTTLE_REASON
+from inferometer.catalog.labels import ECC_KIND, LINK_DIRECTION, LINK_ERROR, THROTTLE_REASON
 from inferometer.catalog.model import Series
 
 _POWER_CAP, _THERMAL, _HARDWARE, _SYNC_BOOST, _OTHER = THROTTLE_REASON.values
 _CORRECTED, _UNCORRECTED = ECC_KIND.values
 _RX, _TX = LINK_DIRECTION.values
+_CRC_FLIT, _CRC_DATA, _REPLAY, _RECOVERY, _LINK_DOWN = LINK_ERROR.values
 _MIB: Final = 1 << 20
 _MHZ: Final = 10**6
 _MILLIJOULE: Final = devices.GPU_ENERGY.scale // 1000
@@ -59,8 +60,8 @@ def _rate(entry: Series, direction: str) -> Field:
     return Field(entry=entry, value=direction, rank=1, whole=True, rate=True)
 
 
-def _counted(entry: Series, direction: str) -> Field:
-    return Field(entry=entry, value=direction, whole=True)
+def _counted(entry: Series, value: str) -> Field:
+    return Field(entry=entry, value=value, whole=True)
 
 
 _UTILIZATION: Final = Field(entry=devices.GPU_UTILIZATION, unsupported=True, by_process=True, percent=True)
@@ -100,6 +101,12 @@ _OLD: Final[Mapping[str, Field]] = {
     "DCGM_FI_PROF_NVLINK_TX_BYTES": _rate(devices.GPU_NVLINK, _TX),
     "DCGM_FI_DEV_NVLINK_COUNT_RX_BYTES": _counted(devices.GPU_NVLINK, _RX),
     "DCGM_FI_DEV_NVLINK_COUNT_TX_BYTES": _counted(devices.GPU_NVLINK, _TX),
+    "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _CRC_FLIT),
+    "DCGM_FI_DEV_NVLINK_CRC_DATA_ERROR_COUNT_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _CRC_DATA),
+    "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _REPLAY),
+    "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _RECOVERY),
+    "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_SUCCESSFUL_EVENTS": _counted(devices.GPU_NVLINK_ERRORS, _RECOVERY),
+    "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_FAILED_EVENTS": _counted(devices.GPU_NVLINK_ERRORS, _LINK_DOWN),
     "DCGM_FI_DEV_XID_ERRORS": Field(whole=True),
 }
 _NEW: Final[Mapping[str, Field]] = {
@@ -128,6 +135,12 @@ _NEW: Final[Mapping[str, Field]] = {
     "DCGM_FI_PROF_PCIE_TX_BYTES_TOTAL": _counted(devices.GPU_PCIE, _TX),
     "DCGM_FI_DEV_NVLINK_RX_BYTES_TOTAL": _counted(devices.GPU_NVLINK, _RX),
     "DCGM_FI_DEV_NVLINK_TX_BYTES_TOTAL": _counted(devices.GPU_NVLINK, _TX),
+    "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _CRC_FLIT),
+    "DCGM_FI_DEV_NVLINK_CRC_DATA_ERROR_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _CRC_DATA),
+    "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _REPLAY),
+    "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _RECOVERY),
+    "DCGM_FI_DEV_NVLINK_RECOVERY_SUCCESSFUL_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _RECOVERY),
+    "DCGM_FI_DEV_NVLINK_RECOVERY_FAILED_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _LINK_DOWN),
     "DCGM_FI_DEV_XID_ERROR": Field(whole=True),
 }
 FIELDS: Final[Mapping[str, Field]] = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from inferometer.catalog import devices
-from inferometer.catalog.labels import ECC_KIND, LINK_DIRECTION
+from inferometer.catalog.labels import ECC_KIND, LINK_DIRECTION, LINK_ERROR
 from inferometer_exporters.gpus import nvml_library as nvml
 from inferometer_exporters.gpus.nvml_activity import Activity
 from inferometer_exporters.gpus.nvml_calls import SOURCE, Calls
@@ -35,6 +35,16 @@ _FIELDS: Final = (
     *_NVLINK,
     *_NVLINK5,
 )
+_CRC_FLIT, _CRC_DATA, _REPLAY, _RECOVERY, _LINK_DOWN = LINK_ERROR.values
+# A chip has either the first four or the last two.
+_LINK_ERRORS: Final = {
+    nvml.NVLINK_CRC_FLIT: _CRC_FLIT,
+    nvml.NVLINK_CRC_DATA: _CRC_DATA,
+    nvml.NVLINK_REPLAY: _REPLAY,
+    nvml.NVLINK_RECOVERY: _RECOVERY,
+    nvml.NVLINK5_RECOVERED: _RECOVERY,
+    nvml.NVLINK5_DOWN: _LINK_DOWN,
+}
 _ECC: Final = {_CORRECTED: nvml.ECC_CORRECTED, _UNCORRECTED: nvml.ECC_UNCORRECTED}
 
 
@@ -63,7 +73,7 @@ class GpuReader:
         self._labels = (gpu.uuid,)
         self._energy = Energy()
         self._throttle = Throttle()
-        self._bytes = {field: Rising() for field in (*_PCIE, *_NVLINK, *_NVLINK5)}
+        self._links = {field: Rising() for field in (*_PCIE, *_NVLINK, *_NVLINK5, *_LINK_ERRORS)}
         self._ecc = {kind: Rising() for kind in _ECC}
         self._activity = Activity(calls, gpu.uuid)
         self._processes = Processes(calls, gpu.uuid, place_of)
@@ -143,9 +153,11 @@ class GpuReader:
         ):
             for field, direction in directions.items():
                 if field in fields:
-                    value = fields[field]
-                    self._bytes[field].advance(int(value.value), bits=value.bits)
-                    yield Reading(entry, (*labels, direction), self._bytes[field].total * scale, own=True)
+                    yield Reading(entry, (*labels, direction), self._counted(field, fields[field]) * scale, own=True)
+
+    def _counted(self, field: FieldId, value: FieldValue) -> int:
+        self._links[field].advance(int(value.value), bits=value.bits)
+        return self._links[field].total
 
     def _power(self, fields: Mapping[FieldId, FieldValue]) -> int | None:
         """Power now, mW; of a chip before Ampere by a call of its own."""
@@ -163,6 +175,9 @@ class GpuReader:
             if (errors := call(nvml.ECC_ERRORS, handle, number, key=kind)) is not None:
                 self._ecc[kind].advance(errors)
                 yield Reading(devices.GPU_ECC_ERRORS, (*labels, kind), self._ecc[kind].total, own=True)
+        for field, value in call.fields(handle, _LINK_ERRORS).items():
+            error = _LINK_ERRORS[field]
+            yield Reading(devices.GPU_NVLINK_ERRORS, (*labels, error), self._counted(field, value), own=True)
         whole = self._mig.slices is None
         yield from self._processes.readings(handle, shares=whole)
         if whole and (clients := call(nvml.MPS_CLIENTS, handle)) is not None:

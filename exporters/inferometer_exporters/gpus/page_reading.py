@@ -36,6 +36,7 @@ TOLD: Final = (
     devices.GPU_ECC_ERRORS,
     devices.GPU_PCIE,
     devices.GPU_NVLINK,
+    devices.GPU_NVLINK_ERRORS,
 )
 """What a page can tell of a GPU; of a missing one is said how it is had."""
 _ABOUT: Final = (devices.GPU_INFO, devices.GPU_MIG_INFO)

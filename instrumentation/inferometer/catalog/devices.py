@@ -13,6 +13,7 @@ from inferometer.catalog.labels import (
     ECC_KIND,
     GPU_NAME,
     LINK_DIRECTION,
+    LINK_ERROR,
     LOAD_WINDOW,
     MIG_PROFILE,
     NAMESPACE,
@@ -255,6 +256,12 @@ GPU_NVLINK: Final = Counter(
     unit=Unit.BYTES,
     help="Data over all NVLinks of the device, without protocol overhead.",
     labels=(DEVICE, LINK_DIRECTION),
+)
+GPU_NVLINK_ERRORS: Final = Counter(
+    name="gpu_nvlink_errors_total",
+    unit=Unit.COUNT,
+    help="Errors of all NVLinks of the device; from Blackwell on `recovery` and `link_down`, before all but that.",
+    labels=(DEVICE, LINK_ERROR),
 )
 GPU_PROCESS_MEMORY: Final = Gauge(
     name="gpu_process_memory_bytes",

@@ -45,6 +45,12 @@ THROTTLE_REASON: Final = Label(
 )
 XID: Final = Label(name="xid", help="NVIDIA's XID code.", max_values=200)
 ECC_KIND: Final = Label(name="kind", help="Kind of memory error.", values=("corrected", "uncorrected"))
+LINK_ERROR: Final = Label(
+    name="error",
+    help="What went wrong on an NVLink: a sum that is wrong, something that was sent again, a link that was trained "
+    "anew, a link that stayed down.",
+    values=("crc_flit", "crc_data", "replay", "recovery", "link_down"),
+)
 LINK_DIRECTION: Final = Label(name="direction", help="Received or transmitted by the device.", values=("rx", "tx"))
 PARENT: Final = Label(name="parent", help="UUID of the GPU that a MIG instance is part of.", max_values=200)
 MIG_PROFILE: Final = Label(name="profile", help="Profile of a MIG instance, such as `1g.10gb`.", max_values=50)

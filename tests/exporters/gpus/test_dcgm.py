@@ -286,6 +286,42 @@ def test_times_of_one_reason_add_up_and_links_of_a_gpu_are_left_out(pages):
     assert not of(devices.GPU_NVLINK, found)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {
+            "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL": "crc_flit",
+            "DCGM_FI_DEV_NVLINK_CRC_DATA_ERROR_COUNT_TOTAL": "crc_data",
+            "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL": "replay",
+            "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL": "recovery",
+        },
+        {
+            "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_SUCCESSFUL_EVENTS": "recovery",
+            "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_FAILED_EVENTS": "link_down",
+        },
+        {
+            "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_TOTAL": "crc_flit",
+            "DCGM_FI_DEV_NVLINK_CRC_DATA_ERROR_TOTAL": "crc_data",
+            "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_TOTAL": "replay",
+            "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_TOTAL": "recovery",
+        },
+        {
+            "DCGM_FI_DEV_NVLINK_RECOVERY_SUCCESSFUL_TOTAL": "recovery",
+            "DCGM_FI_DEV_NVLINK_RECOVERY_FAILED_TOTAL": "link_down",
+        },
+    ],
+    ids=["4.8", "4.8, Blackwell", "4.9", "4.9, Blackwell"],
+)
+def test_errors_of_links_are_those_of_the_whole_gpu_by_either_name(pages, fields):
+    names = list(fields)
+    pages.read([line(name, 100) for name in names])
+    found = pages.read([line(name, 101 + number) for number, name in enumerate(names)])
+
+    assert of(devices.GPU_NVLINK_ERRORS, found) == {
+        ("GPU-1", fields[name]): 1 + number for number, name in enumerate(names)
+    }
+
+
 def test_a_ratio_far_above_1_is_none(pages):
     found = pages.read([line("DCGM_FI_PROF_SM_ACTIVE", 1.02), line("DCGM_FI_PROF_DRAM_ACTIVE", 51)])
 

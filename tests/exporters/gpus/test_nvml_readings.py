@@ -59,7 +59,8 @@ def test_what_a_chip_does_not_have_is_absent_and_asked_for_once(driver, shown):
         "gpu_power_watts", "gpu_energy_joules_total", "gpu_mps_clients", "gpu_info", "inferometer_source_errors_total",
     }  # fmt: skip
     for call in ("UtilizationRates", "MemoryInfo", "MemoryInfo_v2", "Temperature", "FieldValues", "MigMode"):
-        most = 2 if call == "MemoryInfo_v2" else 1
+        # Version 2 and 1; fields of each second and of each ten.
+        most = 2 if call in ("MemoryInfo_v2", "FieldValues") else 1
         assert 1 <= driver.calls(f"nvmlDeviceGet{call}") <= most, call
     assert driver.calls("nvmlGpmSampleGet") == 1
     assert found["inferometer_source_errors_total", "nvml"] == 0
@@ -115,6 +116,26 @@ def test_nvlink_bytes_are_those_of_all_links(driver, shown, fields, scale):
 
     assert found["gpu_nvlink_bytes_total", GPU, "tx"] == 100 * scale
     assert found["gpu_nvlink_bytes_total", GPU, "rx"] == 1_000 * scale
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{38: "crc_flit", 45: "crc_data", 52: "replay", 59: "recovery"}, {213: "recovery", 214: "link_down"}],
+    ids=["before nvlink-5", "nvlink-5"],
+)
+def test_errors_of_links_are_counted_from_when_the_sidecar_began_to_look(driver, shown, fields):
+    driver.script(driver.H100, *(f"0 field {field} 3 {field}" for field in fields))
+    source = driver.nvml()
+    first = shown(source.read())
+    driver.script(driver.H100, *(f"0 field {field} 3 {2 * field}" for field in fields))
+    driver.ahead += 11
+    found = shown(source.read())
+
+    def errors(of):
+        return {key[2]: value for key, value in of.items() if key[0] == "gpu_nvlink_errors_total"}
+
+    assert errors(first) == dict.fromkeys(fields.values(), 0)
+    assert errors(found) == {error: field for field, error in fields.items()}
 
 
 def test_energy_is_the_counter_and_goes_on_when_that_begins_anew(driver, shown):
