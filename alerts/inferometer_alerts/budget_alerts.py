@@ -11,7 +11,8 @@ from inferometer.fleet.budget_policy import Action
 from inferometer.fleet.model import Fleet, ObjectiveSpec
 from inferometer.fleet.slos import Slo, slos
 from inferometer.promql import Expr
-from inferometer_alerts import recorded, slo_series, wording
+from inferometer_alerts import budget_proofs, recorded, slo_series, wording
+from inferometer_alerts.budget_proofs import Budget
 from inferometer_alerts.policy import budget, legs
 from inferometer_alerts.recorded import OBJECTIVE
 from inferometer_alerts.rule import Alert, Board, Case, Severity
@@ -24,10 +25,7 @@ _FORECAST_TIER: Final = "slow"
 """The leg whose long window is taken for how things go, a day of a period of 30."""
 _FEWEST: Final = 10
 """Bad events in the period below which no budget is called gone: a service of yesterday had few requests yet."""
-_MANY: Final = 10_000
 _EXACTLY: Final = Decimal("1e-9")
-_ROUND: Final = "15m"
-"""Between two evaluations in the proofs."""
 _BEFORE: Final = ("15m",)
 _AFTER: Final = ("45m",)
 """Moments around those at which the alerts fire, counted from when a tenth of the period is known."""
@@ -91,20 +89,27 @@ def _exhausted(slo: Slo, scale: TimeScale) -> Alert:
         cases=(
             _case(slo, share * 2, fires=_AFTER, quiet=_BEFORE),
             _case(slo, share / 2, quiet=_AFTER),
-            _case(slo, share * 2, bad_events=_FEWEST // 2, quiet=_AFTER),
+            *_given(
+                slo,
+                Budget(left=Decimal(-1), fires=True),
+                Budget(left=Decimal(0), fires=True),
+                Budget(left=Decimal("0.01"), fires=False),
+                Budget(left=Decimal(-1), bad=_FEWEST, fires=True),
+                Budget(left=Decimal(-1), bad=_FEWEST - 1, fires=False),
+            ),
         ),
     )
 
 
 def _forecast(slo: Slo, scale: TimeScale) -> Alert:
     spec, share = slo.objective, budget(slo.objective)
-    leg = next(leg for leg in legs(spec) if leg.tier == _FORECAST_TIER)
+    long = _forecast_window(spec)
     of = promql.equal(OBJECTIVE, spec.name)
     soon = durations.render(_soon(spec))
     left = promql.select(recorded.SLO_BUDGET_LEFT, of)
-    # What is left lasts for this share of the period.
-    lasts = left / (promql.select(recorded.burn_rate(leg.long), of) > 0)
-    enough = promql.select(recorded.bad_events(leg.long), of) >= _FEWEST
+    # What is left lasts for this share of the period; for ever where nothing is bad.
+    lasts = left / promql.select(recorded.burn_rate(long), of)
+    enough = promql.select(recorded.bad_events(long), of) >= _FEWEST
     return _alert(
         slo,
         "InferenceBudgetForecast",
@@ -113,13 +118,27 @@ def _forecast(slo: Slo, scale: TimeScale) -> Alert:
             "The error budget of {{ $labels.slo }} will be gone after {{ $value | humanizePercentage }} of its period."
         ),
         description=(
-            f"If it goes on like in the last {leg.long}, what is left of the budget is used up before {soon} are over."
+            f"If it goes on like in the last {long}, what is left of the budget is used up before {soon} are over."
         ),
         cases=(
             # Bad at two thirds of the budget, of which so a third is left; that lasts half of the period.
             _case(slo, share * 2 / 3, quiet=_AFTER),
             # At 19 in 20 a twentieth is left: gone after a twentieth of the period.
             _case(slo, share * 19 / 20, fires=_AFTER, quiet=_BEFORE),
+            *_given(
+                slo,
+                Budget(left=SOON * 9 / 10, fires=True),
+                Budget(left=SOON * 11 / 10, fires=False),
+                # Much is left and goes fast, little is left and goes slowly, or not at all.
+                Budget(left=Decimal("0.5"), burn=Decimal(10), fires=True),
+                Budget(left=Decimal("0.05"), burn=Decimal("0.25"), fires=False),
+                Budget(left=Decimal("0.05"), burn=Decimal(0), fires=False),
+                # Gone already: that is another alert.
+                Budget(left=Decimal(0), fires=False),
+                Budget(left=Decimal(-1), fires=False),
+                Budget(left=SOON / 2, lately=_FEWEST, fires=True),
+                Budget(left=SOON / 2, lately=_FEWEST - 1, fires=False),
+            ),
         ),
     )
 
@@ -131,9 +150,8 @@ def _low(slo: Slo, below: Decimal, scale: TimeScale) -> Alert:
     left = promql.select(recorded.SLO_BUDGET_LEFT, of)
     enough = promql.select(recorded.SLO_BAD_PERIOD, of) >= _FEWEST
     rest = f"{(100 * below).normalize():f} %"
-    # A tenth of the limit to either side of it; of a budget that is gone, twice and half of what it allows.
-    less, more = (below * Decimal("0.9"), below * Decimal("1.1")) if below else (Decimal(-1), Decimal("0.5"))
-    quiet = (_case(slo, share * (1 - more), quiet=_AFTER),) if more < 1 else ()
+    # A tenth of the limit to either side of it; of a budget that is gone, twice what it allows and nearly all of it.
+    less, more = (below * Decimal("0.9"), below * Decimal("1.1")) if below else (Decimal(-1), Decimal("0.01"))
     return _alert(
         slo,
         "InferenceBudgetLow",
@@ -146,15 +164,29 @@ def _low(slo: Slo, below: Decimal, scale: TimeScale) -> Alert:
         ),
         cases=(
             _case(slo, share * (1 - less), fires=_AFTER, quiet=_BEFORE),
-            _case(slo, share * (1 - less), bad_events=_FEWEST // 2, quiet=_AFTER),
-            *quiet,
+            *_given(
+                slo,
+                Budget(left=less, fires=True),
+                Budget(left=more, fires=False),
+                Budget(left=less, bad=_FEWEST, fires=True),
+                Budget(left=less, bad=_FEWEST - 1, fires=False),
+            ),
         ),
     )
 
 
+def _forecast_window(spec: ObjectiveSpec) -> str:
+    return next(leg for leg in legs(spec) if leg.tier == _FORECAST_TIER).long
+
+
+def _given(slo: Slo, *budgets: Budget) -> Iterator[Case]:
+    spec = slo.objective
+    return budget_proofs.cases(slo, long=_forecast_window(spec), known_after_ns=_soon(spec), budgets=budgets)
+
+
 def _soon(spec: ObjectiveSpec) -> int:
     # Whole rounds of the proofs: their tiles, a quarter of an hour apart, are looked at by an offset of this length.
-    quarter = durations.parse(_ROUND)
+    quarter = durations.parse(budget_proofs.EVERY)
     return max(int(SOON * spec.window_ns) // quarter * quarter, quarter)
 
 
@@ -168,14 +200,13 @@ def _case(
     slo: Slo,
     bad: Decimal,
     *,
-    bad_events: int = _MANY,
     fires: tuple[str, ...] = (),
     quiet: tuple[str, ...] = (),
 ) -> Case:
-    """Events of which the share *bad* is bad from the start, evenly; so many bad ones until it could fire."""
+    """Events of which the share *bad* is bad from the start, evenly, until it could fire."""
     soon, minute = _soon(slo.objective), durations.parse("1m")
     samples = soon // minute + 60
-    rise = Decimal(bad_events) / samples
+    rise = Decimal(budget_proofs.MANY) / samples
     good = (rise / bad * (1 - bad)).quantize(_EXACTLY)
     return Case(
         series=slo_series.inputs(
@@ -186,5 +217,5 @@ def _case(
         fires=tuple(durations.render(soon + durations.parse(after)) for after in fires),
         quiet=tuple(durations.render(soon + durations.parse(after)) for after in quiet),
         step="1m",
-        evaluation=_ROUND,
+        evaluation=budget_proofs.EVERY,
     )

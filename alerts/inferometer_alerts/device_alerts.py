@@ -31,10 +31,10 @@ def _idle() -> Alert:
     share = promql.max_by(promql.select(recorded.IDLE_SHARE), DEVICE)
     bill = promql.max_by(promql.select(recorded.BILL), DEVICE)
 
-    def case(idle: str, fires: tuple[str, ...] = (), quiet: tuple[str, ...] = ()) -> Case:
+    def case(idle: str, bill: str = "2.99", fires: tuple[str, ...] = (), quiet: tuple[str, ...] = ()) -> Case:
         series = {
             promql.select(recorded.IDLE_SHARE, _GPU).text: idle,
-            promql.select(recorded.BILL, _GPU).text: "2.99x200",
+            promql.select(recorded.BILL, _GPU).text: f"{bill}x200",
         }
         return Case(series=series, step="5m", evaluation="15m", fires=fires, quiet=quiet)
 
@@ -56,15 +56,8 @@ def _idle() -> Alert:
             case("0.93x200", quiet=("7h",)),
             # One busy hour, and it begins anew.
             case("1x60 0.5x12 1x128", quiet=("5h", "7h", "11h"), fires=("13h",)),
-            Case(
-                series={
-                    promql.select(recorded.IDLE_SHARE, _GPU).text: "1x200",
-                    promql.select(recorded.BILL, _GPU).text: "0x200",
-                },
-                quiet=("7h",),
-                step="5m",
-                evaluation="15m",
-            ),
+            case("1x200", bill="0.2", fires=("7h",)),
+            case("1x200", bill="0", quiet=("7h",)),
         ),
     )
 

@@ -62,6 +62,8 @@ def _kv_cache(scale: TimeScale) -> Alert:
         cases=(
             case("0.92x200", "0+1x200", fires=("12m",), quiet=("8m",)),
             case("0.88x200", "0+1x200", quiet=("20m",)),
+            # Hardly anybody suffers, but somebody does.
+            case("0.92x200", "0+0.02x200", fires=("22m",)),
             # Full, and nobody suffers: that is what the cache is for.
             case("0.99x200", "7x200", quiet=("20m",)),
             # It falls at 20m: a mean of ten minutes is below the limit a minute and a half later.

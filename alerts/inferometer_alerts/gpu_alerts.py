@@ -9,7 +9,7 @@ from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, PARENT, THROTTLE_REASON
 from inferometer.catalog.model import Label
 from inferometer.catalog.requests import DEVICE_SECONDS
-from inferometer.promql import Expr
+from inferometer.promql import Expr, Matcher
 from inferometer_alerts import gpu_fault_alerts, recorded
 from inferometer_alerts.recorded import INSTANCE, JOB, Scraped
 from inferometer_alerts.rule import Alert, Board, Case, Severity
@@ -25,6 +25,7 @@ _GROWS: Final = Decimal("0.005")
 """Of the whole memory in a quarter of an hour: what a server took when it started does not grow."""
 _GPU: Final = promql.equal(DEVICE, "GPU-0b5b1c4e")
 _INSTANCE: Final = promql.equal(INSTANCE, "sidecar:9464")
+_OTHER_INSTANCE: Final = promql.equal(INSTANCE, "another:9464")
 _OURS: Final = promql.equal(JOB, SCRAPE_JOB)
 
 
@@ -193,8 +194,8 @@ def _gone(series: Scraped, window: str, *by: Label) -> Expr:
     return promql.where(promql.unless(before, now, on=of), answers, on=(INSTANCE,))
 
 
-def _up(values: str) -> dict[str, str]:
-    return {promql.select(recorded.UP, _OURS, _INSTANCE).text: values}
+def _up(values: str, instance: Matcher = _INSTANCE) -> dict[str, str]:
+    return {promql.select(recorded.UP, _OURS, instance).text: values}
 
 
 def _lost(scale: TimeScale) -> Alert:
@@ -217,6 +218,17 @@ def _lost(scale: TimeScale) -> Alert:
             # The sidecar is down, or its host was taken out of the fleet: that is no news of the GPU.
             Case(series={series: "1x40 _x200", **_up("1x40 0x200")}, quiet=("20m",)),
             Case(series={series: "1x40 _x200", **_up("1x40 _x200")}, quiet=("20m",)),
+            # Another host's sidecar answers; another sidecar of the same host still sees it.
+            Case(series={series: "1x40 _x200", **_up("1x40 0x200"), **_up("1x240", _OTHER_INSTANCE)}, quiet=("20m",)),
+            Case(
+                series={
+                    series: "1x40 _x200",
+                    promql.select(_INFO, _GPU, _OTHER_INSTANCE).text: "1x240",
+                    **_up("1x240"),
+                    **_up("1x240", _OTHER_INSTANCE),
+                },
+                fires=("20m",),
+            ),
         ),
     )
 

@@ -39,6 +39,9 @@ def _rules_fail(scale: TimeScale) -> Alert:
         cases=(
             Case(series={series: "0x20 0+1x60 60x60"}, fires=("12m",), quiet=("4m", "9m", "27m")),
             Case(series={series: "7x20 0x100"}, quiet=("12m",)),
+            # One in four minutes; less than one in five, as a rate between two samples may say.
+            Case(series={series: "0x20 1x16 2x16 3x16 4x16 5x40"}, fires=("16m",)),
+            Case(series={series: "0+0.03x120"}, fires=("12m",)),
         ),
     )
 
@@ -60,6 +63,9 @@ def _undelivered(scale: TimeScale) -> Alert:
         cases=(
             Case(series={series: "0x20 0+1x60 60x60"}, fires=("12m",), quiet=("4m", "9m", "27m")),
             Case(series={series: "7x20 0x100"}, quiet=("12m",)),
+            # One in four minutes; less than one in five, as a rate between two samples may say.
+            Case(series={series: "0x20 1x16 2x16 3x16 4x16 5x40"}, fires=("16m",)),
+            Case(series={series: "0+0.03x120"}, fires=("12m",)),
         ),
     )
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.labels import MODEL, OUTCOME, SERVICE, STAGE
+from inferometer.catalog.labels import MODEL, OUTCOME, REGION, SERVICE, STAGE, VERSION
 from inferometer.catalog.requests import BATCHES, COLD_STARTS, QUEUE_DEPTH, REQUESTS
 from inferometer.catalog.stages import FAILED, Outcome, Stage
 from inferometer.promql import Matcher, Selector
@@ -36,6 +36,18 @@ def _outcome(value: str, *more: Matcher) -> Selector:
     return promql.select(REQUESTS, *_OF, promql.equal(OUTCOME, value), *more)
 
 
+_SISTER: Final = promql.select(
+    REQUESTS, promql.equal(SERVICE, "embedder"), promql.equal(MODEL, "e5"), promql.equal(OUTCOME, "ok")
+)
+_NAMESAKE: Final = promql.select(
+    REQUESTS, promql.equal(SERVICE, "search"), promql.equal(MODEL, "minilm"), promql.equal(OUTCOME, "ok")
+)
+
+
+def _of_two(outcome: str, values: str) -> dict[str, str]:
+    return {_outcome(outcome, promql.equal(VERSION, version)).text: values for version in ("v1", "v2")}
+
+
 def _errors(scale: TimeScale) -> Alert:
     window = scale.over("10m")
     failed = promql.increase(promql.select(REQUESTS, promql.one_of(OUTCOME, _FAILED)), window)
@@ -44,7 +56,7 @@ def _errors(scale: TimeScale) -> Alert:
     return Alert(
         name="InferenceErrorSpike",
         expr=promql.both(
-            promql.divide(by_outcome, every > 0, on=OF_MODEL) > _SPIKE_RATIO,
+            promql.divide(by_outcome, every, on=OF_MODEL) > _SPIKE_RATIO,
             by_outcome >= _SPIKE_FEWEST,
         ),
         severity=Severity.TICKET,
@@ -81,6 +93,24 @@ def _errors(scale: TimeScale) -> Alert:
                 quiet=("20m",),
             ),
             Case(series={_outcome("ok").text: "0+9x120", _outcome("client_error").text: "0+9x120"}, quiet=("20m",)),
+            # Half of it to each of two versions: 6 failures of 100; 11 in all; 5 of 120.
+            Case(
+                series={_outcome("ok").text: "0+94x120", **_of_two("timeout", "0+3x120")},
+                fires=("20m",),
+            ),
+            Case(series={_outcome("ok").text: "0+0.2x120", **_of_two("timeout", "0+0.14x120")}, fires=("20m",)),
+            Case(series={**_of_two("ok", "0+6x120"), _outcome("timeout").text: "0+0.5x120"}, quiet=("20m",)),
+            # Beside it works another model of the service, and a model of that name in another service.
+            Case(
+                series={
+                    _outcome("ok").text: "0+94x120",
+                    _outcome("timeout").text: "0+6x120",
+                    _SISTER.text: "0+1x120",
+                    _NAMESAKE.text: "0+1x120",
+                },
+                only=_OF,
+                fires=("20m",),
+            ),
         ),
     )
 
@@ -88,10 +118,9 @@ def _errors(scale: TimeScale) -> Alert:
 def _queue() -> Alert:
     waited = promql.select(recorded.MODEL_STAGE_MEAN, promql.equal(STAGE, Stage.QUEUE.label))
     mean = promql.sum_by(promql.select(recorded.MODEL_STAGE_MEAN), *OF_MODEL)
-    waiting = promql.sum_by(waited, *OF_MODEL)
     return Alert(
         name="InferenceQueueSaturated",
-        expr=promql.both(waiting / (mean > 0) > QUEUE_SHARE, waiting > _QUEUE_SECONDS),
+        expr=promql.both(promql.divide(waited, mean, on=OF_MODEL) > QUEUE_SHARE, waited > _QUEUE_SECONDS),
         severity=Severity.TICKET,
         summary=(
             "Requests to {{ $labels.service }} {{ $labels.model }} wait {{ $value | humanizePercentage }} of the time."
@@ -108,17 +137,30 @@ def _queue() -> Alert:
             Case(series=_stages(wait="0.18", work="0.22"), quiet=("15m",)),
             Case(series=_stages(wait="0.055", work="0.001"), fires=("12m",)),
             Case(series=_stages(wait="0.045", work="0.001"), quiet=("15m",)),
+            Case(series=_stages(wait="0.045", work="0.03"), quiet=("15m",)),
+            # Another model of the service, and a model of that name in another service, hardly wait.
+            Case(
+                series={
+                    **_stages(wait="0.22", work="0.18"),
+                    **_stages(of=("embedder", "e5"), wait="0.01", work="0.18"),
+                    **_stages(of=("search", "minilm"), wait="0.01", work="0.18"),
+                },
+                only=_OF,
+                fires=("12m",),
+            ),
         ),
     )
 
 
-def _stages(*, wait: str, work: str) -> dict[str, str]:
-    """Mean seconds of two stages, as the rules of models record them."""
+def _stages(*, of: tuple[str, str] = ("embedder", "minilm"), wait: str, work: str) -> dict[str, str]:
+    """Mean seconds of two stages of a service's model, as the rules of models record them."""
+    service, model = of
 
-    def of(stage: Stage) -> str:
-        return promql.select(recorded.MODEL_STAGE_MEAN, *_OF, promql.equal(STAGE, stage.label)).text
+    def series(stage: Stage) -> str:
+        matchers = (promql.equal(SERVICE, service), promql.equal(MODEL, model), promql.equal(STAGE, stage.label))
+        return promql.select(recorded.MODEL_STAGE_MEAN, *matchers).text
 
-    return {of(Stage.QUEUE): f"{wait}x120", of(Stage.EXECUTE): f"{work}x120"}
+    return {series(Stage.QUEUE): f"{wait}x120", series(Stage.EXECUTE): f"{work}x120"}
 
 
 def _batch(scale: TimeScale) -> Alert:
@@ -145,8 +187,13 @@ def _batch(scale: TimeScale) -> Alert:
             Case(series={depth: "3x80 0x40", batches: "40x120"}, fires=("12m",), quiet=("21m",)),
             Case(series={depth: "3x120", batches: "0+1x120"}, quiet=("22m",)),
             Case(series={depth: "0x120", batches: "40x120"}, quiet=("22m",)),
+            Case(series={depth: "1x120", batches: "40x120"}, fires=("22m",)),
         ),
     )
+
+
+def _starts_in(region: str) -> str:
+    return promql.select(COLD_STARTS, promql.equal(SERVICE, "embedder"), promql.equal(REGION, region)).text
 
 
 def _restarts(scale: TimeScale) -> Alert:
@@ -168,6 +215,10 @@ def _restarts(scale: TimeScale) -> Alert:
             Case(series={series: "0+0.09x240"}, fires=("32m",), quiet=("18m",)),
             Case(series={series: "0+0.07x240"}, quiet=("35m",)),
             Case(series={series: "0+0.2x120 24x120"}, fires=("30m",), quiet=("42m",)),
+            # It goes on for twelve minutes: a slow deploy.
+            Case(series={series: "0+0.2x40 8x180"}, quiet=("15m", "16m")),
+            # Two regions, in each of which it starts twice in ten minutes.
+            Case(series={_starts_in(region): "0+0.05x240" for region in ("eu-west-1", "us-east-1")}, fires=("32m",)),
             # A deploy of eight workers.
             Case(series={series: "0x20 8x180"}, quiet=("12m", "26m")),
         ),

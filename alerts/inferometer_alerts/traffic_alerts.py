@@ -193,6 +193,8 @@ def _down() -> Alert:
                 fires=("13m", "20m"),
                 quiet=("8m", "12m", "21m"),
             ),
+            # Not ours: its own rules watch it.
+            Case(series={_ANOTHER: "0x80"}, quiet=("13m",)),
         ),
     )
 
@@ -235,6 +237,7 @@ def _dropping(scale: TimeScale) -> Alert:
                 fires=("16m", "24m"),
                 quiet=("10m", "28m"),
             ),
+            Case(series={_DROPPED: "0+0.02x120"}, fires=("12m",)),
             # The sidecar was started without its state.
             Case(series={_DROPPED: "7x40 0x60"}, quiet=("16m",)),
         ),

@@ -63,8 +63,25 @@ LISTED: Final[Sequence[Equivalent]] = (
         "a quantile does not depend on how many times as many requests there are",
     ),
     Equivalent(
-        "causes", "InferenceBatchStuck", "function", "increase -> rate",
-        "it is only compared with 0",
+        "causes", "(InferenceBatchStuck|AlertingRulesFail|AlertingUndelivered|InferometerDropping)",
+        "(function|aggregation)", "(increase -> rate|sum -> max|max -> sum)",
+        "it is only compared with 0; proofs look at whether it fires, not at the number in its summary",
+    ),
+    Equivalent(
+        "causes", "(InferenceErrorSpike|InferenceQueueSaturated)", "matcher", "without (outcome|stage)=.*",
+        "the other side of its `and`, which matches that label too, still chooses",
+    ),
+    Equivalent(
+        "causes", "InferenceBudget(Exhausted|Forecast|Low)", "matcher", "without objective=.*",
+        "the other sides of its `and`, which match all labels, still choose the objective",
+    ),
+    Equivalent(
+        "causes", "InferenceBudget(Exhausted|Forecast|Low)", "label", "without objective",
+        "the elements carry it already; written out, it tells two alerts apart",
+    ),
+    Equivalent(
+        "causes", "InferometerHeartbeat", "number", "1 -> .*",
+        "it fires always, whatever its value",
     ),
     Equivalent(
         "slo", "slo:(burn_rate:ratio.*|budget_left:ratio)", "number", "0 -> 1",
