@@ -9,6 +9,7 @@ from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE
 from inferometer.fleet.device_prices import STALE_DAYS
 from inferometer_alerts import recorded
+from inferometer_alerts.recorded import INSTANCE, Scraped
 from inferometer_alerts.rule import Alert, Board, Case, Severity
 from inferometer_alerts.time_scale import TimeScale
 
@@ -83,6 +84,7 @@ def _unpriced(scale: TimeScale) -> Alert:
         cases=(
             Case(series={unpriced: "0+15x120"}, fires=("15m",), quiet=("8m",)),
             Case(series={unpriced: "0x120"}, quiet=("15m",)),
+            Case(series={unpriced: "0+0.003x120"}, fires=("15m",)),
             # A price was found after half an hour; the seconds before it leave the window an hour later.
             Case(series={unpriced: "0+15x120 1800x300"}, fires=("1h25m",), quiet=("1h35m",)),
             Case(series={unpriced: "900x20 0x100"}, quiet=("15m",)),
@@ -110,7 +112,22 @@ def _stale() -> Alert:
         board=Board.COST,
         variables=(DEVICE,),
         hold="1h",
-        cases=(case(STALE_DAYS * 1.02, fires=("90m",), quiet=("45m",)), case(STALE_DAYS * 0.98, quiet=("90m",))),
+        cases=(
+            case(STALE_DAYS * 1.02, fires=("90m",), quiet=("45m",)),
+            case(STALE_DAYS * 0.98, quiet=("90m",)),
+            # Two sidecars have one; what counts is the newest.
+            Case(
+                series={
+                    promql.select(Scraped(devices.PRICE_AS_OF), _GPU, promql.equal(INSTANCE, sidecar)).text: (
+                        f"-{days * _DAY:.0f}x100"
+                    )
+                    for sidecar, days in (("a:9464", STALE_DAYS * 1.02), ("b:9464", STALE_DAYS * 0.98))
+                },
+                step="5m",
+                evaluation="15m",
+                quiet=("90m",),
+            ),
+        ),
     )
 
 
@@ -134,5 +151,15 @@ def _residual() -> Alert:
             Case(series={series: "-0.02x120"}, fires=("15m",)),
             Case(series={series: "0.009x120"}, quiet=("15m",)),
             Case(series={series: "0.02x60 0x60"}, fires=("14m",), quiet=("16m",)),
+            # Two tell of the same device.
+            Case(
+                series={
+                    promql.select(Scraped(devices.LEDGER_RESIDUAL), _HOST, promql.equal(INSTANCE, sidecar)).text: (
+                        "0.006x120"
+                    )
+                    for sidecar in ("a:9464", "b:9464")
+                },
+                quiet=("15m",),
+            ),
         ),
     )

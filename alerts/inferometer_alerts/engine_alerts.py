@@ -145,7 +145,15 @@ def _preemptions(scale: TimeScale) -> Alert:
                 quiet=("20m",),
             ),
             case("0+0.9x160", "0+10x160", quiet=("20m",)),
-            case("0+0.2x160", "0+0.3x160", quiet=("20m",)),
+            case("0+0.2x160", "0+0.3x160", quiet=("25m",)),
+            case("0+1x160", "0+0.02x160", fires=("25m",)),
+            Case(
+                series={
+                    **{promql.select(engines.PREEMPTIONS, *of).text: "0+0.15x120" for of in (_ONE, _OTHER)},
+                    promql.select(REQUESTS, *_OF).text: "0+0.3x120",
+                },
+                fires=("25m",),
+            ),
             case("0+0.3x160", "0+0.3x160", fires=("25m",)),
             case("0+2x80 160x80", "0+10x160", fires=("18m", "23m"), quiet=("27m",)),
             case("160x40 0x120", "0+10x160", quiet=("15m",)),

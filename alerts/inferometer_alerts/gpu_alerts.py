@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from inferometer import promql
@@ -83,6 +84,8 @@ def _throttled(scale: TimeScale) -> Alert:
             case("power_cap", "0+12x60 720x100", fires=("18m",), quiet=("20m",)),
             # Busy for a minute.
             case("thermal", "0+3x160", utilization="0.1x100 0.9x5 0.1x55", quiet=("36m",)),
+            # Busy for a quarter of an hour: in the mean of ten minutes from 15m to 30m.
+            case("thermal", "0+3x160", utilization="0.1x40 0.9x60 0.1x60", fires=("27m",), quiet=("24m", "33m")),
             # Another GPU is busy.
             Case(
                 series={
@@ -172,7 +175,13 @@ def _full(scale: TimeScale) -> Alert:
                     fires=fires,
                     quiet=quiet,
                 )
-                for used, fires, quiet in (("60+0.1x240", (), ("55m",)), ("94+0.02x240", ("55m",), ()))
+                for used, fires, quiet in (
+                    ("60+0.1x240", (), ("55m",)),
+                    ("94+0.015x240", ("55m",), ()),
+                    # It grows by 1 % and then by 0.45 % in a quarter of an hour; the other way round.
+                    ("96+0.0166x120 98+0.0075x120", (), ("52m",)),
+                    ("96+0.0075x120 97+0.0166x120", ("56m",), ("42m",)),
+                )
             ),
             # A little growth is what a cache does.
             case("97+0.0075x400", quiet=("1h",)),
@@ -223,6 +232,24 @@ def _lost(scale: TimeScale) -> Alert:
             Case(
                 series={
                     series: "1x40 _x200",
+                    **_up("1x40 0x200"),
+                    promql.select(recorded.UP, promql.equal(JOB, "node"), _INSTANCE).text: "1x240",
+                },
+                quiet=("20m",),
+            ),
+            # The GPU beside it is there.
+            Case(
+                series={
+                    series: "1x40 _x200",
+                    promql.select(_INFO, promql.equal(DEVICE, "GPU-1"), _INSTANCE).text: "1x240",
+                    **_up("1x240"),
+                },
+                only=(_GPU,),
+                fires=("20m",),
+            ),
+            Case(
+                series={
+                    series: "1x40 _x200",
                     promql.select(_INFO, _GPU, _OTHER_INSTANCE).text: "1x240",
                     **_up("1x240"),
                     **_up("1x240", _OTHER_INSTANCE),
@@ -237,12 +264,20 @@ def _instance_gone(scale: TimeScale) -> Alert:
     window = scale.over("1h")
     gone = _gone(_MIG, window, DEVICE, PARENT)
     used = promql.sum_by(promql.increase(promql.select(DEVICE_SECONDS), window), DEVICE) > 0
-    mig = promql.equal(DEVICE, "MIG-5f1ac3c2")
-    series = promql.select(_MIG, mig, promql.equal(PARENT, "GPU-0b5b1c4e"), _INSTANCE).text
+    mig, parent = promql.equal(DEVICE, "MIG-5f1ac3c2"), promql.equal(PARENT, "GPU-0b5b1c4e")
+    series = promql.select(_MIG, mig, parent, _INSTANCE).text
+    told_by_another = promql.select(_MIG, mig, parent, _OTHER_INSTANCE).text
+    beside = promql.select(_MIG, promql.equal(DEVICE, "MIG-1"), parent, _INSTANCE).text
     work = promql.select(DEVICE_SECONDS, mig).text
+    work_beside = promql.select(DEVICE_SECONDS, promql.equal(DEVICE, "MIG-1")).text
 
-    def case(series_of: Mapping[str, str], fires: tuple[str, ...] = (), quiet: tuple[str, ...] = ()) -> Case:
-        return Case(series={**series_of, **_up("1x300")}, fires=fires, quiet=quiet)
+    def case(
+        series_of: Mapping[str, str],
+        fires: tuple[str, ...] = (),
+        quiet: tuple[str, ...] = (),
+        answers: Mapping[str, str] = MappingProxyType(_up("1x400")),
+    ) -> Case:
+        return Case(series={**series_of, **answers}, only=(mig,), fires=fires, quiet=quiet)
 
     return Alert(
         name="GpuMigInstanceGone",
@@ -257,9 +292,34 @@ def _instance_gone(scale: TimeScale) -> Alert:
         variables=(DEVICE,),
         hold="2m",
         cases=(
-            case({series: "1x40 _x200", work: "0+1x40 40x200"}, fires=("18m",), quiet=("9m", "16m", "1h12m")),
+            case(
+                {series: "1x40 _x260", work: "0+1x40 40x260"},
+                fires=("18m", "1h5m"),
+                quiet=("9m", "16m", "1h12m"),
+            ),
+            case({series: "1x40 _x260", work: "0+0.02x40 0.8x260"}, fires=("18m",)),
+            # Somebody works there still, whatever it is called now; nobody has for an hour.
+            case({series: "1x40 _x300", work: "0+1x340"}, fires=("18m",), quiet=("1h12m",)),
+            case({series: "1x320 _x80", work: "0+1x40 40x360"}, quiet=("1h25m",)),
+            # The instance beside it is there, and used.
+            case({series: "1x40 _x200", work: "0+1x240", beside: "1x240"}, fires=("18m",)),
+            case({series: "1x40 _x200", work_beside: "0+1x240", beside: "1x240"}, quiet=("18m",)),
             # Nobody used it: somebody cuts a spare GPU.
             case({series: "1x40 _x200", work: "40x240"}, quiet=("18m",)),
             case({series: "1x240", work: "0+1x240"}, quiet=("18m",)),
+            # The sidecar does not answer, but another one does, or another program on its host; another one sees it.
+            *(
+                case({series: "1x40 _x200", work: "0+1x240"}, quiet=("18m",), answers={**_up("1x40 0x200"), **up})
+                for up in (
+                    {},
+                    _up("1x240", _OTHER_INSTANCE),
+                    {promql.select(recorded.UP, promql.equal(JOB, "node"), _INSTANCE).text: "1x240"},
+                )
+            ),
+            case(
+                {series: "1x40 _x200", told_by_another: "1x240", work: "0+1x240"},
+                fires=("18m",),
+                answers={**_up("1x240"), **_up("1x240", _OTHER_INSTANCE)},
+            ),
         ),
     )

@@ -11,6 +11,7 @@ from typing import Final
 from inferometer import promql
 from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, ECC_KIND, LINK_ERROR, XID
+from inferometer.fleet import durations
 from inferometer.promql import Expr, Matcher
 from inferometer_alerts.recorded import INSTANCE, Scraped
 from inferometer_alerts.rule import Alert, Board, Case, Severity
@@ -94,7 +95,8 @@ def _xid(of_class: _XidClass, scale: TimeScale) -> Alert:
     others = {_of_xid(code): "0x20 1x20" for code in ("13", *_NAMED) if code not in of_class.codes}
     return Alert(
         name=of_class.alert,
-        expr=promql.sum_by(promql.increase(errors, scale.over(of_class.window)), DEVICE, XID) > 0,
+        # Two may tell of one device; it does not have twice as many.
+        expr=promql.max_by(promql.increase(errors, scale.over(of_class.window)), DEVICE, XID) > 0,
         severity=of_class.severity,
         summary="GPU {{ $labels.device }} reports XID {{ $labels.xid }}, {{ $value | humanize }} in the last hour.",
         description=of_class.description,
@@ -119,7 +121,7 @@ def _xid_error(scale: TimeScale) -> Alert:
     errors = promql.increase(promql.select(devices.GPU_XID_ERRORS, rest), scale.over("10m"))
     return Alert(
         name="GpuXidError",
-        expr=promql.sum_by(errors, DEVICE, XID) > 0,
+        expr=promql.max_by(errors, DEVICE, XID) > 0,
         severity=Severity.TICKET,
         summary="GPU {{ $labels.device }} reports XID {{ $labels.xid }}, {{ $value | humanize }} in the last 10m.",
         description=(
@@ -144,7 +146,7 @@ def _ecc(scale: TimeScale) -> Alert:
 
     return Alert(
         name="GpuEccUncorrected",
-        expr=promql.sum_by(promql.increase(uncorrected, scale.over("10m")), DEVICE) > 0,
+        expr=promql.max_by(promql.increase(uncorrected, scale.over("10m")), DEVICE) > 0,
         severity=Severity.TICKET,
         summary=("Memory of GPU {{ $labels.device }} had {{ $value | humanize }} errors that could not be corrected."),
         description=(
@@ -168,22 +170,15 @@ def _ecc(scale: TimeScale) -> Alert:
 
 def _links(scale: TimeScale) -> Alert:
     window = scale.over("10m")
-    interrupted = promql.select(
-        devices.GPU_NVLINK_ERRORS, promql.one_of(LINK_ERROR, ("replay", "recovery", "link_down"))
-    )
-    wrong_sums = promql.select(devices.GPU_NVLINK_ERRORS, promql.one_of(LINK_ERROR, ("crc_flit", "crc_data")))
 
-    # Two may tell of one device; it does not have twice as many.
-    def by_error(counted: Expr) -> Expr:
-        return promql.max_by(counted, DEVICE, LINK_ERROR)
+    def more(*errors: str) -> Expr:
+        of = promql.select(devices.GPU_NVLINK_ERRORS, promql.one_of(LINK_ERROR, errors))
+        return promql.max_by(promql.increase(of, window), DEVICE, LINK_ERROR)
 
-    too_many = by_error(promql.rate(wrong_sums, window)) > CRC_PER_SECOND
+    too_many = CRC_PER_SECOND * durations.parse(window) // durations.parse("1s")
     return Alert(
         name="GpuNvlinkErrors",
-        expr=promql.either(
-            by_error(promql.increase(interrupted, window)) > 0,
-            promql.where(by_error(promql.increase(wrong_sums, window)), too_many, on=(DEVICE, LINK_ERROR)),
-        ),
+        expr=promql.either(more("replay", "recovery", "link_down") > 0, more("crc_flit", "crc_data") > too_many),
         severity=Severity.TICKET,
         summary="NVLinks of GPU {{ $labels.device }} had {{ $value | humanize }} errors ({{ $labels.error }}).",
         description=(
@@ -201,7 +196,7 @@ def _links(scale: TimeScale) -> Alert:
             # 107 a second, and 93 of each kind.
             *(Case(series={_of_link(error): "0+1600x160"}, fires=("30m",)) for error in ("crc_flit", "crc_data")),
             Case(series={_of_link(error): "0+1400x160" for error in ("crc_flit", "crc_data")}, quiet=("30m",)),
-            Case(series={_of_link("crc_data"): "0+16000x8 128000x152"}, fires=("8m",), quiet=("30m",)),
+            Case(series={_of_link("crc_data"): "0+16000x8 128000x152"}, fires=("8m",), quiet=("15m",)),
             # Two tell of the same GPU.
             Case(
                 series={

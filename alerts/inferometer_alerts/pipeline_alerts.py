@@ -12,6 +12,7 @@ from inferometer_alerts.gpu_alerts import BROKEN
 from inferometer_alerts.recorded import INTEGRATION, RULE_GROUP
 from inferometer_alerts.rule import Alert, Board, Case, Severity
 from inferometer_alerts.time_scale import TimeScale
+from inferometer_alerts.traffic_alerts import SCRAPE_JOB
 
 DEVICE_TROUBLE: Final = "InferenceDeviceTrouble"
 
@@ -79,7 +80,12 @@ def device_trouble(scale: TimeScale) -> Alert:
         promql.equal(recorded.ALERT_STATE, "firing"),
     )
     gpu = promql.equal(DEVICE, "GPU-0b5b1c4e")
-    work = promql.select(DEVICE_SECONDS, promql.equal(SERVICE, "chat"), promql.equal(MODEL, "llama"), gpu).text
+    model = (promql.equal(SERVICE, "chat"), promql.equal(MODEL, "llama"))
+    work = promql.select(DEVICE_SECONDS, *model, gpu).text
+    elsewhere = promql.select(DEVICE_SECONDS, *model, promql.equal(DEVICE, "GPU-1")).text
+    sidecar = promql.equal(recorded.INSTANCE, "sidecar:9464")
+    info = promql.select(recorded.Scraped(devices.GPU_INFO), gpu, sidecar).text
+    answers = promql.select(recorded.UP, promql.equal(recorded.JOB, SCRAPE_JOB), sidecar).text
     xids = promql.select(devices.GPU_XID_ERRORS, gpu, promql.equal(XID, "79")).text
     others = promql.select(devices.GPU_XID_ERRORS, gpu, promql.equal(XID, "31")).text
     return Alert(
@@ -97,6 +103,15 @@ def device_trouble(scale: TimeScale) -> Alert:
             Case(series={work: "0+1x400", xids: "0x40 1x360"}, fires=("12m", "1h5m"), quiet=("9m", "1h13m")),
             Case(series={work: "50x400", xids: "0x40 1x360"}, quiet=("12m",)),
             Case(series={work: "0+1x400", others: "0x40 1x360"}, quiet=("12m",)),
+            Case(series={work: "0+0.004x400", xids: "0x40 1x360"}, fires=("12m",)),
+            # It ran elsewhere.
+            Case(series={elsewhere: "0+1x400", xids: "0x40 1x360"}, quiet=("12m",)),
+            # The GPU is gone, and that is not sure yet.
+            Case(
+                series={work: "0+1x400", info: "1x40 _x360", answers: "1x400"},
+                fires=("19m",),
+                quiet=("16m",),
+            ),
             # Half an hour ago it still worked.
             Case(series={work: "0+1x40 40x360", xids: "0x160 1x240"}, fires=("42m",), quiet=("1h15m",)),
         ),

@@ -68,6 +68,35 @@ LISTED: Final[Sequence[Equivalent]] = (
         "it is only compared with 0; proofs look at whether it fires, not at the number in its summary",
     ),
     Equivalent(
+        "devices", "(GpuXid.*|GpuEccUncorrected|InferenceDeviceTrouble|DeviceUnpriced)",
+        "(function|aggregation)", "(increase -> rate|max -> sum)",
+        "it is only compared with 0; proofs look at whether it fires, not at the number in its summary",
+    ),
+    Equivalent(
+        "devices", "GpuMigInstanceGone", "(function|aggregation)", "(increase -> rate|sum -> max)",
+        "it is only compared with 0",
+    ),
+    Equivalent(
+        "devices", "(GpuLost|GpuMigInstanceGone)", "function", "max_over_time -> min_over_time",
+        "it is only asked whether there was a value",
+    ),
+    Equivalent(
+        "devices", "DeviceIdleButBilled", "aggregation", "max -> sum",
+        "what it adds up has one element per device",
+    ),
+    Equivalent(
+        "engines", "(InferenceKvCachePressure|InferenceAdmissionStalled)", "function", "increase -> rate",
+        "it is only compared with 0",
+    ),
+    Equivalent(
+        "engines", "InferenceAdmissionStalled", "aggregation", "sum -> max",
+        "it is only compared with 0",
+    ),
+    Equivalent(
+        "engines", "Inference(Engine|Replica)Down", "aggregation", "max -> sum",
+        "it is only compared with 0",
+    ),
+    Equivalent(
         "causes", "(InferenceErrorSpike|InferenceQueueSaturated)", "matcher", "without (outcome|stage)=.*",
         "the other side of its `and`, which matches that label too, still chooses",
     ),
