@@ -81,6 +81,10 @@ LISTED: Final[Sequence[Equivalent]] = (
         "it is only asked whether there was a value",
     ),
     Equivalent(
+        "devices", "GpuNvlinkErrors", "matcher", "without error=~\"crc_.*",
+        "the other errors are on the left of its `or` already",
+    ),
+    Equivalent(
         "devices", "DeviceIdleButBilled", "aggregation", "max -> sum",
         "what it adds up has one element per device",
     ),
@@ -89,7 +93,7 @@ LISTED: Final[Sequence[Equivalent]] = (
         "it is only compared with 0",
     ),
     Equivalent(
-        "engines", "InferenceAdmissionStalled", "aggregation", "sum -> max",
+        "engines", "(InferenceKvCachePressure|InferenceAdmissionStalled)", "aggregation", "sum -> max",
         "it is only compared with 0",
     ),
     Equivalent(
