@@ -81,7 +81,7 @@ LISTED: Final[Sequence[Equivalent]] = (
         "it is only asked whether there was a value",
     ),
     Equivalent(
-        "devices", "GpuNvlinkErrors", "matcher", "without error=~\"crc_.*",
+        "devices", "GpuNvlinkErrors", "matcher", 'without error=~"crc_.*',
         "the other errors are on the left of its `or` already",
     ),
     Equivalent(
