@@ -51,13 +51,17 @@ class _Served:
 
 
 _SERVED: Final = (
-    _Served(service="embedder", model="minilm", tenant="acme", entry=10, inner=5, cost=Decimal("0.5")),
-    _Served(service="embedder", model="minilm", tenant="globex", entry=20, inner=0, cost=Decimal(1)),
-    _Served(service="embedder", model="other", tenant="acme", entry=0, inner=40, cost=Decimal(3)),
+    _Served(service="embedder", model="minilm", tenant="acme", entry=10, inner=5, cost=Decimal("0.00025")),
+    _Served(service="embedder", model="minilm", tenant="globex", entry=20, inner=0, cost=Decimal("0.0005")),
+    _Served(service="embedder", model="other", tenant="acme", entry=0, inner=40, cost=Decimal("0.0015")),
     _Served(service="reranker", model="minilm", tenant="acme", entry=7, inner=0, cost=Decimal(0)),
-    _Served(service="reranker", model="warmed", tenant="nobody", entry=0, inner=0, cost=Decimal(2)),
+    _Served(service="reranker", model="warmed", tenant="nobody", entry=0, inner=0, cost=Decimal("0.001")),
 )
-_DEVICES: Final[Mapping[str, tuple[int, int]]] = {"gpu-busy": (40, 10), "gpu-idle": (20, 20), "cpu-free": (0, 0)}
+_DEVICES: Final[Mapping[str, tuple[Decimal, Decimal]]] = {
+    "gpu-busy": (Decimal("0.004"), Decimal("0.001")),
+    "gpu-idle": (Decimal("0.002"), Decimal("0.002")),
+    "cpu-free": (Decimal(0), Decimal(0)),
+}
 """Bill and idle cost in a minute."""
 
 
@@ -148,7 +152,7 @@ def _expected(at: str, hour: _Hour) -> Iterator[Expect]:
     def totals(series: Recorded, *by: str, of: Callable[[_Served], Decimal | int]) -> Expect:
         return expect(series, ((dict(key), hour.requests(one)) for key, one in _sums(*by, of=of).items()))
 
-    bill, idle = (sum((Decimal(one[place]) for one in _DEVICES.values()), Decimal(0)) for place in (0, 1))
+    bill, idle = (sum((one[place] for one in _DEVICES.values()), Decimal(0)) for place in (0, 1))
     cost = sum((one.cost for one in _SERVED), Decimal(0)) * _REGIONS
     entries = Decimal(sum(one.entry for one in _SERVED) * _REGIONS)
     everyone = ("service", "model", "tenant")
@@ -158,7 +162,7 @@ def _expected(at: str, hour: _Hour) -> Iterator[Expect]:
     of_device = {device: {DEVICE.name: device} for device in _DEVICES}
     yield expect(recorded.BILL, ((of_device[name], hour.of(one[0])) for name, one in _DEVICES.items()))
     yield expect(recorded.IDLE, ((of_device[name], hour.of(one[1])) for name, one in _DEVICES.items()))
-    shares = ((of_device[name], Decimal(one[1]) / one[0]) for name, one in _DEVICES.items() if one[0])
+    shares = ((of_device[name], one[1] / one[0]) for name, one in _DEVICES.items() if one[0])
     yield expect(recorded.IDLE_SHARE, shares)
     yield expect(recorded.FLEET_IDLE_SHARE, [({}, idle / bill)])
     yield expect(recorded.LOAD_FACTOR, [({}, bill / cost)])

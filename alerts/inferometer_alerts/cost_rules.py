@@ -57,7 +57,7 @@ def _shares() -> Iterator[Rule]:
 def _per_1k() -> Iterator[Rule]:
     cost, hops, entries = recorded.COST_MODEL, recorded.REQUESTS_MODEL, recorded.REQUESTS_ENTRY
     fleet = 1000 * _sum(cost) / (_sum(entries) > 0)
-    tenant = 1000 * _sum(cost, TENANT) / (_sum(entries, TENANT) > 0)
+    tenant = 1000 * _sum(cost, TENANT) / (promql.select(entries) > 0)
     model = 1000 * _sum(cost, *OF_MODEL) / (_sum(hops, *OF_MODEL) > 0)
     model_tenant = 1000 * _sum(cost, *OF_MODEL, TENANT) / (_sum(hops, *OF_MODEL, TENANT) > 0)
     yield Rule(series=recorded.FLEET_PER_1K, expr=fleet)

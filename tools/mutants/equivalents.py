@@ -55,6 +55,14 @@ LISTED: Final[Sequence[Equivalent]] = (
         "what one of the two ways to count leaves out for having no event, the other one finds",
     ),
     Equivalent(
+        "cost", "(fleet|tenant|model):cost_per_1k_usd(_by_tenant)?:(marginal|loaded)1h", "number", "0 -> 1",
+        "requests are whole: more than 0 of them are at least 1",
+    ),
+    Equivalent(
+        "cost", "device:(bill|idle)_usd:increase1h", "aggregation", "sum -> max",
+        "one sidecar keeps a device's ledger",
+    ),
+    Equivalent(
         "cost", "model:cost_per_1k_usd_by_tenant:loaded1h", "aggregation", "sum -> max",
         "what it adds up has one element per service, model and tenant",
     ),
