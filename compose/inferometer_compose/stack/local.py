@@ -185,6 +185,9 @@ class LocalStack:
         program = self.programs.prometheus.path
         if program is None:
             return
+        # Its configuration names a folder for lists of one's own; one that is not there is an error in its log, at
+        # every look.
+        (configuration.prometheus.parent / "mine").mkdir(exist_ok=True)
         command = peers.prometheus(
             program,
             port=self._prometheus_port,
