@@ -17,6 +17,8 @@ from inferometer_compose.screens.figures import (
 from inferometer_compose.screens.units import UNKNOWN, clock, dollars, duration, percent
 
 _NAME = 40
+_NAME_OF_TIMES = 36
+"""Narrower: what the tail is spent in needs the room."""
 _MOST_OBJECTIVES = 6
 # Where the rest of a line that is too long begins.
 _CONTINUED = 6
@@ -42,23 +44,26 @@ def _fitted(line: Text, width: int) -> Iterator[Text]:
     yield line
 
 
-def _line(name: str, columns: Iterable[tuple[str, int]], rest: str = "", *, style: str = "") -> Text:
+def _line(
+    name: str, columns: Iterable[tuple[str, int]], rest: str = "", *, style: str = "", name_width: int = _NAME
+) -> Text:
     cells = "".join(text.rjust(width) for text, width in columns)
-    line = Text(f"{name:<{_NAME}}{cells}{'   ' if rest else ''}{rest}", style)
+    line = Text(f"{name:<{name_width}}{cells}{'   ' if rest else ''}{rest}", style)
     line.rstrip()
     return line
 
 
 def _times(times: Sequence[ModelTimes]) -> Iterator[Text]:
     titles = [("p50", 9), ("p95", 9), ("p99", 9), ("p99.9", 9)]
-    yield _line("Where the time goes", titles, "tail is spent in", style="bold")
+    yield _line("Where the time goes", titles, "tail is spent in", style="bold", name_width=_NAME_OF_TIMES)
     for model in times:
         name = "  ".join(filter(None, (f"  {model.service}", model.model, model.version)))
         name += "  (first result)" if model.first_chunk else ""
         figures = (model.p50_seconds, model.p95_seconds, model.p99_seconds, model.p999_seconds)
         most = "≤ " if model.by_buckets else ""
         cells = [(f"{most if figure is not None else ''}{duration(figure)}", 9) for figure in figures]
-        yield _line(name, cells, "by its own page" if model.by_buckets else _tail(model))
+        rest = "by its own page" if model.by_buckets else _tail(model)
+        yield _line(name, cells, rest, name_width=_NAME_OF_TIMES)
 
 
 def _tail(model: ModelTimes) -> str:
