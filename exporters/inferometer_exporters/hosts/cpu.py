@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
@@ -12,10 +12,36 @@ from inferometer_exporters.hosts.cgroup import Cgroups, Usage
 from inferometer_exporters.hosts.roots import Roots, text
 from inferometer_exporters.source import Reading
 
-_PERCENT: Final = 100
 _SELF: Final = "self"
 MAX_CONTAINERS: Final = 64
 """Containers of workers that are shown; more are on no host that serves models."""
+
+
+class Use:
+    """Share of the processors' time that was not idle, between two looks at it, of whatever thread looks.
+
+    psutil's own percentage begins anew in each thread, and answers 0 there, which would be a lie.
+    """
+
+    def __init__(self, times: Callable[[], Any] = psutil.cpu_times) -> None:
+        self._times = times
+        self._last = _busy_and_all(times())
+
+    def since_last(self) -> float | None:
+        """The share since the last look; None where no tick went by."""
+        busy, every = _busy_and_all(self._times())
+        busy_before, every_before = self._last
+        if every <= every_before:
+            return None
+        self._last = busy, every
+        # The kernel takes waiting for a disk back at times: its counter falls, and less time than busy time went by.
+        return min((busy - busy_before) / (every - every_before), 1.0)
+
+
+def _busy_and_all(times: Any) -> tuple[float, float]:
+    """Seconds of all processors; guests are in their host's time already."""
+    every = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return every - times.idle - getattr(times, "iowait", 0.0), every
 
 
 class CpuHost:
@@ -25,25 +51,31 @@ class CpuHost:
         device: name of the host as a billed device.
         workers: ids of workers' processes, as this process counts them: their containers are shown, too.
         roots: where the kernel shows what it knows.
+        use: of the processors; by psutil unless given.
     """
 
     name = "cpu"
 
     def __init__(
-        self, device: str, *, workers: Callable[[], Collection[int]] = tuple, roots: Roots | None = None
+        self,
+        device: str,
+        *,
+        workers: Callable[[], Collection[int]] = tuple,
+        roots: Roots | None = None,
+        use: Use | None = None,
     ) -> None:
         self._labels = (device,)
         self._workers = workers
         self._roots = roots or Roots()
         self._of = Cgroups(self._roots)
         self._ticks = os.sysconf("SC_CLK_TCK")
-        # The first call has nothing to compare with and answers 0, which would be a lie.
-        psutil.cpu_percent(interval=None)
+        self._use = use or Use()
 
     def read(self) -> Iterator[Reading]:
         """Use since the last call, and everything else as it is now."""
         memory = psutil.virtual_memory()
-        yield Reading(devices.HOST_CPU_UTILIZATION, self._labels, psutil.cpu_percent(interval=None) / _PERCENT)
+        if (share := self._use.since_last()) is not None:
+            yield Reading(devices.HOST_CPU_UTILIZATION, self._labels, share)
         yield Reading(devices.HOST_MEMORY_TOTAL, self._labels, memory.total)
         yield Reading(devices.HOST_MEMORY_USED, self._labels, memory.total - memory.available)
         for entry, value in (

@@ -1,13 +1,26 @@
 """Readings of a host: what its kernel says is there, what it does not say is absent."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
 import pytest
 
 from inferometer.catalog import devices
 from inferometer_exporters.hosts.containers import SHORT
-from inferometer_exporters.hosts.cpu import MAX_CONTAINERS, CpuHost, cpu_model
+from inferometer_exporters.hosts.cpu import MAX_CONTAINERS, CpuHost, Use, cpu_model
 
 IDS = [f"{number:012x}" + "0" * 52 for number in range(1, MAX_CONTAINERS + 3)]
 ALWAYS = {"host_cpu_utilization_ratio", "host_memory_total_bytes", "host_memory_used_bytes"}
+
+
+class Times(NamedTuple):
+    user: float
+    system: float
+    idle: float
+    iowait: float = 0.0
+    guest: float = 0.0
+    guest_nice: float = 0.0
 
 
 def read(host):
@@ -19,12 +32,39 @@ def container(number, *, throttled, memory=None):
     return files | ({f"docker/{IDS[number]}/memory.max": f"{memory}\n"} if memory else {})
 
 
+def looks(*times):
+    """What psutil answers, one look after the other."""
+    return iter([Times(*each) for each in times]).__next__
+
+
 def test_a_silent_kernel_leaves_use_and_memory(kernel):
-    found = read(CpuHost("box", roots=kernel.roots))
+    use = Use(looks((0, 0, 0), (20, 10, 70)))
+    found = read(CpuHost("box", roots=kernel.roots, use=use))
 
     assert {key[0] for key in found} == ALWAYS
-    assert 0 <= found["host_cpu_utilization_ratio",] <= 1
+    assert found["host_cpu_utilization_ratio",] == 0.3
     assert 0 < found["host_memory_used_bytes",] < found["host_memory_total_bytes",]
+
+
+def test_use_is_what_was_neither_idle_nor_waiting_since_the_last_look_whoever_looks():
+    # Then no time went by; then a guest had the user's 10 s; then waiting was taken back.
+    use = Use(
+        looks((0, 0, 0), (30, 10, 50, 10, 0, 0), (30, 10, 50, 10, 0, 0), (40, 15, 135, 10, 10), (50, 15, 135, 5, 10))
+    )
+    with ThreadPoolExecutor(1) as thread:
+        shares = [thread.submit(use.since_last).result() for _ in range(2)]
+
+    assert shares == [0.4, None]
+    assert [use.since_last(), use.since_last()] == [0.15, 1.0]
+
+
+def test_a_first_look_sees_what_went_by_since_it_was_made():
+    use = Use()
+    deadline = time.monotonic() + 5
+    while (share := use.since_last()) is None:
+        assert time.monotonic() < deadline
+
+    assert 0 < share <= 1, "who polls keeps a processor busy"
 
 
 def test_load_steal_clock_and_pressure_are_as_the_kernel_says_them(kernel):
