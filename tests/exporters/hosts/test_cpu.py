@@ -61,7 +61,7 @@ def test_use_is_what_was_neither_idle_nor_waiting_since_the_last_look_whoever_lo
 def test_a_first_look_sees_what_went_by_since_it_was_made():
     use = Use()
     deadline = time.monotonic() + 5
-    while (share := use.since_last()) is None:
+    while not (share := use.since_last()):
         assert time.monotonic() < deadline
 
     assert 0 < share <= 1, "who polls keeps a processor busy"
