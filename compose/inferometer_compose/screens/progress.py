@@ -42,7 +42,9 @@ def progress_line(state: Progress, *, width: int) -> Text:
     parts.append((f"errors {percent(state.error_ratio, digits=1)}{fault}", "red" if state.error_ratio else ""))
     if state.budget_left is not None:
         parts.append((f"budget {percent(state.budget_left)} left", "red" if state.budget_left <= 0 else ""))
-    parts += [(f"● {severity} firing {seconds:.0f} s", "bold red") for severity, seconds in state.firing]
+    if state.firing:
+        ages = ", ".join(f"{severity} {seconds:.0f} s" for severity, seconds in state.firing)
+        parts.append((f"● firing: {ages}", "bold red"))
     start = f"  {clock(state.seconds)}  "
     bar = min(_BAR, max(_SHORTEST_BAR, width - _TEXT - len(start)))
     done = min(1.0, state.seconds / state.total_seconds) if state.total_seconds else 1.0
