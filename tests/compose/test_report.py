@@ -262,7 +262,8 @@ def test_progress_says_where_the_run_stands():
     line = progress_line(a_state(), width=160).plain
 
     assert line.startswith("  0:38  ━")
-    assert line.endswith("38 s of 60   412 req/s   errors 4.1 % (fault: errors)   budget 61 % left   ● firing: page 7 s")
+    assert line.endswith("   412 req/s   errors 4.1 % (fault: errors)   budget 61 % left   ● firing: page 7 s")
+    assert "38 s of 60" in line
 
 
 def test_progress_fits_any_terminal():
