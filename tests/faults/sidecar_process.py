@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from inferometer_exporters.niceness import step_back
+
 HOUR = 3600 * 10**9
 
 
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--receive", action="store_true", help="on every port there is")
     parser.add_argument("--clock", action="store_true")
     args = parser.parse_args()
+    step_back()
     if args.clock:
         settable_clock()
     from inferometer.errors import InferometerError  # noqa: PLC0415 - after the clock

@@ -22,6 +22,7 @@ from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR
 from inferometer_compose.commands.parameters import seconds as seconds_of
 from inferometer_compose.faults import Fault
+from inferometer_exporters import niceness
 from inferometer_exporters.gpus.choice import GpuChoice
 
 app = typer.Typer(
@@ -193,9 +194,19 @@ def sidecar(
         str | None,
         typer.Option(envvar="INFEROMETER_OPENCOST", help="OpenCost's page, for its price of this node's GPUs."),
     ] = None,
+    nice: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=niceness.MOST,
+            envvar="INFEROMETER_SIDECAR_NICE",
+            help="How far it steps back behind what it watches, where processors are short.",
+        ),
+    ] = niceness.USUAL,
     with_stdin: Annotated[bool, typer.Option("--with-stdin", help="End when standard input does.")] = False,
 ) -> None:
     """Take in the records of this host: metrics, cost ledger, flight recorder, traces."""
+    niceness.step_back(nice)  # Before the imports, which are most of its start.
     with plain_errors():
         from inferometer_compose.commands import sidecar as command  # noqa: PLC0415  # imports the store
 
