@@ -1,9 +1,10 @@
 """Proofs of the legs of an objective: every alert fires when it must and stays quiet when it must.
 
-Per leg three incidents. The first is twice as bad as the leg allows: it must fire when half of the long window is bad,
+Per leg four incidents. The first is twice as bad as the leg allows: it must fire when half of the long window is bad,
 not before, and must end when half of the short window is good again; a wrong window shows. The next two are bad from
-the start, a little above and a little below the limit; a wrong factor shows. A fourth has one bad event too few for a
-trend, and then one more.
+the start, a little above and a little below the limit; a wrong factor shows. In the fourth it goes on below the limit,
+of which only the short window knows; a factor of that which is too low shows. Then one bad event too few for a trend,
+and one more.
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ _MINUTE_NS: Final = durations.parse("1m")
 _SCRAPE_NS: Final = durations.parse("15s")
 _TILE_NS: Final = durations.parse(TILE)
 _CLOSE: Final = Decimal("0.05")
+_BELOW: Final = Decimal("0.85")
 _ROUNDS_PER_SHORT: Final = 5
 
 
@@ -34,6 +36,7 @@ def of_leg(slo: Slo, leg: Leg) -> Iterator[Test]:
     yield _windows(slo, leg, 2 * limit)
     yield _whole(slo, leg, limit * (1 + _CLOSE), fires=True)
     yield _whole(slo, leg, limit * (1 - _CLOSE), fires=False)
+    yield _relieved(slo, leg, limit)
     yield from _few(slo, leg)
 
 
@@ -80,6 +83,20 @@ def _whole(slo: Slo, leg: Leg, ratio: Decimal, *, fires: bool) -> Test:
         f"{ratio:.4%} bad from the start",
         [Phase(4 * short, ratio)],
         ((3 * leg.short_ns, fires),),
+    )
+
+
+def _relieved(slo: Slo, leg: Leg, limit: Decimal) -> Test:
+    """Above the limit for a long window, then a little below it for a short one."""
+    step = _step_ns(leg)
+    above, long, short = min(limit * 3 / 2, Decimal(1)), leg.long_ns // step, leg.short_ns // step
+    at = leg.long_ns + leg.short_ns * 6 // _ROUNDS_PER_SHORT
+    return _test(
+        slo,
+        leg,
+        f"{above:.2%} bad for {leg.long}, then less than the limit",
+        [Phase(long, above), Phase(2 * short, limit * _BELOW)],
+        ((leg.long_ns, True), (at, False)),
     )
 
 

@@ -16,8 +16,8 @@ from mutants.proofs import Generated  # noqa: E402
 from mutants.tokens import tokens  # noqa: E402
 from mutants.verdict import Judge  # noqa: E402
 
-FLOOR = 0.85
-"""Of the sample that must die: what is reached today (51 of 57), less what another sample may differ by."""
+FLOOR = 0.9
+"""Of the sample that must die: of all 97.9 % do, less what another sample may differ by."""
 EXPR = (
     'sum by (service, model) (increase(inference_requests_total{outcome=~"a|b"}[10m])) > 0.5 unless on (model) up == 0'
 )

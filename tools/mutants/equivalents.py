@@ -47,6 +47,10 @@ LISTED: Final[Sequence[Equivalent]] = (
         "slo:info, which gives the objective, is 1",
     ),
     Equivalent(
+        "slo", "InferenceBudgetBurn(Page|Ticket)", "matcher", "without objective=.*",
+        "the other sides of its `and`, which match all labels, still choose the objective",
+    ),
+    Equivalent(
         "slo", "InferenceBudgetBurn(Page|Ticket)", "label", "without objective",
         "the elements carry it already; written out, it tells two alerts apart",
     ),
