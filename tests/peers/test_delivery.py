@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, MODEL, RESULT, SERVICE, SLO
 from inferometer.catalog.requests import DEVICE_SECONDS, SLO_EVENTS
 from inferometer.fleet.loader import loads
+from inferometer_alerts import recorded
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.generation import files
 from inferometer_compose import web
@@ -161,7 +163,7 @@ class Stack:
         self._servers = [served(self.sidecar.page, self.told.take), served(bytes, self.told.take)]
         self._folder, self._port = folder, free_port()
         page, inbox = (f"127.0.0.1:{server.server_address[1]}" for server in self._servers)
-        prometheus_port = free_port()
+        self._prometheus_port = prometheus_port = free_port()
         here = Addresses(
             sidecars=(page,),
             prometheus=f"127.0.0.1:{prometheus_port}",
@@ -196,6 +198,12 @@ class Stack:
         )
         self.alertmanager = Process(command, self._folder)
         self.alertmanager.wait_until(lambda: web.answers(f"http://127.0.0.1:{self._port}/-/ready"), within_seconds=30)
+
+    def recorded(self, query: str) -> list[dict]:
+        """What Prometheus answers now."""
+        parameters = urllib.parse.urlencode({"query": query})
+        found = web.get_json(f"http://127.0.0.1:{self._prometheus_port}/api/v1/query?{parameters}")
+        return found["data"]["result"]
 
     def known(self, **labels: str) -> list[dict]:
         """What Alertmanager knows of alerts with these labels, held back or not."""
@@ -233,6 +241,9 @@ def test_the_heart_beats(stack):
 
 
 def test_a_failing_model_pages_once_with_all_that_its_reader_needs_and_is_over_when_it_is_well(stack):
+    # In production a budget is known for days before anything fails.
+    left = promql.select(recorded.SLO_BUDGET_LEFT, promql.equal(SLO, "chat-llama-available")).text
+    until(lambda: stack.recorded(left), "that the budget is known")
     stack.sidecar.bad("chat-llama-available", 0.6)
     until(lambda: stack.told.of("oncall", **FAILING), "a page")
 
