@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import chain, repeat
 from typing import Final
 
 from inferometer import promql
 from inferometer.catalog.labels import MODEL, REGION, SERVICE, VERSION
 from inferometer.catalog.requests import COLD_STARTS, COST, REQUESTS
 from inferometer_alerts.rule import Case
-from inferometer_alerts.samples import plain
+from inferometer_alerts.samples import Phase, counter
 
 _DAY: Final = ((24, "1"),)
 _MINE: Final = ("embedder", "minilm")
@@ -99,7 +98,7 @@ def _case(
 def _samples(of: tuple[str, str], version: str, history: History, requests: str, *, after: int = 0) -> dict[str, str]:
     """Requests of a version, and what they cost, in two regions; none for some hours."""
     rise = Decimal(requests) / len(_REGIONS)
-    quarters = list(chain.from_iterable(repeat(Decimal(usd), hours * _QUARTERS) for hours, usd in history))
+    steps = [(hours * _QUARTERS, Decimal(usd)) for hours, usd in history]
     missing = f"_x{after * _QUARTERS} " if after else ""
     service, model = of
     made = {}
@@ -108,10 +107,8 @@ def _samples(of: tuple[str, str], version: str, history: History, requests: str,
             promql.equal(SERVICE, service), promql.equal(MODEL, model), promql.equal(VERSION, version),
             promql.equal(REGION, region),
         )  # fmt: skip
-        made[promql.select(REQUESTS, *matchers).text] = f"{missing}0+{plain(rise)}x{len(quarters)}"
-        spent, total = ["0"], Decimal(0)
-        for usd in quarters:
-            total += rise * usd / 1000
-            spent.append(plain(total))
-        made[promql.select(COST, *matchers).text] = missing + " ".join(spent)
+        made[promql.select(REQUESTS, *matchers).text] = missing + counter(Phase(count, rise) for count, _ in steps)
+        made[promql.select(COST, *matchers).text] = missing + counter(
+            Phase(count, rise * usd / 1000) for count, usd in steps
+        )
     return made

@@ -22,6 +22,12 @@ _QUEUE_SECONDS: Final = Decimal("0.05")
 RESTARTS: Final = 3
 _FAILED: Final = tuple(sorted(outcome.label for outcome in Outcome if outcome in FAILED))
 _OF: Final = (promql.equal(SERVICE, "embedder"), promql.equal(MODEL, "minilm"))
+_SISTER: Final = promql.select(
+    REQUESTS, promql.equal(SERVICE, "embedder"), promql.equal(MODEL, "e5"), promql.equal(OUTCOME, "ok")
+)
+_NAMESAKE: Final = promql.select(
+    REQUESTS, promql.equal(SERVICE, "search"), promql.equal(MODEL, "minilm"), promql.equal(OUTCOME, "ok")
+)
 
 
 def alerts(scale: TimeScale) -> Iterator[Alert]:
@@ -34,14 +40,6 @@ def alerts(scale: TimeScale) -> Iterator[Alert]:
 
 def _outcome(value: str, *more: Matcher) -> Selector:
     return promql.select(REQUESTS, *_OF, promql.equal(OUTCOME, value), *more)
-
-
-_SISTER: Final = promql.select(
-    REQUESTS, promql.equal(SERVICE, "embedder"), promql.equal(MODEL, "e5"), promql.equal(OUTCOME, "ok")
-)
-_NAMESAKE: Final = promql.select(
-    REQUESTS, promql.equal(SERVICE, "search"), promql.equal(MODEL, "minilm"), promql.equal(OUTCOME, "ok")
-)
 
 
 def _of_two(outcome: str, values: str) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Every generated rule is proved: the verdict of some test depends on it; each alert both fires and stays quiet."""
 
 import importlib.util
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,11 +9,7 @@ import pytest
 from inferometer_alerts import promtool
 from inferometer_alerts.generation import alerts
 from inferometer_alerts.time_scale import TimeScale
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from mutants.proofs import Generated  # noqa: E402 - a program of tools/
+from mutants.proofs import Generated
 
 _SPEC = importlib.util.spec_from_file_location("fleets", Path(__file__).with_name("fleets.py"))
 fleets = importlib.util.module_from_spec(_SPEC)

@@ -1,8 +1,5 @@
 """Rules of autoscaling have nothing of what the lint knows to be wrong, and each is needed by some proof."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from scaled_fleet import fleet_text
 
@@ -10,9 +7,6 @@ from inferometer.fleet.loader import loads
 from inferometer_alerts.generation import rule_groups
 from inferometer_alerts.lint import findings
 from inferometer_alerts.time_scale import TimeScale
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-
 from mutants.proofs import Generated
 
 

@@ -17,8 +17,8 @@ from starlette.routing import Route
 
 app = FastAPI()
 
-import inferometer  # noqa: E402
-import inferometer.auto  # noqa: E402
+import inferometer  # noqa: E402 - the line last
+import inferometer.auto  # noqa: E402 - the line last
 
 
 class Number(BaseModel):
@@ -58,7 +58,7 @@ async def let_go(after: int) -> None:
     """Open the gate, a while after so many have come to it."""
     while len(inside) < after:  # noqa: ASYNC110 - they come from threads
         await asyncio.sleep(0.005)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # The wait that the test looks for: nothing else is waited for here.
     gate.set()
 
 

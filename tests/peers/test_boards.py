@@ -1,25 +1,23 @@
 """Every query of every board on a real Prometheus that lived a known hour: not empty, right labels, right numbers."""
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+from boards import devices, plausible, table, traffic
+from boards.grafana_variables import filled, resolved
+from boards.proof import FLEET, stage
+from boards.targets import Found, Run
+from inferometer.fleet.loader import load
+from inferometer_alerts.lint.expressions import Follower
+from inferometer_alerts.rule import Board
+from inferometer_alerts.time_scale import SCRAPE_NS
+from inferometer_dashboards import lint
 
-from boards import devices, plausible, table, traffic  # noqa: E402
-from boards.grafana_variables import filled, resolved  # noqa: E402
-from boards.proof import FLEET, stage  # noqa: E402
-from boards.targets import Found, Run  # noqa: E402
-from inferometer.fleet.loader import load  # noqa: E402
-from inferometer_alerts.lint.expressions import Follower  # noqa: E402
-from inferometer_alerts.rule import Board  # noqa: E402
-from inferometer_alerts.time_scale import SCRAPE_NS  # noqa: E402
-from inferometer_dashboards import lint  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(600)]
 

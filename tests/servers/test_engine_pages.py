@@ -97,6 +97,7 @@ def test_ray_serve_counts_by_status_a_client_that_left_as_such_and_makes_up_no_s
     assert (seen.of(200), seen.of(500)) == (QUICK_ONES + SLOW_ONES, BROKEN + WRONG)
     assert ends(found) == {"ok": seen.of(200), "server_error": seen.of(500), "cancelled": 1}
     assert found.version_from == "page"
-    holds_what_the_client_saw(duration, seen, left=0)
+    # Ray's proxy looks at the clock when it has handed the answer on; on two busy cores that is some milliseconds late.
+    holds_what_the_client_saw(duration, seen, left=0, stops_after=0.02)
     assert duration.sum is None
     assert {value.labels["model"] for value in found.signals[engines.RUNNING.name]} == {"Iris"}

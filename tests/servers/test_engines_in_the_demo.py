@@ -20,18 +20,16 @@ from urllib.parse import urlencode
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from boards.grafana_variables import Range, filled, references, resolved  # noqa: E402
-from boards.targets import targets  # noqa: E402
-from inferometer.catalog import engines, requests  # noqa: E402
-from inferometer_alerts import recorded  # noqa: E402
-from inferometer_alerts.rule import Board  # noqa: E402
-from inferometer_compose import web  # noqa: E402
+from boards.grafana_variables import Range, filled, references, resolved
+from boards.targets import targets
+from inferometer.catalog import engines, requests
+from inferometer_alerts import recorded
+from inferometer_alerts.rule import Board
+from inferometer_compose import web
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
+ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/engines"
 TOOLS = ROOT / ".tools/bin"
 SECONDS = 40
@@ -43,6 +41,8 @@ from inferometer_compose.stack import ports
 # A demo of somebody else on this host may take the usual ports between our look and our use.
 ports.is_free = lambda _: False
 from inferometer_compose.cli import main
+
+ROOT = Path(__file__).parents[2]
 main()
 """
 ENGINES = {"flowers", "iris"}

@@ -1,23 +1,18 @@
 """Parts of the boards' proof: variables as Grafana fills them in, samples as they are pushed, what is found wrong."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from boards import plausible, table  # noqa: E402
-from boards.engine_pages import PAGES, Growing  # noqa: E402
-from boards.grafana_variables import ALL, Range, Variable, filled, references  # noqa: E402
-from boards.remote_write import EXEMPLAR, HISTOGRAM, SAMPLE, Page, _snappy  # noqa: E402
-from boards.rules import Ruled, _held, _ordered  # noqa: E402
-from boards.targets import Found, Run, Target, targets  # noqa: E402
-from inferometer.aggregate import Aggregator, Exemplar, Exposition  # noqa: E402
-from inferometer.aggregate.exposition import PROTOBUF  # noqa: E402
-from inferometer.catalog.requests import REQUEST_DURATION, REQUESTS  # noqa: E402
+from boards import plausible, table
+from boards.engine_pages import PAGES, Growing
+from boards.grafana_variables import ALL, Range, Variable, filled, references
+from boards.remote_write import EXEMPLAR, HISTOGRAM, SAMPLE, Page, _snappy
+from boards.rules import Ruled, _held, _ordered
+from boards.targets import Found, Run, Target, targets
+from inferometer.aggregate import Aggregator, Exemplar, Exposition
+from inferometer.aggregate.exposition import PROTOBUF
+from inferometer.catalog.requests import REQUEST_DURATION, REQUESTS
 
 TARGET = Target(
     board="b",

@@ -1,20 +1,14 @@
 """Mutants are what they say, those listed as equivalent live, and the proofs find most of the others out."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from inferometer.fleet.loader import load  # noqa: E402
-from mutants.__main__ import PROMTOOL, SMALL, apart, chosen, judged  # noqa: E402
-from mutants.equivalents import LISTED, Equivalent  # noqa: E402
-from mutants.mutation import Mutant, mutants  # noqa: E402
-from mutants.proofs import Generated  # noqa: E402
-from mutants.tokens import tokens  # noqa: E402
-from mutants.verdict import Judge  # noqa: E402
+from inferometer.fleet.loader import load
+from mutants.__main__ import PROMTOOL, SMALL, apart, chosen, judged
+from mutants.equivalents import LISTED, Equivalent
+from mutants.mutation import Mutant, mutants
+from mutants.proofs import Generated
+from mutants.tokens import tokens
+from mutants.verdict import Judge
 
 FLOOR = 0.9
 """Of the sample that must die: of all 97.9 % do, less what another sample may differ by."""

@@ -11,6 +11,7 @@ from typing import Self
 
 from inferometer.fleet import thresholds
 from inferometer_alerts.addresses import Addresses
+from inferometer_alerts.prometheus import MINE
 from inferometer_compose import web
 from inferometer_compose.stack import fleet, inbox, peers
 from inferometer_compose.stack.configuration import Configuration
@@ -187,7 +188,7 @@ class LocalStack:
             return
         # Its configuration names a folder for lists of one's own; one that is not there is an error in its log, at
         # every look.
-        (configuration.prometheus.parent / "mine").mkdir(exist_ok=True)
+        (configuration.prometheus.parent / MINE[0]).parent.mkdir(exist_ok=True)
         command = peers.prometheus(
             program,
             port=self._prometheus_port,

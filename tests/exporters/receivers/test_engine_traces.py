@@ -125,7 +125,7 @@ def test_stages_that_come_after_their_request_are_counted_and_stand_in_its_water
     again, root, thread = some(), some(), some()
     send(again, [{"span_id": root, "name": "unified Req 2f", "start": start, "end": end, "attributes": {"rid": "y"}}],
          service="sglang")  # fmt: skip
-    time.sleep(2)
+    time.sleep(2)  # The time between two exports, which is what is looked at: nothing else is waited for here.
     send(again, [{**one, "span_id": some(), "parent_id": root} for one in late[1:]], service="sglang")
     (hop,) = make.wait(lambda: (got := sidecar.trace(again)) and got["hops"])
     assert parts(hop)["execute/prefill"] == pytest.approx(0.06, abs=2e-6)
