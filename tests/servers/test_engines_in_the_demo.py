@@ -41,8 +41,6 @@ from inferometer_compose.stack import ports
 # A demo of somebody else on this host may take the usual ports between our look and our use.
 ports.is_free = lambda _: False
 from inferometer_compose.cli import main
-
-ROOT = Path(__file__).parents[2]
 main()
 """
 ENGINES = {"flowers", "iris"}
