@@ -17,8 +17,8 @@ from decimal import Decimal
 import numpy as np
 
 from inferometer.fleet import durations
-from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import Sli
+from inferometer.fleet.slos import ObjectiveSpec
 from inferometer_alerts.policy import budget
 from inferometer_compose.backtest import chance
 from inferometer_compose.backtest.conditions import classic, ours, paging, pyrra

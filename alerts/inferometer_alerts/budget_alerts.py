@@ -8,8 +8,8 @@ from inferometer import promql
 from inferometer.catalog.labels import MODEL, SERVICE, SLO
 from inferometer.fleet import durations
 from inferometer.fleet.budget_policy import Action
-from inferometer.fleet.model import Fleet, ObjectiveSpec
-from inferometer.fleet.slos import Slo, slos
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.slos import ObjectiveSpec, Slo, slos
 from inferometer.promql import Expr
 from inferometer_alerts import budget_proofs, recorded, slo_series, wording
 from inferometer_alerts.budget_proofs import Budget

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from inferometer.catalog.labels import SERVICE
 from inferometer.fleet import engines
 from inferometer.fleet.engines import Mapping
-from inferometer.fleet.model import Fleet, ScrapedBy, Service
+from inferometer.fleet.model import Fleet
 from inferometer.fleet.page_access import PageAccess
+from inferometer.fleet.service import ScrapedBy, Service
 from inferometer.fleet.summary import only_model
 from inferometer.promql import quote_regex
 from inferometer_alerts import scrape_access

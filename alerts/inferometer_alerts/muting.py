@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from inferometer.fleet.maintenance import Interval, intervals
-from inferometer.fleet.model import Fleet, Maintenance
+from inferometer.fleet.maintenance import Interval, Maintenance, intervals
+from inferometer.fleet.model import Fleet
 from inferometer_alerts.yaml_text import Yaml
 
 _MINUTES: Final = 60

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Final
 
 from inferometer.fleet import durations
-from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import COUNTED
+from inferometer.fleet.slos import ObjectiveSpec
 from inferometer_alerts.rule import Severity
 
 _MINUTE = durations.parse("1m")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from inferometer.fleet.model import Email, Opsgenie, PagerDuty, Receiver, Slack, Teams, Webhook
+from inferometer.fleet.receivers import Email, Opsgenie, PagerDuty, Receiver, Slack, Teams, Webhook
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.yaml_text import Yaml
 

@@ -9,7 +9,8 @@ from typing import Final
 from inferometer.fleet import device_prices, durations
 from inferometer.fleet.autoscaling import NOTICE_NS
 from inferometer.fleet.autoscaling_checks import Scaled, wake_objectives
-from inferometer.fleet.model import DeviceKind, Fleet
+from inferometer.fleet.devices import DeviceKind
+from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import Slo
 from inferometer.fleet.thresholds import PICODOLLARS, Price
 

@@ -6,9 +6,9 @@ from inferometer import promql
 from inferometer.catalog.labels import MODEL, SERVICE, SLO
 from inferometer.catalog.model import Label
 from inferometer.fleet import durations
-from inferometer.fleet.model import Fleet, ObjectiveSpec
+from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import TIMES, Sli
-from inferometer.fleet.slos import slos
+from inferometer.fleet.slos import ObjectiveSpec, slos
 from inferometer.promql import Expr
 from inferometer_alerts import recorded, wording
 from inferometer_alerts.policy import Leg, legs

@@ -10,8 +10,8 @@ from typing import Final
 
 from inferometer import promql
 from inferometer.fleet import durations
-from inferometer.fleet.model import Fleet, ObjectiveSpec
-from inferometer.fleet.slos import Slo, slos
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.slos import ObjectiveSpec, Slo, slos
 from inferometer.promql import Expr, Matcher
 from inferometer_alerts import exact, recorded, slo_alerts, slo_labels, slot_rules, sources
 from inferometer_alerts.policy import DIRECT_NS, budget, legs

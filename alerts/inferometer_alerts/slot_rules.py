@@ -14,9 +14,9 @@ from inferometer.catalog.model import Label
 from inferometer.catalog.requests import REQUESTS
 from inferometer.catalog.stages import ANSWERED
 from inferometer.fleet import durations
-from inferometer.fleet.model import Device, ObjectiveSpec
+from inferometer.fleet.devices import Device
 from inferometer.fleet.objective import Sli
-from inferometer.fleet.slos import Slo, Source
+from inferometer.fleet.slos import ObjectiveSpec, Slo, Source
 from inferometer.promql import Expr, Matcher
 from inferometer_alerts import recorded, slo_labels
 from inferometer_alerts.recorded import OBJECTIVE, OF_MODEL, OF_SLO

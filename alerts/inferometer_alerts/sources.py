@@ -14,9 +14,8 @@ from inferometer.catalog.labels import OUTCOME, RESULT, SERVICE, SLO, STAGE, TEN
 from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.catalog.stages import ANSWERED, FAILED
 from inferometer.fleet.engine_signals import SERIES
-from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import Sli
-from inferometer.fleet.slos import Slo, Source
+from inferometer.fleet.slos import ObjectiveSpec, Slo, Source
 from inferometer.promql import Expr, Matcher, Part, Selector
 from inferometer_alerts import recorded
 from inferometer_alerts.recorded import LE, OBJECTIVE, OF_MODEL, OF_SLO

@@ -13,8 +13,8 @@ from inferometer import promql
 from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, SERVICE, TENANT
 from inferometer.catalog.requests import COST
-from inferometer.fleet.budgets import usd_per_hour
-from inferometer.fleet.model import CostBudget, Fleet
+from inferometer.fleet.budgets import CostBudget, usd_per_hour
+from inferometer.fleet.model import Fleet
 from inferometer.fleet.teams import services_by_team, team_of
 from inferometer.promql import Expr
 from inferometer_alerts import recorded

@@ -1,8 +1,8 @@
 """An objective in words, as alerts, screens and pages say it."""
 
 from inferometer.fleet import durations
-from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import COUNTED, Sli
+from inferometer.fleet.slos import ObjectiveSpec
 
 _LIMITS = {
     Sli.LATENCY: "an answer within {}",

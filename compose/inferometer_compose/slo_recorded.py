@@ -8,8 +8,8 @@ from typing import Final, cast
 
 from inferometer.fleet import durations
 from inferometer.fleet.budget_policy import Action, BudgetStep
-from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import Objective, Sli
+from inferometer.fleet.slos import ObjectiveSpec
 from inferometer.fleet.thresholds import Thresholds
 from inferometer_alerts.policy import budget, legs
 from inferometer_compose import web

@@ -9,7 +9,9 @@ from decimal import Decimal
 from typing import Final
 
 from inferometer import generated_tables
-from inferometer.fleet.model import CostBudget, Fleet, Routes
+from inferometer.fleet.budgets import CostBudget
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.routing import Routes
 from inferometer_dashboards.boards import boards
 from inferometer_dashboards.panels import Board, Panel
 

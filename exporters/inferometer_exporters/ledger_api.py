@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from inferometer.fleet.model import DeviceKind
+from inferometer.fleet.devices import DeviceKind
 from inferometer_exporters.cost_api import Ask
 from inferometer_exporters.recorder.ledger_days import DeviceDay, days
 from inferometer_exporters.recorder.reading import Cursor, rows

@@ -7,7 +7,7 @@ from typing import Final
 from inferometer.catalog import devices
 from inferometer.catalog.labels import NODE
 from inferometer.errors import SourceError
-from inferometer.fleet.model import DeviceKind, PriceKind
+from inferometer.fleet.devices import DeviceKind, PriceKind
 from inferometer.fleet.thresholds import PICODOLLARS, Price
 from inferometer_exporters.pages.exposition import Point, points
 from inferometer_exporters.pages.fetch import PageUrl, fetch

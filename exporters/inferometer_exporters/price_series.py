@@ -6,7 +6,7 @@ from typing import Final
 
 from inferometer.aggregate.aggregator import Aggregator
 from inferometer.catalog import devices
-from inferometer.fleet.model import DeviceKind
+from inferometer.fleet.devices import DeviceKind
 from inferometer_exporters.ledger.account import Account
 
 _SECOND: Final = 10**9

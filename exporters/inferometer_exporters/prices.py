@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from inferometer.errors import SourceError
 from inferometer.fleet import price_book
-from inferometer.fleet.model import DeviceKind, PriceKind
+from inferometer.fleet.devices import DeviceKind, PriceKind
 from inferometer.fleet.price_book import PriceBook
 from inferometer.fleet.scalars import WrongValueError
 from inferometer.fleet.thresholds import Price, Thresholds

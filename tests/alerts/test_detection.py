@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from inferometer.fleet import durations
-from inferometer.fleet.model import ObjectiveSpec
+from inferometer.fleet.slos import ObjectiveSpec
 from inferometer.fleet.thresholds import Sli
 from inferometer_alerts.detection import outages, seconds_until, table
 from inferometer_alerts.policy import budget, legs

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.fleet import durations
-from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import COUNTED, Sli
+from inferometer.fleet.slos import ObjectiveSpec
 from inferometer_alerts import detection
 from inferometer_alerts.policy import MIN_BAD_EVENTS, TIERS, budget, legs
 from inferometer_alerts.rule import Severity

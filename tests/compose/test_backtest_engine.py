@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.errors import InferometerError
-from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import Sli
+from inferometer.fleet.slos import ObjectiveSpec
 from inferometer_alerts import detection
 from inferometer_alerts.policy import legs
 from inferometer_alerts.rule import Severity

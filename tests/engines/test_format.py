@@ -11,7 +11,7 @@ from inferometer.errors import FleetError
 from inferometer.fleet import engines
 from inferometer.fleet.engines import Quality, boundaries
 from inferometer.fleet.engines.versions import Range, between, numbers
-from inferometer.fleet.model import INSTRUMENTED, Engine
+from inferometer.fleet.service import INSTRUMENTED, Engine
 from inferometer_exporters.engines.reading import read
 
 DURATION = requests.REQUEST_DURATION.name

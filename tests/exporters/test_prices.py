@@ -10,7 +10,7 @@ import pytest
 from inferometer.aggregate import Aggregator
 from inferometer.aggregate.text import TextRenderer
 from inferometer.errors import SourceError
-from inferometer.fleet.model import PriceKind
+from inferometer.fleet.devices import PriceKind
 from inferometer.fleet.thresholds import NOTHING, Price, Thresholds
 from inferometer_exporters.ledger.account import Account, Device, State
 from inferometer_exporters.ledger.ledger import Ledger

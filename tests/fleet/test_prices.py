@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from inferometer import generated_tables
 from inferometer.errors import FleetError
 from inferometer.fleet import device_prices, ownership, price_book, price_table, thresholds
+from inferometer.fleet.devices import PriceKind
 from inferometer.fleet.loader import load, loads
-from inferometer.fleet.model import Owned, PriceKind
+from inferometer.fleet.ownership import Owned
 from inferometer.fleet.scalars import WrongValueError
 from inferometer.fleet.summary import thresholds as thresholds_of
 from inferometer.fleet.thresholds import PICODOLLARS, Price, Thresholds

@@ -13,8 +13,8 @@ from inferometer.catalog.labels import PRICE_KIND
 from inferometer.catalog.stages import ANSWERED, Outcome, Stage
 from inferometer.errors import StateError
 from inferometer.fleet import durations, summary, thresholds
+from inferometer.fleet.devices import PriceKind
 from inferometer.fleet.loader import load
-from inferometer.fleet.model import PriceKind
 from inferometer.fleet.objective import COUNTED, TIMES, Times
 from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS, NOTHING, Objective, Price, Sli, Thresholds
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inferometer.errors import FleetError
 from inferometer.fleet import budgets, maintenance
 from inferometer.fleet.loader import loads
-from inferometer.fleet.model import Maintenance, Weekday
+from inferometer.fleet.maintenance import Maintenance, Weekday
 from inferometer.fleet.teams import services_by_team, team_of, teams
 
 FLEET = """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from inferometer.fleet import durations
-from inferometer.fleet.model import ObjectiveSpec
+from inferometer.fleet.slos import ObjectiveSpec
 from inferometer_alerts.policy import DIRECT_NS, budget, legs
 from inferometer_alerts.rule import Severity
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from inferometer.fleet.model import ObjectiveSpec
+from inferometer.fleet.slos import ObjectiveSpec
 from inferometer_alerts.policy import budget
 from inferometer_compose.backtest import chance, replay
 from inferometer_compose.backtest.conditions import Condition, classic, ours, paging

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from inferometer.fleet.model import ObjectiveSpec
+from inferometer.fleet.slos import ObjectiveSpec
 from inferometer_alerts.policy import budget
 from inferometer_compose.backtest.conditions import Condition
 from inferometer_compose.backtest.counts import DAY, MINUTE, Counts

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from inferometer.fleet.model import Fleet, Match
+from inferometer.fleet.devices import Match
+from inferometer.fleet.model import Fleet
 from inferometer_compose.bill.focus import UNUSED, Charge, tags
 
 _PARTS: Final = re.compile(r"[/:]")

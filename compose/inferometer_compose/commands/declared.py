@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from inferometer.errors import InferometerError
-from inferometer.fleet.model import PriceKind
+from inferometer.fleet.devices import PriceKind
 from inferometer_compose.commands.declared_compare import EXAMPLE as COMPARE_EXAMPLE
 from inferometer_compose.commands.declared_compare import compare
 from inferometer_compose.commands.declared_containers import down, logs, status, up

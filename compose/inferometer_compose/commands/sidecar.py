@@ -8,7 +8,7 @@ from pathlib import Path
 
 from inferometer.access import Access, Certificates, Token
 from inferometer.errors import RefusedError
-from inferometer.fleet.model import PriceKind
+from inferometer.fleet.devices import PriceKind
 from inferometer.otlp.endpoint import Endpoint
 from inferometer.settings import Settings
 from inferometer_compose.beside.folders import state_folder

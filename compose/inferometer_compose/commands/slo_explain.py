@@ -8,8 +8,8 @@ from typing import Any
 
 from inferometer.errors import InferometerError
 from inferometer.fleet import durations, loader
-from inferometer.fleet.model import Fleet, ObjectiveSpec
-from inferometer.fleet.slos import Slo, slos
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.slos import ObjectiveSpec, Slo, slos
 from inferometer_alerts import detection, wording
 from inferometer_alerts.detection import Found
 from inferometer_alerts.policy import budget, legs

@@ -12,9 +12,8 @@ from inferometer.catalog.model import Series
 from inferometer.catalog.stages import ANSWERED, FAILED
 from inferometer.errors import InferometerError
 from inferometer.fleet.engine_signals import SERIES
-from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import Sli
-from inferometer.fleet.slos import Slo
+from inferometer.fleet.slos import ObjectiveSpec, Slo
 from inferometer.fleet.thresholds import EnginePages
 from inferometer_compose import web
 from inferometer_compose.screens.figures import ModelTimes, Objective

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from inferometer.fleet.model import Fleet, Service
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.service import Service
 from inferometer_alerts.yaml_text import Yaml
 from inferometer_compose.kubernetes.names import (
     METRICS_PORT,

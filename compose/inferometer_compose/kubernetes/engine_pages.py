@@ -9,7 +9,8 @@ from inferometer.catalog.labels import SERVICE
 from inferometer.errors import RefusedError
 from inferometer.fleet.autoscaling_checks import deployment
 from inferometer.fleet.kubernetes import SidecarPlace
-from inferometer.fleet.model import Fleet, ScrapedBy, Service
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.service import ScrapedBy, Service
 from inferometer.fleet.summary import only_model
 from inferometer.fleet.thresholds import EnginePages
 from inferometer_alerts import engine_scraping

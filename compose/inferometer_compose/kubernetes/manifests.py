@@ -10,7 +10,8 @@ from inferometer.fleet import summary
 from inferometer.fleet.autoscaling import Autoscaler
 from inferometer.fleet.autoscaling_checks import deployment, scaled
 from inferometer.fleet.kubernetes import SidecarPlace, object_name
-from inferometer.fleet.model import Fleet, Service
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.service import Service
 from inferometer_alerts import engine_scraping, scaled_objects
 from inferometer_alerts.generation import HEADER
 from inferometer_alerts.time_scale import TimeScale

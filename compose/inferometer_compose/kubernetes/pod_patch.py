@@ -4,7 +4,8 @@ from typing import Final
 
 from inferometer.fleet.autoscaling_checks import deployment
 from inferometer.fleet.kubernetes import SidecarPlace
-from inferometer.fleet.model import Fleet, Service
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.service import Service
 from inferometer_alerts.yaml_text import Yaml
 from inferometer_compose.kubernetes.containers import (
     AS_USER,

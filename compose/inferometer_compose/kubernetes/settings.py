@@ -7,7 +7,8 @@ from typing import Final, Self
 
 from inferometer.fleet import thresholds
 from inferometer.fleet.autoscaling_checks import deployment
-from inferometer.fleet.model import Fleet, Service
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.service import Service
 from inferometer.fleet.thresholds import Thresholds
 from inferometer_alerts.yaml_text import Yaml
 from inferometer_compose.kubernetes import engine_pages

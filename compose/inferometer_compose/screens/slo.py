@@ -5,8 +5,8 @@ from textwrap import wrap
 from typing import Final
 
 from inferometer.fleet import durations
-from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import COUNTED
+from inferometer.fleet.slos import ObjectiveSpec
 from inferometer_alerts import detection, wording
 from inferometer_alerts.detection import Found, Outage
 from inferometer_alerts.policy import budget, legs

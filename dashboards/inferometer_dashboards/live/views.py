@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from inferometer.fleet.model import Fleet, Routes
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.routing import Routes
 from inferometer_dashboards.boards.cost import cost
 from inferometer_dashboards.boards.fleet import overview
 from inferometer_dashboards.boards.model import latency

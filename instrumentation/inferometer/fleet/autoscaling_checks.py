@@ -8,10 +8,11 @@ from inferometer.fleet import durations
 from inferometer.fleet.autoscaling import NOTICE_NS, Autoscaler, Autoscaling, Targets
 from inferometer.fleet.document import Mapping, Value, at, wrong
 from inferometer.fleet.kubernetes import object_name
-from inferometer.fleet.model import Fleet, Model, Service
+from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import COUNTED, Sli
 from inferometer.fleet.scalars import nearest
 from inferometer.fleet.schema import keys
+from inferometer.fleet.service import Model, Service
 from inferometer.fleet.slos import Slo, slos
 
 HURT: Final = frozenset(COUNTED) - {Sli.TIME_PER_OUTPUT_TOKEN}

@@ -1,16 +1,28 @@
 """What may be spent: budgets of money, in US dollars an hour."""
 
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Annotated, ClassVar, Final
 
-from inferometer.fleet.document import Mapping, at, wrong
-from inferometer.fleet.model import CostBudget, Fleet
-from inferometer.fleet.scalars import nearest
-from inferometer.fleet.teams import teams
+from inferometer.fleet import scalars
+from inferometer.fleet.schema import Key
 
 HOURS_PER_DAY: Final = 24
 HOURS_PER_MONTH: Final = 730
 """A twelfth of 365 days: what providers take for a month in their prices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostBudget:
+    """What may be spent: by the whole fleet, or by one service, team or tenant with its share of the bill."""
+
+    EXACTLY_ONE: ClassVar = ("usd_per_day", "usd_per_month")
+    name: str
+    usd_per_day: Annotated[Decimal | None, Key(scalars.BUDGET_USD, "US dollars in 24 hours.")] = None
+    usd_per_month: Annotated[Decimal | None, Key(scalars.BUDGET_USD, "US dollars in 730 hours.")] = None
+    service: Annotated[str | None, Key(scalars.TEXT, "A service of this file.")] = None
+    team: Annotated[str | None, Key(scalars.SLUG, "A team of this file: all of its services.")] = None
+    tenant: Annotated[str | None, Key(scalars.TEXT, "A known tenant.")] = None
 
 
 def usd_per_hour(budget: CostBudget) -> Decimal:
@@ -18,27 +30,3 @@ def usd_per_hour(budget: CostBudget) -> Decimal:
     if budget.usd_per_day is not None:
         return budget.usd_per_day / HOURS_PER_DAY
     return (budget.usd_per_month or Decimal(0)) / HOURS_PER_MONTH
-
-
-def check(fleet: Fleet, root: Mapping) -> None:
-    """Check the budgets.
-
-    Raises:
-        FleetError: one is of two things at once, or of something that is not in the file.
-    """
-    known = {
-        "service": tuple(service.name for service in fleet.services),
-        "team": teams(fleet),
-        "tenant": fleet.tenants.known if fleet.tenants else (),
-    }
-    for budget in fleet.budgets:
-        place = at(root, "budgets", budget.name)
-        of = {kind: name for kind in known if (name := getattr(budget, kind)) is not None}
-        if len(of) > 1:
-            raise wrong(
-                place, f"budgets.{budget.name} is of {' and '.join(of)}", "write one of them, or one budget for each"
-            )
-        for kind, name in of.items():
-            if name not in known[kind]:
-                place = at(root, "budgets", budget.name, kind)
-                raise wrong(place, f"budgets.{budget.name}: there is no {kind} {name!r}", nearest(name, known[kind]))

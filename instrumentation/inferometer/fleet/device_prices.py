@@ -7,8 +7,9 @@ from fractions import Fraction
 from typing import Final
 
 from inferometer.fleet import ownership, price_book, thresholds
+from inferometer.fleet.devices import Device, DeviceKind, Instance, PriceKind
 from inferometer.fleet.document import Mapping, Sequence, Value, wrong
-from inferometer.fleet.model import Device, DeviceKind, Fleet, Instance, PriceKind
+from inferometer.fleet.model import Fleet
 from inferometer.fleet.scalars import WrongValueError
 from inferometer.fleet.thresholds import PICODOLLARS
 

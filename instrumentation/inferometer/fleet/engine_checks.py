@@ -7,8 +7,9 @@ from inferometer.fleet import durations, engines
 from inferometer.fleet.document import Mapping, Sequence, Value, at, wrong
 from inferometer.fleet.engine_signals import SERIES, signal
 from inferometer.fleet.engines import Boundaries, Quality
-from inferometer.fleet.model import Fleet, Service
+from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import Sli
+from inferometer.fleet.service import Service
 from inferometer.fleet.slos import Slo
 
 _ENOUGH: Final = {

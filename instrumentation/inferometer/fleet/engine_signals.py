@@ -3,8 +3,8 @@
 from typing import Final
 
 from inferometer.catalog import requests
-from inferometer.fleet.model import ObjectiveSpec
 from inferometer.fleet.objective import Sli
+from inferometer.fleet.slos import ObjectiveSpec
 
 SERIES: Final = {
     Sli.AVAILABILITY: requests.REQUESTS,

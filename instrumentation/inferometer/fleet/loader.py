@@ -4,15 +4,15 @@ from pathlib import Path
 
 from inferometer.fleet import (
     autoscaling_checks,
-    budgets,
+    budget_checks,
     device_prices,
     document,
     engine_checks,
-    maintenance,
+    maintenance_checks,
     objective_checks,
     page_access_checks,
     promise_checks,
-    routing,
+    routing_checks,
 )
 from inferometer.fleet.document import Mapping
 from inferometer.fleet.model import Fleet
@@ -49,8 +49,8 @@ def check(root: Mapping) -> Fleet:
     objective_checks.check(fleet, root)
     promise_checks.check(fleet, root)
     device_prices.check(fleet, root)
-    routing.check(fleet, root)
-    maintenance.check(fleet, root)
-    budgets.check(fleet, root)
+    routing_checks.check(fleet, root)
+    maintenance_checks.check(fleet, root)
+    budget_checks.check(fleet, root)
     autoscaling_checks.check(fleet, root)
     return fleet

@@ -1,13 +1,47 @@
-"""Times in which nobody is told, as Alertmanager reads them: no interval of its crosses midnight."""
+"""Times in which nobody is told, and as Alertmanager reads them: no interval of its crosses midnight."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from enum import StrEnum
+from typing import Annotated, Final
 
-from inferometer.fleet.document import Mapping, at, wrong
-from inferometer.fleet.model import Fleet, Maintenance, Weekday
-from inferometer.fleet.scalars import MINUTES_PER_DAY, nearest
+from inferometer.fleet import scalars
+from inferometer.fleet.scalars import MINUTES_PER_DAY
+from inferometer.fleet.schema import Key, Listing
+
+
+class Weekday(StrEnum):
+    """Days of the week, as Alertmanager names them."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance:
+    """A time in which nobody is told; what still fires when it ends is told then."""
+
+    name: str
+    weekdays: Annotated[
+        tuple[Weekday, ...],
+        Key(Listing(scalars.choice(Weekday, "day of the week"), unique=True), "Days on which it begins; else each."),
+    ] = ()
+    dates: Annotated[
+        tuple[date, ...], Key(Listing(scalars.DATE, unique=True), "Dates on which it begins, instead of weekdays.")
+    ] = ()
+    start: Annotated[int, Key(scalars.TIME, "When it begins: 22:00.", name="from")]
+    end: Annotated[int, Key(scalars.TIME, "When it ends: 02:00 is the next day, where it began at 22:00.", name="to")]
+    timezone: Annotated[str, Key(scalars.TIMEZONE, "Zone of these times; UTC unless said otherwise.")] = "UTC"
+    services: Annotated[
+        tuple[str, ...], Key(Listing(scalars.TEXT, unique=True), "Services that are worked on; all unless said.")
+    ] = ()
+
 
 _WEEK: Final = tuple(Weekday)
 
@@ -44,26 +78,3 @@ def intervals(maintenance: Maintenance) -> Iterator[Interval]:
 
 def _next(weekday: Weekday) -> Weekday:
     return _WEEK[(_WEEK.index(weekday) + 1) % len(_WEEK)]
-
-
-def check(fleet: Fleet, root: Mapping) -> None:
-    """Check the times of maintenance.
-
-    Raises:
-        FleetError: one names a service that is not in the file, both weekdays and dates, or no time at all.
-    """
-    known = tuple(service.name for service in fleet.services)
-    for one in fleet.maintenance:
-        place = at(root, "maintenance", one.name)
-        what = f"maintenance.{one.name}"
-        if one.weekdays and one.dates:
-            raise wrong(place, f"{what} has weekdays and dates", "write one of the two, or two times of maintenance")
-        if one.start == one.end or (one.start, one.end) == (MINUTES_PER_DAY, 0):
-            raise wrong(
-                place,
-                f"{what} begins when it ends",
-                "write `from: 00:00` and `to: 24:00` for whole days",
-            )
-        for service in one.services:
-            if service not in known:
-                raise wrong(place, f"{what}: there is no service {service!r}", nearest(service, known))

@@ -5,8 +5,9 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from inferometer.fleet.document import Mapping, Sequence, Value, at, wrong
-from inferometer.fleet.model import Fleet, Service
+from inferometer.fleet.model import Fleet
 from inferometer.fleet.page_access import PageAccess
+from inferometer.fleet.service import Service
 
 _TLS = ("ca_file", "server_name", "cert_file", "key_file")
 

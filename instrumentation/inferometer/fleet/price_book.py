@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 from inferometer.errors import FleetError
 from inferometer.fleet import document, scalars, thresholds
+from inferometer.fleet.devices import DeviceKind, PriceKind
 from inferometer.fleet.document import Mapping, Value, wrong
-from inferometer.fleet.model import DeviceKind, PriceKind
 from inferometer.fleet.reader import read_object
 from inferometer.fleet.scalars import WrongValueError, nearest
 from inferometer.fleet.schema import Key, Listing, Nested, Table

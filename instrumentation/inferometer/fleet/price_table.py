@@ -10,7 +10,7 @@ from typing import Final
 
 from inferometer import generated_tables
 from inferometer.fleet import price_book
-from inferometer.fleet.model import PriceKind
+from inferometer.fleet.devices import PriceKind
 from inferometer.fleet.price_book import PriceBook
 
 _DIGITS: Final = Decimal("0.0001")

@@ -5,12 +5,14 @@ from typing import Final
 
 from inferometer.catalog.labels import SLO
 from inferometer.fleet import durations, engine_checks, objective_checks
+from inferometer.fleet.devices import DeviceKind
 from inferometer.fleet.document import Mapping, Scalar, Sequence, Value, at, wrong
-from inferometer.fleet.model import DeviceKind, Fleet, ObjectiveSpec, Service
+from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import TIMES, Sli
 from inferometer.fleet.promises import ObjectiveEntry, Override
 from inferometer.fleet.scalars import nearest
-from inferometer.fleet.slos import Slo, promised, slos
+from inferometer.fleet.service import Service
+from inferometer.fleet.slos import ObjectiveSpec, Slo, promised, slos
 
 _OF_DEVICES: Final = "name it there: devices: [{match: {kind: gpu}, …, objectives: [NAME]}]"
 

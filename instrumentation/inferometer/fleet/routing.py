@@ -1,39 +1,34 @@
-"""Checks who is told: every receiver, team and tenant that a route names is one of the file."""
+"""Who is told of what: routes from severities, teams and tenants to receivers."""
 
-from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
 
-from inferometer.errors import FleetError
-from inferometer.fleet.document import Mapping, Value, at, wrong
-from inferometer.fleet.model import Fleet, OwnRoute
-from inferometer.fleet.scalars import nearest
-from inferometer.fleet.teams import teams
+from inferometer.fleet import scalars
+from inferometer.fleet.schema import Key, Table
 
 
-def check(fleet: Fleet, root: Mapping) -> None:
-    """Check the routes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRoute:
+    """Receivers of one team or tenant; what is not said goes where everything goes."""
 
-    Raises:
-        FleetError: a route names nobody, or somebody who is not in the file.
-    """
-    routes = fleet.routes
-    for severity, name in (("page", routes.page), ("ticket", routes.ticket), ("heartbeat", routes.heartbeat)):
-        _receiver(fleet, name, at(root, "routes", severity))
-    _own(fleet, root, "teams", routes.teams, teams(fleet))
-    _own(fleet, root, "tenants", routes.tenants, fleet.tenants.known if fleet.tenants else ())
+    name: str
+    page: Annotated[str | None, Key(scalars.SLUG, "Receiver of what cannot wait.")] = None
+    ticket: Annotated[str | None, Key(scalars.SLUG, "Receiver of what can wait until tomorrow.")] = None
 
 
-def _own(fleet: Fleet, root: Mapping, kind: str, routes: Iterable[OwnRoute], known: tuple[str, ...]) -> None:
-    for route in routes:
-        place = at(root, "routes", kind, route.name)
-        if route.name not in known:
-            raise wrong(place, f"routes.{kind}: there is no {kind[:-1]} {route.name!r}", nearest(route.name, known))
-        if route.page is None and route.ticket is None:
-            raise wrong(place, f"routes.{kind}.{route.name} tells nobody", "write page: or ticket: with a receiver")
-        for severity, name in (("page", route.page), ("ticket", route.ticket)):
-            _receiver(fleet, name, at(root, "routes", kind, route.name, severity))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """Who is told of what."""
 
-
-def _receiver(fleet: Fleet, name: str | None, place: Value) -> None:
-    known = tuple(receiver.name for receiver in fleet.receivers)
-    if name is not None and name not in known:
-        raise FleetError(f"there is no receiver {name!r}", place.place, hint=nearest(name, known), width=len(name))
+    page: Annotated[str, Key(scalars.SLUG, "Receiver of what cannot wait.")]
+    ticket: Annotated[str, Key(scalars.SLUG, "Receiver of what can wait until tomorrow.")]
+    heartbeat: Annotated[
+        str | None, Key(scalars.SLUG, "Receiver that is told every minute that alerting works; silence is its alarm.")
+    ] = None
+    teams: Annotated[
+        tuple[OwnRoute, ...], Key(Table(OwnRoute, scalars.SLUG), "Teams that are told instead, by their name.")
+    ] = ()
+    tenants: Annotated[
+        tuple[OwnRoute, ...],
+        Key(Table(OwnRoute, scalars.TEXT), "Who is told besides, where an alert is about one tenant."),
+    ] = ()

@@ -7,10 +7,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from inferometer.catalog.stages import Stage
 from inferometer.fleet import durations
-from inferometer.fleet.model import Device, Fleet, Model, ObjectiveSpec, Service
-from inferometer.fleet.objective import COUNTED
-from inferometer.fleet.promises import ObjectiveEntry, Override, Per, Scope
+from inferometer.fleet.devices import Device
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.objective import COUNTED, Sli
+from inferometer.fleet.promises import EVERYTHING, ObjectiveEntry, Override, Per, Scope
+from inferometer.fleet.service import Model, Service
 from inferometer.fleet.teams import team_of
 from inferometer.fleet.thresholds import OTHER_TENANT
 
@@ -38,6 +41,23 @@ def slo_name(*parts: str) -> str:
     """
     cleaned = (_OTHER.sub("-", part).strip("-") for part in parts)
     return "-".join(part for part in cleaned if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveSpec:
+    """An objective worked out: nothing is left to a default. ``target`` in percent; one name, one promise."""
+
+    name: str
+    sli: Sli
+    threshold_ns: int | None = None
+    target: Decimal
+    window_ns: int
+    stage: Stage | None = None
+    within: tuple[tuple[Sli, int], ...] = ()
+    """Limits of a goodput, in ns."""
+    usd_per_1k: Decimal | None = None
+    scope: Scope = EVERYTHING
+    """The requests that it is about, where it says so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

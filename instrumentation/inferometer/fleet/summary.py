@@ -2,7 +2,8 @@
 
 from inferometer.fleet import budget_policy, device_prices
 from inferometer.fleet.budget_policy import BudgetStep
-from inferometer.fleet.model import Fleet, ScrapedBy, Service
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.service import ScrapedBy, Service
 from inferometer.fleet.slos import Source, slos
 from inferometer.fleet.thresholds import EnginePages, Objective, Thresholds
 

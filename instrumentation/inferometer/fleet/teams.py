@@ -1,6 +1,7 @@
 """Who answers for what: the teams of a fleet."""
 
-from inferometer.fleet.model import Fleet, Service
+from inferometer.fleet.model import Fleet
+from inferometer.fleet.service import Service
 
 
 def team_of(fleet: Fleet, service: Service) -> str | None:
