@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from hpa import Metric, desired
 from ruamel.yaml import YAML
 
@@ -113,7 +114,7 @@ def ask(tmp_path_factory, load, whole_fleet):
     (folder / "prometheus/targets/inferometer.json").write_text(json.dumps(target))
     for other in ("prometheus", "alertmanager"):
         (folder / f"prometheus/targets/{other}.json").write_text("[]")
-    port = _free_port()
+    port = free_port()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
@@ -129,11 +130,6 @@ def ask(tmp_path_factory, load, whole_fleet):
             process.wait(20)
             server.shutdown()
             server.server_close()
-
-
-def _free_port() -> int:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as probe:
-        return probe.server_port
 
 
 def _value(port: int, query: str) -> float | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 from inferometer.catalog import telemetry
 from inferometer_compose.beside import folders
@@ -29,12 +30,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 ROOT = Path(__file__).parents[2]
 RUN = (sys.executable, "-m", "inferometer_compose", "run")
 BODY = json.dumps({"numbers": [1, 2, 3]})
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @dataclass

@@ -2,13 +2,13 @@
 
 import json
 import re
-import socket
 import threading
 import time
 from decimal import Decimal
 
 import pytest
 import uvicorn
+from free_ports import free_port
 from typer.testing import CliRunner
 
 from inferometer.aggregate import Aggregator
@@ -103,12 +103,6 @@ def sidecar(folder):
     server.should_exit = True
     thread.join()
     recorder.close()
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def slo(*arguments):

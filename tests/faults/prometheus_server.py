@@ -1,7 +1,6 @@
 """A real Prometheus, and questions to it."""
 
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -12,13 +11,9 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+from free_ports import free_port
+
 PROGRAM = Path(__file__).parents[2] / ".tools/bin/prometheus"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Prometheus:

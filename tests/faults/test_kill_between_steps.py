@@ -5,7 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from prometheus_server import Prometheus, eventually, free_port
+from free_ports import free_port
+from prometheus_server import Prometheus, eventually
 from sidecar_under_test import Sidecar
 from trial import Row, main
 from wire_worker import THRESHOLDS, Worker

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from http_load import Load, stretch
 from sidecar_under_test import Scraper, Sidecar
 from trial import Row, main
@@ -20,12 +21,6 @@ from inferometer.catalog import requests, telemetry
 RATE = 1_000
 SECONDS = 5
 ROUNDS = 3
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def serve(folder: Path) -> tuple[subprocess.Popen[bytes], int]:

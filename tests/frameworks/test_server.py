@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from free_ports import free_port
 from onnx import TensorProto, helper
 from polling import until
 
@@ -23,9 +24,7 @@ def served(tmp_path):
     graph = helper.make_graph([helper.make_node("Add", ["x", "x"], ["y"])], "g", entries[:1], entries[1:])
     path = tmp_path / "doubler.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     with Collector(tmp_path / "i.sock") as collector:
         environ = {**os.environ, "INFEROMETER_SIDECAR": collector.address, "INFEROMETER_HOST": "host-1"}
         command = [sys.executable, str(Path(__file__).parent / "app_models.py"), str(port), str(path)]

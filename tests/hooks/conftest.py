@@ -1,9 +1,7 @@
 """Real servers in processes of their own, and a collector for what they send."""
 
-import contextlib
 import http.client
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 from inferometer.record.model import RequestRecord
 from inferometer.recorder.worker import Worker
@@ -47,15 +46,6 @@ class Served:
         before = len(self.collector.records)
         act()
         return self.collector.wait(before + count)[before:]
-
-
-def free_port() -> int:
-    """One below those that the kernel gives to whoever asks for any, so that nobody is given it meanwhile."""
-    while True:
-        port = random.SystemRandom().randrange(15_000, 32_000)
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port
 
 
 def listening(where: int | str) -> bool:

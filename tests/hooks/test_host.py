@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import urlopen
 
 import pytest
+from free_ports import free_port
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
@@ -120,9 +121,7 @@ class Exporter:
 @pytest.mark.slow
 def test_an_exporter_that_hangs_costs_no_request_anything_and_nothing_is_lost_uncounted(serve, tmp_path):
     exporter = Exporter()
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        page = sock.getsockname()[1]
+    page = free_port()
     server = serve(
         *UVICORN, INFEROMETER_SIDECAR="", INFEROMETER_RUNTIME_DIR=str(tmp_path / "run"),
         INFEROMETER_METRICS=f"127.0.0.1:{page}", INFEROMETER_BASELINE_RATIO="1",

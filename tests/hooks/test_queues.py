@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from urllib.request import urlopen
 
 import pytest
+from free_ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
 from inferometer.catalog import requests, telemetry
@@ -249,9 +250,7 @@ def test_threads_and_who_waits_for_them_are_in_the_frames(server):
 
 
 def test_without_a_sidecar_a_proxys_wait_and_the_queues_are_on_the_page(serve, tmp_path):
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        page = sock.getsockname()[1]
+    page = free_port()
     server = serve(
         *UVICORN, THREADS="7", INFEROMETER_SIDECAR="", INFEROMETER_RUNTIME_DIR=str(tmp_path / "run"),
         INFEROMETER_METRICS=f"127.0.0.1:{page}",

@@ -1,12 +1,9 @@
 """Several workers, one page: totals are right with and without a sidecar, also after the worker that holds it dies."""
 
-import contextlib
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +13,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from free_ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
 from inferometer.catalog import requests
@@ -33,15 +31,6 @@ WSGI_THREADS = [*WSGI, "-k", "gthread", "--threads", "4", "--preload"]
 HYPERCORN = [sys.executable, "-m", "hypercorn", "app_workers:app"]
 GRANIAN = [sys.executable, "-m", "granian", "app_workers:app", "--interface", "asgi", "--log-level", "warning"]
 FORK_AFTER_IMPORT = [sys.executable, str(HERE / "serve_forked.py")]
-
-
-def free_port() -> int:
-    """One below those that the kernel gives to whoever asks for any, so that nobody is given it meanwhile."""
-    while True:
-        port = random.SystemRandom().randrange(15_000, 32_000)
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port
 
 
 def eventually(what: str, ask: Callable[[], object], *, seconds: float = 30.0) -> object:

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from free_ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
 from inferometer.catalog import requests, telemetry
@@ -24,12 +25,6 @@ from inferometer.intake import local
 
 HERE = Path(__file__).parent
 STEPS = ["absorbed", "committed", "written", "synced", "renamed", "published", "acknowledged"]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @contextmanager

@@ -1,12 +1,9 @@
 """Servers, started by every launcher as people start them."""
 
-import contextlib
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,20 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 from inferometer.testing import Collector
 
 HERE = Path(__file__).parent
 SECONDS = 30.0
-
-
-def free_port() -> int:
-    """One below those that the kernel gives to whoever asks for any, so that nobody is given it meanwhile."""
-    while True:
-        port = random.SystemRandom().randrange(15_000, 32_000)
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port
 
 
 def eventually(what: str, ask: Callable[[], object]) -> None:

@@ -1,13 +1,13 @@
 """Thirty days in a real Prometheus: a backtest reads the minutes that happened, and labels tell what ate a budget."""
 
 import json
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from free_ports import free_port
 from typer.testing import CliRunner
 
 from inferometer.fleet.loader import loads
@@ -37,12 +37,6 @@ RESET = 5_000
 """Minute in which one worker starts again: its counters begin at 0."""
 OUTAGE = slice(9_000, 9_030)
 SERIES = 'inference_slo_events_total{service="embedder",model="minilm",slo="embedder-minilm-available",%s}'
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from inferometer.catalog import spans
@@ -21,12 +22,6 @@ from inferometer.record import Labels, Moment, RequestRecord, partition
 pytestmark = pytest.mark.peers
 COLLECTOR = Path(__file__).parents[2] / ".tools/bin/otelcol"
 MS = 1_000_000
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Store:

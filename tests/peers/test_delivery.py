@@ -1,7 +1,6 @@
 """Alerts from the first bad request to the person: real Prometheus and Alertmanager, a minute as an hour."""
 
 import json
-import socket
 import threading
 import time
 import urllib.parse
@@ -10,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 from inferometer import promql
 from inferometer.catalog import devices
@@ -139,12 +139,6 @@ def served(get: Callable[[], bytes], post: Callable[[str, bytes], None]) -> Thre
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def until(condition: Callable[[], object], what: str, *, within: float = 60.0) -> object:

@@ -1,6 +1,5 @@
 """Both ways out of an engine's mapping, in a real Prometheus: what the sidecar republishes is what rules record."""
 
-import importlib.util
 import json
 import math
 import threading
@@ -10,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from prometheus_server import Prometheus, eventually
 
 from inferometer.aggregate import Exposition, PageServer, Snapshot
 from inferometer.aggregate.sample import joined
@@ -24,9 +24,6 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "tests/data/engines"
-_SPEC = importlib.util.spec_from_file_location("prometheus_server", ROOT / "tests/faults/prometheus_server.py")
-prometheus_server = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(prometheus_server)
 
 FOLDERS = {"nvidia-nim": "nim", "vllm-production-stack-router": "production-stack"}
 """Folders of pages that are not named like their engine."""
@@ -127,7 +124,7 @@ def both(tmp_path_factory):
         path.write_bytes(content)
     (folder / "prometheus/targets/inferometer.json").write_text(json.dumps([{"targets": [f"127.0.0.1:{page.port}"]}]))
     scrape(engines)
-    prometheus = prometheus_server.Prometheus(folder / "prometheus", written["prometheus/prometheus.yml"].decode())
+    prometheus = Prometheus(folder / "prometheus", written["prometheus/prometheus.yml"].decode())
     yield SimpleNamespace(served=served, engines=engines, prometheus=prometheus)
     prometheus.close()
     page.close()
@@ -204,7 +201,7 @@ def eventually_none(differences, scrape_again) -> dict:
             scrape_again()
         return not last
 
-    prometheus_server.eventually(settled, 90)
+    eventually(settled, 90)
     return last
 
 

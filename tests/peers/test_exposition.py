@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from free_ports import free_port
 
 from inferometer.aggregate import Aggregator, Exemplar, Exposition, PageServer
 from inferometer.catalog import requests
@@ -41,12 +41,6 @@ scrape_configs:
     scrape_protocols: [PrometheusText0.0.4]
     static_configs: [{{targets: ['127.0.0.1:{port}']}}]
 """
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def eventually(what: str, ask: Callable[[], Any]) -> Any:

@@ -1,7 +1,6 @@
 """`inferometer slo status` and `slo gate` against a real Prometheus that evaluates the generated rules."""
 
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -10,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import uvicorn
+from free_ports import free_port
 from typer.testing import CliRunner
 
 from inferometer.aggregate import Aggregator, Exposition, PageServer
@@ -43,12 +43,6 @@ receivers: {oncall: {webhook: {url: "http://127.0.0.1:9/"}}}
 routes: {page: oncall, ticket: oncall}
 policy: [{below: 50, do: slow-rollout}, {below: 0, do: freeze}]
 """
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def settled(base):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 _spec = importlib.util.spec_from_file_location("policies_receiver", Path(__file__).parent / "receiver.py")
 receiver_module = importlib.util.module_from_spec(_spec)
@@ -68,9 +69,7 @@ def wired(tmp_path):
     running = []
 
     def start(wiring: str, policy: str = "", *, app: str = "wired:app", command=(), sidecar="", **environment) -> Wired:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            port = sock.getsockname()[1]
+        port = free_port()
         folder = tmp_path / f"{len(running)}"
         folder.mkdir()
         receiver = Receiver()

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from prometheus_server import PROGRAM, eventually, free_port
+from free_ports import free_port
+from prometheus_server import PROGRAM, eventually
 from sidecar_under_test import Sidecar
 from thanos_store import Thanos
 from wire_worker import THRESHOLDS, Worker

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from prometheus_server import free_port
+from free_ports import free_port
 
 from inferometer_alerts.prometheus import HA_LABEL
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 from inferometer.catalog.stages import Kind, Stage
 from inferometer.record import partition
@@ -143,13 +143,6 @@ def queued():
         return sum(each.end - each.start for each in marked) / 1e6
 
     return times
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture

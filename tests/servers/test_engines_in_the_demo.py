@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
+from free_ports import free_port
 
 from boards.grafana_variables import Range, filled, references, resolved
 from boards.targets import targets
@@ -107,7 +108,7 @@ def run(start, tmp_path_factory):
         if not (TOOLS / program).is_file():
             pytest.fail(f"{program} is missing; run `make tools`")
     folder = tmp_path_factory.mktemp("engines")
-    ports = SimpleNamespace(ray=_free_port(), mlserver=_free_port())
+    ports = SimpleNamespace(ray=free_port(), mlserver=free_port())
     ray = start(
         "ray", "{python}", "serve_ray.py", "{port}", "{folder}", "plain_ray_flowers", ready="everything runs",
         METRICS_PORT=str(ports.ray), RAY_metrics_report_interval_ms="500",
@@ -149,12 +150,6 @@ def run(start, tmp_path_factory):
         reading.join(10)
         demo.stdout.close()
         demo.stderr.close()
-
-
-def _free_port() -> int:
-    from conftest import free_port  # noqa: PLC0415 - of this folder, whose fixtures it is beside
-
-    return free_port()
 
 
 def _read(stderr, said, runs) -> None:

@@ -1,11 +1,11 @@
 """LitServe for real: API servers, and inference workers in processes of their own."""
 
-import socket
 import time
 from collections import Counter
 from urllib.request import urlopen
 
 import pytest
+from free_ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
 from inferometer.catalog import requests
@@ -171,9 +171,7 @@ def test_the_fast_queue_brings_it_back_as_well(start, milliseconds):
 
 
 def test_without_a_sidecar_one_page_has_the_totals_of_all_processes(start):
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     server = start(
         "bentoml", "{python}", "app_lit.py", "{port}", ready="/health", INFEROMETER_SIDECAR="",
         INFEROMETER_METRICS=f"127.0.0.1:{port}", INFEROMETER_RUNTIME_DIR="{folder}/run",

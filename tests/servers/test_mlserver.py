@@ -1,10 +1,10 @@
 """MLServer for real, with its models in processes of their own and in the server's."""
 
 import json
-import socket
 
 import grpc
 import pytest
+from free_ports import free_port
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
 
@@ -141,9 +141,7 @@ def field(number, data):
 
 
 def test_over_grpc_it_is_the_same(start_mlserver, milliseconds):
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     # The server of gRPC is made before any model is loaded, so the line in a model's module is too late for it.
     server = start_mlserver("1", MLSERVER_GRPC_PORT=str(port), switched_on=True)
     # ModelInferRequest: model_name, inputs (name, datatype, shape, contents with bytes_contents).

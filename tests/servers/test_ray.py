@@ -1,13 +1,13 @@
 """Ray Serve for real: proxy, replicas, handles and batches, each hop in a process of its own."""
 
 import os
-import socket
 import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 from inferometer.catalog.phases import IN_ORDER, Phase
 from inferometer.catalog.stages import Kind, Outcome, Stage
@@ -282,13 +282,6 @@ def test_a_program_switches_on_the_ray_that_it_starts(environment):
     ]  # fmt: skip
 
     assert shown == ["1", "0"]
-
-
-def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

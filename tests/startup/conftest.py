@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 from inferometer.testing import Collector
 
@@ -67,25 +67,13 @@ def python() -> Callable[..., subprocess.CompletedProcess]:
 
 
 @pytest.fixture
-def free_port() -> Callable[[], int]:
-    """A port that nobody listens on now."""
-
-    def take() -> int:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            return int(sock.getsockname()[1])
-
-    return take
-
-
-@pytest.fixture
 def collector(tmp_path):
     with Collector(tmp_path / "collector.sock") as made:
         yield made
 
 
 @pytest.fixture
-def start(tmp_path, collector, free_port):
+def start(tmp_path, collector):
     """Starts a server, by an interpreter's arguments; ``{port}`` is a free one. It ends before the collector does."""
     running: list[Server] = []
 

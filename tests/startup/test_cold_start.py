@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -113,7 +114,7 @@ def check_waterfall(trace):
     return root
 
 
-def test_the_start_of_a_server_is_one_waterfall_with_its_first_request(start, store, tmp_path, free_port):
+def test_the_start_of_a_server_is_one_waterfall_with_its_first_request(start, store, tmp_path):
     metrics = free_port()
     server = start(
         *UVICORN, INFEROMETER_ENABLED="1", INFEROMETER_RUNTIME_DIR=str(tmp_path / "run"),

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
-from prometheus_server import free_port
+from free_ports import free_port
 
 from inferometer_compose import web
 

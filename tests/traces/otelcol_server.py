@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from prometheus_server import free_port
+from free_ports import free_port
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import pytest
+from free_ports import free_port
 from jaeger_server import Jaeger
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from otelcol_server import Collectors
-from prometheus_server import PROGRAM, eventually, free_port
+from prometheus_server import PROGRAM, eventually
 from sidecar_under_test import Sidecar
 from wire_worker import THRESHOLDS, Worker
 

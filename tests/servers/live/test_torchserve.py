@@ -1,10 +1,10 @@
 """TorchServe for real, with a handler of its user's; needs Java."""
 
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from known_load import BROKEN, QUICK_ONES, SLOW_ONES, WRONG, all_told, drive, ends, mean_holds, only, reading_of
 
 from inferometer.catalog import requests
@@ -19,12 +19,6 @@ metrics_mode=prometheus
 enable_envvars_config=true
 default_workers_per_model=1
 """
-
-
-def free() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture
@@ -43,7 +37,7 @@ def store(environment, tmp_path) -> Path:
 
 def test_torchserve_counts_classes_of_statuses_and_tells_means(start, port, store, tmp_path):
     settings = tmp_path / "config.properties"
-    settings.write_text(SETTINGS.format(metrics=port, management=free()))
+    settings.write_text(SETTINGS.format(metrics=port, management=free_port()))
     server = start(
         "torchserve", "{python}", "-m", "ts.model_server", "--start", "--foreground", "--ts-config", str(settings),
         "--model-store", str(store), "--models", "iris=iris.mar", "--disable-token-auth",
