@@ -25,7 +25,8 @@ test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Promet
 	$(BIN)/python -m pytest -n 2 -m "not slow and not peers and not processes"
 	$(BIN)/python -m pytest -m "processes and not slow and not peers"
 	tools/debian.sh chromium=chromium
-	$(BIN)/python -m pytest -m "slow or peers"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "(slow or peers) and not alone"
+	$(BIN)/python -m pytest -m "alone"
 
 coverage: $(VENV)/.dev ## Which lines the fast tests run
 	rm -f .coverage .coverage.*

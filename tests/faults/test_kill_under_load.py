@@ -118,6 +118,7 @@ def trial(folder: Path) -> Row:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 def test_no_user_notices_that_the_sidecar_is_killed(tmp_path):
     row = trial(tmp_path)

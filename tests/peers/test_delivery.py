@@ -23,7 +23,7 @@ from inferometer_compose import web
 from inferometer_compose.stack import peers
 from inferometer_compose.stack.process import Process
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(300)]
 
 TOOLS = Path(__file__).parents[2] / ".tools/bin"
 SCALE = 60

@@ -16,7 +16,7 @@ from inferometer_compose.stack import peers, programs
 from inferometer_compose.stack.ports import Ports
 from inferometer_compose.stack.process import Command, Process
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow]
+pytestmark = [pytest.mark.alone, pytest.mark.peers, pytest.mark.slow]
 
 TOOLS = Path(__file__).parents[2] / ".tools" / "bin"
 

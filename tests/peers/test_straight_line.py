@@ -37,7 +37,7 @@ from inferometer_dashboards.live.views import views
 from inferometer_dashboards.panels import RATE_INTERVAL, Kind, Panel, Show
 from inferometer_dashboards.queries import expressions
 
-pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.peers, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 TIME_SCALE = 60
