@@ -79,6 +79,36 @@ maintenance:
 routes: {page: c, ticket: b, heartbeat: a}
 """
 )
+SECURED = (
+    """\
+version: 1
+fleet: secured
+services:
+  llm:
+    engine: vllm
+    pages: ["https://llm-0.llm:8000/metrics", "https://llm-1.llm:8000/metrics"]
+    access:
+      {token_file: /run/secrets/llm-token, ca_file: /etc/llm/ca.pem, server_name: llm.internal,
+       cert_file: /etc/llm/reader.pem, key_file: /etc/llm/reader.key}
+    kubernetes: {access_secret: llm-readers}
+    models: {llama: {objectives: [available]}}
+  triton:
+    engine: triton
+    pages: ["https://triton.models.svc:8002/metrics"]
+    scraped_by: prometheus
+    access: {username: prometheus, password_file: /run/secrets/password, cert_file: /etc/triton/reader.pem}
+    models: {resnet: {objectives: [available]}}
+  tgi:
+    engine: tgi
+    pages: ["http://tgi:9000/metrics"]
+    scraped_by: prometheus
+    access: {token_file: /run/secrets/tgi-token}
+    models: {mistral: {objectives: [available]}}
+"""
+    + _ENDS
+    + 'receivers:\n  a: {webhook: {url: "http://127.0.0.1:9099/a"}}\nroutes: {page: a, ticket: a}\n'
+)
+"""Engines whose pages are not open: a token, a password, certificates of both sides; read by either reader."""
 HOSTILE = (
     """\
 version: 1
@@ -121,6 +151,7 @@ def many(services: int) -> str:
 FLEETS = {
     "example": (ROOT / "examples/kubernetes/fleet.yaml").read_text(encoding="utf-8"),
     "everything": EVERYTHING,
+    "secured": SECURED,
     "hostile": HOSTILE,
     "many": many(100),
 }

@@ -25,7 +25,7 @@ USER = 10001
 MEBIBYTE = 1 << 20
 
 
-@pytest.fixture(params=["example", "everything", "hostile"])
+@pytest.fixture(params=["example", "everything", "secured", "hostile"])
 def objects(request, made):
     return made(FLEETS[request.param])
 
@@ -330,15 +330,6 @@ def test_pages_that_every_node_would_read_are_refused():
     fleet = loads(EVERYTHING.replace("    engine: vllm\n", "    engine: vllm\n    kubernetes: {sidecar: node}\n"))
 
     with pytest.raises(RefusedError, match="its pages would be read by the sidecar of every node"):
-        manifests.files(fleet)
-
-
-def test_pages_that_ask_for_files_that_nobody_mounts_are_refused():
-    fleet = loads(
-        EVERYTHING.replace("    engine: vllm\n", "    engine: vllm\n    access: {token_file: /run/secrets/t}\n")
-    )
-
-    with pytest.raises(RefusedError, match=r"services\.vllm\.access: files of secrets are not mounted"):
         manifests.files(fleet)
 
 

@@ -1,5 +1,6 @@
 """The sidecar's container, and what a server needs to send it its frames."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from inferometer.fleet.model import Fleet
@@ -47,8 +48,10 @@ POD: Final = (
 )
 
 
-def sidecar(fleet: Fleet, *, arguments: list[str], environment: list[Yaml], memory: tuple[str, str]) -> Manifest:
-    """The sidecar's container; *memory* is what it asks for and what it may have."""
+def sidecar(
+    fleet: Fleet, *, arguments: list[str], environment: list[Yaml], memory: tuple[str, str], mounts: Sequence[Yaml] = ()
+) -> Manifest:
+    """The sidecar's container; *memory* is what it asks for and what it may have, *mounts* are more of them."""
     cluster = fleet.kubernetes
     asks, limit = memory
     secure = cluster.tls_secret is not None
@@ -81,6 +84,7 @@ def sidecar(fleet: Fleet, *, arguments: list[str], environment: list[Yaml], memo
             _settings_mount(),
             {"name": "inferometer-tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of its own
             *_secret_mounts(fleet),
+            *mounts,
         ],
     }
 

@@ -18,6 +18,7 @@ from inferometer_alerts.engine_selectors import SAID_MODEL
 from inferometer_alerts.recorded import INSTANCE, JOB
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import Yaml
+from inferometer_compose.kubernetes import page_secrets
 from inferometer_compose.kubernetes.monitoring import DROP_OF_OPERATOR
 from inferometer_compose.kubernetes.names import Manifest, metadata
 
@@ -29,15 +30,11 @@ def check(fleet: Fleet) -> None:
     """Check that each page has one reader, who is let in.
 
     Raises:
-        RefusedError: the sidecars of all nodes would read the pages of one service, or a page asks for files that no
-            manifest mounts.
+        RefusedError: the sidecars of all nodes would read the pages of one service, or what a page asks for cannot be
+            said by one Secret.
     """
     for service in fleet.services:
-        if service.access is not None:
-            raise RefusedError(
-                f"services.{service.name}.access: files of secrets are not mounted by these manifests; let a page that "
-                "is reached inside of its pod only be open there, or write its PodMonitor yourself"
-            )
+        page_secrets.check(service)
         on_node = service.kubernetes.sidecar is SidecarPlace.NODE
         if not service.instrumented and service.pages and on_node and service.scraped_by is ScrapedBy.SIDECAR:
             raise RefusedError(
@@ -49,7 +46,7 @@ def check(fleet: Fleet) -> None:
 def in_pod(pages: EnginePages) -> EnginePages:
     """The pages as the sidecar of the same pod reaches them: one replica, on the loopback."""
     here = dict.fromkeys(_here(page) for page in pages.pages)
-    return replace(pages, pages=tuple(here))
+    return replace(pages, pages=tuple(here), access=page_secrets.in_pod(pages))
 
 
 def _here(page: str) -> str:
@@ -111,6 +108,7 @@ def _endpoint(service: Service, page: str, job: str, relabellings: list[Any], sc
         "portNumber": _port(page),
         "path": parts.path or "/metrics",
         "scheme": parts.scheme,
+        **page_secrets.endpoint(service),
         "interval": scale.every("15s"),
         "scrapeTimeout": scale.every("10s"),
         "relabelings": [

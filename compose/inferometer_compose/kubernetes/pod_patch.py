@@ -7,6 +7,7 @@ from inferometer.fleet.kubernetes import SidecarPlace
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.service import Service
 from inferometer_alerts.yaml_text import Yaml
+from inferometer_compose.kubernetes import page_secrets
 from inferometer_compose.kubernetes.containers import (
     AS_USER,
     POD,
@@ -49,7 +50,13 @@ def _pod(fleet: Fleet, service: Service, settings: Settings) -> Yaml:
     # The name of the billed CPU host: the same for the server and its sidecar.
     host = of_field(_HOST, "metadata.name")
     # The GPUs of a node are read once, by the node's own sidecar or by dcgm-exporter.
-    beside = sidecar(fleet, arguments=["--gpu=off"], environment=[*POD, host], memory=("256Mi", "512Mi"))
+    beside = sidecar(
+        fleet,
+        arguments=["--gpu=off"],
+        environment=[*POD, host],
+        memory=("256Mi", "512Mi"),
+        mounts=page_secrets.mounts(service),
+    )
     # A foreign engine sends us no frames: it stays the user that its image is for.
     as_user = AS_USER if service.instrumented else {}
     return {
@@ -61,6 +68,7 @@ def _pod(fleet: Fleet, service: Service, settings: Settings) -> Yaml:
             {"name": "inferometer-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
             settings.volume,
             *secret_volumes(fleet),
+            *page_secrets.volumes(service),
         ],
         # A native sidecar: there before the server, and gone after it has sent its last frame.
         "initContainers": [{**beside, "restartPolicy": "Always"}],

@@ -93,6 +93,13 @@ class Workload:
     sidecar: Annotated[SidecarPlace, Key(scalars.choice(SidecarPlace, "place"), "Where its sidecar runs.")] = (
         SidecarPlace.POD
     )
+    access_secret: Annotated[
+        str | None,
+        Key(
+            NAME,
+            "Secret of `access`: a key for each file that it names, by the file's name; DEPLOYMENT-page unless said.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
