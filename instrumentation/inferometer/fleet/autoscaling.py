@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final
 
-from inferometer.fleet import durations, scalars
+from inferometer.fleet import amounts, durations, scalars, texts, times
 from inferometer.fleet.scalars import Kind, WrongValueError
 from inferometer.fleet.schema import Key, Nested
 
@@ -36,8 +36,8 @@ REPLICAS: Final = Kind(
     json={"type": "integer", "minimum": 0, "maximum": MOST_REPLICAS},
     example="2",
 )
-PER_REPLICA: Final = scalars.between("0.1", "100000", name="number of requests", example="2")
-KV_SHARE: Final = scalars.between("10", "100", name="percentage", example="80")
+PER_REPLICA: Final = amounts.between("0.1", "100000", name="number of requests", example="2")
+KV_SHARE: Final = amounts.between("10", "100", name="percentage", example="80")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +49,17 @@ class Targets:
     kv_cache: Annotated[Decimal | None, Key(KV_SHARE, "Mean use of the replicas' KV caches, percent.")] = None
     time_to_first_token_ns: Annotated[
         int | None,
-        Key(scalars.DURATION, "90 % of first tokens come within this time.", name="time_to_first_token"),
+        Key(times.DURATION, "90 % of first tokens come within this time.", name="time_to_first_token"),
     ] = None
-    p99_ns: Annotated[int | None, Key(scalars.DURATION, "99 % of requests take no longer than this.", name="p99")] = (
-        None
-    )
+    p99_ns: Annotated[int | None, Key(times.DURATION, "99 % of requests take no longer than this.", name="p99")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wake:
     """Whose requests start the first replica while there is none: that of the model that calls this one."""
 
-    service: Annotated[str, Key(scalars.TEXT, "Service that is asked first.")]
-    model: Annotated[str, Key(scalars.TEXT, "Its model or route.")]
+    service: Annotated[str, Key(texts.TEXT, "Service that is asked first.")]
+    model: Annotated[str, Key(texts.TEXT, "Its model or route.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +72,10 @@ class Autoscaling:
     target: Annotated[Targets, Key(Nested(Targets), "What a replica shall have to bear.")]
     cold_start_ns: Annotated[
         int | None,
-        Key(scalars.DURATION, "From a pod's creation until it answers.", name="cold_start"),
+        Key(times.DURATION, "From a pod's creation until it answers.", name="cold_start"),
     ] = None
     gpu: Annotated[
-        str | None, Key(scalars.TEXT, "GPUs of a replica, as the driver names them; without it a CPU host is billed.")
+        str | None, Key(texts.TEXT, "GPUs of a replica, as the driver names them; without it a CPU host is billed.")
     ] = None
-    gpus: Annotated[int, Key(scalars.GPUS, "GPUs of one replica.")] = 1
+    gpus: Annotated[int, Key(amounts.GPUS, "GPUs of one replica.")] = 1
     wake: Annotated[Wake | None, Key(Nested(Wake), "Who starts the first replica; with min: 0.")] = None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, ClassVar, Final
 
-from inferometer.fleet import scalars
+from inferometer.fleet import amounts, texts
 from inferometer.fleet.schema import Key
 
 HOURS_PER_DAY: Final = 24
@@ -18,11 +18,11 @@ class CostBudget:
 
     EXACTLY_ONE: ClassVar = ("usd_per_day", "usd_per_month")
     name: str
-    usd_per_day: Annotated[Decimal | None, Key(scalars.BUDGET_USD, "US dollars in 24 hours.")] = None
-    usd_per_month: Annotated[Decimal | None, Key(scalars.BUDGET_USD, "US dollars in 730 hours.")] = None
-    service: Annotated[str | None, Key(scalars.TEXT, "A service of this file.")] = None
-    team: Annotated[str | None, Key(scalars.SLUG, "A team of this file: all of its services.")] = None
-    tenant: Annotated[str | None, Key(scalars.TEXT, "A known tenant.")] = None
+    usd_per_day: Annotated[Decimal | None, Key(amounts.BUDGET_USD, "US dollars in 24 hours.")] = None
+    usd_per_month: Annotated[Decimal | None, Key(amounts.BUDGET_USD, "US dollars in 730 hours.")] = None
+    service: Annotated[str | None, Key(texts.TEXT, "A service of this file.")] = None
+    team: Annotated[str | None, Key(texts.SLUG, "A team of this file: all of its services.")] = None
+    tenant: Annotated[str | None, Key(texts.TEXT, "A known tenant.")] = None
 
 
 def usd_per_hour(budget: CostBudget) -> Decimal:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final
 
-from inferometer.fleet import scalars
+from inferometer.fleet import scalars, texts
 from inferometer.fleet.scalars import Kind, WrongValueError
 from inferometer.fleet.schema import Key
 
@@ -108,7 +108,7 @@ class Cluster:
 
     namespace: Annotated[str, Key(NAME, "Namespace of the fleet.")] = "inference"
     image: Annotated[str | None, Key(IMAGE, "Image of the sidecar; inferometer's own of this version.")] = None
-    prometheus: Annotated[str, Key(scalars.URL, "Prometheus, as KEDA reaches it.")] = (
+    prometheus: Annotated[str, Key(texts.URL, "Prometheus, as KEDA reaches it.")] = (
         "http://prometheus-operated.monitoring.svc:9090"
     )
     monitoring_namespace: Annotated[str, Key(NAME, "Namespace of Prometheus.")] = "monitoring"
@@ -116,7 +116,7 @@ class Cluster:
     release: Annotated[
         str | None, Key(VALUE, "Value of the label `release`, by which the operator of a Helm chart selects.")
     ] = None
-    otlp: Annotated[str | None, Key(scalars.URL, "Where kept traces go: http://jaeger-collector.tracing.svc:4318.")] = (
+    otlp: Annotated[str | None, Key(texts.URL, "Where kept traces go: http://jaeger-collector.tracing.svc:4318.")] = (
         None
     )
     token_secret: Annotated[str | None, Key(NAME, "Secret whose key `token` every TCP port asks for.")] = None

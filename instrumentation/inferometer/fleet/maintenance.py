@@ -6,9 +6,9 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Final
 
-from inferometer.fleet import scalars
-from inferometer.fleet.scalars import MINUTES_PER_DAY
+from inferometer.fleet import scalars, texts, times
 from inferometer.fleet.schema import Key, Listing
+from inferometer.fleet.times import MINUTES_PER_DAY
 
 
 class Weekday(StrEnum):
@@ -33,13 +33,13 @@ class Maintenance:
         Key(Listing(scalars.choice(Weekday, "day of the week"), unique=True), "Days on which it begins; else each."),
     ] = ()
     dates: Annotated[
-        tuple[date, ...], Key(Listing(scalars.DATE, unique=True), "Dates on which it begins, instead of weekdays.")
+        tuple[date, ...], Key(Listing(times.DATE, unique=True), "Dates on which it begins, instead of weekdays.")
     ] = ()
-    start: Annotated[int, Key(scalars.TIME, "When it begins: 22:00.", name="from")]
-    end: Annotated[int, Key(scalars.TIME, "When it ends: 02:00 is the next day, where it began at 22:00.", name="to")]
-    timezone: Annotated[str, Key(scalars.TIMEZONE, "Zone of these times; UTC unless said otherwise.")] = "UTC"
+    start: Annotated[int, Key(times.TIME, "When it begins: 22:00.", name="from")]
+    end: Annotated[int, Key(times.TIME, "When it ends: 02:00 is the next day, where it began at 22:00.", name="to")]
+    timezone: Annotated[str, Key(times.TIMEZONE, "Zone of these times; UTC unless said otherwise.")] = "UTC"
     services: Annotated[
-        tuple[str, ...], Key(Listing(scalars.TEXT, unique=True), "Services that are worked on; all unless said.")
+        tuple[str, ...], Key(Listing(texts.TEXT, unique=True), "Services that are worked on; all unless said.")
     ] = ()
 
 

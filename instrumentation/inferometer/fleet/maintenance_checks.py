@@ -2,7 +2,8 @@
 
 from inferometer.fleet.document import Mapping, at, wrong
 from inferometer.fleet.model import Fleet
-from inferometer.fleet.scalars import MINUTES_PER_DAY, nearest
+from inferometer.fleet.scalars import nearest
+from inferometer.fleet.times import MINUTES_PER_DAY
 
 
 def check(fleet: Fleet, root: Mapping) -> None:

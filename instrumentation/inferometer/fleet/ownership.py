@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Final
 
-from inferometer.fleet import scalars
+from inferometer.fleet import amounts
 from inferometer.fleet.schema import Key
 
 HOURS_PER_YEAR: Final = 8760
@@ -19,16 +19,16 @@ class Owned:
     """Hardware that was bought: its price spread over its life, and what runs it."""
 
     purchase_usd: Annotated[
-        Decimal, Key(scalars.USD, "What one device cost, with its share of the server, network and installation.")
+        Decimal, Key(amounts.USD, "What one device cost, with its share of the server, network and installation.")
     ]
-    years: Annotated[Decimal, Key(scalars.YEARS, "Years of 8760 hours over which that is spread.")]
-    salvage_percent: Annotated[Decimal, Key(scalars.SHARE, "Part of it that the device is worth in the end.")] = (
+    years: Annotated[Decimal, Key(amounts.YEARS, "Years of 8760 hours over which that is spread.")]
+    salvage_percent: Annotated[Decimal, Key(amounts.SHARE, "Part of it that the device is worth in the end.")] = (
         Decimal(0)
     )
-    watts: Annotated[Decimal, Key(scalars.WATTS, "Mean power of one device, with its share of the server.")]
-    pue: Annotated[Decimal, Key(scalars.PUE, "Power of the whole site per power of its computers.")] = Decimal(1)
-    usd_per_kwh: Annotated[Decimal, Key(scalars.USD, "Price of electricity.")]
-    usd_per_hour_other: Annotated[Decimal, Key(scalars.USD, "Space, people, support: per device.")] = Decimal(0)
+    watts: Annotated[Decimal, Key(amounts.WATTS, "Mean power of one device, with its share of the server.")]
+    pue: Annotated[Decimal, Key(amounts.PUE, "Power of the whole site per power of its computers.")] = Decimal(1)
+    usd_per_kwh: Annotated[Decimal, Key(amounts.USD, "Price of electricity.")]
+    usd_per_hour_other: Annotated[Decimal, Key(amounts.USD, "Space, people, support: per device.")] = Decimal(0)
 
 
 def usd_per_hour(owned: Owned) -> Fraction:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from inferometer.fleet import scalars
+from inferometer.fleet import texts
 from inferometer.fleet.scalars import Kind, WrongValueError
 from inferometer.fleet.schema import Key
 
@@ -49,19 +49,19 @@ USER: Final = Kind(
 class PageAccess:
     """What a page asks for, and who vouches for it."""
 
-    token_file: Annotated[str | None, Key(scalars.FILE, "File that holds the token of `Authorization: Bearer`.")] = None
+    token_file: Annotated[str | None, Key(texts.FILE, "File that holds the token of `Authorization: Bearer`.")] = None
     username: Annotated[str | None, Key(USER, "User of HTTP basic authentication.")] = None
-    password_file: Annotated[str | None, Key(scalars.FILE, "File that holds the user's password.")] = None
+    password_file: Annotated[str | None, Key(texts.FILE, "File that holds the user's password.")] = None
     ca_file: Annotated[
-        str | None, Key(scalars.FILE, "PEM file of the authority that vouches for the page; else the system's.")
+        str | None, Key(texts.FILE, "PEM file of the authority that vouches for the page; else the system's.")
     ] = None
     server_name: Annotated[
         str | None, Key(HOST, "Name in the page's certificate, where that is not the host of its address.")
     ] = None
     cert_file: Annotated[
-        str | None, Key(scalars.FILE, "PEM file of the certificate with which the reader shows who it is.")
+        str | None, Key(texts.FILE, "PEM file of the certificate with which the reader shows who it is.")
     ] = None
-    key_file: Annotated[str | None, Key(scalars.FILE, "PEM file of its key, where it is not in the same.")] = None
+    key_file: Annotated[str | None, Key(texts.FILE, "PEM file of its key, where it is not in the same.")] = None
 
     @property
     def is_tls(self) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from inferometer.errors import FleetError
-from inferometer.fleet import document, scalars, thresholds
+from inferometer.fleet import amounts, document, scalars, texts, thresholds, times
 from inferometer.fleet.devices import DeviceKind, PriceKind
 from inferometer.fleet.document import Mapping, Value, wrong
 from inferometer.fleet.reader import read_object
@@ -29,17 +29,17 @@ class Source:
     """Where prices were read, and when."""
 
     name: str
-    title: Annotated[str, Key(scalars.TEXT, "What it is.")]
-    url: Annotated[str, Key(scalars.URL, "Where it is.")]
-    as_of: Annotated[date, Key(scalars.DATE, "Date of its figures.")]
+    title: Annotated[str, Key(texts.TEXT, "What it is.")]
+    url: Annotated[str, Key(texts.URL, "Where it is.")]
+    as_of: Annotated[date, Key(times.DATE, "Date of its figures.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """An instance type in a region."""
 
-    type: Annotated[str, Key(scalars.TEXT, "Type of instance.")]
-    region: Annotated[str, Key(scalars.TEXT, "Region.")]
+    type: Annotated[str, Key(texts.TEXT, "Type of instance.")]
+    region: Annotated[str, Key(texts.TEXT, "Region.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ class Gpu:
     """A model of GPU: what the driver calls it, and whose price it has by default."""
 
     name: str
-    names: Annotated[tuple[str, ...], Key(Listing(scalars.TEXT, unique=True), "Names that the driver gives it.")]
-    memory_gb: Annotated[Decimal | None, Key(scalars.GIGABYTES, "Memory, as it is sold.")] = None
+    names: Annotated[tuple[str, ...], Key(Listing(texts.TEXT, unique=True), "Names that the driver gives it.")]
+    memory_gb: Annotated[Decimal | None, Key(amounts.GIGABYTES, "Memory, as it is sold.")] = None
     default: Annotated[Reference, Key(Nested(Reference), "Instance whose price it has by default.")]
 
 
@@ -57,9 +57,9 @@ class Listed:
     """Prices of an instance in one region, US dollars per hour."""
 
     name: str
-    on_demand: Annotated[Decimal | None, Key(scalars.USD, "On demand.")] = None
-    spot: Annotated[Decimal | None, Key(scalars.USD, "Spot.")] = None
-    reserved: Annotated[Decimal | None, Key(scalars.USD, "Reserved.")] = None
+    on_demand: Annotated[Decimal | None, Key(amounts.USD, "On demand.")] = None
+    spot: Annotated[Decimal | None, Key(amounts.USD, "Spot.")] = None
+    reserved: Annotated[Decimal | None, Key(amounts.USD, "Reserved.")] = None
 
     def usd(self, kind: PriceKind) -> Decimal | None:
         """The price of a kind; None where it is not known."""
@@ -73,10 +73,10 @@ class InstanceType:
     """A type of instance with GPUs."""
 
     name: str
-    source: Annotated[str, Key(scalars.SLUG, "Source of its prices, which is its provider.")]
-    gpu: Annotated[str, Key(scalars.SLUG, "Its GPUs.")]
-    gpus: Annotated[int, Key(scalars.GPUS, "How many.")]
-    prices: Annotated[tuple[Listed, ...], Key(Table(Listed, scalars.TEXT), "Prices by region.")]
+    source: Annotated[str, Key(texts.SLUG, "Source of its prices, which is its provider.")]
+    gpu: Annotated[str, Key(texts.SLUG, "Its GPUs.")]
+    gpus: Annotated[int, Key(amounts.GPUS, "How many.")]
+    prices: Annotated[tuple[Listed, ...], Key(Table(Listed, texts.TEXT), "Prices by region.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +84,9 @@ class PriceBook:
     """All that the file says."""
 
     version: Annotated[int, Key(scalars.VERSION, "Version of this file's format.")]
-    sources: Annotated[tuple[Source, ...], Key(Table(Source, scalars.SLUG), "Where prices were read.")]
-    gpus: Annotated[tuple[Gpu, ...], Key(Table(Gpu, scalars.SLUG), "Models of GPUs.")]
-    instances: Annotated[tuple[InstanceType, ...], Key(Table(InstanceType, scalars.TEXT), "Types of instances.")]
+    sources: Annotated[tuple[Source, ...], Key(Table(Source, texts.SLUG), "Where prices were read.")]
+    gpus: Annotated[tuple[Gpu, ...], Key(Table(Gpu, texts.SLUG), "Models of GPUs.")]
+    instances: Annotated[tuple[InstanceType, ...], Key(Table(InstanceType, texts.TEXT), "Types of instances.")]
 
     def source(self, name: str) -> Source:
         """The source of a name."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from inferometer.catalog.stages import Stage
-from inferometer.fleet import scalars
+from inferometer.fleet import amounts, scalars, texts, times
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.scalars import Kind, WrongValueError
 from inferometer.fleet.schema import Key, Listing, Nested
@@ -39,9 +39,9 @@ class Per(StrEnum):
 class Scope:
     """Which requests an objective is about; all that is said must be so."""
 
-    tenant: Annotated[str | None, Key(scalars.TEXT, "A known tenant, or `other`.")] = None
-    version: Annotated[str | None, Key(scalars.TEXT, "A version of the model.")] = None
-    request_class: Annotated[str | None, Key(scalars.TEXT, "One of `classes`.", name="class")] = None
+    tenant: Annotated[str | None, Key(texts.TEXT, "A known tenant, or `other`.")] = None
+    version: Annotated[str | None, Key(texts.TEXT, "A version of the model.")] = None
+    request_class: Annotated[str | None, Key(texts.TEXT, "One of `classes`.", name="class")] = None
 
 
 EVERYTHING: Final = Scope()
@@ -52,10 +52,10 @@ EVERYTHING: Final = Scope()
 class Within:
     """Limits that a good request keeps, all of them."""
 
-    time_to_first_token: Annotated[int | None, Key(scalars.DURATION, "Until the first token.")] = None
-    time_per_output_token: Annotated[int | None, Key(scalars.DURATION, "Mean time per further token.")] = None
-    time_to_first_chunk: Annotated[int | None, Key(scalars.DURATION, "Until the first chunk of a stream.")] = None
-    latency: Annotated[int | None, Key(scalars.DURATION, "Until the end of the answer.")] = None
+    time_to_first_token: Annotated[int | None, Key(times.DURATION, "Until the first token.")] = None
+    time_per_output_token: Annotated[int | None, Key(times.DURATION, "Mean time per further token.")] = None
+    time_to_first_chunk: Annotated[int | None, Key(times.DURATION, "Until the first chunk of a stream.")] = None
+    latency: Annotated[int | None, Key(times.DURATION, "Until the end of the answer.")] = None
 
     @property
     def limits(self) -> tuple[tuple[Sli, int], ...]:
@@ -77,18 +77,16 @@ class ObjectiveEntry:
     sli: Annotated[Sli, Key(scalars.choice(Sli, "SLI"), "What is measured.")]
     threshold_ns: Annotated[
         int | None,
-        Key(
-            scalars.DURATION, "Longest time that is still good; of freshness: without a good answer.", name="threshold"
-        ),
+        Key(times.DURATION, "Longest time that is still good; of freshness: without a good answer.", name="threshold"),
     ] = None
     stage: Annotated[Stage | None, Key(STAGE, "With latency: one stage instead of the whole request.")] = None
     within: Annotated[Within | None, Key(Nested(Within), "With goodput: limits that are all kept.")] = None
     usd_per_1k: Annotated[
-        Decimal | None, Key(scalars.BUDGET_USD, "With cost_per_1k: highest cost of 1,000 requests that is still good.")
+        Decimal | None, Key(amounts.BUDGET_USD, "With cost_per_1k: highest cost of 1,000 requests that is still good.")
     ] = None
-    target: Annotated[Decimal | None, Key(scalars.PERCENT, "Share that is good in percent.")] = None
+    target: Annotated[Decimal | None, Key(amounts.PERCENT, "Share that is good in percent.")] = None
     window_ns: Annotated[
-        int | None, Key(scalars.DURATION, "Time over which the share is taken: 1d to 90d.", name="window")
+        int | None, Key(times.DURATION, "Time over which the share is taken: 1d to 90d.", name="window")
     ] = None
     scope: Annotated[Scope, Key(Nested(Scope), "Only these requests.", name="for")] = EVERYTHING
     per: Annotated[
@@ -101,11 +99,11 @@ class Override:
     """Where one service or model promises something else than the objective says."""
 
     name: str
-    threshold_ns: Annotated[int | None, Key(scalars.DURATION, "Instead of the objective's.", name="threshold")] = None
+    threshold_ns: Annotated[int | None, Key(times.DURATION, "Instead of the objective's.", name="threshold")] = None
     within: Annotated[Within | None, Key(Nested(Within), "Instead of the objective's.")] = None
-    usd_per_1k: Annotated[Decimal | None, Key(scalars.BUDGET_USD, "Instead of the objective's.")] = None
-    target: Annotated[Decimal | None, Key(scalars.PERCENT, "Instead of the objective's.")] = None
-    window_ns: Annotated[int | None, Key(scalars.DURATION, "Instead of the objective's.", name="window")] = None
+    usd_per_1k: Annotated[Decimal | None, Key(amounts.BUDGET_USD, "Instead of the objective's.")] = None
+    target: Annotated[Decimal | None, Key(amounts.PERCENT, "Instead of the objective's.")] = None
+    window_ns: Annotated[int | None, Key(times.DURATION, "Instead of the objective's.", name="window")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +111,12 @@ class Defaults:
     """What holds where nothing else is said."""
 
     objectives: Annotated[
-        tuple[str, ...], Key(Listing(scalars.SLUG, unique=True), "Objectives of every model that names none.")
+        tuple[str, ...], Key(Listing(texts.SLUG, unique=True), "Objectives of every model that names none.")
     ] = ()
-    target: Annotated[Decimal | None, Key(scalars.PERCENT, "Target of every objective that has none.")] = None
-    window_ns: Annotated[
-        int | None, Key(scalars.DURATION, "Window of every objective that has none.", name="window")
-    ] = None
+    target: Annotated[Decimal | None, Key(amounts.PERCENT, "Target of every objective that has none.")] = None
+    window_ns: Annotated[int | None, Key(times.DURATION, "Window of every objective that has none.", name="window")] = (
+        None
+    )
 
 
 NO_DEFAULTS: Final = Defaults()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from inferometer.fleet import scalars
+from inferometer.fleet import texts
 from inferometer.fleet.schema import Key, Nested
 
 
@@ -12,49 +12,49 @@ class Webhook:
     """An HTTP endpoint that takes Alertmanager's JSON."""
 
     EXACTLY_ONE: ClassVar = ("url", "url_file")
-    url: Annotated[str | None, Key(scalars.URL, "Address, where it is no secret.")] = None
-    url_file: Annotated[str | None, Key(scalars.FILE, "File that holds the address.")] = None
+    url: Annotated[str | None, Key(texts.URL, "Address, where it is no secret.")] = None
+    url_file: Annotated[str | None, Key(texts.FILE, "File that holds the address.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slack:
     """A Slack channel."""
 
-    url_file: Annotated[str, Key(scalars.FILE, "File that holds the webhook's address.")]
-    channel: Annotated[str, Key(scalars.TEXT, "Channel: #inference.")]
+    url_file: Annotated[str, Key(texts.FILE, "File that holds the webhook's address.")]
+    channel: Annotated[str, Key(texts.TEXT, "Channel: #inference.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagerDuty:
     """A PagerDuty service."""
 
-    routing_key_file: Annotated[str, Key(scalars.FILE, "File that holds the integration key (Events API v2).")]
+    routing_key_file: Annotated[str, Key(texts.FILE, "File that holds the integration key (Events API v2).")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Teams:
     """A Microsoft Teams channel, by the address of a workflow."""
 
-    url_file: Annotated[str, Key(scalars.FILE, "File that holds the workflow's address.")]
+    url_file: Annotated[str, Key(texts.FILE, "File that holds the workflow's address.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opsgenie:
     """An Opsgenie team."""
 
-    api_key_file: Annotated[str, Key(scalars.FILE, "File that holds the API key.")]
-    api_url: Annotated[str | None, Key(scalars.URL, "API of another region: https://api.eu.opsgenie.com.")] = None
+    api_key_file: Annotated[str, Key(texts.FILE, "File that holds the API key.")]
+    api_url: Annotated[str | None, Key(texts.URL, "API of another region: https://api.eu.opsgenie.com.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Email:
     """A mailbox."""
 
-    to: Annotated[str, Key(scalars.MAIL, "Address that mail goes to.")]
-    sender: Annotated[str, Key(scalars.MAIL, "Address that it comes from.", name="from")]
-    smarthost: Annotated[str, Key(scalars.HOST_PORT, "Mail server: smtp.example.com:587.")]
-    username: Annotated[str | None, Key(scalars.TEXT, "User at the mail server.")] = None
-    password_file: Annotated[str | None, Key(scalars.FILE, "File that holds the user's password.")] = None
+    to: Annotated[str, Key(texts.MAIL, "Address that mail goes to.")]
+    sender: Annotated[str, Key(texts.MAIL, "Address that it comes from.", name="from")]
+    smarthost: Annotated[str, Key(texts.HOST_PORT, "Mail server: smtp.example.com:587.")]
+    username: Annotated[str | None, Key(texts.TEXT, "User at the mail server.")] = None
+    password_file: Annotated[str | None, Key(texts.FILE, "File that holds the user's password.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

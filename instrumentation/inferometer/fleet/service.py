@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final
 
-from inferometer.fleet import scalars
+from inferometer.fleet import scalars, texts, times
 from inferometer.fleet.autoscaling import Autoscaling
 from inferometer.fleet.engines.kinds import NUMBER, SIGNAL_NAME, VERSION_TEXT
 from inferometer.fleet.kubernetes import USUAL_WORKLOAD, Workload
@@ -61,10 +61,10 @@ class Model:
     name: str
     objectives: Annotated[
         tuple[str, ...] | None,
-        Key(Listing(scalars.SLUG, unique=True), "Objectives of this model, by name; else those of its service."),
+        Key(Listing(texts.SLUG, unique=True), "Objectives of this model, by name; else those of its service."),
     ] = None
     overrides: Annotated[
-        tuple[Override, ...], Key(Table(Override, scalars.SLUG), "What it promises otherwise, by objective.")
+        tuple[Override, ...], Key(Table(Override, texts.SLUG), "What it promises otherwise, by objective.")
     ] = ()
     autoscaling: Annotated[Autoscaling | None, Key(Nested(Autoscaling), "How many replicas there are.")] = None
 
@@ -78,25 +78,25 @@ class Service:
     timeout_ns: Annotated[
         int,
         Key(
-            scalars.DURATION,
+            times.DURATION,
             "After this time a request that the client gave up counts as timed out; 30s unless said otherwise.",
             name="timeout",
         ),
     ] = DEFAULT_TIMEOUT_NS
     objectives: Annotated[
         tuple[str, ...] | None,
-        Key(Listing(scalars.SLUG, unique=True), "Objectives of each model that names none; else those of `defaults`."),
+        Key(Listing(texts.SLUG, unique=True), "Objectives of each model that names none; else those of `defaults`."),
     ] = None
     overrides: Annotated[
-        tuple[Override, ...], Key(Table(Override, scalars.SLUG), "What its models promise otherwise, by objective.")
+        tuple[Override, ...], Key(Table(Override, texts.SLUG), "What its models promise otherwise, by objective.")
     ] = ()
-    team: Annotated[str | None, Key(scalars.SLUG, "Who is told of its alerts; the fleet's team unless said.")] = None
+    team: Annotated[str | None, Key(texts.SLUG, "Who is told of its alerts; the fleet's team unless said.")] = None
     kubernetes: Annotated[Workload, Key(Nested(Workload), "Its Deployment.")] = USUAL_WORKLOAD
     version: Annotated[
         str | None, Key(VERSION_TEXT, "Version of a foreign engine, where its page does not say it.")
     ] = None
     pages: Annotated[
-        tuple[str, ...], Key(Listing(scalars.URL, unique=True), "Pages of a foreign engine, one per replica.")
+        tuple[str, ...], Key(Listing(texts.URL, unique=True), "Pages of a foreign engine, one per replica.")
     ] = ()
     scraped_by: Annotated[
         ScrapedBy,
@@ -108,7 +108,7 @@ class Service:
     devices: Annotated[
         tuple[str, ...],
         Key(
-            Listing(scalars.TEXT),
+            Listing(texts.TEXT),
             "What the engine of each page runs on, in the pages' order, or one for all: UUIDs of GPUs with commas.",
         ),
     ] = ()
@@ -119,7 +119,7 @@ class Service:
             "Boundaries that a foreign engine was started with, by signal and in base units, where not its usual ones.",
         ),
     ] = ()
-    models: Annotated[tuple[Model, ...], Key(Table(Model, scalars.TEXT), "Models by name.")]
+    models: Annotated[tuple[Model, ...], Key(Table(Model, texts.TEXT), "Models by name.")]
 
     @property
     def instrumented(self) -> bool:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Final
 
 from inferometer.catalog.engines import Signal
-from inferometer.fleet import scalars
+from inferometer.fleet import scalars, texts
 from inferometer.fleet.engines import kinds
 from inferometer.fleet.engines.kinds import Combine, PageType, PageUnit, Part, Quality
 from inferometer.fleet.engines.versions import Range
@@ -41,7 +41,7 @@ class LabelRule:
     values: Annotated[
         tuple[tuple[str, tuple[str, ...]], ...],
         Key(
-            Dictionary(scalars.TEXT, Listing(kinds.PATTERN)),
+            Dictionary(texts.TEXT, Listing(kinds.PATTERN)),
             "What the page's values are here, as regular expressions; series with other values are unknown.",
         ),
     ] = ()
@@ -111,7 +111,7 @@ class Told:
 
     signal: Annotated[Signal, Key(kinds.SIGNAL, "Signal of the catalogue.")]
     set: Annotated[
-        tuple[tuple[str, str], ...], Key(Dictionary(kinds.LABEL, scalars.TEXT), "Labels of the signal that are fixed.")
+        tuple[tuple[str, str], ...], Key(Dictionary(kinds.LABEL, texts.TEXT), "Labels of the signal that are fixed.")
     ] = ()
     quality: Annotated[Quality, Key(kinds.QUALITY, "How good it is.")] = Quality.EXACT
     reason: Annotated[str, Key(kinds.PROSE, "Why it is not exact.")] = ""
@@ -184,15 +184,15 @@ class Mapping:
     """An engine: how its pages are known, and what of them is which signal."""
 
     version: Annotated[int, Key(scalars.VERSION, "Version of this file's format.")]
-    engine: Annotated[str, Key(scalars.SLUG, "Name of the engine; the file has it too.")]
-    title: Annotated[str, Key(scalars.TEXT, "What people call it.")]
+    engine: Annotated[str, Key(texts.SLUG, "Name of the engine; the file has it too.")]
+    title: Annotated[str, Key(texts.TEXT, "What people call it.")]
     page: Annotated[str, Key(kinds.PROSE, "Where its page is, by default.")]
     enable: Annotated[str, Key(kinds.PROSE, "What switches the page on, where it is off by default.")] = ""
     computes: Annotated[
         bool, Key(kinds.TRUTH, "Whether it works on a device itself, unless said otherwise; a router does not.")
     ] = True
     tested: Annotated[
-        tuple[str, ...], Key(Listing(scalars.TEXT), "Versions whose captured pages this file is tested with.")
+        tuple[str, ...], Key(Listing(texts.TEXT), "Versions whose captured pages this file is tested with.")
     ] = ()
     spellings: Annotated[
         tuple[Spelling, ...], Key(Listing(Nested(Spelling)), "Prefixes of its names; this file uses the first.")
@@ -206,7 +206,7 @@ class Mapping:
     ] = None
     contains: Annotated[
         tuple[str, ...],
-        Key(Listing(scalars.SLUG), "Engines whose series its pages may carry; they tell what it does not."),
+        Key(Listing(texts.SLUG), "Engines whose series its pages may carry; they tell what it does not."),
     ] = ()
     version_labels: Annotated[
         tuple[VersionLabel, ...], Key(Listing(Nested(VersionLabel)), "Where a page says the engine's version.")
