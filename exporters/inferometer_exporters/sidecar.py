@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from socket import gethostname
@@ -21,6 +22,7 @@ from inferometer.catalog import telemetry
 from inferometer.catalog.labels import COMPONENT, PORT
 from inferometer.errors import StateError
 from inferometer.fleet import thresholds as thresholds_file
+from inferometer.fleet.page_access import PageAccess
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
@@ -43,7 +45,7 @@ from inferometer_exporters.hosts.pods import Pods
 from inferometer_exporters.hosts.rapl import Rapl
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.live import NO_PAGES, Pages, Summing
-from inferometer_exporters.pages.fetch import PageUrl
+from inferometer_exporters.pages.fetch import PageUrl, fetch
 from inferometer_exporters.pipeline import SidecarPipeline
 from inferometer_exporters.ports import (
     LOOPBACK,
@@ -99,6 +101,8 @@ class SidecarSettings:
     """How GPUs of this host are read."""
     gpu_pages: tuple[PageUrl, ...] = ()
     """Pages of dcgm-exporter or nvidia_gpu_exporter that show GPUs of this host."""
+    gpu_access: PageAccess | None = None
+    """What these pages ask for."""
     engine_pages: tuple[Scraped, ...] = ()
     """Pages of foreign engines, besides those of ``thresholds``."""
     replay: Path | None = None
@@ -134,7 +138,7 @@ class Sidecar:
         known = thresholds_file.NOTHING if settings.thresholds is None else thresholds_file.read(settings.thresholds)
         known = priced(known, settings.host, settings.placing)
         self._gpus = local_gpus(settings.gpu)
-        gpu_pages = (GpuPage(url) for url in settings.gpu_pages)
+        gpu_pages = (GpuPage(url, get=partial(fetch, access=settings.gpu_access)) for url in settings.gpu_pages)
         sources: list[Source] = [
             CpuHost(settings.host, workers=lambda: self._server.pids),
             *self._gpus,

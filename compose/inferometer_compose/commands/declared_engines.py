@@ -45,19 +45,25 @@ def check(
     password_file: Annotated[Path | None, typer.Option(help="File of the user's password.")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="PEM file of the authority that vouches for the page.")] = None,
     server_name: Annotated[str | None, typer.Option(help="Name in its certificate, where not its host.")] = None,
+    cert_file: Annotated[Path | None, typer.Option(help="PEM file with which we show who we are.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="PEM file of its key, where it is another.")] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """What a page of an engine or of a GPU exporter says in our words: exit 1 where it has names that nobody knows."""
     with plain_errors():
         from inferometer_compose.commands import engines as command  # noqa: PLC0415  # imports the mappings
+        from inferometer_compose.commands.page_access import PageOptions  # noqa: PLC0415  # the same
 
-        access = command.access(
+        options = PageOptions(
             token_file=token_file,
             username=username,
             password_file=password_file,
             ca_file=ca_file,
             server_name=server_name,
+            cert_file=cert_file,
+            key_file=key_file,
         )
+        access = options.access() or command.NO_ACCESS
         asked = command.Asked(page=page, engine=engine, version=version, model=model, config=config, access=access)
         code = command.check(asked, json=json)
     raise typer.Exit(code)

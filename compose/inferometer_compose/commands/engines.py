@@ -61,31 +61,6 @@ class Asked:
     access: PageAccess = NO_ACCESS
 
 
-def access(
-    *,
-    token_file: Path | None,
-    username: str | None,
-    password_file: Path | None,
-    ca_file: Path | None,
-    server_name: str | None,
-) -> PageAccess:
-    """What a page asks for, as options say it.
-
-    Raises:
-        RefusedError: a user without a password's file or the other way round, or a token besides.
-    """
-    if (username is None) != (password_file is None):
-        raise RefusedError("--username and --password-file belong together")
-    if token_file is not None and username is not None:
-        raise RefusedError("--token-file and --username: a page asks for one of the two")
-    files = {"token_file": token_file, "password_file": password_file, "ca_file": ca_file}
-    return PageAccess(
-        username=username,
-        server_name=server_name,
-        **{name: None if file is None else str(file) for name, file in files.items()},
-    )
-
-
 def check(asked: Asked, *, json: bool) -> int:
     """Print what a page says; 1 where it has something that the engine's mapping does not know.
 

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from inferometer.access import Access, Certificates, Token
@@ -12,6 +12,7 @@ from inferometer.fleet.devices import PriceKind
 from inferometer.otlp.endpoint import Endpoint
 from inferometer.settings import Settings
 from inferometer_compose.beside.folders import state_folder
+from inferometer_compose.commands.page_access import PageOptions, of_gpu_pages
 from inferometer_compose.live import PAGES
 from inferometer_exporters.engines.fleet import parse as engine_page
 from inferometer_exporters.gpus.choice import GpuChoice
@@ -51,6 +52,7 @@ class Options:
     otlp: str | None
     gpu: GpuChoice = GpuChoice.AUTO
     gpu_pages: Sequence[str] = ()
+    gpu_access: PageOptions = field(default_factory=PageOptions)
     engine_pages: Sequence[str] = ()
     replay: Path | None
     ports: PortOptions = PortOptions()
@@ -76,10 +78,11 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
     """The sidecar's settings; what was not said is where workers of the same user look for it.
 
     Raises:
-        RefusedError: an address or a URL is none.
+        RefusedError: an address or a URL is none, or what pages ask for contradicts itself.
     """
     own = Settings.from_env(environment)
     runtime = own.runtime_dir
+    gpu_pages = tuple(PageUrl.parse(url) for url in options.gpu_pages)
     return SidecarSettings(
         socket=options.socket or runtime / SOCKET_NAME,
         state=options.state or state_folder(environment),
@@ -88,7 +91,8 @@ def settings_of(options: Options, environment: Mapping[str, str]) -> SidecarSett
         thresholds=options.thresholds,
         otlp=Endpoint.from_env(environment, options.otlp or ""),
         gpu=options.gpu,
-        gpu_pages=tuple(PageUrl.parse(url) for url in options.gpu_pages),
+        gpu_pages=gpu_pages,
+        gpu_access=of_gpu_pages(options.gpu_access, gpu_pages),
         engine_pages=tuple(engine_page(text) for text in options.engine_pages),
         replay=options.replay,
         ports=ports_of(options.ports),

@@ -221,7 +221,10 @@ def _who(status: int, access: PageAccess | None) -> str:
         return ""
     file = None if access is None else access.token_file or access.password_file
     if file is None:
-        return "; it asks who that is: token_file, or username and password_file, say it (`access` in fleet.yaml)"
+        return (
+            "; it asks who that is: token_file, or username and password_file, say it"
+            " (`access` in fleet.yaml, --gpu-page-… for GPUs)"
+        )
     return f"; it does not take what {file} holds"
 
 
