@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import re
+from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
 VIEWS = ("/", "/model", "/requests", "/slo", "/cost", "/compare")
+VERSION_TWO = ("embedder", "minilm", "v2", "", "acme", "", "POST", "/embed")
 
 
 def shown(page):
@@ -173,6 +175,41 @@ def test_two_stretches_of_time_are_compared(busy, tab):
     expect(page.locator("main")).to_contain_text("No model has requests in both times")
 
 
+def test_from_a_model_two_versions_of_it_are_compared_in_one_click(busy, tab):
+    newer = (busy.request(9 * took, shape=50)[0] for took in range(1, 30))
+    busy.record(*newer, shapes={50: VERSION_TWO})
+    page = shown(tab(f"{busy.url}/model?service=embedder&model=minilm&since_seconds=900"))
+    page.get_by_role("link", name="Compare v1 and v2").click()
+
+    table = page.get_by_role("region", name="embedder minilm", exact=True)
+    expect(table).to_contain_text("40 requests of v1, 29 of v2")
+    assert "versions=v1%2Cv2" in page.url
+    expect(page.get_by_role("region", name="Two versions")).to_contain_text("embedder minilm: v1 and v2")
+
+
+def test_times_to_compare_are_of_what_is_recorded(busy, tab):
+    page = shown(tab(f"{busy.url}/compare"))
+    page.get_by_role("button", name="Compare times").click()
+
+    expect(page).to_have_url(re.compile("a_from="))
+    asked = parse_qs(urlparse(page.url).query)
+    begin, middle, again, end = (float(asked[name][0]) for name in ("a_from", "a_to", "b_from", "b_to"))
+    now = busy.bench.clock.wall() / 1e9
+    assert middle == again
+    assert now - 60 < begin < middle < end < now + 60
+
+
+def test_a_trace_says_in_words_where_its_time_went_and_leads_to_what_its_tenant_costs(busy, tab):
+    row, trace = busy.request(300, shape=50)
+    busy.record(row, executes=[busy.execute(300)], shapes={50: VERSION_TWO})
+    page = shown(tab(f"{busy.url}/trace/{trace}"))
+
+    expect(page.locator(".verdict")).to_have_text(re.compile(r"^Most of it: .*execute 100 ms \(33 %\)"))
+    page.get_by_role("link", name="its cost").click()
+    expect(page.get_by_role("heading", name="Cost", exact=True)).to_be_visible()
+    assert "tenant=acme" in page.url
+
+
 def test_what_is_shown_is_taken_along(busy, tab):
     page = shown(tab(f"{busy.url}/?since_seconds=300"))
 
@@ -184,7 +221,7 @@ def test_what_is_shown_is_taken_along(busy, tab):
         return download.value.path().read_bytes()
 
     rows = list(csv.reader(io.StringIO(saved("models", "CSV").decode())))
-    assert rows[0][:3] == ["service", "model", "Requests/s"]
+    assert rows[0][:4] == ["service", "model", "Burn", "Requests/s"]
     assert {row[1] for row in rows[1:]} == {"minilm", "/search"}
     assert json.loads(saved("requests", "JSON"))["unit"] == "per_second"
     assert saved("tail", "PNG").startswith(b"\x89PNG\r\n")

@@ -1,5 +1,6 @@
 // Views that are made of panels: fleet, model latency, SLO & budget, cost.
 
+import { pairs, versionsUrl } from "./compare.js";
 import { fill, h, link } from "./dom.js";
 import * as format from "./format.js";
 import { PanelCard } from "./panels.js";
@@ -8,6 +9,8 @@ import { get } from "./server.js";
 
 /** Names that narrow a view. */
 const FILTERS = { fleet: [], model: ["service", "model", "version"], slo: ["service", "model"], cost: ["service", "model", "tenant"] };
+/** Column of the models' burn, behind service and model. */
+const BURN = 2;
 const LISTS = { fleet: ["Slowest requests", "slowest"], model: ["Slowest requests", "slowest"], cost: ["Dearest requests", "dearest"] };
 
 export class BoardView {
@@ -53,7 +56,14 @@ export class BoardView {
       control.value = chosen[name] ?? "";
       return h("label.field", {}, h("span", {}, name.charAt(0).toUpperCase() + name.slice(1)), control);
     });
-    return h("form.filters", { "aria-label": "What is shown", onsubmit: (event) => event.preventDefault(), onchange: (event) => this.choose(event) }, controls);
+    return h("form.filters", { "aria-label": "What is shown", onsubmit: (event) => event.preventDefault(), onchange: (event) => this.choose(event) }, this.sideBySide(chosen), controls);
+  }
+
+  /** From a model that has two versions to the difference between its newest ones. */
+  sideBySide(chosen) {
+    if (this.key !== "model") return null;
+    const pair = pairs(this.page.choices).findLast((one) => one.model === chosen.model && (!chosen.service || one.service === chosen.service));
+    return pair ? link(versionsUrl(this.page, pair), { class: "button" }, `Compare ${pair.versions.join(" and ")}`) : null;
   }
 
   choose(event) {
@@ -129,11 +139,12 @@ function enrich(answer) {
   const burns = answer.panels.find((panel) => panel.key === "burn-now");
   if (!models || !burns?.items.length) return;
   const fastest = new Map(burns.items.map(({ labels, value }) => [`${labels.service}\n${labels.model}`, value]));
-  models.columns.push({ name: "Burn", unit: "multiple" });
-  for (const row of models.rows) row.push(fastest.get(`${row[0]}\n${row[1]}`) ?? null);
+  // Beside the name, so that a phone shows it too.
+  models.columns.splice(BURN, 0, { name: "Burn", unit: "multiple" });
+  for (const row of models.rows) row.splice(BURN, 0, fastest.get(`${row[0]}\n${row[1]}`) ?? null);
   // Worst first: the fastest burn, then the longest tail.
-  const last = models.columns.length - 1;
-  models.rows.sort((one, other) => (other[last] ?? -1) - (one[last] ?? -1) || (other[4] ?? 0) - (one[4] ?? 0));
+  const tail = models.columns.findIndex((column) => column.name === "p99");
+  models.rows.sort((one, other) => (other[BURN] ?? -1) - (one[BURN] ?? -1) || (other[tail] ?? 0) - (one[tail] ?? 0));
 }
 
 export const writeRange = (range) => `${format.clock(range.since_seconds)} to ${format.clock(range.until_seconds)}`;

@@ -77,7 +77,8 @@ export class Chart {
       {
         width: this.width,
         height: HEIGHT,
-        padding: [8, 8, 0, 0],
+        // Half of a time of day stands right of its mark.
+        padding: [8, 28, 0, 0],
         legend: { show: false },
         cursor: { sync: { key: "time" }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, focus: { prox: 20 } },
         focus: { alpha: 0.35 },

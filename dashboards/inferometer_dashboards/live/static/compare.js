@@ -6,6 +6,8 @@ import * as format from "./format.js";
 import { get, Refused } from "./server.js";
 import { Waterfall } from "./waterfall.js";
 
+const MOST_PAIRS = 30;
+
 export class CompareView {
   constructor(page) {
     this.page = page;
@@ -30,7 +32,9 @@ export class CompareView {
     const moment = (name, label) => h("input", { type: "datetime-local", step: 1, name, required: true, "aria-label": label, value: local(Number(params.get(name))) });
     const range = (label, from, to) => h("fieldset.field", {}, h("legend", {}, label), moment(from, `${label}, from`), h("span", {}, "to"), moment(to, `${label}, to`));
     const now = this.page.now();
-    const defaults = { a_from: now - 1800, a_to: now - 900, b_from: now - 900, b_to: now };
+    // Both halves of what is recorded, a quarter of an hour each at most: of an earlier time nothing is known.
+    const half = Math.min(900, Math.max(this.page.first ? (now - this.page.first) / 2 : 900, 1));
+    const defaults = { a_from: now - 2 * half, a_to: now - half, b_from: now - half, b_to: now };
     const ranges = h("form.filters", { "aria-label": "Two stretches of time", onsubmit: (event) => {
       event.preventDefault();
       const given = Object.fromEntries(new FormData(event.currentTarget));
@@ -41,7 +45,15 @@ export class CompareView {
     return h("div.two", {},
       h("section.card", { "aria-label": "Two requests" }, h("h2", {}, "Two requests"), h("p.note", {}, "By their trace ids; a trace's page can pin one."),
         h("form.filters", { "aria-label": "Two requests", onsubmit: submit }, text("a", "First", 34, "trace id"), text("b", "Second", 34, "trace id"), h("button", {}, "Compare requests"))),
-      h("section.card", { "aria-label": "Two stretches of time" }, h("h2", {}, "Two stretches of time"), h("p.note", {}, "Differences with their intervals, of every stage; two versions at the same time: inferometer compare --versions."), ranges));
+      h("section.card", { "aria-label": "Two stretches of time" }, h("h2", {}, "Two stretches of time"), h("p.note", {}, "Differences of every stage and of the cost, with the interval in which each lies."), ranges),
+      this.versions());
+  }
+
+  /** Versions of a model that can be held side by side: each with the one before it. */
+  versions() {
+    const found = pairs(this.page.choices).slice(0, MOST_PAIRS);
+    return found.length ? h("section.card", { "aria-label": "Two versions" }, h("h2", {}, "Two versions"), h("p.note", {}, "In the same time, that which is chosen above."),
+      h("ul.plain", {}, found.map((pair) => h("li", {}, link(versionsUrl(this.page, pair), {}, `${[pair.service, pair.model].filter(Boolean).join(" ")}: ${pair.versions.join(" and ")}`))))) : null;
   }
 
   async refresh(signal) {
@@ -51,7 +63,7 @@ export class CompareView {
     if (key === this.done) return;
     try {
       if (params.get("a") && params.get("b")) await this.requests(params.get("a"), params.get("b"), signal);
-      else if (params.get("a_from")) await this.times(signal);
+      else if (params.get("a_from") || params.get("versions")) await this.times(signal);
       this.done = key;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -84,15 +96,20 @@ export class CompareView {
 
   async times(signal) {
     const { params } = this.page;
-    const window = (side) => `${Number(params.get(`${side}_from`)).toFixed(3)}..${Number(params.get(`${side}_to`)).toFixed(3)}`;
+    const window = (from, to) => `${Number(from).toFixed(3)}..${Number(to).toFixed(3)}`;
+    const side = (name) => window(params.get(`${name}_from`), params.get(`${name}_to`));
+    const shown = this.page.times(), now = this.page.now();
+    const versions = params.get("versions");
+    const asked = versions ? { versions, within: shown.from ? window(shown.from, shown.to) : window(now - Number(shown.since_seconds), now) } : { before: side("a"), after: side("b") };
+    const [before, after] = versions ? versions.split(",") : ["before", "after"];
     fill(this.result, h("p.note", { role: "status" }, "Comparing"));
-    const found = await get("/api/compare", { before: window("a"), after: window("b"), service: params.get("service"), model: params.get("model") }, signal);
+    const found = await get("/api/compare", { ...asked, service: params.get("service"), model: params.get("model") }, signal);
     const write = (line, value) => (value === null ? "–" : line.figure === "usd_per_1k" ? format.usd(value) : line.figure === "ratio" ? format.ratio(value) : format.seconds(value));
     fill(this.result, found.models.length ? found.models.map((group) => h("section.card", { "aria-label": `${group.service} ${group.model}` },
-      h("h2", {}, `${group.service} ${group.model}: ${group.verdict}`), h("p.note", {}, `${format.count(group.requests_before)} requests before, ${format.count(group.requests_after)} after`),
-      h("div.scroll", { tabindex: "0", role: "group", "aria-label": `${group.service} ${group.model}, table` }, h("table", {}, h("thead", {}, h("tr", {}, ["What", "Figure", "Before", "After", "Change", "95 % between", "Verdict"].map((name, index) => h(`th${index > 1 && index < 6 ? ".number" : ""}`, { scope: "col" }, name)))),
+      h("h2", {}, `${group.service} ${group.model}: ${words(group.verdict)}`), h("p.note", {}, `${format.count(group.requests_before)} requests ${versions ? `of ${before}` : before}, ${format.count(group.requests_after)} ${versions ? `of ${after}` : after}`),
+      h("div.scroll", { tabindex: "0", role: "group", "aria-label": `${group.service} ${group.model}, table` }, h("table", {}, h("thead", {}, h("tr", {}, ["What", "Figure", versions ? before : "Before", versions ? after : "After", "Change", "95 % between", "Verdict"].map((name, index) => h(`th${index > 1 && index < 6 ? ".number" : ""}`, { scope: "col" }, name)))),
         h("tbody", {}, group.lines.map((line) => h("tr", {}, h("th", { scope: "row" }, line.measure), h("td", {}, line.figure), h("td.number", {}, write(line, line.before)), h("td.number", {}, write(line, line.after)),
-          h("td.number", {}, line.change === null ? "–" : signed(line.change, format.ratio)), h("td.number", {}, line.low === null ? "–" : `${signed(line.low, format.ratio)} … ${signed(line.high, format.ratio)}`), h(`td${line.verdict === "worse" ? ".act" : line.verdict === "better" ? ".good" : ""}`, {}, line.verdict + (line.needed ? `, ${format.count(line.needed)} requests needed` : ""))))))))) : h("p.empty", {}, "No model has requests in both times. Choose longer ones."));
+          h("td.number", {}, line.change === null ? "–" : signed(line.change, format.ratio)), h("td.number", {}, line.low === null ? "–" : `${signed(line.low, format.ratio)} … ${signed(line.high, format.ratio)}`), h(`td${line.verdict === "worse" ? ".act" : line.verdict === "better" ? ".good" : ""}`, {}, words(line.verdict) + (line.needed ? `, ${format.count(line.needed)} requests needed` : ""))))))))) : h("p.empty", {}, versions ? "Not both of these versions have requests in this time. Choose a longer one above." : "No model has requests in both times. Choose longer ones."));
   }
 
   redraw() {
@@ -103,6 +120,24 @@ export class CompareView {
     for (const fall of this.falls ?? []) fall.destroy();
   }
 }
+
+/** Each version of a model with the one before it, by name. */
+export function pairs(choices) {
+  const models = new Map();
+  // A comma stands between the two in an address.
+  for (const one of choices.filter(({ version }) => version && !version.includes(","))) {
+    const key = JSON.stringify([one.service, one.model]);
+    models.set(key, [...(models.get(key) ?? []), one]);
+  }
+  return [...models.values()].flatMap((entries) => {
+    const named = entries.sort((one, other) => one.version.localeCompare(other.version, "en", { numeric: true }));
+    return named.slice(1).map((entry, index) => ({ service: entry.service, model: entry.model, versions: [named[index].version, entry.version] }));
+  });
+}
+
+export const versionsUrl = (page, { service, model, versions }) => page.url("/compare", { service, model, versions: versions.join(",") });
+
+const words = (verdict) => verdict.replaceAll("_", " ");
 
 const signed = (value, write) => (value > 0 ? `+${write(value)}` : value < 0 ? `−${write(Math.abs(value))}` : write(0));
 

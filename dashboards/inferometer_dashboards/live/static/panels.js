@@ -150,7 +150,7 @@ function judged(name, value) {
   return name === "Failed" && value > 0.01 ? "act" : "";
 }
 
-const titled = (name) => ({ slo: "SLO", sli: "Measures", threshold_seconds: "Threshold", price_source: "Source", price_kind: "Kind", as_of: "As of", p99: "p99" })[name] ?? name.charAt(0).toUpperCase() + name.slice(1);
+const titled = (name) => ({ slo: "SLO", sli: "Measures", threshold_seconds: "Threshold", price_source: "Source", price_kind: "Kind", as_of: "As of", p99: "p99", "Budget left": "Budget left, at most" })[name] ?? name.charAt(0).toUpperCase() + name.slice(1);
 
 function isEmpty(panel) {
   if (panel.kind === "stat") return panel.value === null;

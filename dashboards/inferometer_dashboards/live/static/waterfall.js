@@ -194,6 +194,22 @@ export class Waterfall {
   }
 }
 
+/** Where most of a trace's time went: the largest stages of its hops. A wait for a recorded callee is the callee's time. */
+export function verdict(trace) {
+  const callers = new Set(trace.hops.map((hop) => hop.parent_span_id));
+  const total = Waterfall.length(trace);
+  const spent = new Map();
+  for (const hop of trace.hops) {
+    for (const part of hop.segments) {
+      if (part.stage === "remote" && part.kind !== "dependency" && callers.has(hop.span_id)) continue;
+      const name = [trace.hops.length > 1 && hop.service, part.kind ? `${part.stage} (${part.kind})` : part.stage].filter(Boolean).join(" ");
+      spent.set(name, (spent.get(name) ?? 0) + part.duration_seconds);
+    }
+  }
+  const largest = [...spent].filter(([, seconds]) => seconds >= 0.05 * total).sort((one, other) => other[1] - one[1]).slice(0, 3);
+  return largest.map(([name, seconds]) => `${name} ${format.seconds(seconds)} (${Math.round((seconds / total) * 100)} %)`).join(", ");
+}
+
 /** What is known of a row, in words. */
 export function details(page, trace, row) {
   if (!row) return null;
@@ -208,7 +224,7 @@ export function details(page, trace, row) {
     facts([
       ["Service", hop.service],
       ["Model", hop.model && link(page.url("/model", { service: hop.service, model: hop.model }, { keep: false }), {}, [hop.model, hop.version].filter(Boolean).join(" "))],
-      ["Tenant", hop.tenant && link(page.url("/requests", { tenant: hop.tenant, ...around(hop) }, { keep: false }), {}, hop.tenant)],
+      ["Tenant", hop.tenant && [link(page.url("/requests", { tenant: hop.tenant, ...around(hop) }, { keep: false }), {}, hop.tenant), " · ", link(page.url("/cost", { tenant: hop.tenant }, { keep: false }), {}, "its cost")]],
       ["Outcome", `${hop.outcome}${hop.status ? ` (${hop.status})` : ""}`],
       ["Duration", format.seconds(hop.duration_seconds)],
       ["First chunk", hop.first_chunk_seconds === null ? null : `after ${format.seconds(hop.first_chunk_seconds)}`],
@@ -282,6 +298,7 @@ export class TraceView {
     const { rows } = this.waterfall;
     fill(side, details(this.page, trace, rows.find((row) => row.id === this.waterfall.selected)));
     const cost = trace.unpriced_devices.length ? `no price of ${trace.unpriced_devices.join(", ")}` : trace.cost_usd === null ? null : format.usd(trace.cost_usd);
+    const most = verdict(trace);
     const used = colours.STAGES.filter((name) => trace.hops.some((hop) => hop.stages[name]));
     fill(this.element,
       h("div.headline", {},
@@ -289,6 +306,7 @@ export class TraceView {
         h("p.facts-line", {}, [
           format.clock(entry.wall_seconds, { millis: true }), entry.outcome, entry.tenant && `tenant ${entry.tenant}`, `${trace.hops.length} hop${trace.hops.length > 1 ? "s" : ""}`, cost, trace.kept && `kept because ${trace.kept}`,
         ].filter(Boolean).join(" · "), h("code.id", {}, trace.trace_id)),
+        most ? h("p.verdict", {}, `Most of it: ${most}`) : null,
         h("div.buttons", {},
           h("button", { type: "button", onclick: () => this.page.pin(trace.trace_id) }, "Pin for comparison"),
           this.page.pinned && this.page.pinned !== trace.trace_id ? link(`/compare?a=${this.page.pinned}&b=${trace.trace_id}`, { class: "button" }, `Compare with ${this.page.pinned.slice(0, 8)}`) : null,
