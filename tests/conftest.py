@@ -47,9 +47,9 @@ most of it waiting for an interpreter."""
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of processes, which the inner loop leaves out."""
-    folders = [_HERE / name for name in _OF_PROCESSES]
+    files = {str(_HERE / name) for name in _OF_PROCESSES}
+    folders = tuple(f"{name}/" for name in files)
     for item in items:
-        if "serve" in getattr(item, "fixturenames", ()) or any(
-            item.path == folder or folder in item.path.parents for folder in folders
-        ):
+        path = str(item.path)
+        if "serve" in getattr(item, "fixturenames", ()) or path in files or path.startswith(folders):
             item.add_marker(pytest.mark.processes)
