@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from inferometer_exporters.niceness import step_back
@@ -28,7 +29,7 @@ def settable_clock() -> None:
     time.time = lambda: time.time_ns() / 1e9
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--die-after", type=int, default=0, metavar="STEPS")
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--otlp", default="")
     parser.add_argument("--receive", action="store_true", help="on every port there is")
     parser.add_argument("--clock", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     step_back()
     if args.clock:
         settable_clock()

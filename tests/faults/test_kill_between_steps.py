@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from forked_sidecar import ForkedSidecar
 from free_ports import free_port
 from prometheus_server import Prometheus, eventually
-from sidecar_under_test import Sidecar
 from trial import Row, main
 from wire_worker import THRESHOLDS, Worker
 
@@ -34,7 +34,7 @@ HISTOGRAM = f'{requests.REQUEST_DURATION.name}{{job="sidecar"}}'
 def trial(folder: Path) -> Row:
     (folder / "thresholds.json").write_text(dumps(THRESHOLDS))
     port = free_port()
-    sidecar = Sidecar(folder, "--metrics-port", str(port))
+    sidecar = ForkedSidecar(folder, "--metrics-port", str(port))
     prometheus = Prometheus(folder / "prometheus", CONFIGURATION.format(port=port))
     worker = Worker(folder / "sidecar.sock", per_frame=5)
     died: Counter[str] = Counter()
@@ -66,8 +66,7 @@ def trial(folder: Path) -> Row:
         status = sidecar.terminate()
     finally:
         prometheus.close()
-        if sidecar.process is not None and sidecar.process.poll() is None:
-            sidecar.kill()
+        sidecar.close()
     return Row(
         fault="kill -9 between steps",
         done=f"{KILLS} kills, after each of the {len(STEPS)} steps of one of the first {PASSES} passes of a life, "
