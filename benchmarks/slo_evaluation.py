@@ -32,7 +32,7 @@ from ruamel.yaml import YAML
 from inferometer.fleet import durations
 from inferometer.fleet.loader import loads
 from inferometer.fleet.slos import slos
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_slos
 from inferometer_alerts.generation import files
 from inferometer_alerts.slo_labels import labels
 
@@ -144,9 +144,9 @@ def series(number, rules):
                 yield gauge(rule.record, rule.labels, 0.0005, since=PERIOD, step=ROUND)
             elif rule.record:
                 yield gauge(rule.record, rule.labels, 0.0005)
-    tiles = {recorded.SLO_EVENTS_TILE.name: 3000, recorded.SLO_BAD_TILE.name: 1}
+    tiles = {recorded_slos.SLO_EVENTS_TILE.name: 3000, recorded_slos.SLO_BAD_TILE.name: 1}
     names = {rule.record for rule in rules["ours"] if rule.record.startswith("slo:")} - tiles.keys()
-    infos = {rule.labels["slo"]: rule.labels for rule in rules["ours"] if rule.record == recorded.SLO_INFO.name}
+    infos = {rule.labels["slo"]: rule.labels for rule in rules["ours"] if rule.record == recorded_slos.SLO_INFO.name}
     for slo in slos(fleet(number)):
         of = {"service": slo.service, "model": slo.model, "slo": slo.name, "version": "v1"}
         yield counter("inference_slo_events_total", {**of, "result": "good"}, 150, since=3 * 3_600)
@@ -154,7 +154,7 @@ def series(number, rules):
         for name, value in tiles.items():
             yield gauge(name, labels(slo), value, since=PERIOD + DAY, step=300)
         for name in sorted(names):
-            yield gauge(name, infos[slo.name] if name == recorded.SLO_INFO.name else labels(slo), 0.5)
+            yield gauge(name, infos[slo.name] if name == recorded_slos.SLO_INFO.name else labels(slo), 0.5)
 
 
 def backfill(folder, number, rules):

@@ -7,8 +7,8 @@ from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, TENANT
 from inferometer.fleet.model import Fleet
 from inferometer_alerts import inhibitions, muting, receivers
 from inferometer_alerts.addresses import Addresses
-from inferometer_alerts.recorded import BUDGET, SEVERITY, TEAM
 from inferometer_alerts.rule import Severity
+from inferometer_alerts.rule_labels import BUDGET, SEVERITY, TEAM
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import Yaml
 

@@ -15,9 +15,9 @@ from inferometer.fleet import durations
 from inferometer.fleet.autoscaling_checks import Scaled
 from inferometer.fleet.model import Fleet
 from inferometer.promql import Expr, Matcher
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_models
 from inferometer_alerts.autoscaling_rules import guarded
-from inferometer_alerts.recorded import Recorded
+from inferometer_alerts.rule_series import Recorded
 
 # One round at most doubles the replicas, however slow things are: a queue that stands makes any latency (llm-d).
 MOST_AT_ONCE: Final = 2
@@ -58,23 +58,25 @@ def signals(fleet: Fleet, model: Scaled) -> tuple[Signal, ...]:
 def _signals(fleet: Fleet, model: Scaled) -> Iterator[Signal]:
     target = model.autoscaling.target
     if target.queue is not None:
-        yield _per_replica(model, "queue", recorded.MODEL_QUEUED, target.queue, "requests wait per replica")
+        yield _per_replica(model, "queue", recorded_models.MODEL_QUEUED, target.queue, "requests wait per replica")
     if target.in_flight is not None:
-        yield _per_replica(model, "in-flight", recorded.MODEL_OPEN, target.in_flight, "requests are open per replica")
+        yield _per_replica(
+            model, "in-flight", recorded_models.MODEL_OPEN, target.in_flight, "requests are open per replica"
+        )
     if target.kv_cache is not None:
         means = f"the KV caches are {target.kv_cache.normalize():f} % full"
-        yield _multiple(model, "kv-cache", recorded.MODEL_KV_CACHE, target.kv_cache / 100, means)
+        yield _multiple(model, "kv-cache", recorded_models.MODEL_KV_CACHE, target.kv_cache / 100, means)
     if (nanoseconds := target.time_to_first_token_ns) is not None:
         means = f"90 % of first tokens come within {durations.render(nanoseconds)}"
-        yield _multiple(model, "first-token", recorded.MODEL_FIRST_TOKEN, _seconds(nanoseconds), means)
+        yield _multiple(model, "first-token", recorded_models.MODEL_FIRST_TOKEN, _seconds(nanoseconds), means)
     if (nanoseconds := target.p99_ns) is not None:
         means = f"99 % of requests take {durations.render(nanoseconds)} or less"
-        yield _multiple(model, "p99", recorded.MODEL_TAIL, _seconds(nanoseconds), means)
+        yield _multiple(model, "p99", recorded_models.MODEL_TAIL, _seconds(nanoseconds), means)
     if guarded(fleet, (model,)):
         # 1 keeps as many replicas as there are, 0 asks for none: it never adds one, and lets none go while it is 1.
         yield Signal(
             name="burning",
-            series=(burning := promql.select(recorded.MODEL_BURNING, *_of(model))),
+            series=(burning := promql.select(recorded_models.MODEL_BURNING, *_of(model))),
             query=promql.max_by(burning),
             target=Decimal(1),
             per_replica=False,
@@ -83,7 +85,7 @@ def _signals(fleet: Fleet, model: Scaled) -> Iterator[Signal]:
     if model.autoscaling.wake is not None:
         yield Signal(
             name="wanted",
-            series=(wanted := promql.select(recorded.MODEL_WANTED, *_of(model))),
+            series=(wanted := promql.select(recorded_models.MODEL_WANTED, *_of(model))),
             query=promql.max_by(wanted),
             target=Decimal(1),
             per_replica=True,
@@ -119,7 +121,7 @@ def _known(model: Scaled, now: Expr) -> Expr:
     """The signal; of a model that sleeps 0 while nobody asks for it: then there is no replica that could say it."""
     if model.autoscaling.wake is None:
         return now
-    return promql.either(now, promql.select(recorded.MODEL_WANTED, *_of(model)).equals(0))
+    return promql.either(now, promql.select(recorded_models.MODEL_WANTED, *_of(model)).equals(0))
 
 
 def _of(model: Scaled) -> tuple[Matcher, Matcher]:

@@ -6,8 +6,8 @@ from typing import Final
 from inferometer.catalog.labels import MODEL, SERVICE
 from inferometer.fleet.autoscaling_checks import Scaled
 from inferometer.promql import Matcher
-from inferometer_alerts.recorded import Recorded
 from inferometer_alerts.rule import Expect
+from inferometer_alerts.rule_series import Recorded
 
 OTHER: Final = "somebody else"
 STEPS: Final = 40

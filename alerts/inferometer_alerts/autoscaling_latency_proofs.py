@@ -13,8 +13,8 @@ from inferometer.catalog.model import Histogram
 from inferometer.fleet.autoscaling_checks import Scaled
 from inferometer.promql import Part
 from inferometer_alerts.autoscaling_expected import OTHER, STEPS, expect
-from inferometer_alerts.recorded import Recorded
 from inferometer_alerts.rule import Expect, Reading
+from inferometer_alerts.rule_series import Recorded
 
 _OLD: Final = (90, 10)
 _NEW: Final = (100, 0)

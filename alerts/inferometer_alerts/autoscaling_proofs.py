@@ -17,11 +17,11 @@ from inferometer.fleet import durations
 from inferometer.fleet.autoscaling import Targets, Wake
 from inferometer.fleet.autoscaling_checks import Scaled
 from inferometer.fleet.slos import Slo
-from inferometer_alerts import autoscaling_latency_proofs, recorded, slo_series
+from inferometer_alerts import autoscaling_latency_proofs, recorded_models, slo_series
 from inferometer_alerts.autoscaling_expected import OTHER, STEPS, expect
 from inferometer_alerts.policy import DIRECT_NS, Leg, budget
-from inferometer_alerts.recorded import Recorded
 from inferometer_alerts.rule import Expect, Reading
+from inferometer_alerts.rule_series import Recorded
 from inferometer_alerts.samples import Phase
 
 _MINUTE_NS: Final = durations.parse("1m")
@@ -31,17 +31,23 @@ _RATE: Final = Decimal(1000)
 def readings(models: Sequence[Scaled], promised: Sequence[tuple[Slo, Leg]]) -> Iterator[Reading]:
     """Proof of each signal, of the first model that uses it."""
     if model := _first(models, lambda target: target.queue):
-        yield _gauge(model, QUEUE_DEPTH, recorded.MODEL_QUEUED, ("3", "1"), ("2", "4"), at_once=7, later=5)
+        yield _gauge(model, QUEUE_DEPTH, recorded_models.MODEL_QUEUED, ("3", "1"), ("2", "4"), at_once=7, later=5)
     if model := _first(models, lambda target: target.in_flight):
         yield _open(model)
     if model := _first(models, lambda target: target.kv_cache):
         shares = (Decimal("0.7"), Decimal("0.6"))
         yield _gauge(
-            model, KV_CACHE, recorded.MODEL_KV_CACHE, ("0.9", "0.7"), ("0.3", "0.5"), at_once=shares[0], later=shares[1]
+            model,
+            KV_CACHE,
+            recorded_models.MODEL_KV_CACHE,
+            ("0.9", "0.7"),
+            ("0.3", "0.5"),
+            at_once=shares[0],
+            later=shares[1],
         )
     for signal, histogram, series, q in (
-        (lambda target: target.time_to_first_token_ns, TIME_TO_FIRST_TOKEN, recorded.MODEL_FIRST_TOKEN, "0.9"),
-        (lambda target: target.p99_ns, REQUEST_DURATION, recorded.MODEL_TAIL, "0.99"),
+        (lambda target: target.time_to_first_token_ns, TIME_TO_FIRST_TOKEN, recorded_models.MODEL_FIRST_TOKEN, "0.9"),
+        (lambda target: target.p99_ns, REQUEST_DURATION, recorded_models.MODEL_TAIL, "0.99"),
     ):
         if model := _first(models, signal):
             yield from autoscaling_latency_proofs.readings(model, histogram, series, Decimal(q))
@@ -95,13 +101,13 @@ def _open(model: Scaled) -> Reading:
     service = model.service.name
     samples = {of(service, "eu"): _changing("3", "1"), of(service, "us"): _changing("2", "4")}
     return Reading(
-        name=f"{recorded.MODEL_OPEN.name} of two replicas",
+        name=f"{recorded_models.MODEL_OPEN.name} of two replicas",
         series={**samples, of(OTHER, "eu"): "9x80"},
         expect=(
-            expect(recorded.MODEL_OPEN, model, "10m30s", 7),
-            expect(recorded.MODEL_OPEN, model, "11m", 5),
-            expect(recorded.MODEL_OPEN, model, "12m", 5),
-            Expect(series=recorded.MODEL_OPEN, at="30m"),
+            expect(recorded_models.MODEL_OPEN, model, "10m30s", 7),
+            expect(recorded_models.MODEL_OPEN, model, "11m", 5),
+            expect(recorded_models.MODEL_OPEN, model, "12m", 5),
+            Expect(series=recorded_models.MODEL_OPEN, at="30m"),
         ),
     )
 
@@ -128,11 +134,11 @@ def _burning(promised: Sequence[tuple[Slo, Leg]]) -> Iterator[Reading]:
             series |= _events(one, (int(long), int(long) + 1, 3 * int(short)), times)
         at = {long: False, begun: times * (begun - long) > long, 2 * long: times > 1, ended: False}
         yield Reading(
-            name=f"{recorded.MODEL_BURNING.name} at {times} times the budget",
+            name=f"{recorded_models.MODEL_BURNING.name} at {times} times the budget",
             series=series,
             expect=tuple(
                 Expect(
-                    series=recorded.MODEL_BURNING,
+                    series=recorded_models.MODEL_BURNING,
                     at=durations.render(minute * _MINUTE_NS),
                     elements=tuple(
                         ({SERVICE.name: service, MODEL.name: name}, Decimal(int((service, name) == of and burns)))
@@ -162,7 +168,7 @@ def _wanted(model: Scaled, wake: Wake) -> Reading:
         matchers = (promql.equal(SERVICE, service), promql.equal(MODEL, name), promql.equal(VERSION, "v1"))
         return promql.select(REQUESTS, *matchers, promql.equal(OUTCOME, Outcome.OK.label)).text
 
-    series = recorded.MODEL_WANTED
+    series = recorded_models.MODEL_WANTED
     # Who calls several models that sleep wakes all of them.
     of = (promql.equal(SERVICE, model.service.name), promql.equal(MODEL, model.model.name))
     return Reading(

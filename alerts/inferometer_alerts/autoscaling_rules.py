@@ -19,10 +19,10 @@ from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import COUNTED
 from inferometer.fleet.slos import Slo
 from inferometer.promql import Expr, Matcher, Part
-from inferometer_alerts import autoscaling_proofs, recorded
+from inferometer_alerts import autoscaling_proofs, recorded_models, recorded_slos
 from inferometer_alerts.policy import Leg, legs
-from inferometer_alerts.recorded import LE, OF_MODEL
 from inferometer_alerts.rule import Group, Rule
+from inferometer_alerts.rule_labels import LE, OF_MODEL
 from inferometer_alerts.time_scale import TimeScale
 
 INTERVAL: Final = "15s"
@@ -53,23 +53,25 @@ def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
 def _rules(fleet: Fleet, models: Sequence[Scaled], scale: TimeScale) -> Iterator[Rule]:
     if queued := _using(models, lambda target: target.queue):
         peak = promql.max_over_time(promql.select(QUEUE_DEPTH, *_of(queued)), scale.over(PEAK))
-        yield Rule(series=recorded.MODEL_QUEUED, expr=promql.sum_by(peak, *OF_MODEL))
+        yield Rule(series=recorded_models.MODEL_QUEUED, expr=promql.sum_by(peak, *OF_MODEL))
     for model in _using(models, lambda target: target.in_flight):
         of = promql.equal(SERVICE, model.service.name)
         peak = promql.max_over_time(promql.select(IN_FLIGHT, of), scale.over(PEAK))
         # Known per service: all that is open in its replicas is theirs to bear, whichever model it is for.
-        yield Rule(series=recorded.MODEL_OPEN, expr=promql.sum_by(peak, SERVICE), labels={MODEL.name: model.model.name})
+        yield Rule(
+            series=recorded_models.MODEL_OPEN, expr=promql.sum_by(peak, SERVICE), labels={MODEL.name: model.model.name}
+        )
     if cached := _using(models, lambda target: target.kv_cache):
         peak = promql.max_over_time(promql.select(KV_CACHE, *_of(cached)), scale.over(PEAK))
-        yield Rule(series=recorded.MODEL_KV_CACHE, expr=promql.average_by(peak, *OF_MODEL))
+        yield Rule(series=recorded_models.MODEL_KV_CACHE, expr=promql.average_by(peak, *OF_MODEL))
     if streamed := _using(models, lambda target: target.time_to_first_token_ns):
         expr = _quantile(TIME_TO_FIRST_TOKEN, 0.9, _of(streamed), scale.over(LATENCY))
-        yield Rule(series=recorded.MODEL_FIRST_TOKEN, expr=expr)
+        yield Rule(series=recorded_models.MODEL_FIRST_TOKEN, expr=expr)
     if timed := _using(models, lambda target: target.p99_ns):
         expr = _quantile(REQUEST_DURATION, 0.99, _of(timed), scale.over(LATENCY))
-        yield Rule(series=recorded.MODEL_TAIL, expr=expr)
+        yield Rule(series=recorded_models.MODEL_TAIL, expr=expr)
     if promised := guarded(fleet, models):
-        yield Rule(series=recorded.MODEL_BURNING, expr=_burning(promised))
+        yield Rule(series=recorded_models.MODEL_BURNING, expr=_burning(promised))
     yield from (_wanted(model, scale) for model in models if model.autoscaling.wake is not None)
 
 
@@ -107,15 +109,15 @@ def _burning(promised: Sequence[Slo]) -> Expr:
         leg = fast(slo)
         windows.setdefault((leg.long, leg.short), []).append(slo)
     burning = reduce(promql.either, (_both(long, short, of) for (long, short), of in windows.items()))
-    quiet = promql.select(recorded.SLO_BUDGET, promql.one_of(SLO, (slo.name for slo in promised)))
+    quiet = promql.select(recorded_slos.SLO_BUDGET, promql.one_of(SLO, (slo.name for slo in promised)))
     return promql.max_by(promql.either(burning * 0 + 1, quiet * 0), *OF_MODEL)
 
 
 def _both(long: str, short: str, promised: Sequence[Slo]) -> Expr:
     of = promql.one_of(SLO, (slo.name for slo in promised))
     return promql.both(
-        promql.select(recorded.burn_rate(long), of) > 1,
-        promql.select(recorded.burn_rate(short), of) > 1,
+        promql.select(recorded_slos.burn_rate(long), of) > 1,
+        promql.select(recorded_slos.burn_rate(short), of) > 1,
     )
 
 
@@ -133,7 +135,7 @@ def _wanted(model: Scaled, scale: TimeScale) -> Rule:
     # What waits for the sleeper has not ended yet.
     waiting = promql.sum_by(promql.select(IN_FLIGHT, promql.equal(SERVICE, wake.service)))
     return Rule(
-        series=recorded.MODEL_WANTED,
+        series=recorded_models.MODEL_WANTED,
         expr=promql.either((ended + waiting > 0) * 0 + 1, ended * 0),
         labels={SERVICE.name: model.service.name, MODEL.name: model.model.name},
     )

@@ -11,11 +11,11 @@ from inferometer.fleet.budget_policy import Action
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import ObjectiveSpec, Slo, slos
 from inferometer.promql import Expr
-from inferometer_alerts import budget_proofs, recorded, slo_series, wording
+from inferometer_alerts import budget_proofs, recorded_slos, slo_series, wording
 from inferometer_alerts.budget_proofs import Budget
 from inferometer_alerts.policy import budget, legs
-from inferometer_alerts.recorded import OBJECTIVE
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule_labels import OBJECTIVE
 from inferometer_alerts.samples import Phase
 from inferometer_alerts.time_scale import TimeScale
 
@@ -74,8 +74,8 @@ def _alert(
 def _exhausted(slo: Slo, scale: TimeScale) -> Alert:
     spec, share = slo.objective, budget(slo.objective)
     of = promql.equal(OBJECTIVE, spec.name)
-    left = promql.select(recorded.SLO_BUDGET_LEFT, of)
-    enough = promql.select(recorded.SLO_BAD_PERIOD, of) >= _FEWEST
+    left = promql.select(recorded_slos.SLO_BUDGET_LEFT, of)
+    enough = promql.select(recorded_slos.SLO_BAD_PERIOD, of) >= _FEWEST
     return _alert(
         slo,
         "InferenceBudgetExhausted",
@@ -106,10 +106,10 @@ def _forecast(slo: Slo, scale: TimeScale) -> Alert:
     long = _forecast_window(spec)
     of = promql.equal(OBJECTIVE, spec.name)
     soon = durations.render(_soon(spec))
-    left = promql.select(recorded.SLO_BUDGET_LEFT, of)
+    left = promql.select(recorded_slos.SLO_BUDGET_LEFT, of)
     # What is left lasts for this share of the period; for ever where nothing is bad.
-    lasts = left / promql.select(recorded.burn_rate(long), of)
-    enough = promql.select(recorded.bad_events(long), of) >= _FEWEST
+    lasts = left / promql.select(recorded_slos.burn_rate(long), of)
+    enough = promql.select(recorded_slos.bad_events(long), of) >= _FEWEST
     return _alert(
         slo,
         "InferenceBudgetForecast",
@@ -147,8 +147,8 @@ def _low(slo: Slo, below: Decimal, scale: TimeScale) -> Alert:
     """What the policy in fleet.yaml pages for."""
     spec, share = slo.objective, budget(slo.objective)
     of = promql.equal(OBJECTIVE, spec.name)
-    left = promql.select(recorded.SLO_BUDGET_LEFT, of)
-    enough = promql.select(recorded.SLO_BAD_PERIOD, of) >= _FEWEST
+    left = promql.select(recorded_slos.SLO_BUDGET_LEFT, of)
+    enough = promql.select(recorded_slos.SLO_BAD_PERIOD, of) >= _FEWEST
     rest = f"{(100 * below).normalize():f} %"
     # A tenth of the limit to either side of it; of a budget that is gone, twice what it allows and nearly all of it.
     less, more = (below * Decimal("0.9"), below * Decimal("1.1")) if below else (Decimal(-1), Decimal("0.01"))
@@ -192,7 +192,7 @@ def _soon(spec: ObjectiveSpec) -> int:
 
 def _known(spec: ObjectiveSpec, scale: TimeScale) -> Expr:
     """What is watched for a tenth of its period: of a service of yesterday nobody knows how the period will be."""
-    tile = promql.select(recorded.SLO_EVENTS_TILE, promql.equal(OBJECTIVE, spec.name))
+    tile = promql.select(recorded_slos.SLO_EVENTS_TILE, promql.equal(OBJECTIVE, spec.name))
     return promql.offset(tile, durations.render(scale.window(_soon(spec))))
 
 

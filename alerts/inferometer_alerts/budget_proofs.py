@@ -12,9 +12,9 @@ from inferometer import promql
 from inferometer.catalog.labels import SLO
 from inferometer.fleet import durations
 from inferometer.fleet.slos import Slo
-from inferometer_alerts import recorded, slo_labels
-from inferometer_alerts.recorded import OF_SLO
+from inferometer_alerts import recorded_slos, slo_labels
 from inferometer_alerts.rule import Case
+from inferometer_alerts.rule_labels import OF_SLO
 from inferometer_alerts.samples import plain
 
 EVERY: Final = "15m"
@@ -60,11 +60,11 @@ def cases(slo: Slo, *, long: str, known_after_ns: int, budgets: Iterable[Budget]
         labels = slo_labels.labels(slo) | {SLO.name: name}
         of = [promql.equal(label, labels[label.name]) for label in OF_SLO if label.name in labels]
         values = {
-            recorded.SLO_EVENTS_TILE: Decimal(1),
-            recorded.SLO_BUDGET_LEFT: budget.left,
-            recorded.SLO_BAD_PERIOD: Decimal(budget.bad),
-            recorded.burn_rate(long): budget.burn,
-            recorded.bad_events(long): Decimal(budget.lately),
+            recorded_slos.SLO_EVENTS_TILE: Decimal(1),
+            recorded_slos.SLO_BUDGET_LEFT: budget.left,
+            recorded_slos.SLO_BAD_PERIOD: Decimal(budget.bad),
+            recorded_slos.burn_rate(long): budget.burn,
+            recorded_slos.bad_events(long): Decimal(budget.lately),
         }
         yield Case(
             series={promql.select(series, *of).text: f"{plain(value)}x{samples}" for series, value in values.items()},

@@ -7,9 +7,9 @@ from typing import Final
 from inferometer import promql
 from inferometer.catalog.labels import MODEL, SERVICE, VERSION
 from inferometer.catalog.requests import COLD_STARTS, COST, REQUESTS
-from inferometer_alerts import cost_jump_proofs, recorded
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts import cost_jump_proofs, recorded_costs
 from inferometer_alerts.rule import Alert, Board, Group, Severity
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_alerts.time_scale import TimeScale
 
 JUMP: Final = Decimal("1.5")
@@ -27,7 +27,7 @@ def _alerts(scale: TimeScale) -> Iterator[Alert]:
     requests = promql.sum_by(promql.increase(promql.select(REQUESTS), hour), *of)
     cost = promql.sum_by(promql.increase(promql.select(COST), hour), *of)
     # A day ago, so that the deploy is not in it while the alert is about it.
-    before = promql.offset(promql.average_over_time(promql.select(recorded.MODEL_PER_1K), day), day)
+    before = promql.offset(promql.average_over_time(promql.select(recorded_costs.MODEL_PER_1K), day), day)
     dearer = promql.divide(1000 * cost / (requests >= _FEWEST), before > 0, on=OF_MODEL) > JUMP
     old = promql.group_by(promql.offset(promql.select(REQUESTS), day), *of)
     restarted = promql.sum_by(promql.increase(promql.select(COLD_STARTS), day), SERVICE) > 0

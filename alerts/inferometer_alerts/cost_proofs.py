@@ -17,9 +17,9 @@ from inferometer.catalog.labels import DEVICE, ENTRY, MODEL, REGION, SERVICE, TE
 from inferometer.catalog.model import Label
 from inferometer.catalog.requests import COST, REQUESTS
 from inferometer.promql import Family
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import Recorded
+from inferometer_alerts import recorded_costs
 from inferometer_alerts.rule import Expect, Reading
+from inferometer_alerts.rule_series import Recorded
 from inferometer_alerts.samples import Phase, counter
 
 _TO: Final = Decimal("0.0001")
@@ -74,11 +74,16 @@ def readings() -> Iterator[Reading]:
     absent = tuple(
         Expect(series=series, at="3h")
         for series in (
-            recorded.LOAD_FACTOR, recorded.FLEET_PER_1K, recorded.FLEET_PER_1K_LOADED, recorded.TENANT_PER_1K,
-            recorded.TENANT_PER_1K_LOADED, recorded.MODEL_PER_1K, recorded.MODEL_PER_1K_LOADED,
-            recorded.MODEL_TENANT_PER_1K_LOADED,
+            recorded_costs.LOAD_FACTOR,
+            recorded_costs.FLEET_PER_1K,
+            recorded_costs.FLEET_PER_1K_LOADED,
+            recorded_costs.TENANT_PER_1K,
+            recorded_costs.TENANT_PER_1K_LOADED,
+            recorded_costs.MODEL_PER_1K,
+            recorded_costs.MODEL_PER_1K_LOADED,
+            recorded_costs.MODEL_TENANT_PER_1K_LOADED,
         )
-    )  # fmt: skip
+    )
     unasked = {_name(REQUESTS, {**_labels(one, "eu"), ENTRY: "true"}): "0x180" for one in _SERVED}
     yield Reading(
         name="an hour without requests", series={**nothing, **unasked}, expect=absent, step="1m", evaluation="1m"
@@ -86,7 +91,10 @@ def readings() -> Iterator[Reading]:
     yield Reading(
         name="an hour without a bill",
         series={_name(family, {DEVICE: "cpu-free"}): "0x180" for family in (devices.BILL, devices.IDLE_COST)},
-        expect=(Expect(series=recorded.IDLE_SHARE, at="3h"), Expect(series=recorded.FLEET_IDLE_SHARE, at="3h")),
+        expect=(
+            Expect(series=recorded_costs.IDLE_SHARE, at="3h"),
+            Expect(series=recorded_costs.FLEET_IDLE_SHARE, at="3h"),
+        ),
         step="1m",
         evaluation="1m",
     )
@@ -156,27 +164,29 @@ def _expected(at: str, hour: _Hour) -> Iterator[Expect]:
     cost = sum((one.cost for one in _SERVED), Decimal(0)) * _REGIONS
     entries = Decimal(sum(one.entry for one in _SERVED) * _REGIONS)
     everyone = ("service", "model", "tenant")
-    yield totals(recorded.COST_MODEL, *everyone, of=lambda one: one.cost)
-    yield totals(recorded.REQUESTS_MODEL, *everyone, of=lambda one: one.requests)
-    yield totals(recorded.REQUESTS_ENTRY, "tenant", of=lambda one: one.entry)
+    yield totals(recorded_costs.COST_MODEL, *everyone, of=lambda one: one.cost)
+    yield totals(recorded_costs.REQUESTS_MODEL, *everyone, of=lambda one: one.requests)
+    yield totals(recorded_costs.REQUESTS_ENTRY, "tenant", of=lambda one: one.entry)
     of_device = {device: {DEVICE.name: device} for device in _DEVICES}
-    yield expect(recorded.BILL, ((of_device[name], hour.of(one[0])) for name, one in _DEVICES.items()))
-    yield expect(recorded.IDLE, ((of_device[name], hour.of(one[1])) for name, one in _DEVICES.items()))
+    yield expect(recorded_costs.BILL, ((of_device[name], hour.of(one[0])) for name, one in _DEVICES.items()))
+    yield expect(recorded_costs.IDLE, ((of_device[name], hour.of(one[1])) for name, one in _DEVICES.items()))
     shares = ((of_device[name], one[1] / one[0]) for name, one in _DEVICES.items() if one[0])
-    yield expect(recorded.IDLE_SHARE, shares)
-    yield expect(recorded.FLEET_IDLE_SHARE, [({}, idle / bill)])
-    yield expect(recorded.LOAD_FACTOR, [({}, bill / cost)])
-    yield expect(recorded.FLEET_PER_1K, [({}, 1000 * cost / entries)])
-    yield expect(recorded.FLEET_PER_1K_LOADED, [({}, 1000 * bill / entries)])
+    yield expect(recorded_costs.IDLE_SHARE, shares)
+    yield expect(recorded_costs.FLEET_IDLE_SHARE, [({}, idle / bill)])
+    yield expect(recorded_costs.LOAD_FACTOR, [({}, bill / cost)])
+    yield expect(recorded_costs.FLEET_PER_1K, [({}, 1000 * cost / entries)])
+    yield expect(recorded_costs.FLEET_PER_1K_LOADED, [({}, 1000 * bill / entries)])
     loaded = bill / cost
     tenants = dict(_per_1k("tenant", requests=lambda one: one.entry))
     models = dict(_per_1k("service", "model", requests=lambda one: one.requests))
     of_tenants = dict(_per_1k(*everyone, requests=lambda one: one.requests))
-    yield expect(recorded.TENANT_PER_1K, ((dict(key), one) for key, one in tenants.items()))
-    yield expect(recorded.TENANT_PER_1K_LOADED, ((dict(key), one * loaded) for key, one in tenants.items()))
-    yield expect(recorded.MODEL_PER_1K, ((dict(key), one) for key, one in models.items()))
-    yield expect(recorded.MODEL_PER_1K_LOADED, ((dict(key), one * loaded) for key, one in models.items()))
-    yield expect(recorded.MODEL_TENANT_PER_1K_LOADED, ((dict(key), one * loaded) for key, one in of_tenants.items()))
+    yield expect(recorded_costs.TENANT_PER_1K, ((dict(key), one) for key, one in tenants.items()))
+    yield expect(recorded_costs.TENANT_PER_1K_LOADED, ((dict(key), one * loaded) for key, one in tenants.items()))
+    yield expect(recorded_costs.MODEL_PER_1K, ((dict(key), one) for key, one in models.items()))
+    yield expect(recorded_costs.MODEL_PER_1K_LOADED, ((dict(key), one * loaded) for key, one in models.items()))
+    yield expect(
+        recorded_costs.MODEL_TENANT_PER_1K_LOADED, ((dict(key), one * loaded) for key, one in of_tenants.items())
+    )
 
 
 def _per_1k(*by: str, requests: Callable[[_Served], int]) -> Iterator[tuple[tuple[tuple[str, str], ...], Decimal]]:

@@ -8,9 +8,10 @@ from inferometer import promql
 from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE
 from inferometer.fleet.device_prices import STALE_DAYS
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import INSTANCE, Scraped
+from inferometer_alerts import recorded_costs
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule_labels import INSTANCE
+from inferometer_alerts.rule_series import Scraped
 from inferometer_alerts.time_scale import TimeScale
 
 RESIDUAL: Final = Decimal("0.01")
@@ -29,13 +30,13 @@ def alerts(scale: TimeScale) -> Iterator[Alert]:
 
 
 def _idle() -> Alert:
-    share = promql.max_by(promql.select(recorded.IDLE_SHARE), DEVICE)
-    bill = promql.max_by(promql.select(recorded.BILL), DEVICE)
+    share = promql.max_by(promql.select(recorded_costs.IDLE_SHARE), DEVICE)
+    bill = promql.max_by(promql.select(recorded_costs.BILL), DEVICE)
 
     def case(idle: str, bill: str = "2.99", fires: tuple[str, ...] = (), quiet: tuple[str, ...] = ()) -> Case:
         series = {
-            promql.select(recorded.IDLE_SHARE, _GPU).text: idle,
-            promql.select(recorded.BILL, _GPU).text: f"{bill}x200",
+            promql.select(recorded_costs.IDLE_SHARE, _GPU).text: idle,
+            promql.select(recorded_costs.BILL, _GPU).text: f"{bill}x200",
         }
         return Case(series=series, step="5m", evaluation="15m", fires=fires, quiet=quiet)
 

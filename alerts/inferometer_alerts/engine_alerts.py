@@ -8,8 +8,8 @@ from inferometer import promql
 from inferometer.catalog import engines
 from inferometer.catalog.labels import MODEL, REPLICA, SERVICE, VERSION
 from inferometer.catalog.requests import QUEUE_DEPTH, REQUESTS
-from inferometer_alerts.recorded import OF_MODEL
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_alerts.time_scale import TimeScale
 
 FULL: Final = Decimal("0.9")

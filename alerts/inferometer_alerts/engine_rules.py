@@ -29,7 +29,8 @@ from inferometer_alerts.engine_selectors import (
     selected,
     variants,
 )
-from inferometer_alerts.recorded import INSTANCE, JOB, UP
+from inferometer_alerts.prometheus_series import UP
+from inferometer_alerts.rule_labels import INSTANCE, JOB
 from inferometer_alerts.yaml_text import Yaml
 
 INTERVAL: Final = "15s"

@@ -15,7 +15,7 @@ from inferometer.fleet.engines import Mapping as EngineMapping
 from inferometer.fleet.engines.kinds import PageType, PageUnit, Part
 from inferometer.fleet.engines.model import REPLICA_SEPARATOR, LabelRule, Operand, Source, Told
 from inferometer.promql import quote
-from inferometer_alerts.recorded import INSTANCE, JOB
+from inferometer_alerts.rule_labels import INSTANCE, JOB
 
 SAID_MODEL: Final = "inferometer_model"
 """Label of a target: model of series that do not say theirs."""

@@ -10,7 +10,7 @@ from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, SLO, STAGE
 from inferometer.catalog.model import Label
 from inferometer.catalog.requests import DEVICE_SECONDS
 from inferometer.promql import Family
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_models, recorded_slos
 from inferometer_alerts.rule import Alert
 from inferometer_alerts.time_scale import TimeScale
 
@@ -24,13 +24,13 @@ def annotations(alert: Alert, scale: TimeScale) -> dict[str, str]:
 def _facts(alert: Alert, scale: TimeScale) -> Iterator[str]:
     if SLO.name in alert.expr.labels:
         yield _when(
-            _of(recorded.SLO_BUDGET_LEFT, SLO),
+            _of(recorded_slos.SLO_BUDGET_LEFT, SLO),
             (SLO,),
             "{{ . | first | value | humanizePercentage }} of the error budget is left. ",
         )
     if MODEL in alert.variables:
         yield _when(
-            f"topk(1, sum by ({STAGE.name}) ({_of(recorded.MODEL_STAGE_MEAN, SERVICE, MODEL)}))",
+            f"topk(1, sum by ({STAGE.name}) ({_of(recorded_models.MODEL_STAGE_MEAN, SERVICE, MODEL)}))",
             (SERVICE, MODEL),
             f'Most of the time of a request goes into {{{{ . | first | label "{STAGE.name}" }}}}, '
             "{{ . | first | value | humanizeDuration }} each. ",

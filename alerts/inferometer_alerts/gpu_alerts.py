@@ -9,8 +9,9 @@ from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, THROTTLE_REASON
 from inferometer.promql import Expr
 from inferometer_alerts import gpu_fault_alerts, gpu_gone_alerts
-from inferometer_alerts.recorded import INSTANCE, Scraped
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule_labels import INSTANCE
+from inferometer_alerts.rule_series import Scraped
 from inferometer_alerts.time_scale import TimeScale
 
 HELD_BACK: Final = Decimal("0.1")

@@ -13,8 +13,9 @@ from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, ECC_KIND, LINK_ERROR, XID
 from inferometer.fleet import durations
 from inferometer.promql import Expr, Matcher
-from inferometer_alerts.recorded import INSTANCE, Scraped
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule_labels import INSTANCE
+from inferometer_alerts.rule_series import Scraped
 from inferometer_alerts.time_scale import TimeScale
 
 _GPU: Final = promql.equal(DEVICE, "GPU-0b5b1c4e")

@@ -10,9 +10,10 @@ from inferometer.catalog.labels import DEVICE, PARENT
 from inferometer.catalog.model import Label
 from inferometer.catalog.requests import DEVICE_SECONDS
 from inferometer.promql import Expr, Matcher
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import INSTANCE, JOB, Scraped
+from inferometer_alerts import prometheus_series
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule_labels import INSTANCE, JOB
+from inferometer_alerts.rule_series import Scraped
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.traffic_alerts import SCRAPE_JOB
 
@@ -36,12 +37,12 @@ def _gone(series: Scraped, window: str, *by: Label) -> Expr:
     of = (*by, INSTANCE)
     before = promql.group_by(promql.max_over_time(promql.select(series), window), *of)
     now = promql.group_by(promql.select(series), *of)
-    answers = promql.select(recorded.UP, _OURS).equals(1)
+    answers = promql.select(prometheus_series.UP, _OURS).equals(1)
     return promql.where(promql.unless(before, now, on=of), answers, on=(INSTANCE,))
 
 
 def _up(values: str, instance: Matcher = _INSTANCE) -> dict[str, str]:
-    return {promql.select(recorded.UP, _OURS, instance).text: values}
+    return {promql.select(prometheus_series.UP, _OURS, instance).text: values}
 
 
 def _lost(scale: TimeScale) -> Alert:
@@ -70,7 +71,7 @@ def _lost(scale: TimeScale) -> Alert:
                 series={
                     series: "1x40 _x200",
                     **_up("1x40 0x200"),
-                    promql.select(recorded.UP, promql.equal(JOB, "node"), _INSTANCE).text: "1x240",
+                    promql.select(prometheus_series.UP, promql.equal(JOB, "node"), _INSTANCE).text: "1x240",
                 },
                 quiet=("20m",),
             ),
@@ -150,7 +151,7 @@ def _instance_gone(scale: TimeScale) -> Alert:
                 for up in (
                     {},
                     _up("1x240", _OTHER_INSTANCE),
-                    {promql.select(recorded.UP, promql.equal(JOB, "node"), _INSTANCE).text: "1x240"},
+                    {promql.select(prometheus_series.UP, promql.equal(JOB, "node"), _INSTANCE).text: "1x240"},
                 )
             ),
             case(

@@ -15,8 +15,8 @@ from inferometer.fleet.slos import slos
 from inferometer_alerts.gpu_alerts import BROKEN
 from inferometer_alerts.pipeline_alerts import DEVICE_TROUBLE
 from inferometer_alerts.policy import TIERS
-from inferometer_alerts.recorded import ALERT_NAME, OBJECTIVE, SEVERITY, SLO_TIER
 from inferometer_alerts.rule import Severity
+from inferometer_alerts.rule_labels import ALERT_NAME, OBJECTIVE, SEVERITY, SLO_TIER
 from inferometer_alerts.yaml_text import Yaml
 
 _FAST: Final = TIERS[:3]

@@ -15,7 +15,7 @@ from inferometer import promql
 from inferometer.catalog.labels import MODEL, SERVICE, SLO, TENANT
 from inferometer.fleet import durations
 from inferometer.fleet.slos import Slo
-from inferometer_alerts import promtool, recorded, slo_alerts, slo_labels, slo_series
+from inferometer_alerts import promtool, rule_labels, slo_alerts, slo_labels, slo_series
 from inferometer_alerts.policy import DIRECT_NS, Leg, budget
 from inferometer_alerts.promtool import Check, Test
 from inferometer_alerts.samples import Phase
@@ -142,7 +142,7 @@ def _test(slo: Slo, leg: Leg, what: str, bad: list[Phase], checks: tuple[tuple[i
 
 def _check(slo: Slo, leg: Leg, at_ns: int, *, fires: bool) -> Check:
     alert = slo_alerts.alert(slo.objective, leg)
-    tier = promql.equal(recorded.SLO_TIER, leg.tier)
+    tier = promql.equal(rule_labels.SLO_TIER, leg.tier)
     only = (promql.equal(SLO, slo.name), tier)
     if not fires:
         return promtool.quiet(alert, at_ns, only=only)

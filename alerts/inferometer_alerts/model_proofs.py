@@ -16,9 +16,10 @@ from inferometer.catalog.model import Histogram, Label
 from inferometer.catalog.requests import REQUEST_DURATION, REQUESTS, STAGE_DURATION, TIME_TO_FIRST_CHUNK
 from inferometer.catalog.stages import Outcome, Stage
 from inferometer.promql import Family, Part
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import QUANTILE, Recorded
+from inferometer_alerts import recorded_models
 from inferometer_alerts.rule import Expect, Reading
+from inferometer_alerts.rule_labels import QUANTILE
+from inferometer_alerts.rule_series import Recorded
 from inferometer_alerts.samples import Phase, counter
 
 _TO: Final = Decimal("0.0001")
@@ -61,8 +62,8 @@ def readings() -> Iterator[Reading]:
     """Proof of every rule of the file."""
     yield Reading(name="requests of models", series=_requests(), expect=tuple(_rates()))
     for histogram, series in (
-        (REQUEST_DURATION, recorded.MODEL_DURATION),
-        (TIME_TO_FIRST_CHUNK, recorded.MODEL_FIRST_CHUNK),
+        (REQUEST_DURATION, recorded_models.MODEL_DURATION),
+        (TIME_TO_FIRST_CHUNK, recorded_models.MODEL_FIRST_CHUNK),
     ):
         expect = tuple(_quantiles(series))
         yield Reading(name=f"quantiles of {histogram.name}", series=_histograms(histogram), expect=expect)
@@ -93,7 +94,7 @@ def _rates() -> Iterator[Expect]:
     for at, old in _LATER:
         rises = old + 3 * (_PER_WINDOW - old)
         yield Expect(
-            series=recorded.MODEL_REQUESTS,
+            series=recorded_models.MODEL_REQUESTS,
             at=at,
             to=_TO,
             elements=tuple(
@@ -191,7 +192,7 @@ def _stages() -> dict[str, str]:
 def _means() -> Iterator[Expect]:
     for at, _ in _LATER:
         yield Expect(
-            series=recorded.MODEL_STAGE_MEAN,
+            series=recorded_models.MODEL_STAGE_MEAN,
             at=at,
             to=_TO,
             elements=tuple(

@@ -8,9 +8,10 @@ from inferometer.catalog.labels import OUTCOME, STAGE, VERSION
 from inferometer.catalog.model import Histogram
 from inferometer.catalog.requests import REQUEST_DURATION, REQUESTS, STAGE_DURATION, TIME_TO_FIRST_CHUNK
 from inferometer.promql import Part
-from inferometer_alerts import model_proofs, recorded
-from inferometer_alerts.recorded import OF_MODEL, QUANTILE, Recorded
+from inferometer_alerts import model_proofs, recorded_models
 from inferometer_alerts.rule import Group, Rule
+from inferometer_alerts.rule_labels import OF_MODEL, QUANTILE
+from inferometer_alerts.rule_series import Recorded
 from inferometer_alerts.time_scale import TimeScale
 
 WINDOW: Final = "5m"
@@ -24,9 +25,9 @@ def group(scale: TimeScale) -> Group:
         name="models",
         interval="30s",
         rules=(
-            Rule(series=recorded.MODEL_REQUESTS, expr=promql.sum_by(requests, *OF_MODEL, VERSION, OUTCOME)),
-            *_quantiles(REQUEST_DURATION, recorded.MODEL_DURATION, window),
-            *_quantiles(TIME_TO_FIRST_CHUNK, recorded.MODEL_FIRST_CHUNK, window),
+            Rule(series=recorded_models.MODEL_REQUESTS, expr=promql.sum_by(requests, *OF_MODEL, VERSION, OUTCOME)),
+            *_quantiles(REQUEST_DURATION, recorded_models.MODEL_DURATION, window),
+            *_quantiles(TIME_TO_FIRST_CHUNK, recorded_models.MODEL_FIRST_CHUNK, window),
             _stages(window),
         ),
         readings=tuple(model_proofs.readings()),
@@ -46,7 +47,7 @@ def _stages(window: str) -> Rule:
     spent = promql.rate(promql.select(STAGE_DURATION, part=Part.SUM), window)
     ended = promql.rate(promql.select(REQUEST_DURATION, part=Part.COUNT), window)
     return Rule(
-        series=recorded.MODEL_STAGE_MEAN,
+        series=recorded_models.MODEL_STAGE_MEAN,
         expr=promql.divide(
             promql.sum_by(spent, *OF_MODEL, STAGE),
             promql.sum_by(ended, *OF_MODEL) > 0,

@@ -4,8 +4,8 @@ from inferometer.catalog.labels import SERVICE
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.teams import services_by_team
 from inferometer.promql import quote
-from inferometer_alerts.recorded import TEAM
 from inferometer_alerts.rule import Alert
+from inferometer_alerts.rule_labels import TEAM
 
 
 def labels(alert: Alert, fleet: Fleet) -> dict[str, str]:

@@ -7,10 +7,10 @@ from inferometer import promql
 from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, XID
 from inferometer.catalog.requests import DEVICE_SECONDS
-from inferometer_alerts import recorded
+from inferometer_alerts import prometheus_series, rule_labels, rule_series
 from inferometer_alerts.gpu_alerts import BROKEN
-from inferometer_alerts.recorded import INTEGRATION, RULE_GROUP
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule_labels import INTEGRATION, RULE_GROUP
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.traffic_alerts import SCRAPE_JOB
 
@@ -24,8 +24,10 @@ def alerts(scale: TimeScale) -> Iterator[Alert]:
 
 
 def _rules_fail(scale: TimeScale) -> Alert:
-    failed = promql.sum_by(promql.increase(promql.select(recorded.RULE_FAILURES), scale.over("5m")), RULE_GROUP)
-    series = promql.select(recorded.RULE_FAILURES, promql.equal(RULE_GROUP, "slo.yml;slo-now")).text
+    failed = promql.sum_by(
+        promql.increase(promql.select(prometheus_series.RULE_FAILURES), scale.over("5m")), RULE_GROUP
+    )
+    series = promql.select(prometheus_series.RULE_FAILURES, promql.equal(RULE_GROUP, "slo.yml;slo-now")).text
     return Alert(
         name="AlertingRulesFail",
         expr=failed > 0,
@@ -48,8 +50,8 @@ def _rules_fail(scale: TimeScale) -> Alert:
 
 
 def _undelivered(scale: TimeScale) -> Alert:
-    failed = promql.sum_by(promql.increase(promql.select(recorded.UNDELIVERED), scale.over("5m")), INTEGRATION)
-    series = promql.select(recorded.UNDELIVERED, promql.equal(INTEGRATION, "slack")).text
+    failed = promql.sum_by(promql.increase(promql.select(prometheus_series.UNDELIVERED), scale.over("5m")), INTEGRATION)
+    series = promql.select(prometheus_series.UNDELIVERED, promql.equal(INTEGRATION, "slack")).text
     return Alert(
         name="AlertingUndelivered",
         expr=failed > 0,
@@ -75,17 +77,17 @@ def device_trouble(scale: TimeScale) -> Alert:
     """Models that ran on a GPU of which another alert says that nothing runs there: their latency is a symptom."""
     ran = promql.increase(promql.select(DEVICE_SECONDS), scale.over("1h")) > 0
     broken = promql.select(
-        recorded.ALERTS,
-        promql.one_of(recorded.ALERT_NAME, BROKEN),
-        promql.equal(recorded.ALERT_STATE, "firing"),
+        prometheus_series.ALERTS,
+        promql.one_of(rule_labels.ALERT_NAME, BROKEN),
+        promql.equal(rule_labels.ALERT_STATE, "firing"),
     )
     gpu = promql.equal(DEVICE, "GPU-0b5b1c4e")
     model = (promql.equal(SERVICE, "chat"), promql.equal(MODEL, "llama"))
     work = promql.select(DEVICE_SECONDS, *model, gpu).text
     elsewhere = promql.select(DEVICE_SECONDS, *model, promql.equal(DEVICE, "GPU-1")).text
-    sidecar = promql.equal(recorded.INSTANCE, "sidecar:9464")
-    info = promql.select(recorded.Scraped(devices.GPU_INFO), gpu, sidecar).text
-    answers = promql.select(recorded.UP, promql.equal(recorded.JOB, SCRAPE_JOB), sidecar).text
+    sidecar = promql.equal(rule_labels.INSTANCE, "sidecar:9464")
+    info = promql.select(rule_series.Scraped(devices.GPU_INFO), gpu, sidecar).text
+    answers = promql.select(prometheus_series.UP, promql.equal(rule_labels.JOB, SCRAPE_JOB), sidecar).text
     xids = promql.select(devices.GPU_XID_ERRORS, gpu, promql.equal(XID, "79")).text
     others = promql.select(devices.GPU_XID_ERRORS, gpu, promql.equal(XID, "31")).text
     return Alert(

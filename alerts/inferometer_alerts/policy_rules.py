@@ -8,9 +8,9 @@ from inferometer import promql
 from inferometer.fleet import summary
 from inferometer.fleet.budget_policy import Action, BudgetStep
 from inferometer.fleet.model import Fleet
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import ACTION
+from inferometer_alerts import recorded_slos
 from inferometer_alerts.rule import Expect, Group, Reading, Rule
+from inferometer_alerts.rule_labels import ACTION
 
 _INTERVAL: Final = "1m"
 
@@ -23,7 +23,7 @@ def group(fleet: Fleet) -> Group:
         interval=_INTERVAL,
         rules=tuple(
             Rule(
-                series=recorded.BUDGET_POLICY,
+                series=recorded_slos.BUDGET_POLICY,
                 expr=promql.scalar(step.below / 100),
                 labels={ACTION.name: step.do.value},
             )
@@ -35,7 +35,7 @@ def group(fleet: Fleet) -> Group:
                 series={},
                 expect=(
                     Expect(
-                        series=recorded.BUDGET_POLICY,
+                        series=recorded_slos.BUDGET_POLICY,
                         at="5m",
                         elements=tuple(({ACTION.name: step.do.value}, step.below / 100) for step in steps),
                     ),

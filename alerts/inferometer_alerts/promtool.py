@@ -9,7 +9,7 @@ from inferometer import promql
 from inferometer.catalog.model import Label
 from inferometer.fleet import durations
 from inferometer.promql import Matcher
-from inferometer_alerts import recorded
+from inferometer_alerts import prometheus_series, rule_labels, rule_series
 from inferometer_alerts.rule import Alert, Expect, Group
 from inferometer_alerts.samples import plain
 from inferometer_alerts.yaml_text import Yaml
@@ -54,8 +54,8 @@ def fires(alert: Alert, at_ns: int, *, carries: Iterable[str] = (), only: tuple[
     """An alert fires, with its severity, its tier, its fixed labels, and some value for those that it *carries*."""
     fixed = {label: value for label, value in alert.labels.items() if "{{" not in value}
     matchers = (
-        promql.equal(recorded.SEVERITY, alert.severity.value),
-        promql.equal(recorded.SLO_TIER, alert.tier),
+        promql.equal(rule_labels.SEVERITY, alert.severity.value),
+        promql.equal(rule_labels.SLO_TIER, alert.tier),
         *(promql.equal(_label(name), value) for name, value in fixed.items()),
         *(promql.differs(_label(name), "") for name in carries if name not in fixed),
     )
@@ -75,13 +75,13 @@ def _label(name: str) -> Label:
 
 def _firing(alert: Alert, matchers: Iterable[Matcher]) -> str:
     chosen = (
-        promql.equal(recorded.ALERT_NAME, alert.name),
-        promql.equal(recorded.ALERT_STATE, "firing"),
+        promql.equal(rule_labels.ALERT_NAME, alert.name),
+        promql.equal(rule_labels.ALERT_STATE, "firing"),
         *matchers,
     )
     # An alert carries what its expression does: more labels than any one of ours may have.
     labels = tuple({matcher.label.name: matcher.label for matcher in chosen}.values())
-    family = recorded.Builtin(name=recorded.ALERTS.name, help=recorded.ALERTS.help, labels=labels)
+    family = rule_series.Builtin(name=prometheus_series.ALERTS.name, help=prometheus_series.ALERTS.help, labels=labels)
     return promql.group_by(promql.select(family, *chosen)).text
 
 

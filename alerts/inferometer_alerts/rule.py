@@ -8,7 +8,7 @@ from enum import StrEnum
 from inferometer.catalog.model import Label
 from inferometer.errors import CatalogError
 from inferometer.promql import Expr, Matcher
-from inferometer_alerts.recorded import Recorded
+from inferometer_alerts.rule_series import Recorded
 
 
 class Severity(StrEnum):

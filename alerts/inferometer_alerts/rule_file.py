@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from inferometer.fleet.model import Fleet
 from inferometer_alerts import facts, links, ownership
-from inferometer_alerts.recorded import SEVERITY, SLO_TIER
 from inferometer_alerts.rule import Alert, Group, Rule
+from inferometer_alerts.rule_labels import SEVERITY, SLO_TIER
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import Yaml
 

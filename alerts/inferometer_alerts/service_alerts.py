@@ -9,9 +9,9 @@ from inferometer.catalog.labels import MODEL, OUTCOME, REGION, SERVICE, STAGE, V
 from inferometer.catalog.requests import BATCHES, COLD_STARTS, QUEUE_DEPTH, REQUESTS
 from inferometer.catalog.stages import FAILED, Outcome, Stage
 from inferometer.promql import Matcher, Selector
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts import recorded_models
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_alerts.time_scale import TimeScale
 
 _SPIKE_RATIO: Final = Decimal("0.05")
@@ -114,8 +114,8 @@ def _errors(scale: TimeScale) -> Alert:
 
 
 def _queue() -> Alert:
-    waited = promql.select(recorded.MODEL_STAGE_MEAN, promql.equal(STAGE, Stage.QUEUE.label))
-    mean = promql.sum_by(promql.select(recorded.MODEL_STAGE_MEAN), *OF_MODEL)
+    waited = promql.select(recorded_models.MODEL_STAGE_MEAN, promql.equal(STAGE, Stage.QUEUE.label))
+    mean = promql.sum_by(promql.select(recorded_models.MODEL_STAGE_MEAN), *OF_MODEL)
     return Alert(
         name="InferenceQueueSaturated",
         expr=promql.both(promql.divide(waited, mean, on=OF_MODEL) > QUEUE_SHARE, waited > _QUEUE_SECONDS),
@@ -156,7 +156,7 @@ def _stages(*, of: tuple[str, str] = ("embedder", "minilm"), wait: str, work: st
 
     def series(stage: Stage) -> str:
         matchers = (promql.equal(SERVICE, service), promql.equal(MODEL, model), promql.equal(STAGE, stage.label))
-        return promql.select(recorded.MODEL_STAGE_MEAN, *matchers).text
+        return promql.select(recorded_models.MODEL_STAGE_MEAN, *matchers).text
 
     return {series(Stage.QUEUE): f"{wait}x120", series(Stage.EXECUTE): f"{work}x120"}
 

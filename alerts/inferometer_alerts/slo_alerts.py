@@ -10,10 +10,10 @@ from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import TIMES, Sli
 from inferometer.fleet.slos import ObjectiveSpec, slos
 from inferometer.promql import Expr
-from inferometer_alerts import recorded, wording
+from inferometer_alerts import recorded_slos, wording
 from inferometer_alerts.policy import Leg, legs
-from inferometer_alerts.recorded import OBJECTIVE
 from inferometer_alerts.rule import Alert, Board, Severity
+from inferometer_alerts.rule_labels import OBJECTIVE
 
 _AT_LEAST_NS = durations.parse("1h")
 NAMES = {Severity.PAGE: "InferenceBudgetBurnPage", Severity.TICKET: "InferenceBudgetBurnTicket"}
@@ -30,9 +30,9 @@ def condition(spec: ObjectiveSpec, leg: Leg) -> Expr:
     """What makes a leg fire: both windows burn, and enough failed to call it a trend."""
     of = promql.equal(OBJECTIVE, spec.name)
     return promql.both(
-        promql.select(recorded.burn_rate(leg.long), of) > leg.factor,
-        promql.select(recorded.burn_rate(leg.short), of) > leg.factor,
-        promql.select(recorded.bad_events(leg.long), of) >= leg.min_bad_events,
+        promql.select(recorded_slos.burn_rate(leg.long), of) > leg.factor,
+        promql.select(recorded_slos.burn_rate(leg.short), of) > leg.factor,
+        promql.select(recorded_slos.bad_events(leg.long), of) >= leg.min_bad_events,
     )
 
 

@@ -3,8 +3,8 @@
 from inferometer.catalog.labels import CLASS, MODEL, SERVICE, SLO, TENANT, VERSION
 from inferometer.fleet import durations
 from inferometer.fleet.slos import Slo
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OBJECTIVE
+from inferometer_alerts import rule_labels
+from inferometer_alerts.rule_labels import OBJECTIVE
 
 
 def labels(slo: Slo) -> dict[str, str]:
@@ -26,10 +26,10 @@ def promised(slo: Slo) -> dict[str, str]:
         {
             VERSION.name: slo.version,
             CLASS.name: slo.request_class,
-            recorded.SLI.name: slo.objective.sli.value,
-            recorded.TARGET.name: f"{slo.objective.target.normalize():f}",
-            recorded.PERIOD.name: durations.render(slo.objective.window_ns),
-            recorded.TEAM.name: slo.team,
+            rule_labels.SLI.name: slo.objective.sli.value,
+            rule_labels.TARGET.name: f"{slo.objective.target.normalize():f}",
+            rule_labels.PERIOD.name: durations.render(slo.objective.window_ns),
+            rule_labels.TEAM.name: slo.team,
         }
     )
 

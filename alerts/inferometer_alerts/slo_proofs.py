@@ -15,10 +15,10 @@ from inferometer import promql
 from inferometer.catalog.labels import SLO
 from inferometer.fleet import durations
 from inferometer.fleet.slos import Slo, Source
-from inferometer_alerts import recorded, slo_labels, slo_rules, slo_series, slot_proofs
+from inferometer_alerts import recorded_slos, slo_labels, slo_rules, slo_series, slot_proofs
 from inferometer_alerts.policy import DIRECT_NS, budget, legs
-from inferometer_alerts.recorded import Recorded
 from inferometer_alerts.rule import Expect, Reading
+from inferometer_alerts.rule_series import Recorded
 from inferometer_alerts.samples import Kind, Phase
 
 Labels = Callable[[Slo], Mapping[str, str]]
@@ -81,10 +81,10 @@ def promises(slos: Iterable[Slo]) -> Reading:
         name="what is promised",
         series={},
         expect=(
-            expect(recorded.SLO_INFO, lambda _: 1, slo_labels.promised),
-            expect(recorded.SLO_OBJECTIVE, lambda slo: 1 - budget(slo.objective)),
-            expect(recorded.SLO_BUDGET, lambda slo: budget(slo.objective)),
-            expect(recorded.SLO_PERIOD, lambda slo: slo.objective.window_ns // 10**9),
+            expect(recorded_slos.SLO_INFO, lambda _: 1, slo_labels.promised),
+            expect(recorded_slos.SLO_OBJECTIVE, lambda slo: 1 - budget(slo.objective)),
+            expect(recorded_slos.SLO_BUDGET, lambda slo: budget(slo.objective)),
+            expect(recorded_slos.SLO_PERIOD, lambda slo: slo.objective.window_ns // 10**9),
         ),
         step="1m",
         evaluation="1m",
@@ -122,9 +122,9 @@ def _reading(
 def _counted(slo: Slo, at: str, events: Decimal, bad: Decimal) -> tuple[Expect, ...]:
     left = 1 - bad / events / budget(slo.objective)
     return (
-        _expect(slo, recorded.SLO_EVENTS_PERIOD, at, events),
-        _expect(slo, recorded.SLO_BAD_PERIOD, at, bad),
-        _expect(slo, recorded.SLO_BUDGET_LEFT, at, left),
+        _expect(slo, recorded_slos.SLO_EVENTS_PERIOD, at, events),
+        _expect(slo, recorded_slos.SLO_BAD_PERIOD, at, bad),
+        _expect(slo, recorded_slos.SLO_BUDGET_LEFT, at, left),
     )
 
 
@@ -140,7 +140,7 @@ def _to(value: Decimal) -> Decimal:
 def _burn_rates(slo: Slo, value: Decimal = Decimal("0.5")) -> tuple[Expect, ...]:
     windows = sorted({window for leg in legs(slo.objective) for window in (leg.short_ns, leg.long_ns)})
     return tuple(
-        _expect(slo, recorded.burn_rate(durations.render(window)), _AT, value)
+        _expect(slo, recorded_slos.burn_rate(durations.render(window)), _AT, value)
         for window in windows
         # With a sample a minute; shorter windows are the legs' proofs.
         if window >= 2 * _MINUTE_NS
@@ -160,11 +160,11 @@ def _still(slo: Slo) -> Reading:
         name=f"{slo.name}: nobody asks",
         series=slo_series.inputs(slo, good=nothing, bad=nothing),
         expect=(
-            _expect(slo, recorded.SLO_EVENTS_PERIOD, _AT, 0),
-            _expect(slo, recorded.SLO_BAD_PERIOD, _AT, 0),
-            _expect(slo, recorded.SLO_BUDGET_LEFT, _AT, None),
+            _expect(slo, recorded_slos.SLO_EVENTS_PERIOD, _AT, 0),
+            _expect(slo, recorded_slos.SLO_BAD_PERIOD, _AT, 0),
+            _expect(slo, recorded_slos.SLO_BUDGET_LEFT, _AT, None),
             *(
-                _expect(slo, recorded.burn_rate(window), _AT, None)
+                _expect(slo, recorded_slos.burn_rate(window), _AT, None)
                 for leg in legs(slo.objective)
                 for window in (leg.short, leg.long)
             ),
@@ -190,8 +190,8 @@ def _period(slo: Slo) -> Reading:
         # As soon as the last bad round has left a window, none is in it; in a longer one it still would be.
         if length > DIRECT_NS and round_ns <= length:
             gone = durations.render(last_bad + -(-length // round_ns) * round_ns)
-            expect.append(_expect(slo, recorded.bad_events(durations.render(length)), gone, 0))
-            expect.append(_expect(slo, recorded.burn_rate(durations.render(length)), gone, 0))
+            expect.append(_expect(slo, recorded_slos.bad_events(durations.render(length)), gone, 0))
+            expect.append(_expect(slo, recorded_slos.burn_rate(durations.render(length)), gone, 0))
     return Reading(
         name=f"{slo.name}: more than {durations.render(window)}",
         series=slo_series.inputs(

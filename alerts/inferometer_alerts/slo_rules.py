@@ -13,10 +13,11 @@ from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import ObjectiveSpec, Slo, slos
 from inferometer.promql import Expr, Matcher
-from inferometer_alerts import exact, recorded, slo_alerts, slo_labels, slot_rules, sources
+from inferometer_alerts import exact, recorded_slos, slo_alerts, slo_labels, slot_rules, sources
 from inferometer_alerts.policy import DIRECT_NS, budget, legs
-from inferometer_alerts.recorded import OBJECTIVE, OF_SLO, Recorded
 from inferometer_alerts.rule import Group, Rule
+from inferometer_alerts.rule_labels import OBJECTIVE, OF_SLO
+from inferometer_alerts.rule_series import Recorded
 from inferometer_alerts.sources import Over, Rise
 from inferometer_alerts.time_scale import TimeScale
 
@@ -81,20 +82,20 @@ def _info(every: Iterable[Slo]) -> Iterator[Rule]:
     for slo in every:
         said = {**slo_labels.labels(slo), **slo_labels.promised(slo)}
         yield Rule(
-            series=recorded.SLO_INFO,
+            series=recorded_slos.SLO_INFO,
             expr=promql.scalar(1),
-            labels={name: said.get(name, "") for name in recorded.SLO_INFO.label_names},
+            labels={name: said.get(name, "") for name in recorded_slos.SLO_INFO.label_names},
         )
 
 
 def _promise(spec: ObjectiveSpec) -> Iterator[Rule]:
-    info = promql.select(recorded.SLO_INFO, promql.equal(OBJECTIVE, spec.name))
+    info = promql.select(recorded_slos.SLO_INFO, promql.equal(OBJECTIVE, spec.name))
     each = promql.sum_by(info, *OF_SLO)
     # The label is there already; written out, it tells the rules of two objectives apart.
     of = {OBJECTIVE.name: spec.name}
-    yield Rule(series=recorded.SLO_OBJECTIVE, expr=each * (spec.target / 100), labels=of)
-    yield Rule(series=recorded.SLO_BUDGET, expr=each * budget(spec), labels=of)
-    yield Rule(series=recorded.SLO_PERIOD, expr=each * (spec.window_ns // 10**9), labels=of)
+    yield Rule(series=recorded_slos.SLO_OBJECTIVE, expr=each * (spec.target / 100), labels=of)
+    yield Rule(series=recorded_slos.SLO_BUDGET, expr=each * budget(spec), labels=of)
+    yield Rule(series=recorded_slos.SLO_PERIOD, expr=each * (spec.window_ns // 10**9), labels=of)
 
 
 def _direct(every: Iterable[Slo], window_ns: int, scale: TimeScale, users: tuple[Matcher, ...]) -> Iterator[Rule]:
@@ -106,7 +107,7 @@ def _direct(every: Iterable[Slo], window_ns: int, scale: TimeScale, users: tuple
     looks: Over = lambda slots: promql.sum_over_time(slots, over)  # noqa: E731 - one expression
     events, bad = sources.counted(watching, rise, looks, users)
     # A service that never failed may have no series of failures: 0 times its events, which keeps the labels.
-    yield from _window(window, events, promql.either(bad, 0 * promql.select(recorded.events(window))), users)
+    yield from _window(window, events, promql.either(bad, 0 * promql.select(recorded_slos.events(window))), users)
 
 
 def _watching(every: Iterable[Slo], window_ns: int) -> list[Slo]:
@@ -121,10 +122,10 @@ def _tiles(every: Iterable[Slo], scale: TimeScale) -> Iterator[Rule]:
         lambda slots: promql.sum_over_time(slots, over),
         (),
     )
-    yield Rule(series=recorded.SLO_EVENTS_TILE, expr=events)
+    yield Rule(series=recorded_slos.SLO_EVENTS_TILE, expr=events)
     yield Rule(
-        series=recorded.SLO_BAD_TILE,
-        expr=promql.either(bad, 0 * promql.select(recorded.SLO_EVENTS_TILE)),
+        series=recorded_slos.SLO_BAD_TILE,
+        expr=promql.either(bad, 0 * promql.select(recorded_slos.SLO_EVENTS_TILE)),
     )
 
 
@@ -132,19 +133,19 @@ def _tiled(window: str, scale: TimeScale, users: tuple[Matcher, ...]) -> Iterato
     over = scale.over(window)
     yield from _window(
         window,
-        promql.sum_over_time(promql.select(recorded.SLO_EVENTS_TILE, *users), over),
-        promql.sum_over_time(promql.select(recorded.SLO_BAD_TILE, *users), over),
+        promql.sum_over_time(promql.select(recorded_slos.SLO_EVENTS_TILE, *users), over),
+        promql.sum_over_time(promql.select(recorded_slos.SLO_BAD_TILE, *users), over),
         users,
     )
 
 
 def _window(window: str, events: Expr, bad: Expr, users: tuple[Matcher, ...]) -> Iterator[Rule]:
-    total, failed = recorded.events(window), recorded.bad_events(window)
+    total, failed = recorded_slos.events(window), recorded_slos.bad_events(window)
     yield Rule(series=total, expr=events)
     yield Rule(series=failed, expr=bad)
     yield Rule(
-        series=recorded.burn_rate(window),
-        expr=_ratio(failed, total) / promql.select(recorded.SLO_BUDGET, *users),
+        series=recorded_slos.burn_rate(window),
+        expr=_ratio(failed, total) / promql.select(recorded_slos.SLO_BUDGET, *users),
     )
 
 
@@ -156,8 +157,8 @@ def _ratio(bad: Recorded, events: Recorded) -> Expr:
 def _periods(specs: tuple[ObjectiveSpec, ...], scale: TimeScale) -> Iterator[Rule]:
     periods = sorted({spec.window_ns for spec in specs})
     for series, tile in (
-        (recorded.SLO_EVENTS_PERIOD, recorded.SLO_EVENTS_TILE),
-        (recorded.SLO_BAD_PERIOD, recorded.SLO_BAD_TILE),
+        (recorded_slos.SLO_EVENTS_PERIOD, recorded_slos.SLO_EVENTS_TILE),
+        (recorded_slos.SLO_BAD_PERIOD, recorded_slos.SLO_BAD_TILE),
     ):
         sums = (
             promql.sum_over_time(
@@ -167,8 +168,10 @@ def _periods(specs: tuple[ObjectiveSpec, ...], scale: TimeScale) -> Iterator[Rul
             for period_ns in periods
         )
         yield Rule(series=series, expr=reduce(promql.either, sums))
-    used = _ratio(recorded.SLO_BAD_PERIOD, recorded.SLO_EVENTS_PERIOD) / promql.select(recorded.SLO_BUDGET)
-    yield Rule(series=recorded.SLO_BUDGET_LEFT, expr=1 - used)
+    used = _ratio(recorded_slos.SLO_BAD_PERIOD, recorded_slos.SLO_EVENTS_PERIOD) / promql.select(
+        recorded_slos.SLO_BUDGET
+    )
+    yield Rule(series=recorded_slos.SLO_BUDGET_LEFT, expr=1 - used)
 
 
 def _kept_over(specs: tuple[ObjectiveSpec, ...], period_ns: int) -> list[str]:

@@ -13,8 +13,8 @@ from inferometer.fleet.engine_signals import SERIES
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import Slo, Source
 from inferometer.promql import Matcher, Part, equal
-from inferometer_alerts import recorded, slo_labels, sources
-from inferometer_alerts.recorded import LE, OF_SLO
+from inferometer_alerts import recorded_slos, slo_labels, sources
+from inferometer_alerts.rule_labels import LE, OF_SLO
 from inferometer_alerts.samples import Kind, Phase, counter, gauge
 
 _VERSIONS: Final = {"v1": Decimal("0.4"), "v2": Decimal("0.6")}
@@ -69,8 +69,8 @@ def _slots(slo: Slo, good: Sequence[Phase], bad: Sequence[Phase]) -> Iterator[tu
     good, bad = good or _none(bad), bad or _none(good)
     said = slo_labels.labels(slo)
     of = [equal(label, said[label.name]) for label in OF_SLO if label.name in said]
-    yield promql.select(recorded.SLO_SLOTS, *of).text, gauge(_sum(good, bad))
-    yield promql.select(recorded.SLO_BAD_SLOTS, *of).text, gauge(bad)
+    yield promql.select(recorded_slos.SLO_SLOTS, *of).text, gauge(_sum(good, bad))
+    yield promql.select(recorded_slos.SLO_BAD_SLOTS, *of).text, gauge(bad)
 
 
 def _buckets(slo: Slo, good: Sequence[Phase], bad: Sequence[Phase]) -> Iterator[tuple[str, str]]:

@@ -14,9 +14,9 @@ from inferometer.fleet import durations
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import Slo
 from inferometer.promql import Matcher, equal
-from inferometer_alerts import recorded, slo_labels
-from inferometer_alerts.recorded import Recorded
+from inferometer_alerts import recorded_costs, recorded_slos, slo_labels
 from inferometer_alerts.rule import Expect, Reading
+from inferometer_alerts.rule_series import Recorded
 
 _STEPS: Final = 12
 """Samples in the time that a model may be without an answer."""
@@ -36,7 +36,7 @@ def readings(slo: Slo) -> Iterator[Reading]:
 
 
 def _looks(slo: Slo, at: str, slots: int | None, bad: int | None) -> tuple[Expect, ...]:
-    return _look(slo, recorded.SLO_SLOTS, at, slots), _look(slo, recorded.SLO_BAD_SLOTS, at, bad)
+    return _look(slo, recorded_slos.SLO_SLOTS, at, slots), _look(slo, recorded_slos.SLO_BAD_SLOTS, at, bad)
 
 
 def _look(slo: Slo, series: Recorded, at: str, value: int | None) -> Expect:
@@ -90,7 +90,7 @@ def _fresh(slo: Slo) -> Reading:
 
 def _dear(slo: Slo) -> Reading:
     """A little above the limit, a little below it, and unknown."""
-    series = recorded.MODEL_TENANT_PER_1K_LOADED if slo.tenant else recorded.MODEL_PER_1K_LOADED
+    series = recorded_costs.MODEL_TENANT_PER_1K_LOADED if slo.tenant else recorded_costs.MODEL_PER_1K_LOADED
     limit = slo.objective.usd_per_1k or Decimal(0)
     dear, cheap = limit * Decimal("1.02"), limit * Decimal("0.98")
     costs = promql.select(series, *_of(slo, {})).text

@@ -18,9 +18,9 @@ from inferometer.fleet.devices import Device
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import ObjectiveSpec, Slo, Source
 from inferometer.promql import Expr, Matcher
-from inferometer_alerts import recorded, slo_labels
-from inferometer_alerts.recorded import OBJECTIVE, OF_MODEL, OF_SLO
+from inferometer_alerts import recorded_costs, recorded_slos, slo_labels
 from inferometer_alerts.rule import Rule
+from inferometer_alerts.rule_labels import OBJECTIVE, OF_MODEL, OF_SLO
 from inferometer_alerts.time_scale import TimeScale
 
 REMEMBERED: Final = "1d"
@@ -42,7 +42,7 @@ def tiles(slos: Iterable[Slo]) -> Iterator[Rule]:
     """Which GPUs are there, every five minutes: what is remembered of them."""
     if any(slo.objective.sli is Sli.GPU_AVAILABILITY for slo in slos):
         present = promql.group_by(promql.select(GPU_INFO), DEVICE, GPU_NAME)
-        yield Rule(series=recorded.DEVICE_PRESENT, expr=present)
+        yield Rule(series=recorded_slos.DEVICE_PRESENT, expr=present)
 
 
 def _by_objective(slos: Iterable[Slo]) -> Iterable[tuple[ObjectiveSpec, list[Slo]]]:
@@ -55,15 +55,15 @@ def _by_objective(slos: Iterable[Slo]) -> Iterable[tuple[ObjectiveSpec, list[Slo
 def _models(spec: ObjectiveSpec, slos: list[Slo], scale: TimeScale) -> Iterator[Rule]:
     of = _apart(slos)
     bad = _stale(spec, of, scale) if spec.sli is Sli.FRESHNESS else _dear(spec, of)
-    info = promql.select(recorded.SLO_INFO, promql.equal(OBJECTIVE, spec.name))
+    info = promql.select(recorded_slos.SLO_INFO, promql.equal(OBJECTIVE, spec.name))
 
     def each(of_model: Expr) -> Expr:
         return promql.sum_by(promql.multiply(info, of_model, on=of), *OF_SLO)
 
     # The label is there already; written out, it tells the rules of two objectives apart.
     named = {OBJECTIVE.name: spec.name}
-    yield Rule(series=recorded.SLO_SLOTS, expr=each(0 * bad + 1), labels=named)
-    yield Rule(series=recorded.SLO_BAD_SLOTS, expr=each(bad), labels=named)
+    yield Rule(series=recorded_slos.SLO_SLOTS, expr=each(0 * bad + 1), labels=named)
+    yield Rule(series=recorded_slos.SLO_BAD_SLOTS, expr=each(bad), labels=named)
 
 
 def _apart(slos: list[Slo]) -> tuple[Label, ...]:
@@ -81,21 +81,21 @@ def _stale(spec: ObjectiveSpec, of: tuple[Label, ...], scale: TimeScale) -> Expr
 
 def _dear(spec: ObjectiveSpec, of: tuple[Label, ...]) -> Expr:
     """1 where 1,000 requests of the last hour cost more than they may, with their share of the whole bill."""
-    series = recorded.MODEL_TENANT_PER_1K_LOADED if TENANT in of else recorded.MODEL_PER_1K_LOADED
+    series = recorded_costs.MODEL_TENANT_PER_1K_LOADED if TENANT in of else recorded_costs.MODEL_PER_1K_LOADED
     cost = promql.sum_by(promql.select(series), *of)
     return promql.either(0 * (cost > (spec.usd_per_1k or 0)) + 1, 0 * cost)
 
 
 def _gpus(slo: Slo, scale: TimeScale) -> Iterator[Rule]:
     matchers = () if slo.device is None else tuple(_which(slo.device))
-    before = promql.select(recorded.DEVICE_PRESENT, *matchers)
+    before = promql.select(recorded_slos.DEVICE_PRESENT, *matchers)
     expected = promql.group_by(promql.max_over_time(before, scale.over(REMEMBERED)), DEVICE)
     there = promql.group_by(promql.select(GPU_INFO, *matchers), DEVICE)
     known = promql.count_by(promql.either(there, expected))
     missing = promql.count_by(promql.unless(expected, there, on=(DEVICE,)))
     named = {label.name: slo_labels.labels(slo).get(label.name, "") for label in OF_SLO}
-    yield Rule(series=recorded.SLO_SLOTS, expr=known, labels=named)
-    yield Rule(series=recorded.SLO_BAD_SLOTS, expr=promql.either(missing, 0 * known), labels=named)
+    yield Rule(series=recorded_slos.SLO_SLOTS, expr=known, labels=named)
+    yield Rule(series=recorded_slos.SLO_BAD_SLOTS, expr=promql.either(missing, 0 * known), labels=named)
 
 
 def _which(device: Device) -> Iterator[Matcher]:

@@ -17,8 +17,8 @@ from inferometer.fleet.engine_signals import SERIES
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import ObjectiveSpec, Slo, Source
 from inferometer.promql import Expr, Matcher, Part, Selector
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import LE, OBJECTIVE, OF_MODEL, OF_SLO
+from inferometer_alerts import recorded_slos
+from inferometer_alerts.rule_labels import LE, OBJECTIVE, OF_MODEL, OF_SLO
 
 BAD: Final = "bad"
 _COUNTED: Final = promql.one_of(OUTCOME, [outcome.label for outcome in (*ANSWERED, *FAILED)])
@@ -50,8 +50,8 @@ def counted(slos: Iterable[Slo], rise: Rise, over: Over, users: tuple[Matcher, .
     if Source.SLOTS in by_source:
         pairs.append(
             (
-                over(promql.select(recorded.SLO_SLOTS, *users)),
-                over(promql.select(recorded.SLO_BAD_SLOTS, *users)),
+                over(promql.select(recorded_slos.SLO_SLOTS, *users)),
+                over(promql.select(recorded_slos.SLO_BAD_SLOTS, *users)),
             )
         )
     return reduce(promql.either, (events for events, _ in pairs)), reduce(promql.either, (bad for _, bad in pairs))
@@ -59,7 +59,7 @@ def counted(slos: Iterable[Slo], rise: Rise, over: Over, users: tuple[Matcher, .
 
 def _judged(rise: Rise, users: tuple[Matcher, ...]) -> tuple[Expr, Expr]:
     """Of the SLOs that fleet.yaml knows, with their objective and tenant as labels."""
-    info = promql.select(recorded.SLO_INFO, *users)
+    info = promql.select(recorded_slos.SLO_INFO, *users)
     keep = (OBJECTIVE, TENANT)
     of = tuple(label for label in OF_SLO if label not in keep)
     everything = promql.sum_by(rise(promql.select(SLO_EVENTS)), *of)
@@ -80,7 +80,7 @@ def _by_objective(slos: Iterable[Slo]) -> Iterator[list[Slo]]:
 def _of_engines(slos: list[Slo], rise: Rise) -> tuple[Expr, Expr]:
     spec = slos[0].objective
     info = promql.select(
-        recorded.SLO_INFO,
+        recorded_slos.SLO_INFO,
         promql.equal(OBJECTIVE, spec.name),
         promql.one_of(SERVICE, (slo.service for slo in slos)),
     )

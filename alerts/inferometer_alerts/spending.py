@@ -17,9 +17,9 @@ from inferometer.fleet.budgets import CostBudget, usd_per_hour
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.teams import services_by_team, team_of
 from inferometer.promql import Expr
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import BUDGET, TEAM
+from inferometer_alerts import recorded_costs
 from inferometer_alerts.rule import Alert, Board, Case, Group, Rule, Severity
+from inferometer_alerts.rule_labels import BUDGET, TEAM
 from inferometer_alerts.time_scale import TimeScale
 
 SUDDEN: Final = 3
@@ -44,18 +44,18 @@ def groups(fleet: Fleet, scale: TimeScale) -> tuple[Group, ...]:
 
 def _recorded(fleet: Fleet, scale: TimeScale) -> Iterator[Rule]:
     for budget in fleet.budgets:
-        yield Rule(series=recorded.BUDGET_SPENT, expr=_spent(budget, fleet), labels=_labels(budget, fleet))
+        yield Rule(series=recorded_costs.BUDGET_SPENT, expr=_spent(budget, fleet), labels=_labels(budget, fleet))
     for budget in fleet.budgets:
         # With a time scale an hour of a window is shorter, and so is what may be spent in it.
         allowed = (usd_per_hour(budget) / scale.factor).quantize(_CENTS)
-        yield Rule(series=recorded.BUDGET_ALLOWED, expr=promql.scalar(allowed), labels=_labels(budget, fleet))
+        yield Rule(series=recorded_costs.BUDGET_ALLOWED, expr=promql.scalar(allowed), labels=_labels(budget, fleet))
     yield Rule(
-        series=recorded.spending(_HOUR),
-        expr=promql.select(recorded.BUDGET_SPENT) / promql.select(recorded.BUDGET_ALLOWED),
+        series=recorded_costs.spending(_HOUR),
+        expr=promql.select(recorded_costs.BUDGET_SPENT) / promql.select(recorded_costs.BUDGET_ALLOWED),
     )
     for window in (_HOURS, _DAY, _WEEK):
-        of_hours = promql.average_over_time(promql.select(recorded.spending(_HOUR)), scale.over(window))
-        yield Rule(series=recorded.spending(window), expr=of_hours)
+        of_hours = promql.average_over_time(promql.select(recorded_costs.spending(_HOUR)), scale.over(window))
+        yield Rule(series=recorded_costs.spending(window), expr=of_hours)
 
 
 def _labels(budget: CostBudget, fleet: Fleet) -> dict[str, str]:
@@ -78,9 +78,9 @@ def _spent(budget: CostBudget, fleet: Fleet) -> Expr:
     elif budget.tenant is not None:
         only = promql.equal(TENANT, budget.tenant)
     else:
-        return promql.sum_by(promql.select(recorded.BILL))
-    marginal = promql.sum_by(promql.select(recorded.COST_MODEL, only))
-    return promql.multiply(marginal, promql.select(recorded.LOAD_FACTOR), on=())
+        return promql.sum_by(promql.select(recorded_costs.BILL))
+    marginal = promql.sum_by(promql.select(recorded_costs.COST_MODEL, only))
+    return promql.multiply(marginal, promql.select(recorded_costs.LOAD_FACTOR), on=())
 
 
 def _alerts(example: CostBudget, fleet: Fleet, scale: TimeScale) -> Iterator[Alert]:
@@ -95,7 +95,7 @@ _ABOUT: Final = (
 
 
 def _sudden(example: CostBudget, fleet: Fleet, scale: TimeScale) -> Alert:
-    hour, hours = (promql.select(recorded.spending(window)) for window in (_HOUR, _HOURS))
+    hour, hours = (promql.select(recorded_costs.spending(window)) for window in (_HOUR, _HOURS))
     usual = promql.offset(hours, scale.over(_WEEK))
     return Alert(
         name="CostBudgetSpike",
@@ -135,9 +135,9 @@ def _sudden(example: CostBudget, fleet: Fleet, scale: TimeScale) -> Alert:
 
 
 def _lasting(example: CostBudget, fleet: Fleet, scale: TimeScale) -> Alert:
-    week, day = (promql.select(recorded.spending(window)) for window in (_WEEK, _DAY))
+    week, day = (promql.select(recorded_costs.spending(window)) for window in (_WEEK, _DAY))
     # Of a budget of today nobody knows how a week will be.
-    known = promql.offset(promql.select(recorded.spending(_HOUR)), scale.over(_DAY))
+    known = promql.offset(promql.select(recorded_costs.spending(_HOUR)), scale.over(_DAY))
     return Alert(
         name="CostBudgetOverrun",
         expr=promql.both(week > 1, day > 1, known),

@@ -10,8 +10,8 @@ from inferometer.catalog.labels import MODEL, SERVICE, VERSION
 from inferometer.catalog.requests import TIME_TO_FIRST_TOKEN
 from inferometer.fleet import durations
 from inferometer.promql import Part
-from inferometer_alerts.recorded import OF_MODEL
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_alerts.samples import Phase, counter
 from inferometer_alerts.time_scale import TimeScale
 

@@ -12,9 +12,9 @@ from inferometer.catalog.telemetry import DROPS
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import Slo, Source, slos
 from inferometer.promql import Expr
-from inferometer_alerts import recorded, slo_series, traffic_proofs
-from inferometer_alerts.recorded import JOB
+from inferometer_alerts import prometheus_series, recorded_slos, rule_labels, slo_series, traffic_proofs
 from inferometer_alerts.rule import Alert, Board, Case, Severity
+from inferometer_alerts.rule_labels import JOB
 from inferometer_alerts.samples import Kind, Phase
 from inferometer_alerts.time_scale import TimeScale
 
@@ -32,10 +32,10 @@ _BATCH: Final = promql.select(
     REQUESTS, promql.equal(SERVICE, "gateway"), promql.equal(MODEL, "/search"), promql.equal(CLASS, "batch")
 ).text
 _SIDECAR: Final = promql.select(
-    recorded.UP, promql.equal(JOB, SCRAPE_JOB), promql.equal(recorded.INSTANCE, "sidecar:9464")
+    prometheus_series.UP, promql.equal(JOB, SCRAPE_JOB), promql.equal(rule_labels.INSTANCE, "sidecar:9464")
 ).text
 _ANOTHER: Final = promql.select(
-    recorded.UP, promql.equal(JOB, "prometheus"), promql.equal(recorded.INSTANCE, "prometheus:9090")
+    prometheus_series.UP, promql.equal(JOB, "prometheus"), promql.equal(rule_labels.INSTANCE, "prometheus:9090")
 ).text
 _DROPPED: Final = promql.select(DROPS, promql.equal(COMPONENT, "worker"), promql.equal(DROP_REASON, "buffer_full")).text
 
@@ -99,7 +99,7 @@ def _traffic_stopped(scale: TimeScale) -> Alert:
 
 def _metrics_absent(scale: TimeScale, example: Slo) -> Alert:
     seen = promql.group_by(
-        promql.max_over_time(promql.select(recorded.SLO_EVENTS_TILE), scale.over("1d")), SERVICE, MODEL
+        promql.max_over_time(promql.select(recorded_slos.SLO_EVENTS_TILE), scale.over("1d")), SERVICE, MODEL
     )
     now, promised = _reporting(), _promised()
     return Alert(
@@ -128,7 +128,7 @@ def _metrics_absent(scale: TimeScale, example: Slo) -> Alert:
 
 def _never_reported(scale: TimeScale, example: Slo) -> Alert:
     seen = promql.group_by(
-        promql.max_over_time(promql.select(recorded.SLO_EVENTS_TILE), scale.over("1d")), SERVICE, MODEL
+        promql.max_over_time(promql.select(recorded_slos.SLO_EVENTS_TILE), scale.over("1d")), SERVICE, MODEL
     )
     return Alert(
         name="InferenceNeverReported",
@@ -157,7 +157,7 @@ def _never_reported(scale: TimeScale, example: Slo) -> Alert:
 
 def _promised() -> Expr:
     """Models that promise something; devices do too, and report nothing of this kind."""
-    return promql.group_by(promql.select(recorded.SLO_INFO, promql.differs(SERVICE, "")), SERVICE, MODEL)
+    return promql.group_by(promql.select(recorded_slos.SLO_INFO, promql.differs(SERVICE, "")), SERVICE, MODEL)
 
 
 def _reporting() -> Expr:
@@ -175,7 +175,7 @@ def _events(slo: Slo, *phases: Phase) -> Mapping[str, str]:
 
 
 def _down() -> Alert:
-    up = promql.select(recorded.UP, promql.equal(JOB, SCRAPE_JOB))
+    up = promql.select(prometheus_series.UP, promql.equal(JOB, SCRAPE_JOB))
     return Alert(
         name="InferometerDown",
         expr=up.equals(0),
@@ -202,7 +202,7 @@ def _down() -> Alert:
 def _no_targets() -> Alert:
     return Alert(
         name="InferometerNoTargets",
-        expr=promql.absent(promql.select(recorded.UP, promql.equal(JOB, SCRAPE_JOB))),
+        expr=promql.absent(promql.select(prometheus_series.UP, promql.equal(JOB, SCRAPE_JOB))),
         severity=Severity.PAGE,
         summary="Prometheus has no inferometer to scrape: nothing is watched.",
         description="The list of targets is empty or cannot be read: prometheus/targets/inferometer.json.",

@@ -10,7 +10,7 @@ from inferometer import promql
 from inferometer.catalog.labels import MODEL, SERVICE, SLO
 from inferometer.catalog.requests import REQUESTS, SLO_EVENTS
 from inferometer.promql import Family, Matcher
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_slos
 from inferometer_alerts.rule import Case
 
 _Models = tuple[tuple[str, str], ...]
@@ -37,7 +37,7 @@ def absent() -> Iterator[Case]:
             quiet=(fires,),
         )  # fmt: skip
     yield Case(
-        series={**_one(recorded.SLO_INFO, _A_DEVICE), **_one(recorded.SLO_EVENTS_TILE, _A_DEVICE)},
+        series={**_one(recorded_slos.SLO_INFO, _A_DEVICE), **_one(recorded_slos.SLO_EVENTS_TILE, _A_DEVICE)},
         only=_OF_A_DEVICE, quiet=(fires,), about=frozenset({"devices"}), given=True,
     )  # fmt: skip
     yield _remembered("left", fires="20h", quiet="25h")
@@ -55,7 +55,7 @@ def never_reported() -> Iterator[Case]:
         seen, judged, counted = ((model,) * bool(number & bit) for bit in (1, 2, 4))
         yield _case(model, promised=(model,), seen=seen, judged=judged, counted=counted, quiet=(fires,))
     yield Case(
-        series=_one(recorded.SLO_INFO, _A_DEVICE),
+        series=_one(recorded_slos.SLO_INFO, _A_DEVICE),
         only=_OF_A_DEVICE, quiet=(fires,), about=frozenset({"devices"}), given=True,
     )  # fmt: skip
     yield _remembered("forgotten", fires="25h", quiet="20h")
@@ -81,8 +81,11 @@ def _case(
     quiet: tuple[str, ...] = (),
 ) -> Case:
     told = (
-        (recorded.SLO_INFO, promised), (recorded.SLO_EVENTS_TILE, seen), (SLO_EVENTS, judged), (REQUESTS, counted)
-    )  # fmt: skip
+        (recorded_slos.SLO_INFO, promised),
+        (recorded_slos.SLO_EVENTS_TILE, seen),
+        (SLO_EVENTS, judged),
+        (REQUESTS, counted),
+    )
     return Case(
         series={
             text: values for family, some in told for one in some for text, values in _one(family, *_of(one)).items()
@@ -100,8 +103,8 @@ def _remembered(service: str, *, fires: str, quiet: str) -> Case:
     model = _of((service, "m"))
     return Case(
         series={
-            **_one(recorded.SLO_INFO, *model, values="1x200"),
-            **_one(recorded.SLO_EVENTS_TILE, *model, values="1 stale"),
+            **_one(recorded_slos.SLO_INFO, *model, values="1x200"),
+            **_one(recorded_slos.SLO_EVENTS_TILE, *model, values="1 stale"),
         },
         only=model,
         fires=(fires,),

@@ -7,12 +7,12 @@ from typing import Final
 from inferometer import promql
 from inferometer.catalog.labels import MODEL, SERVICE, SLO
 from inferometer.fleet.budget_policy import Action, BudgetStep
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import ACTION, OBJECTIVE
+from inferometer_alerts import prometheus_series, recorded_slos, rule_labels
+from inferometer_alerts.rule_labels import ACTION, OBJECTIVE
 from inferometer_compose.prometheus_query import Sample, instant
 from inferometer_compose.slo_budgets import Budget, seconds, worst_first
 
-_BURN: Final = recorded.burn_rate("").name
+_BURN: Final = recorded_slos.burn_rate("").name
 
 
 def budgets(prometheus: str) -> list[Budget]:
@@ -24,21 +24,23 @@ def budgets(prometheus: str) -> list[Budget]:
     Raises:
         AnswerError: it does not answer.
     """
-    infos = instant(prometheus, promql.select(recorded.SLO_INFO))
-    events = _by_slo(instant(prometheus, promql.select(recorded.SLO_EVENTS_PERIOD)))
-    bad = _by_slo(instant(prometheus, promql.select(recorded.SLO_BAD_PERIOD)))
-    left = _by_slo(instant(prometheus, promql.select(recorded.SLO_BUDGET_LEFT)))
+    infos = instant(prometheus, promql.select(recorded_slos.SLO_INFO))
+    events = _by_slo(instant(prometheus, promql.select(recorded_slos.SLO_EVENTS_PERIOD)))
+    bad = _by_slo(instant(prometheus, promql.select(recorded_slos.SLO_BAD_PERIOD)))
+    left = _by_slo(instant(prometheus, promql.select(recorded_slos.SLO_BUDGET_LEFT)))
     burns = instant(prometheus, f'{{__name__=~"{_BURN}.+"}}')
-    firing = instant(prometheus, promql.select(recorded.ALERTS, promql.equal(recorded.ALERT_STATE, "firing")))
+    firing = instant(
+        prometheus, promql.select(prometheus_series.ALERTS, promql.equal(rule_labels.ALERT_STATE, "firing"))
+    )
     found = [
         Budget(
             slo=slo,
             service=info.labels.get(SERVICE.name, ""),
             model=info.labels.get(MODEL.name, ""),
             objective=info.labels.get(OBJECTIVE.name, ""),
-            sli=info.labels.get(recorded.SLI.name, ""),
-            target=float(info.labels.get(recorded.TARGET.name, "nan")),
-            period_seconds=seconds(info.labels.get(recorded.PERIOD.name, "0s")),
+            sli=info.labels.get(rule_labels.SLI.name, ""),
+            target=float(info.labels.get(rule_labels.TARGET.name, "nan")),
+            period_seconds=seconds(info.labels.get(rule_labels.PERIOD.name, "0s")),
             events=events.get(slo),
             bad=bad.get(slo),
             left=left.get(slo),
@@ -60,7 +62,7 @@ def policy(prometheus: str) -> tuple[BudgetStep, ...]:
     known = {action.value for action in Action}
     return tuple(
         BudgetStep(below=Decimal(str(100 * sample.value)), do=Action(sample.labels[ACTION.name]))
-        for sample in instant(prometheus, promql.select(recorded.BUDGET_POLICY))
+        for sample in instant(prometheus, promql.select(recorded_slos.BUDGET_POLICY))
         if sample.labels.get(ACTION.name) in known
     )
 
@@ -80,5 +82,5 @@ def _burns(samples: Iterable[Sample], slo: str) -> dict[str, float]:
 
 def _tiers(samples: Iterable[Sample], slo: str) -> tuple[str, ...]:
     of_slo = [sample.labels for sample in samples if sample.labels.get(SLO.name) == slo]
-    tiers = {labels.get(recorded.SLO_TIER.name, "") for labels in of_slo}
-    return tuple(tier for tier in recorded.SLO_TIER.values if tier in tiers)
+    tiers = {labels.get(rule_labels.SLO_TIER.name, "") for labels in of_slo}
+    return tuple(tier for tier in rule_labels.SLO_TIER.values if tier in tiers)

@@ -8,7 +8,7 @@ from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, SLO, VERSION
 from inferometer.catalog.model import Label
 from inferometer.catalog.requests import COLD_STARTS
 from inferometer.promql import Expr, Matcher
-from inferometer_alerts import recorded
+from inferometer_alerts import prometheus_series, recorded_models, rule_labels
 from inferometer_alerts.rule import Severity
 from inferometer_dashboards.panels import RATE_INTERVAL, Board, Colour, chosen, named, optional
 
@@ -38,7 +38,7 @@ def annotations(board: Board) -> Iterator[Annotation]:
             name=name,
             expr=_firing(severity, *optional(*_of(variables, SERVICE, MODEL))),
             colour=colour,
-            title=named(recorded.ALERT_NAME),
+            title=named(rule_labels.ALERT_NAME),
             text=named(SERVICE, MODEL, SLO, DEVICE),
         )
     yield Annotation(
@@ -63,16 +63,16 @@ def _of(variables: set[Label], *labels: Label) -> list[Label]:
 
 def _firing(severity: Severity, *matchers: Matcher) -> Expr:
     firing = promql.select(
-        recorded.ALERTS,
-        promql.equal(recorded.ALERT_STATE, "firing"),
-        promql.equal(recorded.SEVERITY, severity.value),
+        prometheus_series.ALERTS,
+        promql.equal(rule_labels.ALERT_STATE, "firing"),
+        promql.equal(rule_labels.SEVERITY, severity.value),
         *matchers,
     )
-    return promql.group_by(firing, recorded.ALERT_NAME, SERVICE, MODEL, SLO, DEVICE)
+    return promql.group_by(firing, rule_labels.ALERT_NAME, SERVICE, MODEL, SLO, DEVICE)
 
 
 def _new_versions(*matchers: Matcher) -> Expr:
-    asked = promql.select(recorded.MODEL_REQUESTS, *matchers)
+    asked = promql.select(recorded_models.MODEL_REQUESTS, *matchers)
     before = promql.offset(promql.last_over_time(asked, _UNSEEN), RATE_INTERVAL)
     of = (SERVICE, MODEL, VERSION)
     return promql.unless(promql.group_by(asked > 0, *of), promql.group_by(before, *of), on=of)

@@ -7,14 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from inferometer.catalog.labels import MODEL, OUTCOME, SERVICE
+from inferometer.catalog.labels import MODEL, OUTCOME, SERVICE, SLO
 from inferometer.fleet.loader import loads
 from inferometer_alerts import runbook_pages
 from inferometer_alerts.generation import alerts, rule_groups
 from inferometer_alerts.policy import TIERS
-from inferometer_alerts.recorded import OBJECTIVE, SLO
 from inferometer_alerts.rule import Alert, Board, Severity
 from inferometer_alerts.rule_file import document
+from inferometer_alerts.rule_labels import OBJECTIVE
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_dashboards.boards import boards
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from inferometer.catalog.labels import CLASS, MODEL, SERVICE, SLO, TENANT, VERSION
 from inferometer.fleet.loader import loads
 from inferometer.fleet.slos import slos
-from inferometer_alerts import recorded, rule_file
+from inferometer_alerts import recorded_slos, rule_file
 from inferometer_alerts.generation import rule_groups
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import dump
@@ -82,7 +82,7 @@ def test_names_arrive_in_rules_as_they_are(service, model, tenant, version, requ
         for name, url in rule.get("annotations", {}).items():
             if name.endswith("_url"):
                 assert urlsplit(url).scheme == "http"
-    said = [rule["labels"] for rule in rules if rule.get("record") == recorded.SLO_INFO.name]
+    said = [rule["labels"] for rule in rules if rule.get("record") == recorded_slos.SLO_INFO.name]
     keys = (SERVICE, MODEL, TENANT, VERSION, CLASS, SLO)
     found = {tuple(labels.get(key.name, "") for key in keys) for labels in said}
     assert found == {

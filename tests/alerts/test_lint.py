@@ -10,8 +10,8 @@ from inferometer.catalog.model import Unit
 from inferometer.promql import Expr
 from inferometer_alerts.generation import rule_groups
 from inferometer_alerts.lint import findings
-from inferometer_alerts.recorded import Recorded
 from inferometer_alerts.rule import Alert, Board, Group, Rule, Severity
+from inferometer_alerts.rule_series import Recorded
 from inferometer_alerts.time_scale import TimeScale
 
 _SPEC = importlib.util.spec_from_file_location("fleets", Path(__file__).with_name("fleets.py"))

@@ -10,11 +10,14 @@ from ruamel.yaml import YAML
 
 from inferometer import catalog, promql
 from inferometer.catalog.labels import MODEL, SERVICE
+from inferometer.catalog.model import Unit
 from inferometer.errors import CatalogError
 from inferometer.fleet.loader import loads
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_slos
 from inferometer_alerts.generation import alerts, files, rule_groups
+from inferometer_alerts.lint.known import SERIES
 from inferometer_alerts.rule import Alert, Rule
+from inferometer_alerts.rule_series import Builtin, Recorded
 from inferometer_alerts.time_scale import TimeScale
 
 _SPEC = importlib.util.spec_from_file_location("fleets", Path(__file__).with_name("fleets.py"))
@@ -32,7 +35,7 @@ def declared(groups) -> dict[str, set[str]]:
     for series in catalog.SERIES:
         if series.kind == "histogram":
             known |= {f"{series.name}_{part}": set(series.label_names) | {"le"} for part in ("bucket", "count", "sum")}
-    known |= {series.name: set(series.label_names) for series in recorded.SERIES}
+    known |= {series.name: set(series.label_names) for series in SERIES}
     for group in groups:
         known |= {rule.series.name: set(rule.series.label_names) for rule in group.rules if isinstance(rule, Rule)}
     return known
@@ -70,14 +73,14 @@ def test_every_series_that_is_recorded_once_is_declared_in_one_place():
     made = {rule.series.name for group in groups for rule in group.rules if isinstance(rule, Rule)}
     windowed = re.compile(r"(slo|budget):(events|bad_events|burn_rate):(increase|ratio)([0-9]+[mhd])+")
 
-    declared_once = {series.name for series in recorded.SERIES if isinstance(series, recorded.Recorded)}
+    declared_once = {series.name for series in SERIES if isinstance(series, Recorded)}
     assert {name for name in made if not windowed.fullmatch(name)} <= declared_once
 
 
 def test_what_alerts_compare_is_recorded():
     groups = [group for of_file in rule_groups(FLEETS["hostile"], SCALES[0]).values() for group in of_file]
     made = {rule.series.name for group in groups for rule in group.rules if isinstance(rule, Rule)}
-    builtin = {series.name for series in recorded.SERIES if isinstance(series, recorded.Builtin)}
+    builtin = {series.name for series in SERIES if isinstance(series, Builtin)}
     known = made | builtin | declared([]).keys()
 
     for alert in alerts(FLEETS["hostile"], SCALES[0]):
@@ -123,12 +126,12 @@ def test_every_alert_is_proved():
 
 def test_a_rule_whose_labels_are_not_those_of_its_series_is_refused():
     with pytest.raises(CatalogError, match=r"slo:info has the labels service, model, .* its rule yields none"):
-        Rule(series=recorded.SLO_INFO, expr=promql.scalar(1))
+        Rule(series=recorded_slos.SLO_INFO, expr=promql.scalar(1))
 
 
 def test_a_name_that_is_not_level_subject_operation_is_refused():
     with pytest.raises(CatalogError, match="'slo_info' is not level:subject:operation"):
-        recorded.Recorded(name="slo_info", unit=recorded.Unit.COUNT, help="No.", labels=(SERVICE, MODEL))
+        Recorded(name="slo_info", unit=Unit.COUNT, help="No.", labels=(SERVICE, MODEL))
 
 
 def test_generated_files_are_the_same_bytes_each_time():
@@ -137,7 +140,7 @@ def test_generated_files_are_the_same_bytes_each_time():
 
 def test_names_that_mean_something_to_yaml_and_promql_arrive_unchanged():
     made = YAML(typ="safe", pure=True).load(files(FLEETS["hostile"])["prometheus/rules/slo.yml"].decode())
-    promised = [rule["labels"] for rule in made["groups"][0]["rules"] if rule["record"] == recorded.SLO_INFO.name]
+    promised = [rule["labels"] for rule in made["groups"][0]["rules"] if rule["record"] == recorded_slos.SLO_INFO.name]
 
     assert {labels["service"] for labels in promised} == {fleets.HOSTILE_SERVICE}
     assert {labels["model"] for labels in promised} == {fleets.HOSTILE_MODEL, "yes-man"}

@@ -9,8 +9,8 @@ from inferometer.fleet.loader import load
 from inferometer.fleet.slos import slos
 from inferometer_alerts.generation import alerts
 from inferometer_alerts.policy import legs
-from inferometer_alerts.recorded import OBJECTIVE
 from inferometer_alerts.rule import Board as Uid
+from inferometer_alerts.rule_labels import OBJECTIVE
 from inferometer_alerts.slo_alerts import NAMES
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_dashboards.boards import boards

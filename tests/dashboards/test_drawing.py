@@ -10,13 +10,13 @@ from inferometer.catalog.labels import MODEL, SERVICE, TENANT
 from inferometer.catalog.requests import REQUESTS
 from inferometer.errors import CatalogError
 from inferometer.fleet.model import Links
-from inferometer_alerts import recorded
+from inferometer_alerts import prometheus_series, rule_labels
 from inferometer_alerts.rule import Board as Uid
 from inferometer_dashboards import grafana
 from inferometer_dashboards.layout import cells
 from inferometer_dashboards.panels import Board, Colour, Kind, Panel, Query, Row, Show, State, Step, Variable
 
-UP = promql.max_by(promql.select(recorded.UP), recorded.JOB)
+UP = promql.max_by(promql.select(prometheus_series.UP), rule_labels.JOB)
 PANEL = Panel(
     key="one",
     title="One",

@@ -11,7 +11,7 @@ from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, TENANT
 from inferometer.catalog.requests import COST, REQUESTS
 from inferometer.fleet.loader import load
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_slos
 from inferometer_alerts.rule import Board as Uid
 from inferometer_dashboards import links
 from inferometer_dashboards.boards import boards
@@ -97,7 +97,7 @@ def test_a_device_leads_to_its_board_at_that_minute():
 
 def test_a_tenant_leads_to_what_it_costs_and_an_slo_to_its_budget():
     tenant = panel(promql.sum_by(promql.rate(promql.select(COST), "5m"), TENANT))
-    slo = panel(promql.select(recorded.SLO_BUDGET_LEFT))
+    slo = panel(promql.select(recorded_slos.SLO_BUDGET_LEFT))
 
     assert by_title(tenant, board(tenant))["What the tenant costs"].startswith("/d/inferometer-cost?")
     assert "var-slo=" in by_title(slo, board(slo))["Its budget"]

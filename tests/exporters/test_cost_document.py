@@ -8,7 +8,7 @@ import pytest
 
 from inferometer.catalog import devices, series, spans
 from inferometer.catalog import requests as request_series
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_costs
 from inferometer_exporters.recorder import queries
 from inferometer_exporters.recorder.loaded import loaded_factor
 from inferometer_exporters.recorder.schema import HISTORY, OF_REQUESTS
@@ -114,5 +114,5 @@ def test_the_document_names_series_and_attributes_that_exist(hour):
 
     assert {request_series.COST, request_series.REQUEST_COST, devices.UNPRICED} == {series(name) for name in named}
     assert set(re.findall(r"`(inference\.[\w.]+)`", text)) <= attributes
-    assert recorded.TENANT_PER_1K_LOADED.name in text
+    assert recorded_costs.TENANT_PER_1K_LOADED.name in text
     assert hour.value(request_series.REQUEST_COST, "embedder", "minilm", "v1", "") == (1_500, 1_200 * 10**9)

@@ -34,8 +34,9 @@ from inferometer.catalog.requests import (
 )
 from inferometer.fleet.loader import load
 from inferometer.promql import Part
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import BUDGET, INSTANCE, LE, Scraped
+from inferometer_alerts import recorded_costs, recorded_models
+from inferometer_alerts.rule_labels import BUDGET, INSTANCE, LE
+from inferometer_alerts.rule_series import Scraped
 from inferometer_dashboards import queries
 
 pytestmark = [pytest.mark.peers]
@@ -135,7 +136,7 @@ def budget(series) -> str:
 
 
 def mean_of(name: str) -> str:
-    return promql.select(recorded.MODEL_STAGE_MEAN, *OF, promql.equal(STAGE, name)).text
+    return promql.select(recorded_models.MODEL_STAGE_MEAN, *OF, promql.equal(STAGE, name)).text
 
 
 # A step is 15 s, so a rise of 15 a step is 1 per second.
@@ -226,10 +227,10 @@ CASES = {
     "a bill that was read corrects what its device cost": Case(
         asked=asked("cost", "per-1k-billed"),
         series={
-            recorded.FLEET_PER_1K_LOADED.name: "2x60",
-            gpu(recorded.BILL, "a"): "3x60",
-            gpu(recorded.BILL, "b"): "1x60",
-            gpu(recorded.BILL, "of which no bill is known"): "9x60",
+            recorded_costs.FLEET_PER_1K_LOADED.name: "2x60",
+            gpu(recorded_costs.BILL, "a"): "3x60",
+            gpu(recorded_costs.BILL, "b"): "1x60",
+            gpu(recorded_costs.BILL, "of which no bill is known"): "9x60",
             gpu(devices.BILL_RATIO, "a"): "0.8x60",
             gpu(devices.BILL_RATIO, "b"): "1.2x60",
         },
@@ -238,12 +239,12 @@ CASES = {
     ),
     "a month of a budget is 730 hours at the week's pace": Case(
         asked=asked("cost", "budgets", 1),
-        series={budget(recorded.spending("7d")): "1.5x60", budget(recorded.BUDGET_ALLOWED): "0.25x60"},
+        series={budget(recorded_costs.spending("7d")): "1.5x60", budget(recorded_costs.BUDGET_ALLOWED): "0.25x60"},
         shown=(({"budget": "everything"}, 273.75),),
     ),
     "a month at this pace is 730 hours of the bill": Case(
         asked=asked("cost", "month"),
-        series={gpu(recorded.BILL, "a"): "2x60", gpu(recorded.BILL, "b"): "0.5x60"},
+        series={gpu(recorded_costs.BILL, "a"): "2x60", gpu(recorded_costs.BILL, "b"): "0.5x60"},
         shown=(({}, 1825),),
     ),
     "an engine is busy for a share of the time": Case(

@@ -16,7 +16,7 @@ from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, MODEL, RESULT, SERVICE, SLO
 from inferometer.catalog.requests import DEVICE_SECONDS, SLO_EVENTS
 from inferometer.fleet.loader import loads
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_slos
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.generation import files
 from inferometer_compose import web
@@ -236,7 +236,7 @@ def test_the_heart_beats(stack):
 
 def test_a_failing_model_pages_once_with_all_that_its_reader_needs_and_is_over_when_it_is_well(stack):
     # In production a budget is known for days before anything fails.
-    left = promql.select(recorded.SLO_BUDGET_LEFT, promql.equal(SLO, "chat-llama-available")).text
+    left = promql.select(recorded_slos.SLO_BUDGET_LEFT, promql.equal(SLO, "chat-llama-available")).text
     until(lambda: stack.recorded(left), "that the budget is known")
     stack.sidecar.bad("chat-llama-available", 0.6)
     until(lambda: stack.told.of("oncall", **FAILING), "a page")

@@ -11,7 +11,7 @@ from inferometer import promql
 from inferometer.catalog.labels import MODEL, RESULT, SERVICE, SLO
 from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.fleet.loader import loads
-from inferometer_alerts import recorded
+from inferometer_alerts import prometheus_series, rule_labels
 from inferometer_alerts.generation import files
 from inferometer_alerts.samples import Phase, counter
 from inferometer_alerts.yaml_text import dump
@@ -110,9 +110,9 @@ def test_a_total_outage_at_ten_requests_a_minute_pages_in_time_and_half_the_budg
     shares = [Phase(healthy, bad), outage]
     page = promql.group_by(
         promql.select(
-            recorded.ALERTS,
-            promql.equal(recorded.ALERT_STATE, "firing"),
-            promql.equal(recorded.SEVERITY, "page"),
+            prometheus_series.ALERTS,
+            promql.equal(rule_labels.ALERT_STATE, "firing"),
+            promql.equal(rule_labels.SEVERITY, "page"),
             promql.equal(SLO, "gateway-search-available"),
         )
     ).text

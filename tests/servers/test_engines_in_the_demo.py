@@ -24,7 +24,7 @@ from free_ports import free_port
 from boards.grafana_variables import Range, filled, references, resolved
 from boards.targets import targets
 from inferometer.catalog import engines, requests
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_slos
 from inferometer_alerts.rule import Board
 from inferometer_compose import web
 
@@ -227,8 +227,8 @@ def test_the_report_has_them_in_its_tables(run):
 
 
 def test_their_promises_are_watched_by_the_same_rules(run):
-    slos = {one["metric"]["slo"] for one in ask(run, f"last_over_time({recorded.SLO_INFO.name}[2m])")}
-    burns = f'{{__name__=~"{recorded.burn_rate("1h").name.removesuffix("1h")}.*"}}'
+    slos = {one["metric"]["slo"] for one in ask(run, f"last_over_time({recorded_slos.SLO_INFO.name}[2m])")}
+    burns = f'{{__name__=~"{recorded_slos.burn_rate("1h").name.removesuffix("1h")}.*"}}'
     watched = {one["metric"]["slo"] for one in ask(run, f"last_over_time({burns}[2m])")}
 
     of_engines = {"flowers-flowers-available", "flowers-flowers-prompt", "iris-iris-available", "iris-iris-swift"}

@@ -19,7 +19,7 @@ from inferometer.catalog import labels
 from inferometer.fleet.loader import load
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import slos
-from inferometer_alerts import recorded
+from inferometer_alerts import prometheus_series, recorded_slos, rule_labels
 from inferometer_alerts.prometheus import JOBS
 from inferometer_dashboards.generation import files
 
@@ -69,7 +69,7 @@ def stage(fleet: Path = FLEET, *, program: Path | None = None) -> Iterator[Stage
         with Server(folder, **({} if program is None else {"program": program})) as server:
             end_ns = time.time_ns() // _NS * _NS
             writer = Writer(server.url)
-            page = Page({recorded.JOB.name: JOBS[0], recorded.INSTANCE.name: "127.0.0.1:9464"})
+            page = Page({rule_labels.JOB.name: JOBS[0], rule_labels.INSTANCE.name: "127.0.0.1:9464"})
             writer.add_all(_better_days(declared, end_ns // _NS))
             writer.push()
             begin = 0.0
@@ -99,9 +99,9 @@ def _better_days(fleet: Fleet, end: int) -> Iterator[tuple[int, Labels, Sample]]
             labels.SERVICE.name: slo.service,
             labels.MODEL.name: slo.model,
             labels.SLO.name: slo.name,
-            recorded.OBJECTIVE.name: slo.objective.name,
+            rule_labels.OBJECTIVE.name: slo.objective.name,
         }
-        for series, value in ((recorded.SLO_EVENTS_TILE, GOOD_PER_TILE), (recorded.SLO_BAD_TILE, 0)):
+        for series, value in ((recorded_slos.SLO_EVENTS_TILE, GOOD_PER_TILE), (recorded_slos.SLO_BAD_TILE, 0)):
             named = labels_of(series.name, pairs)
             begin = (end - 5 * _DAY) // _TILE * _TILE
             for at in range(begin, begin + 3 * _DAY, _TILE):
@@ -111,11 +111,15 @@ def _better_days(fleet: Fleet, end: int) -> Iterator[tuple[int, Labels, Sample]]
 def _of_prometheus(scrape: int) -> Iterator[tuple[Labels, Sample]]:
     """What Prometheus and Alertmanager say of themselves; now and then one of them fails."""
     for job in JOBS:
-        pairs = {recorded.JOB.name: job, recorded.INSTANCE.name: "127.0.0.1:9464"}
-        for family, value in ((recorded.UP, 1), (recorded.SCRAPE_DURATION, 0.02), (recorded.SCRAPE_SAMPLES, 1_900)):
+        pairs = {rule_labels.JOB.name: job, rule_labels.INSTANCE.name: "127.0.0.1:9464"}
+        for family, value in (
+            (prometheus_series.UP, 1),
+            (prometheus_series.SCRAPE_DURATION, 0.02),
+            (prometheus_series.SCRAPE_SAMPLES, 1_900),
+        ):
             yield labels_of(family.name, pairs), number(value)
     for family, label, value in (
-        (recorded.RULE_FAILURES, recorded.RULE_GROUP, "slo.yml;slo"),
-        (recorded.UNDELIVERED, recorded.INTEGRATION, "webhook"),
+        (prometheus_series.RULE_FAILURES, rule_labels.RULE_GROUP, "slo.yml;slo"),
+        (prometheus_series.UNDELIVERED, rule_labels.INTEGRATION, "webhook"),
     ):
         yield labels_of(family.name, {label.name: value}), number(scrape // 40)

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from boards.remote_write import Writer, labels_of, number
 from boards.server import Server
 from inferometer.fleet import durations
-from inferometer_alerts import recorded
+from inferometer_alerts import prometheus_series, rule_labels
 from inferometer_alerts.lint.expressions import nodes
 
 _NS: Final = 10**9
@@ -89,8 +89,8 @@ def backfill(server: Server, writer: Writer, rules: Iterable[Ruled], begin: floa
                 labels = labels_of(rule.name, metric)
             else:
                 values = [(at, 1.0) for at in _held([at for at, _ in values], rule)]
-                state = {recorded.ALERT_NAME.name: rule.name, recorded.ALERT_STATE.name: "firing"}
-                labels = labels_of(recorded.ALERTS.name, metric | state)
+                state = {rule_labels.ALERT_NAME.name: rule.name, rule_labels.ALERT_STATE.name: "firing"}
+                labels = labels_of(prometheus_series.ALERTS.name, metric | state)
             for at, value in values:
                 writer.add(round(at * _MS), [(labels, number(value))])
         writer.push()

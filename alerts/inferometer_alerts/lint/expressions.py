@@ -8,7 +8,9 @@ import promql_parser
 
 from inferometer.fleet import durations
 from inferometer_alerts.lint.known import Known
-from inferometer_alerts.recorded import BUDGET_ALLOWED, INSTANCE, JOB, SLO_BUDGET, SLO_OBJECTIVE
+from inferometer_alerts.recorded_costs import BUDGET_ALLOWED
+from inferometer_alerts.recorded_slos import SLO_BUDGET, SLO_OBJECTIVE
+from inferometer_alerts.rule_labels import INSTANCE, JOB
 
 _RATES: Final = frozenset({"rate", "increase"})
 _NOT_OURS: Final = frozenset({"irate", "idelta", "delta", "deriv"})

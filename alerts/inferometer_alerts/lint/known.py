@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from inferometer import catalog
-from inferometer_alerts import recorded
+from inferometer_alerts import prometheus_series, recorded_costs, recorded_models, recorded_slos
 from inferometer_alerts.rule import Group, Rule
+from inferometer_alerts.rule_series import Builtin, Recorded
+
+_MODULES: Final = (prometheus_series, recorded_costs, recorded_models, recorded_slos)
+SERIES: Final = tuple(
+    value for module in _MODULES for value in vars(module).values() if isinstance(value, Recorded | Builtin)
+)
+"""Those whose name does not depend on the fleet's objectives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Known:
             if entry.kind == "histogram":
                 known[f"{entry.name}_bucket"] = Declared(labels | {"le"}, counter=True)
                 known[f"{entry.name}_count"] = known[f"{entry.name}_sum"] = Declared(labels, counter=True)
-        for family in recorded.SERIES:
+        for family in SERIES:
             known[family.name] = Declared(frozenset(family.label_names), counter=family.kind == "counter")
         for rule in (rule for groups in files.values() for group in groups for rule in group.rules):
             if isinstance(rule, Rule):

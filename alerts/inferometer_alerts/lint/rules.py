@@ -8,8 +8,8 @@ from inferometer.catalog.model import Label
 from inferometer_alerts.lint.expressions import Follower, Shape, compares, uses_absent
 from inferometer_alerts.lint.findings import Finding
 from inferometer_alerts.lint.known import Known
-from inferometer_alerts.recorded import SEVERITY, SLO_TIER
 from inferometer_alerts.rule import Alert, Group, Rule, Severity
+from inferometer_alerts.rule_labels import SEVERITY, SLO_TIER
 from inferometer_alerts.time_scale import SCRAPE_NS, TimeScale
 
 _NAME: Final = re.compile(r"(?:[A-Z][a-z0-9]+)+(?:1k[A-Z][a-z]+)?")

@@ -15,7 +15,7 @@ from inferometer.fleet.summary import only_model
 from inferometer.fleet.thresholds import EnginePages
 from inferometer_alerts import engine_scraping
 from inferometer_alerts.engine_selectors import SAID_MODEL
-from inferometer_alerts.recorded import INSTANCE, JOB
+from inferometer_alerts.rule_labels import INSTANCE, JOB
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import Yaml
 from inferometer_compose.kubernetes import page_secrets

@@ -7,8 +7,8 @@ from typing import Final
 from inferometer.fleet.model import Fleet
 from inferometer_alerts import generation, rule_file
 from inferometer_alerts.prometheus import SCRAPE_PROTOCOLS
-from inferometer_alerts.recorded import INSTANCE, JOB
 from inferometer_alerts.rule import Alert, Group
+from inferometer_alerts.rule_labels import INSTANCE, JOB
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.traffic_alerts import SCRAPE_JOB
 from inferometer_alerts.yaml_text import Yaml

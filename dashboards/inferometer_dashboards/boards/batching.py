@@ -3,7 +3,7 @@
 from inferometer import promql
 from inferometer.catalog.labels import CLOSE_REASON, VERSION
 from inferometer.catalog.requests import BATCH_SIZE, BATCHES, DEVICE_SECONDS, REQUESTS
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.boards.waiting import CHOSEN
 from inferometer_dashboards.panels import RATE_INTERVAL, Kind, Panel, Query, Row, Show, named

@@ -10,7 +10,7 @@ from inferometer.fleet.budget_policy import Action
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.slos import slos
 from inferometer.promql import Expr, Matcher
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_slos
 from inferometer_alerts.policy import legs
 from inferometer_dashboards.panels import Colour, Kind, Panel, Query, Show, Step, named
 from inferometer_dashboards.sql import budgets
@@ -35,7 +35,7 @@ def windows(fleet: Fleet, tier: str) -> tuple[str, ...]:
 def burn(fleet: Fleet, tier: str, *matchers: Matcher) -> Expr:
     """The burn rate of each objective in its own window of a tier."""
     known = windows(fleet, tier) or (_USUAL[tier],)
-    each: list[Expr] = [promql.select(recorded.burn_rate(window), *matchers) for window in known]
+    each: list[Expr] = [promql.select(recorded_slos.burn_rate(window), *matchers) for window in known]
     return reduce(promql.either, each[1:], each[0])
 
 
@@ -61,7 +61,7 @@ def budget_left(fleet: Fleet, *matchers: Matcher) -> Panel:
         unit=Show.RATIO,
         kind=Kind.BARS,
         sql=budgets.BUDGET_LEFT,
-        promql=(Query(expr=promql.select(recorded.SLO_BUDGET_LEFT, *matchers), legend=named(SLO), instant=True),),
+        promql=(Query(expr=promql.select(recorded_slos.SLO_BUDGET_LEFT, *matchers), legend=named(SLO), instant=True),),
         steps=left_steps(fleet),
         maximum=1.0,
         empty=NO_OBJECTIVES,
@@ -83,7 +83,7 @@ def burn_rates(fleet: Fleet, *matchers: Matcher) -> Panel:
         kind=Kind.LINES,
         sql=budgets.BURN_RATE,
         promql=tuple(
-            Query(expr=promql.select(recorded.burn_rate(window), *matchers), legend=named(SLO, then=window))
+            Query(expr=promql.select(recorded_slos.burn_rate(window), *matchers), legend=named(SLO, then=window))
             for window in dict.fromkeys(shown)
         ),
         steps=(Step(1.0, Colour.WATCH),),

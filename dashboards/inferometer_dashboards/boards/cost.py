@@ -8,9 +8,9 @@ from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, TENANT
 from inferometer.catalog.requests import COST, REQUEST_COST, REQUESTS
 from inferometer.fleet.budgets import HOURS_PER_MONTH
 from inferometer.fleet.model import Fleet
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts import recorded_costs
 from inferometer_alerts.rule import Board as Uid
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards import cost_bill, cost_budgets, cost_prices, cost_waste
 from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.panels import (
@@ -71,7 +71,7 @@ def _fleet_now() -> Panel:
         unit=Show.USD,
         kind=Kind.STAT,
         sql=sql.PER_1K,
-        promql=(Query(expr=promql.select(recorded.FLEET_PER_1K), instant=True),),
+        promql=(Query(expr=promql.select(recorded_costs.FLEET_PER_1K), instant=True),),
         width=5,
         height=4,
     )
@@ -88,7 +88,7 @@ def _fleet_loaded_now() -> Panel:
         unit=Show.USD,
         kind=Kind.STAT,
         sql=sql.PER_1K_LOADED,
-        promql=(Query(expr=promql.select(recorded.FLEET_PER_1K_LOADED), instant=True),),
+        promql=(Query(expr=promql.select(recorded_costs.FLEET_PER_1K_LOADED), instant=True),),
         width=5,
         height=4,
     )
@@ -127,7 +127,7 @@ def _idle_now() -> Panel:
         unit=Show.RATIO,
         kind=Kind.STAT,
         sql=sql.IDLE_NOW,
-        promql=(Query(expr=promql.select(recorded.FLEET_IDLE_SHARE), instant=True),),
+        promql=(Query(expr=promql.select(recorded_costs.FLEET_IDLE_SHARE), instant=True),),
         width=5,
         height=4,
     )
@@ -145,7 +145,7 @@ def _month() -> Panel:
         kind=Kind.STAT,
         promql=(
             Query(
-                expr=promql.sum_by(promql.select(recorded.BILL, *_ON_DEVICE)) * HOURS_PER_MONTH,
+                expr=promql.sum_by(promql.select(recorded_costs.BILL, *_ON_DEVICE)) * HOURS_PER_MONTH,
                 instant=True,
             ),
         ),
@@ -166,8 +166,8 @@ def _models() -> Panel:
         kind=Kind.TABLE,
         sql=sql.MODELS,
         promql=(
-            Query(expr=promql.select(recorded.MODEL_PER_1K, *_CHOSEN), legend="Marginal", instant=True),
-            Query(expr=promql.select(recorded.MODEL_PER_1K_LOADED, *_CHOSEN), legend="Loaded", instant=True),
+            Query(expr=promql.select(recorded_costs.MODEL_PER_1K, *_CHOSEN), legend="Marginal", instant=True),
+            Query(expr=promql.select(recorded_costs.MODEL_PER_1K_LOADED, *_CHOSEN), legend="Loaded", instant=True),
         ),
     )
 
@@ -184,8 +184,8 @@ def _tenants() -> Panel:
         kind=Kind.TABLE,
         sql=sql.TENANTS,
         promql=(
-            Query(expr=promql.select(recorded.TENANT_PER_1K, *_OF_TENANT), legend="Marginal", instant=True),
-            Query(expr=promql.select(recorded.TENANT_PER_1K_LOADED, *_OF_TENANT), legend="Loaded", instant=True),
+            Query(expr=promql.select(recorded_costs.TENANT_PER_1K, *_OF_TENANT), legend="Marginal", instant=True),
+            Query(expr=promql.select(recorded_costs.TENANT_PER_1K_LOADED, *_OF_TENANT), legend="Loaded", instant=True),
         ),
     )
 
@@ -203,7 +203,7 @@ def _fleet() -> Panel:
         sql=sql.MODELS_TENANTS,
         promql=(
             Query(
-                expr=promql.select(recorded.MODEL_TENANT_PER_1K_LOADED, *_CHOSEN, *_OF_TENANT),
+                expr=promql.select(recorded_costs.MODEL_TENANT_PER_1K_LOADED, *_CHOSEN, *_OF_TENANT),
                 legend=named(SERVICE, MODEL, TENANT),
             ),
         ),

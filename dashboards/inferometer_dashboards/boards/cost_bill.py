@@ -5,7 +5,7 @@ from typing import Final
 from inferometer import promql
 from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, DEVICE_STATE
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_costs
 from inferometer_alerts.device_alerts import IDLE
 from inferometer_dashboards.panels import (
     RATE_INTERVAL,
@@ -59,7 +59,7 @@ def _idle() -> Panel:
         unit=Show.RATIO,
         kind=Kind.LINES,
         sql=sql.IDLE,
-        promql=(Query(expr=promql.select(recorded.IDLE_SHARE, *_ON_DEVICE), legend=named(DEVICE)),),
+        promql=(Query(expr=promql.select(recorded_costs.IDLE_SHARE, *_ON_DEVICE), legend=named(DEVICE)),),
         steps=(Step(float(IDLE), Colour.WATCH),),
         maximum=1.0,
     )

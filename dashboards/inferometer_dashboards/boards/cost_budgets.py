@@ -5,8 +5,8 @@ from typing import Final
 from inferometer import promql
 from inferometer.fleet.budgets import HOURS_PER_MONTH
 from inferometer.promql import Expr
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import BUDGET
+from inferometer_alerts import recorded_costs
+from inferometer_alerts.rule_labels import BUDGET
 from inferometer_alerts.spending import SUDDEN
 from inferometer_dashboards.panels import Colour, Kind, Panel, Query, Row, Show, Step, named
 
@@ -21,12 +21,12 @@ def budgets() -> Row:
 
 
 def _of_month(pace: Expr) -> Expr:
-    return pace * promql.select(recorded.BUDGET_ALLOWED) * HOURS_PER_MONTH
+    return pace * promql.select(recorded_costs.BUDGET_ALLOWED) * HOURS_PER_MONTH
 
 
 def _forecast() -> Panel:
-    pace = promql.select(recorded.spending(_PACE))
-    hourly = promql.select(recorded.BUDGET_ALLOWED)
+    pace = promql.select(recorded_costs.spending(_PACE))
+    hourly = promql.select(recorded_costs.BUDGET_ALLOWED)
     return Panel(
         key="budgets",
         title="What a month will come to",
@@ -40,7 +40,9 @@ def _forecast() -> Panel:
         promql=(
             Query(expr=hourly * HOURS_PER_MONTH, legend="Budget", instant=True),
             Query(expr=_of_month(pace), legend="At the week's pace", instant=True),
-            Query(expr=_of_month(promql.select(recorded.spending("1h"))), legend="At this hour's pace", instant=True),
+            Query(
+                expr=_of_month(promql.select(recorded_costs.spending("1h"))), legend="At this hour's pace", instant=True
+            ),
             Query(expr=pace, legend="Used at the week's pace", instant=True, show=Show.RATIO),
         ),
         width=24,
@@ -60,7 +62,7 @@ def _burn() -> Panel:
         unit=Show.MULTIPLE,
         kind=Kind.LINES,
         promql=tuple(
-            Query(expr=promql.select(recorded.spending(window)), legend=named(BUDGET, then=window))
+            Query(expr=promql.select(recorded_costs.spending(window)), legend=named(BUDGET, then=window))
             for window in _WINDOWS
         ),
         steps=(Step(1.0, Colour.WATCH), Step(float(SUDDEN), Colour.ACT)),
@@ -78,7 +80,7 @@ def _spent() -> Panel:
         unit=Show.USD,
         kind=Kind.LINES,
         promql=(
-            Query(expr=promql.select(recorded.BUDGET_SPENT), legend=named(BUDGET, then="spent")),
-            Query(expr=promql.select(recorded.BUDGET_ALLOWED), legend=named(BUDGET, then="allowed")),
+            Query(expr=promql.select(recorded_costs.BUDGET_SPENT), legend=named(BUDGET, then="spent")),
+            Query(expr=promql.select(recorded_costs.BUDGET_ALLOWED), legend=named(BUDGET, then="allowed")),
         ),
     )

@@ -6,7 +6,7 @@ from inferometer import promql
 from inferometer.catalog import devices
 from inferometer.catalog.labels import AS_OF, DAY, DEVICE, PRICE_KIND, PRICE_SOURCE
 from inferometer.fleet.device_prices import STALE_DAYS
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_costs
 from inferometer_alerts.device_alerts import RESIDUAL
 from inferometer_dashboards.panels import RATE_INTERVAL, Colour, Kind, Panel, Query, Row, Show, Step, chosen, named
 from inferometer_dashboards.sql import cost as sql
@@ -94,7 +94,7 @@ def _residual() -> Panel:
 
 def _as_billed() -> Panel:
     ratio = promql.max_by(promql.select(devices.BILL_RATIO, *_ON_DEVICE), DEVICE)
-    bill = promql.max_by(promql.select(recorded.BILL, *_ON_DEVICE), DEVICE)
+    bill = promql.max_by(promql.select(recorded_costs.BILL, *_ON_DEVICE), DEVICE)
     known = promql.where(bill, ratio, on=(DEVICE,))
     factor = promql.sum_by(bill * ratio) / (promql.sum_by(known) > 0)
     return Panel(
@@ -106,7 +106,7 @@ def _as_billed() -> Panel:
         ),
         unit=Show.USD,
         kind=Kind.STAT,
-        promql=(Query(expr=promql.select(recorded.FLEET_PER_1K_LOADED) * factor, instant=True),),
+        promql=(Query(expr=promql.select(recorded_costs.FLEET_PER_1K_LOADED) * factor, instant=True),),
         width=6,
     )
 

@@ -8,7 +8,7 @@ from inferometer.catalog.model import Label
 from inferometer.catalog.requests import COST, RETRIED_COST
 from inferometer.catalog.stages import ANSWERED, Outcome
 from inferometer.promql import Expr
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.panels import RATE_INTERVAL, Kind, Panel, Query, Row, Show, chosen, named
 
 _OF: Final = chosen(SERVICE, MODEL, TENANT)

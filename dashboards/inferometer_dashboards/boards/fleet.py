@@ -7,9 +7,9 @@ from inferometer.catalog.requests import COST, DEVICE_SECONDS, IN_FLIGHT, REQUES
 from inferometer.catalog.stages import FAILED
 from inferometer.fleet.model import Fleet
 from inferometer.promql import Expr
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OF_MODEL, QUANTILE
+from inferometer_alerts import recorded_costs, recorded_models
 from inferometer_alerts.rule import Board as Uid
+from inferometer_alerts.rule_labels import OF_MODEL, QUANTILE
 from inferometer_dashboards.boards import budget_panels
 from inferometer_dashboards.boards.histograms import quantile
 from inferometer_dashboards.panels import (
@@ -77,7 +77,7 @@ def _models() -> Panel:
             Query(expr=_worst("0.999"), legend="p99.9", instant=True, show=Show.SECONDS),
             Query(expr=_busy(), legend="Device busy", instant=True, show=Show.RATIO),
             Query(
-                expr=promql.select(recorded.MODEL_PER_1K, *_CHOSEN),
+                expr=promql.select(recorded_costs.MODEL_PER_1K, *_CHOSEN),
                 legend="Cost per 1k",
                 instant=True,
                 show=Show.USD,
@@ -88,17 +88,17 @@ def _models() -> Panel:
 
 
 def _rate() -> Expr:
-    return promql.sum_by(promql.select(recorded.MODEL_REQUESTS, *_CHOSEN), *OF_MODEL)
+    return promql.sum_by(promql.select(recorded_models.MODEL_REQUESTS, *_CHOSEN), *OF_MODEL)
 
 
 def _error_ratio() -> Expr:
     outcomes = promql.one_of(OUTCOME, [outcome.label for outcome in FAILED])
-    failed = promql.sum_by(promql.select(recorded.MODEL_REQUESTS, *_CHOSEN, outcomes), *OF_MODEL)
+    failed = promql.sum_by(promql.select(recorded_models.MODEL_REQUESTS, *_CHOSEN, outcomes), *OF_MODEL)
     return failed / (_rate() > 0)
 
 
 def _quantile(value: str) -> Expr:
-    return promql.select(recorded.MODEL_DURATION, *_CHOSEN, promql.equal(QUANTILE, value))
+    return promql.select(recorded_models.MODEL_DURATION, *_CHOSEN, promql.equal(QUANTILE, value))
 
 
 def _worst(value: str) -> Expr:

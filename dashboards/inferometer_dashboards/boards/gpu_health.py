@@ -6,7 +6,7 @@ from inferometer.catalog.labels import CALL, DEVICE, DEVICE_STATE, ECC_KIND, ERR
 from inferometer.catalog.requests import ENERGY, REQUESTS
 from inferometer.catalog.telemetry import SOURCE_CALL_ERRORS
 from inferometer_alerts.gpu_alerts import HELD_BACK
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards.gpu_series import ON_DEVICE, gauge, rate
 from inferometer_dashboards.panels import (
     RANGE,

@@ -5,7 +5,7 @@ from typing import Final
 from inferometer import promql
 from inferometer.catalog.model import Histogram, Label
 from inferometer.promql import Expr, Matcher, Part
-from inferometer_alerts.recorded import LE
+from inferometer_alerts.rule_labels import LE
 from inferometer_dashboards.panels import RATE_INTERVAL, Query, named
 
 MEDIAN_AND_TAIL: Final = (0.5, 0.99)

@@ -10,7 +10,7 @@ from inferometer.catalog.labels import (
 )
 from inferometer.catalog.model import Counter
 from inferometer.catalog.requests import REQUESTS
-from inferometer_alerts import recorded
+from inferometer_alerts import prometheus_series
 from inferometer_alerts.rule import Board as Uid
 from inferometer_dashboards.boards.itself_flow import incoming, outgoing, scraping
 from inferometer_dashboards.boards.itself_parts import ledger, parts, used
@@ -76,7 +76,7 @@ def _in_all(counter: Counter) -> promql.Expr:
 
 
 def _down() -> Panel:
-    up = promql.select(recorded.UP)
+    up = promql.select(prometheus_series.UP)
     return _number(
         "down",
         "Targets that do not answer",
@@ -140,5 +140,5 @@ def _undelivered() -> Panel:
         "Notifications that failed",
         "Alerts that nobody was told of, in the time that is shown. Any: see the receiver's address and secret; the "
         "panel of rules and notifications says by which way.",
-        promql.sum_by(promql.increase(promql.select(recorded.UNDELIVERED), RANGE)),
+        promql.sum_by(promql.increase(promql.select(prometheus_series.UNDELIVERED), RANGE)),
     )

@@ -12,8 +12,8 @@ from inferometer.catalog.labels import (
     SERVICE,
 )
 from inferometer.catalog.model import Counter
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import INSTANCE, INTEGRATION, JOB, RULE_GROUP
+from inferometer_alerts import prometheus_series
+from inferometer_alerts.rule_labels import INSTANCE, INTEGRATION, JOB, RULE_GROUP
 from inferometer_dashboards.boards.itself_events import CHOSEN, events
 from inferometer_dashboards.panels import (
     RATE_INTERVAL,
@@ -56,7 +56,9 @@ def _targets() -> Panel:
         ),
         unit=Show.COUNT,
         kind=Kind.TIMELINE,
-        promql=(Query(expr=promql.max_by(promql.select(recorded.UP), JOB, INSTANCE), legend=named(JOB, INSTANCE)),),
+        promql=(
+            Query(expr=promql.max_by(promql.select(prometheus_series.UP), JOB, INSTANCE), legend=named(JOB, INSTANCE)),
+        ),
         states=_UP_OR_DOWN,
     )
 
@@ -169,8 +171,8 @@ def _exported() -> Panel:
 
 
 def _rules() -> Panel:
-    rules = promql.rate(promql.select(recorded.RULE_FAILURES), RATE_INTERVAL)
-    told = promql.rate(promql.select(recorded.UNDELIVERED), RATE_INTERVAL)
+    rules = promql.rate(promql.select(prometheus_series.RULE_FAILURES), RATE_INTERVAL)
+    told = promql.rate(promql.select(prometheus_series.UNDELIVERED), RATE_INTERVAL)
     return Panel(
         key="rules",
         title="Rules and notifications that failed",
@@ -200,7 +202,8 @@ def _scrapes() -> Panel:
         kind=Kind.LINES,
         promql=(
             Query(
-                expr=promql.max_by(promql.select(recorded.SCRAPE_DURATION), JOB, INSTANCE), legend=named(JOB, INSTANCE)
+                expr=promql.max_by(promql.select(prometheus_series.SCRAPE_DURATION), JOB, INSTANCE),
+                legend=named(JOB, INSTANCE),
             ),
         ),
         width=8,
@@ -219,7 +222,8 @@ def _samples() -> Panel:
         kind=Kind.LINES,
         promql=(
             Query(
-                expr=promql.max_by(promql.select(recorded.SCRAPE_SAMPLES), JOB, INSTANCE), legend=named(JOB, INSTANCE)
+                expr=promql.max_by(promql.select(prometheus_series.SCRAPE_SAMPLES), JOB, INSTANCE),
+                legend=named(JOB, INSTANCE),
             ),
         ),
         width=8,

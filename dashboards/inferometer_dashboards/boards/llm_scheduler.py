@@ -13,7 +13,7 @@ from inferometer.catalog.requests import (
 from inferometer.catalog.stages import Stage
 from inferometer.promql import Expr
 from inferometer_alerts.engine_alerts import FULL
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.boards.llm_tokens import CHOSEN
 from inferometer_dashboards.panels import RATE_INTERVAL, Colour, Kind, Panel, Query, Row, Show, Step, named

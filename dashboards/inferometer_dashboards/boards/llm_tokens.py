@@ -14,7 +14,7 @@ from inferometer.catalog.requests import (
     TOKENS,
 )
 from inferometer.promql import Expr
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.panels import RATE_INTERVAL, Kind, Panel, Query, Row, Show, chosen, named
 

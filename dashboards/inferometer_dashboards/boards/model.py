@@ -11,9 +11,9 @@ from inferometer.catalog.requests import (
 )
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import Sli
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OF_MODEL, QUANTILE
+from inferometer_alerts import recorded_models
 from inferometer_alerts.rule import Board as Uid
+from inferometer_alerts.rule_labels import OF_MODEL, QUANTILE
 from inferometer_dashboards.boards.model_lines import CHOSEN, MEDIAN_AND_TAIL, percentile_lines, promised
 from inferometer_dashboards.boards.model_stages import stages
 from inferometer_dashboards.boards.model_work import sizes, tokens, waiting
@@ -91,7 +91,7 @@ def _heatmap() -> Panel:
 
 
 def _versions() -> Panel:
-    tail = promql.select(recorded.MODEL_DURATION, *CHOSEN, promql.one_of(QUANTILE, MEDIAN_AND_TAIL))
+    tail = promql.select(recorded_models.MODEL_DURATION, *CHOSEN, promql.one_of(QUANTILE, MEDIAN_AND_TAIL))
     return Panel(
         key="versions",
         title="Median and p99 by version",

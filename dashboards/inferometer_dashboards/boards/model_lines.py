@@ -11,8 +11,8 @@ from inferometer.fleet import durations
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import slos
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OBJECTIVE, OF_MODEL
+from inferometer_alerts import recorded_slos
+from inferometer_alerts.rule_labels import OBJECTIVE, OF_MODEL
 from inferometer_dashboards.boards.histograms import quantile
 from inferometer_dashboards.panels import (
     Query,
@@ -45,7 +45,7 @@ def promised(fleet: Fleet, sli: Sli) -> Iterator[Query]:
         if slo.objective.sli is sli and slo.objective.stage is None and slo.objective.threshold_ns is not None:
             named_by[slo.objective.threshold_ns].add(slo.objective.name)
     for threshold_ns, names in sorted(named_by.items())[:_MOST_PROMISES]:
-        promises = promql.select(recorded.SLO_OBJECTIVE, *CHOSEN, promql.one_of(OBJECTIVE, names))
+        promises = promql.select(recorded_slos.SLO_OBJECTIVE, *CHOSEN, promql.one_of(OBJECTIVE, names))
         yield Query(
             expr=promql.group_by(promises, *OF_MODEL) * (threshold_ns / 1e9),
             legend=named(SERVICE, MODEL, then=f"promises {durations.render(threshold_ns)}"),

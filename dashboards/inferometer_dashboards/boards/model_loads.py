@@ -9,7 +9,7 @@ from inferometer.catalog.requests import (
     MODEL_LOAD,
     WARMUP_REQUESTS,
 )
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.panels import (
     RATE_INTERVAL,

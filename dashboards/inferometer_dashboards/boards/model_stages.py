@@ -8,8 +8,8 @@ from inferometer.catalog.requests import (
     STAGE_DURATION,
 )
 from inferometer.promql import Expr, Part
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts import recorded_models
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards.histograms import quantile
 from inferometer_dashboards.boards.model_lines import CHOSEN
 from inferometer_dashboards.panels import (
@@ -116,7 +116,7 @@ def _means() -> Panel:
         sql=sql.STAGE_MEANS,
         promql=(
             Query(
-                expr=promql.select(recorded.MODEL_STAGE_MEAN, *CHOSEN),
+                expr=promql.select(recorded_models.MODEL_STAGE_MEAN, *CHOSEN),
                 legend=named(SERVICE, MODEL, STAGE),
             ),
         ),

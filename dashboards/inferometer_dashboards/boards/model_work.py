@@ -19,7 +19,7 @@ from inferometer.catalog.requests import (
 )
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.objective import Sli
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards.model_lines import CHOSEN, MEDIAN_AND_TAIL, percentile_lines, promised
 from inferometer_dashboards.panels import (
     RATE_INTERVAL,

@@ -12,7 +12,7 @@ from inferometer.catalog.requests import (
     THREADS_BUSY,
     THREADS_WAITED_FOR,
 )
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.boards.waiting import CHOSEN, ON_SERVICE
 from inferometer_dashboards.panels import (

@@ -6,9 +6,9 @@ from inferometer import promql
 from inferometer.catalog import devices, spans
 from inferometer.catalog.labels import DEVICE, DEVICE_STATE, MODEL, SERVICE, STAGE, TENANT, THROTTLE_REASON
 from inferometer.catalog.requests import REQUEST_COST, REQUEST_DURATION, REQUESTS
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts import recorded_costs, recorded_models
 from inferometer_alerts.rule import Board as Uid
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.links import JAEGER_URL, LIVE_URL
 from inferometer_dashboards.panels import (
@@ -148,7 +148,7 @@ def _stages() -> Panel:
         kind=Kind.STACK,
         promql=(
             Query(
-                expr=promql.select(recorded.MODEL_STAGE_MEAN, *_CHOSEN),
+                expr=promql.select(recorded_models.MODEL_STAGE_MEAN, *_CHOSEN),
                 legend=named(SERVICE, MODEL, STAGE),
             ),
         ),
@@ -181,8 +181,10 @@ def _tenant() -> Panel:
         unit=Show.USD,
         kind=Kind.TABLE,
         promql=(
-            Query(expr=promql.select(recorded.TENANT_PER_1K, *chosen(TENANT)), legend="Marginal", instant=True),
-            Query(expr=promql.select(recorded.TENANT_PER_1K_LOADED, *chosen(TENANT)), legend="Loaded", instant=True),
+            Query(expr=promql.select(recorded_costs.TENANT_PER_1K, *chosen(TENANT)), legend="Marginal", instant=True),
+            Query(
+                expr=promql.select(recorded_costs.TENANT_PER_1K_LOADED, *chosen(TENANT)), legend="Loaded", instant=True
+            ),
         ),
     )
 

@@ -6,8 +6,8 @@ from inferometer.catalog.labels import DEVICE, DEVICE_STATE, OUTCOME, SERVICE
 from inferometer.catalog.requests import IN_FLIGHT
 from inferometer.catalog.stages import Outcome
 from inferometer.catalog.telemetry import WORKERS
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts import recorded_models
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards.waiting import CHOSEN, ON_SERVICE
 from inferometer_dashboards.panels import RATE_INTERVAL, Kind, Panel, Query, Row, Show, named
 
@@ -23,7 +23,7 @@ def room() -> Row:
     used = promql.rate(promql.select(devices.LEDGER, promql.equal(DEVICE_STATE, "attributed")), RATE_INTERVAL)
     every = promql.sum_by(spent, DEVICE)
     busy = promql.either(promql.sum_by(used, DEVICE), every * 0) / (every > 0)
-    away = promql.select(recorded.MODEL_REQUESTS, *CHOSEN, promql.one_of(OUTCOME, _TURNED_AWAY))
+    away = promql.select(recorded_models.MODEL_REQUESTS, *CHOSEN, promql.one_of(OUTCOME, _TURNED_AWAY))
     return Row(
         title="Replicas and room",
         panels=(

@@ -6,7 +6,7 @@ from inferometer import promql
 from inferometer.catalog.labels import MODEL, SERVICE, SLO
 from inferometer.fleet.model import Fleet
 from inferometer.promql import Expr
-from inferometer_alerts import recorded
+from inferometer_alerts import prometheus_series, recorded_slos, rule_labels, rule_series
 from inferometer_alerts.rule import Board as Uid
 from inferometer_dashboards.boards import budget_panels
 from inferometer_dashboards.boards.budget_panels import FAST, NO_OBJECTIVES, SLOW
@@ -31,7 +31,7 @@ _CHOSEN: Final = chosen(SERVICE, MODEL, SLO)
 
 def promises(fleet: Fleet) -> Board:
     """Every objective: kept or not, its budget, its pace, its end, and the versions and tenants behind it."""
-    family = recorded.SLO_OBJECTIVE
+    family = recorded_slos.SLO_OBJECTIVE
     return Board(
         uid=Uid.SLO,
         title="SLO and budget",
@@ -61,7 +61,7 @@ def promises(fleet: Fleet) -> Board:
 
 
 def _broken() -> Panel:
-    left = promql.select(recorded.SLO_BUDGET_LEFT, *_CHOSEN)
+    left = promql.select(recorded_slos.SLO_BUDGET_LEFT, *_CHOSEN)
     return Panel(
         key="broken",
         title="Promises broken",
@@ -105,9 +105,9 @@ def _how_many(some: Expr, of: Expr) -> Expr:
 
 def _firing() -> Panel:
     firing = promql.select(
-        recorded.ALERTS, promql.equal(recorded.ALERT_STATE, "firing"), *optional(SERVICE, MODEL, SLO)
+        prometheus_series.ALERTS, promql.equal(rule_labels.ALERT_STATE, "firing"), *optional(SERVICE, MODEL, SLO)
     )
-    labels = (recorded.ALERT_NAME, recorded.SEVERITY, SERVICE, MODEL, SLO)
+    labels = (rule_labels.ALERT_NAME, rule_labels.SEVERITY, SERVICE, MODEL, SLO)
     return Panel(
         key="firing",
         title="Alerts that fire",
@@ -128,10 +128,12 @@ def _firing() -> Panel:
 def objectives(fleet: Fleet, *matchers: promql.Matcher) -> Panel:
     """Every objective in a line."""
 
-    def column(series: recorded.Recorded, legend: str, show: Show) -> Query:
+    def column(series: rule_series.Recorded, legend: str, show: Show) -> Query:
         return Query(expr=promql.select(series, *matchers), legend=legend, instant=True, show=show)
 
-    bad, events = (promql.select(one, *matchers) for one in (recorded.SLO_BAD_PERIOD, recorded.SLO_EVENTS_PERIOD))
+    bad, events = (
+        promql.select(one, *matchers) for one in (recorded_slos.SLO_BAD_PERIOD, recorded_slos.SLO_EVENTS_PERIOD)
+    )
     return Panel(
         key="objectives",
         title="Objectives",
@@ -143,12 +145,12 @@ def objectives(fleet: Fleet, *matchers: promql.Matcher) -> Panel:
         unit=Show.RATIO,
         kind=Kind.TABLE,
         promql=(
-            column(recorded.SLO_OBJECTIVE, "Target", Show.RATIO),
+            column(recorded_slos.SLO_OBJECTIVE, "Target", Show.RATIO),
             Query(expr=1 - bad / (events > 0), legend="Good", instant=True),
             Query(expr=budget_panels.burn(fleet, FAST, *matchers), legend="Burn", instant=True, show=Show.MULTIPLE),
-            column(recorded.SLO_BUDGET_LEFT, "Budget left", Show.RATIO),
-            column(recorded.SLO_EVENTS_PERIOD, "Events", Show.COUNT),
-            column(recorded.SLO_BAD_PERIOD, "Bad", Show.COUNT),
+            column(recorded_slos.SLO_BUDGET_LEFT, "Budget left", Show.RATIO),
+            column(recorded_slos.SLO_EVENTS_PERIOD, "Events", Show.COUNT),
+            column(recorded_slos.SLO_BAD_PERIOD, "Bad", Show.COUNT),
         ),
         sql=budgets.OBJECTIVES,
         width=24,
@@ -167,7 +169,7 @@ def _left_over_time(fleet: Fleet) -> Panel:
         ),
         unit=Show.RATIO,
         kind=Kind.LINES,
-        promql=(Query(expr=promql.select(recorded.SLO_BUDGET_LEFT, *_CHOSEN), legend=named(SLO)),),
+        promql=(Query(expr=promql.select(recorded_slos.SLO_BUDGET_LEFT, *_CHOSEN), legend=named(SLO)),),
         steps=budget_panels.left_steps(fleet),
         minimum=None,
         maximum=1.0,
@@ -176,8 +178,8 @@ def _left_over_time(fleet: Fleet) -> Panel:
 
 
 def _forecast(fleet: Fleet) -> Panel:
-    left = promql.select(recorded.SLO_BUDGET_LEFT, *_CHOSEN)
-    period = promql.select(recorded.SLO_PERIOD, *_CHOSEN)
+    left = promql.select(recorded_slos.SLO_BUDGET_LEFT, *_CHOSEN)
+    period = promql.select(recorded_slos.SLO_PERIOD, *_CHOSEN)
 
     def lasts(tier: str) -> Expr:
         return (left > 0) * period / (budget_panels.burn(fleet, tier, *_CHOSEN) > 1)

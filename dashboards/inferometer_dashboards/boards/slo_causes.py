@@ -6,7 +6,7 @@ from inferometer import promql
 from inferometer.catalog.labels import CLASS, MODEL, OUTCOME, REGION, RESULT, SERVICE, SLO, TENANT, VERSION
 from inferometer.catalog.requests import REQUESTS, SLO_EVENTS
 from inferometer.catalog.stages import FAILED
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_slos
 from inferometer_dashboards.boards.budget_panels import NO_OBJECTIVES
 from inferometer_dashboards.panels import (
     RANGE,
@@ -39,7 +39,7 @@ def _eaten() -> Panel:
         ),
         unit=Show.COUNT,
         kind=Kind.STACK,
-        promql=(Query(expr=promql.select(recorded.SLO_BAD_TILE, *_CHOSEN), legend=named(SLO)),),
+        promql=(Query(expr=promql.select(recorded_slos.SLO_BAD_TILE, *_CHOSEN), legend=named(SLO)),),
         empty=NO_OBJECTIVES,
     )
 
@@ -55,7 +55,7 @@ def bad_events(*matchers: promql.Matcher) -> Panel:
         ),
         unit=Show.PER_SECOND,
         kind=Kind.LINES,
-        promql=(Query(expr=promql.select(recorded.bad_events("5m"), *matchers) / 300, legend="{{slo}}"),),
+        promql=(Query(expr=promql.select(recorded_slos.bad_events("5m"), *matchers) / 300, legend="{{slo}}"),),
         sql=budgets.BAD_EVENTS,
         empty=NO_OBJECTIVES,
     )
@@ -65,7 +65,8 @@ def _by_version() -> Panel:
     bad = promql.select(SLO_EVENTS, promql.equal(RESULT, "bad"), *_CHOSEN)
     found = promql.sum_by(promql.increase(bad, RANGE), SLO, VERSION, REGION, CLASS) > 0
     budget = promql.sum_by(
-        promql.select(recorded.SLO_EVENTS_PERIOD, *_CHOSEN) * promql.select(recorded.SLO_BUDGET, *_CHOSEN), SLO
+        promql.select(recorded_slos.SLO_EVENTS_PERIOD, *_CHOSEN) * promql.select(recorded_slos.SLO_BUDGET, *_CHOSEN),
+        SLO,
     )
     return Panel(
         key="eaten-by-version",

@@ -7,9 +7,10 @@ from inferometer.catalog.labels import MODEL, OUTCOME, SERVICE, STAGE, VERSION
 from inferometer.catalog.requests import COST, REQUEST_DURATION, REQUESTS, STAGE_DURATION
 from inferometer.catalog.stages import FAILED
 from inferometer.promql import Expr, Part
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OF_MODEL, QUANTILE, Recorded
+from inferometer_alerts import recorded_models
 from inferometer_alerts.rule import Board as Uid
+from inferometer_alerts.rule_labels import OF_MODEL, QUANTILE
+from inferometer_alerts.rule_series import Recorded
 from inferometer_dashboards.panels import (
     RANGE,
     Board,
@@ -59,12 +60,12 @@ def versions() -> Board:
 
 
 def _rate() -> Expr:
-    return promql.sum_by(promql.select(recorded.MODEL_REQUESTS, *_CHOSEN), *_OF_VERSION)
+    return promql.sum_by(promql.select(recorded_models.MODEL_REQUESTS, *_CHOSEN), *_OF_VERSION)
 
 
 def _error_ratio() -> Expr:
     failures = promql.one_of(OUTCOME, [outcome.label for outcome in FAILED])
-    failed = promql.sum_by(promql.select(recorded.MODEL_REQUESTS, *_CHOSEN, failures), *_OF_VERSION)
+    failed = promql.sum_by(promql.select(recorded_models.MODEL_REQUESTS, *_CHOSEN, failures), *_OF_VERSION)
     return failed / (_rate() > 0)
 
 
@@ -98,7 +99,7 @@ def _table() -> Panel:
             column(_rate(), "Requests/s", Show.PER_SECOND),
             column(_error_ratio(), "Failed", Show.RATIO),
             *(
-                column(_quantile(recorded.MODEL_DURATION, value), f"p{float(value) * 100:g}", Show.SECONDS)
+                column(_quantile(recorded_models.MODEL_DURATION, value), f"p{float(value) * 100:g}", Show.SECONDS)
                 for value in QUANTILE.values
             ),
             column(_per_1k(), "Cost per 1k", Show.USD),
@@ -141,7 +142,7 @@ def _percentile(value: str, name: str, who: str) -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.LINES,
-        promql=(Query(expr=_quantile(recorded.MODEL_DURATION, value), legend=named(SERVICE, MODEL, VERSION)),),
+        promql=(Query(expr=_quantile(recorded_models.MODEL_DURATION, value), legend=named(SERVICE, MODEL, VERSION)),),
         width=8,
     )
 
@@ -186,7 +187,9 @@ def _first_chunk() -> Panel:
         ),
         unit=Show.SECONDS,
         kind=Kind.LINES,
-        promql=(Query(expr=_quantile(recorded.MODEL_FIRST_CHUNK, "0.99"), legend=named(SERVICE, MODEL, VERSION)),),
+        promql=(
+            Query(expr=_quantile(recorded_models.MODEL_FIRST_CHUNK, "0.99"), legend=named(SERVICE, MODEL, VERSION)),
+        ),
         width=8,
         empty="no answer of these models is a stream",
     )

@@ -11,8 +11,8 @@ from inferometer.catalog.requests import (
 )
 from inferometer.catalog.stages import Stage
 from inferometer.promql import Expr, Part
-from inferometer_alerts import recorded
-from inferometer_alerts.recorded import OF_MODEL
+from inferometer_alerts import recorded_models
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_alerts.service_alerts import QUEUE_SHARE
 from inferometer_dashboards.boards.histograms import spread
 from inferometer_dashboards.panels import (
@@ -36,12 +36,12 @@ _LIMIT: Final = (Step(float(QUEUE_SHARE), Colour.WATCH),)
 
 def _mean_waits() -> Expr:
     """Mean time in queues of each model; 0 where its requests never waited."""
-    waited = promql.sum_by(promql.select(recorded.MODEL_STAGE_MEAN, *CHOSEN, _QUEUED) >= 0, *OF_MODEL)
+    waited = promql.sum_by(promql.select(recorded_models.MODEL_STAGE_MEAN, *CHOSEN, _QUEUED) >= 0, *OF_MODEL)
     return promql.either(waited, _mean() * 0)
 
 
 def _mean() -> Expr:
-    return promql.sum_by(promql.select(recorded.MODEL_STAGE_MEAN, *CHOSEN) >= 0, *OF_MODEL)
+    return promql.sum_by(promql.select(recorded_models.MODEL_STAGE_MEAN, *CHOSEN) >= 0, *OF_MODEL)
 
 
 def now() -> Row:

@@ -11,7 +11,7 @@ from inferometer.catalog.requests import SLO_EVENTS
 from inferometer.errors import InferometerError
 from inferometer.fleet import durations
 from inferometer.fleet.slos import Slo
-from inferometer_alerts import recorded
+from inferometer_alerts import recorded_slos
 from inferometer_alerts.slo_rules import BAD, TILE
 from inferometer_compose.backtest.counts import MINUTE, Counts, Floats, summed
 from inferometer_compose.prometheus_query import Stretch, ranges
@@ -36,7 +36,7 @@ def minutes(slo: Slo, *, base: str, begin: int, end: int) -> Counts:
     found = _of_counters(slo, base, begin, end) or _of_tiles(slo, base, begin, end)
     if found is None:
         raise InferometerError(
-            f"{base} has neither {SLO_EVENTS.name} nor {recorded.SLO_EVENTS_TILE.name} of {slo.name} since then"
+            f"{base} has neither {SLO_EVENTS.name} nor {recorded_slos.SLO_EVENTS_TILE.name} of {slo.name} since then"
         )
     return found
 
@@ -98,7 +98,7 @@ def _known(counts: Counts, seen: set[float]) -> Counts:
 def _of_tiles(slo: Slo, base: str, begin: int, end: int) -> Counts | None:
     """Counts of five minutes each, where an engine's own page is what the rules read."""
     found: Mapping[bool, dict[float, float]] = {False: {}, True: {}}
-    for bad, series in ((False, recorded.SLO_EVENTS_TILE), (True, recorded.SLO_BAD_TILE)):
+    for bad, series in ((False, recorded_slos.SLO_EVENTS_TILE), (True, recorded_slos.SLO_BAD_TILE)):
         chosen = promql.select(series, promql.equal(SLO, slo.name))
         for part in ranges(base, chosen, begin=begin, end=end, step=_TILE):
             for stretch in part:
