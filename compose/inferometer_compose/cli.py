@@ -5,6 +5,8 @@ from importlib.util import find_spec
 
 MISSING = 'inferometer: the command line is part of an extra: pip install "inferometer[demo]" (or sidecar, generate)'
 WRONG_USE = 2
+_SIDECAR = "sidecar"
+"""The one command that runs beside what it watches."""
 
 
 def main() -> None:
@@ -16,6 +18,10 @@ def main() -> None:
         from inferometer.switch import off  # noqa: PLC0415  # INFEROMETER_ENABLED has imported it
 
         off()
+    if sys.argv[1:2] == [_SIDECAR] and not {"-h", "--help"}.intersection(sys.argv):
+        from inferometer_exporters.idle_start import start_in_idle_time  # noqa: PLC0415  # as all commands are
+
+        start_in_idle_time("inferometer_compose.commands.declared", "inferometer_compose.commands.sidecar")
     from inferometer_compose.commands.declared import app  # noqa: PLC0415  # the base install has no typer
 
     app()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from inferometer_exporters.idle_start import start_in_idle_time
 from inferometer_exporters.niceness import step_back
 
 HOUR = 3600 * 10**9
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     step_back()
     if args.clock:
         settable_clock()
+    start_in_idle_time("inferometer_exporters.sidecar")
     from inferometer.errors import InferometerError  # noqa: PLC0415 - after the clock
     from inferometer.otlp.endpoint import Endpoint  # noqa: PLC0415 - the same
     from inferometer_exporters.gpus.choice import GpuChoice  # noqa: PLC0415 - the same
