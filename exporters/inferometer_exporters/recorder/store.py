@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 
 from inferometer.errors import RefusedError, StateError
-from inferometer.fleet.thresholds import Objective
+from inferometer.fleet.objective import Objective
 from inferometer_exporters.columns.tables import Columns, length
 from inferometer_exporters.recorder import ledger_days, slo_minutes
 from inferometer_exporters.recorder.dimensions import Dimension
@@ -259,6 +259,8 @@ def _checked(path: Path) -> duckdb.DuckDBPyConnection:
     # longest pause 75 ms instead of 570 (8,192 rows a pass, one core).
     root.execute(f"attach '{quoted}' as {_NAME} (row_group_size {_ROW_GROUP})").fetchall()
     connection = _cursor(root)
+    # All or nothing: a file whose tables are made halfway is of no version. And the disk is waited for once.
+    connection.execute("begin").fetchall()
     for statement in statements():
         connection.execute(statement).fetchall()
     found = connection.execute("select max(version) from schema_version").fetchall()[0][0]
@@ -268,6 +270,7 @@ def _checked(path: Path) -> duckdb.DuckDBPyConnection:
         for statement in additions():
             connection.execute(statement).fetchall()
         connection.execute("update schema_version set version = ?", [VERSION]).fetchall()
+    connection.execute("commit").fetchall()
     connection.close()
     if found is not None and found > VERSION:
         root.close()
