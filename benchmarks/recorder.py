@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from inferometer.catalog.stages import Stage
-from inferometer.fleet.thresholds import Objective, Sli, Thresholds
+from inferometer.fleet.objective import Objective, Sli
+from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters import sidecar  # noqa: F401 - all that a sidecar imports is resident, too
 from inferometer_exporters.columns.segments import DURATION_SHIFT, MERGED_SHIFT, STAGE_SHIFT
 from inferometer_exporters.ledger.account import State

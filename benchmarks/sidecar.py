@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from inferometer.aggregate import Aggregator, exact_bounds
-from inferometer.fleet.thresholds import Objective, Price, Sli, Thresholds
+from inferometer.fleet.objective import Objective, Sli
+from inferometer.fleet.thresholds import Price, Thresholds
 from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
 from inferometer.intake.server import Server

@@ -35,7 +35,7 @@ import psutil
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from sidecar import SHAPES, THRESHOLDS, rows
 
-from inferometer.fleet.thresholds import dumps
+from inferometer.fleet.thresholds_file import dumps
 from inferometer.intake.passes import boot_id
 from inferometer.wire.frame import Frame, Names, encode
 from inferometer.wire.layout import Section

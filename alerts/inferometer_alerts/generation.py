@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from inferometer.fleet import summary, thresholds
+from inferometer.fleet import summary, thresholds_file
 from inferometer.fleet.model import Fleet
 from inferometer_alerts import (
     alertmanager,
@@ -59,7 +59,7 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
     )
     known = summary.thresholds(fleet)
     scaled = replace(known, engines_every_ns=scale.interval(known.engines_every_ns))
-    written["thresholds.json"] = thresholds.dumps(scaled).encode()
+    written["thresholds.json"] = thresholds_file.dumps(scaled).encode()
     return written
 
 

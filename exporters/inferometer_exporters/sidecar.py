@@ -21,9 +21,9 @@ from inferometer.aggregate.sample import joined
 from inferometer.catalog import telemetry
 from inferometer.catalog.labels import COMPONENT, PORT
 from inferometer.errors import StateError
-from inferometer.fleet import thresholds as thresholds_file
+from inferometer.fleet import thresholds_file
 from inferometer.fleet.page_access import PageAccess
-from inferometer.fleet.thresholds import Thresholds
+from inferometer.fleet.thresholds import NOTHING, Thresholds
 from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
 from inferometer.intake.server import Server
@@ -135,7 +135,7 @@ class Sidecar:
 
     def __init__(self, settings: SidecarSettings, *, after_step: Step = nothing, pages: Pages = NO_PAGES) -> None:
         self.settings = settings
-        known = thresholds_file.NOTHING if settings.thresholds is None else thresholds_file.read(settings.thresholds)
+        known = NOTHING if settings.thresholds is None else thresholds_file.read(settings.thresholds)
         known = priced(known, settings.host, settings.placing)
         self._gpus = local_gpus(settings.gpu)
         gpu_pages = (GpuPage(url, get=partial(fetch, access=settings.gpu_access)) for url in settings.gpu_pages)

@@ -17,7 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from inferometer.errors import InferometerError
-from inferometer.fleet.thresholds import Objective, Thresholds
+from inferometer.fleet.objective import Objective
+from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters import parameters
 from inferometer_exporters.recorder.reading import SECOND, Cursor
 from inferometer_exporters.recorder.slo_causes_query import what_ate

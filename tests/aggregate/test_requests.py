@@ -6,7 +6,8 @@ from inferometer.aggregate import Aggregator, RequestMeter, exact_bounds
 from inferometer.catalog import requests
 from inferometer.catalog.stages import Outcome, Stage
 from inferometer.errors import StateError
-from inferometer.fleet.thresholds import Objective, Sli, Thresholds
+from inferometer.fleet.objective import Objective, Sli
+from inferometer.fleet.thresholds import Thresholds
 from inferometer.record import Batch, Flag, Interval, Labels, Moment, RequestRecord, partition
 
 MS = 1_000_000

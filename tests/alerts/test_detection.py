@@ -7,8 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from inferometer.fleet import durations
+from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import ObjectiveSpec
-from inferometer.fleet.thresholds import Sli
 from inferometer_alerts.detection import outages, seconds_until, table
 from inferometer_alerts.policy import budget, legs
 from inferometer_alerts.rule import Severity

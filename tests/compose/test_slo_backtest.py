@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from inferometer.fleet.thresholds import Objective, Sli
+from inferometer.fleet.objective import Objective, Sli
 from inferometer_compose.backtest.counts import MINUTE
 from inferometer_compose.backtest.sources import file as file_source
 from inferometer_compose.backtest.sources import recorder

@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 
 from inferometer.catalog import requests
 from inferometer.errors import FleetError
-from inferometer.fleet import summary, thresholds
+from inferometer.fleet import summary, thresholds, thresholds_file
 from inferometer.fleet.loader import loads
 from inferometer.fleet.page_access import PageAccess
 from inferometer.fleet.thresholds import EnginePages
@@ -50,7 +50,7 @@ def test_pages_of_the_sidecar_are_in_thresholds_json_and_come_back():
             version="0.32", model="llama",
         ),
     )  # fmt: skip
-    assert thresholds.loads(thresholds.dumps(told)).engines == told.engines
+    assert thresholds_file.loads(thresholds_file.dumps(told)).engines == told.engines
 
 
 def test_the_devices_of_each_page_are_in_thresholds_json_and_one_entry_is_of_all_pages():
@@ -59,7 +59,7 @@ def test_the_devices_of_each_page_are_in_thresholds_json_and_one_entry_is_of_all
 
     assert [each.engines[0].device_of(number) for number in (0, 1)] == ["GPU-1,GPU-2", "GPU-3"]
     assert [one.engines[0].device_of(number) for number in (0, 1)] == ["GPU-1", "GPU-1"]
-    assert thresholds.loads(thresholds.dumps(each)).engines == each.engines
+    assert thresholds_file.loads(thresholds_file.dumps(each)).engines == each.engines
     assert [page.devices for page in of_fleet(each.engines)] == ["GPU-1,GPU-2", "GPU-3"]
 
 
@@ -69,10 +69,10 @@ def test_devices_that_are_neither_one_nor_one_per_page_are_refused():
 
 
 def test_thresholds_of_before_there_were_engines_are_read():
-    document = json.loads(thresholds.dumps(thresholds.NOTHING))
+    document = json.loads(thresholds_file.dumps(thresholds.NOTHING))
     del document["engines"]
 
-    assert thresholds.loads(json.dumps(document)).engines == ()
+    assert thresholds_file.loads(json.dumps(document)).engines == ()
 
 
 def test_a_service_of_several_models_gives_none_to_what_does_not_say_its_own():
@@ -151,7 +151,7 @@ def test_prometheus_scrapes_only_what_the_fleet_gives_it():
 
 @pytest.mark.parametrize(("scale", "seconds"), [(1, 15), (5, 3), (60, 1)])
 def test_a_time_scale_makes_the_sidecar_read_pages_more_often(scale, seconds):
-    told = thresholds.loads(files(loads(HEAD + LLM), time_scale=scale)["thresholds.json"].decode())
+    told = thresholds_file.loads(files(loads(HEAD + LLM), time_scale=scale)["thresholds.json"].decode())
 
     assert told.engines_every_ns == seconds * 10**9
 
@@ -164,14 +164,14 @@ def test_access_of_pages_is_in_thresholds_json_and_comes_back():
     told = summary.thresholds(loads(HEAD + with_access(LOCKED, page="https://a")))
 
     assert told.engines[0].access == ACCESS
-    assert thresholds.loads(thresholds.dumps(told)).engines == told.engines
-    assert json.loads(thresholds.dumps(told))["engines"][0]["access"] == {
+    assert thresholds_file.loads(thresholds_file.dumps(told)).engines == told.engines
+    assert json.loads(thresholds_file.dumps(told))["engines"][0]["access"] == {
         "token_file": "/run/secrets/llm", "ca_file": "/etc/llm/ca.pem", "server_name": "llm.test",
     }  # fmt: skip
 
 
 def test_who_asks_for_nothing_has_no_access_in_thresholds_json():
-    assert "access" not in json.loads(thresholds.dumps(summary.thresholds(loads(HEAD + LLM))))["engines"][0]
+    assert "access" not in json.loads(thresholds_file.dumps(summary.thresholds(loads(HEAD + LLM))))["engines"][0]
 
 
 def test_a_password_in_an_address_is_refused_and_its_line_not_shown():

@@ -10,7 +10,8 @@ import pytest
 
 from inferometer.aggregate import Aggregator, exact_bounds
 from inferometer.catalog.stages import Kind
-from inferometer.fleet.thresholds import Objective, Price, Sli, Thresholds
+from inferometer.fleet.objective import Objective, Sli
+from inferometer.fleet.thresholds import Price, Thresholds
 from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.wire.frame import Frame, Names
 from inferometer.wire.layout import CALLS, EXECUTES, GAPS, INTERVALS, OPEN, REQUESTS, Section

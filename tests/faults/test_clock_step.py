@@ -11,7 +11,7 @@ from trial import Row, main
 from wire_worker import THRESHOLDS, Worker
 
 from inferometer.catalog import requests, telemetry
-from inferometer.fleet.thresholds import dumps
+from inferometer.fleet.thresholds_file import dumps
 from inferometer_exporters.recorder import queries
 
 HOUR = 3600 * 10**9

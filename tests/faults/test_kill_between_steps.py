@@ -12,7 +12,7 @@ from trial import Row, main
 from wire_worker import THRESHOLDS, Worker
 
 from inferometer.catalog import requests, telemetry
-from inferometer.fleet.thresholds import dumps
+from inferometer.fleet.thresholds_file import dumps
 
 KILLS = 100
 STEPS = ("absorbed", "committed", "written", "synced", "renamed", "published", "acknowledged")

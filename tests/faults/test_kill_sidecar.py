@@ -12,7 +12,7 @@ from sidecar_under_test import Scraper, Sidecar
 from wire_worker import THRESHOLDS, Worker
 
 from inferometer.catalog import requests, telemetry
-from inferometer.fleet.thresholds import dumps
+from inferometer.fleet.thresholds_file import dumps
 from inferometer_exporters.recorder import queries
 
 KILLS = 20

@@ -11,7 +11,7 @@ from wire_worker import THRESHOLDS, Worker
 
 from inferometer.aggregate.aggregator import SERIES_LIMIT
 from inferometer.catalog import requests, telemetry
-from inferometer.fleet.thresholds import dumps
+from inferometer.fleet.thresholds_file import dumps
 from inferometer.wire.frame import Names
 from inferometer_exporters.naming import NAMED_TENANTS
 from inferometer_exporters.recorder import queries

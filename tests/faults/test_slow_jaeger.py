@@ -13,7 +13,7 @@ from trial import Row, main
 from wire_worker import THRESHOLDS, Worker
 
 from inferometer.catalog import telemetry
-from inferometer.fleet.thresholds import dumps
+from inferometer.fleet.thresholds_file import dumps
 from inferometer_exporters.recorder import queries
 
 SECONDS = 12

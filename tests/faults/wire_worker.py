@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from inferometer.fleet.thresholds import Objective, Price, Sli, Thresholds
+from inferometer.fleet.objective import Objective, Sli
+from inferometer.fleet.thresholds import Price, Thresholds
 from inferometer.intake.passes import boot_id
 from inferometer.wire.frame import Frame, Names, encode
 from inferometer.wire.layout import EXECUTES, REQUESTS, Section, Table

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.errors import FleetError
-from inferometer.fleet import thresholds
+from inferometer.fleet import thresholds_file
 from inferometer.fleet.budget_policy import DEFAULT, Action, BudgetStep, due
 from inferometer.fleet.loader import loads
 from inferometer.fleet.summary import thresholds as of_fleet
@@ -78,9 +78,9 @@ def test_with_less_left_nothing_is_due_no_more(one, other):
 
 def test_thresholds_carry_it_and_those_without_one_stay_readable():
     made = of_fleet(loads(FLEET % "[{below: 12.5, do: page}]"))
-    text = thresholds.dumps(made)
+    text = thresholds_file.dumps(made)
     older = json.loads(text)
     del older["policy"]
 
-    assert thresholds.loads(text).policy == (BudgetStep(below=Decimal("12.5"), do=Action.PAGE),)
-    assert thresholds.loads(json.dumps(older)).policy == DEFAULT
+    assert thresholds_file.loads(text).policy == (BudgetStep(below=Decimal("12.5"), do=Action.PAGE),)
+    assert thresholds_file.loads(json.dumps(older)).policy == DEFAULT

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from inferometer import generated_tables
 from inferometer.errors import FleetError
-from inferometer.fleet import device_prices, ownership, price_book, price_table, thresholds
+from inferometer.fleet import device_prices, ownership, price_book, price_table, thresholds_file
 from inferometer.fleet.devices import PriceKind
 from inferometer.fleet.loader import load, loads
 from inferometer.fleet.ownership import Owned
@@ -247,12 +247,12 @@ def test_the_first_price_that_matches_counts_and_further_ones_come_last(prices, 
 
 
 def test_a_file_of_the_format_before_is_read_and_its_prices_are_for_every_host():
-    text = thresholds.dumps(Thresholds(prices=(one(),))).replace('"format": 2', '"format": 1')
+    text = thresholds_file.dumps(Thresholds(prices=(one(),))).replace('"format": 2', '"format": 1')
     for key in ("name", "host", "region"):
         text = text.replace(f',\n      "{key}": "*"', "")
 
     assert '"host"' not in text
-    assert thresholds.loads(text).prices == (one(),)
+    assert thresholds_file.loads(text).prices == (one(),)
 
 
 def test_a_price_of_half_a_year_ago_is_named():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.errors import FleetError
-from inferometer.fleet import summary, thresholds
+from inferometer.fleet import summary, thresholds_file
 from inferometer.fleet.loader import load, loads
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.slos import Source, slo_name, slos
@@ -113,7 +113,7 @@ def test_workers_know_what_is_judged_request_by_request_and_of_which_requests():
     )  # fmt: skip
     assert (known["plain-queued-mine"].tenant, known["plain-queued-mine"].version) == ("acme", "v2")
     made = summary.thresholds(loads(TEXT))
-    assert thresholds.loads(thresholds.dumps(made)) == made
+    assert thresholds_file.loads(thresholds_file.dumps(made)) == made
 
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=30)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from inferometer.catalog.labels import PRICE_KIND
 from inferometer.catalog.stages import ANSWERED, Outcome, Stage
 from inferometer.errors import StateError
-from inferometer.fleet import durations, summary, thresholds
+from inferometer.fleet import durations, summary, thresholds_file
 from inferometer.fleet.devices import PriceKind
 from inferometer.fleet.loader import load
-from inferometer.fleet.objective import COUNTED, TIMES, Times
-from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS, NOTHING, Objective, Price, Sli, Thresholds
+from inferometer.fleet.objective import COUNTED, TIMES, Objective, Sli, Times
+from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS, NOTHING, Price, Thresholds
 
 EXAMPLE = Path(__file__).parents[2] / "examples/fleet.yaml"
 MS = 1_000_000
@@ -164,9 +164,9 @@ def test_a_scope_says_which_requests_an_objective_is_about(scope, covered):
 def test_thresholds_of_the_example_survive_their_file(tmp_path):
     made = summary.thresholds(load(EXAMPLE))
     path = tmp_path / "thresholds.json"
-    path.write_text(thresholds.dumps(made))
+    path.write_text(thresholds_file.dumps(made))
 
-    assert thresholds.read(path) == made
+    assert thresholds_file.read(path) == made
 
 
 names = st.text(min_size=1, max_size=20)
@@ -192,7 +192,7 @@ def test_any_thresholds_survive_their_file(fleet, known, timeouts, price):
         ),
     )
 
-    assert thresholds.loads(thresholds.dumps(made)) == made
+    assert thresholds_file.loads(thresholds_file.dumps(made)) == made
 
 
 def test_thresholds_of_before_there_were_stages_and_scopes_are_read():
@@ -205,7 +205,7 @@ def test_thresholds_of_before_there_were_stages_and_scopes_are_read():
         "prices": [],
     }  # fmt: skip
 
-    assert thresholds.loads(json.dumps(document)).objectives == (objective(),)
+    assert thresholds_file.loads(json.dumps(document)).objectives == (objective(),)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "fleet": "x"}'])
@@ -214,12 +214,12 @@ def test_a_file_that_is_something_else_is_refused_by_name(tmp_path, text):
     path.write_text(text)
 
     with pytest.raises(StateError, match=r"thresholds\.json: not the thresholds that `inferometer generate` writes"):
-        thresholds.read(path)
+        thresholds_file.read(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(StateError, match=r"none\.json"):
-        thresholds.read(tmp_path / "none.json")
+        thresholds_file.read(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize(("named", "label"), [("acme", "acme"), ("mallory", "other"), ("", ""), (None, "")])

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from inferometer.aggregate import Aggregator, RequestMeter
 from inferometer.catalog import requests
 from inferometer.catalog.stages import Outcome
-from inferometer.fleet.objective import Times
-from inferometer.fleet.thresholds import Objective, Sli, Thresholds
+from inferometer.fleet.objective import Objective, Sli, Times
+from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.keep import Finished, KeepPolicy, in_baseline
 from inferometer.record import Flag, Labels
 

@@ -13,7 +13,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from inferometer.aggregate import Aggregator
 from inferometer.catalog import telemetry
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.fleet.thresholds import Objective, Sli, Thresholds
+from inferometer.fleet.objective import Objective, Sli
+from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.lane import Lane, Passed
 from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.intake.pipeline import Arrival, WorkerInfo

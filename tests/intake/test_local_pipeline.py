@@ -15,7 +15,8 @@ from inferometer.catalog import requests, spans, telemetry
 from inferometer.catalog.model import Series
 from inferometer.catalog.stages import Outcome
 from inferometer.errors import StateError
-from inferometer.fleet.thresholds import NOTHING, Objective, Sli, Thresholds
+from inferometer.fleet.objective import Objective, Sli
+from inferometer.fleet.thresholds import NOTHING, Thresholds
 from inferometer.intake.keep import in_baseline
 from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.otlp.sender import Sender

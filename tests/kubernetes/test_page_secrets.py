@@ -6,7 +6,7 @@ import pytest
 from fleets_in_kubernetes import SECURED
 
 from inferometer.errors import RefusedError
-from inferometer.fleet import thresholds
+from inferometer.fleet import thresholds_file
 from inferometer.fleet.loader import loads
 from inferometer_compose.kubernetes import manifests
 
@@ -28,7 +28,7 @@ def test_the_sidecar_in_the_pod_finds_each_file_where_its_settings_say(made):
     (secret,) = secrets_of(pod)
     (volume,) = (one["name"] for one in pod["volumes"] if "secret" in one)
     (mount,) = (one for one in pod["initContainers"][0]["volumeMounts"] if one["name"] == volume)
-    told = thresholds.loads(objects["components/llm/settings.yaml"]["data"]["thresholds.json"]).engines[0]
+    told = thresholds_file.loads(objects["components/llm/settings.yaml"]["data"]["thresholds.json"]).engines[0]
 
     assert secret["secretName"] == "llm-readers"
     assert secret["items"] == [{"key": key, "path": key} for key in KEYS]

@@ -14,7 +14,7 @@ from wire_worker import THRESHOLDS, Worker
 from inferometer.catalog import devices, requests
 from inferometer.catalog.labels import REGION
 from inferometer.catalog.model import Counter
-from inferometer.fleet.thresholds import dumps
+from inferometer.fleet.thresholds_file import dumps
 from inferometer.wire.frame import Names
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.prometheus import HA_LABEL

@@ -18,7 +18,7 @@ from sidecar_under_test import Sidecar
 from wire_worker import THRESHOLDS, Worker
 
 from inferometer.catalog import requests, spans
-from inferometer.fleet.thresholds import dumps
+from inferometer.fleet.thresholds_file import dumps
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_compose import web

@@ -10,7 +10,8 @@ from typing import Final, cast
 
 from rich.text import Text
 
-from inferometer.fleet import thresholds as thresholds_file
+from inferometer.fleet import thresholds_file
+from inferometer.fleet.thresholds import NOTHING
 from inferometer_compose.commands.console import screen
 from inferometer_compose.commands.recorded import ask
 from inferometer_compose.screens import cost as cost_screen
@@ -92,7 +93,7 @@ def run_rightsize(cold_start_seconds: float | None, thresholds: Path | None, ask
     Raises:
         InferometerError: there is nothing to answer from, or the thresholds cannot be read.
     """
-    known = thresholds_file.NOTHING if thresholds is None else thresholds_file.read(thresholds)
+    known = NOTHING if thresholds is None else thresholds_file.read(thresholds)
     question = cost_api.rightsize(known, asked.since_seconds, cold_start_seconds, anyway=anyway)
     parameters = _seconds(since_seconds=asked.since_seconds, cold_start_seconds=cold_start_seconds)
     parameters["anyway"] = str(int(anyway))

@@ -134,9 +134,9 @@ def _place(options: Options, state: Path, runtime: Path) -> Place:
 
 
 def _thresholds(config: Path) -> str:
-    from inferometer.fleet import loader, summary, thresholds  # noqa: PLC0415  # YAML is of an extra
+    from inferometer.fleet import loader, summary, thresholds_file  # noqa: PLC0415  # YAML is of an extra
 
-    return thresholds.dumps(summary.thresholds(loader.load(config)))
+    return thresholds_file.dumps(summary.thresholds(loader.load(config)))
 
 
 def _watched(environment: Mapping[str, str], place: Place) -> dict[str, str]:

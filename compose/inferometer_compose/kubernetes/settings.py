@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from inferometer.fleet import thresholds
+from inferometer.fleet import thresholds_file
 from inferometer.fleet.autoscaling_checks import deployment
 from inferometer.fleet.model import Fleet
 from inferometer.fleet.service import Service
@@ -36,7 +36,7 @@ class Settings:
             timeouts_ns={name: timeout for name, timeout in whole.timeouts_ns.items() if name in names},
             engines=tuple(engine_pages.in_pod(pages) for pages in whole.engines if pages.service in names),
         )
-        return cls(name=name, text=thresholds.dumps(own))
+        return cls(name=name, text=thresholds_file.dumps(own))
 
     @classmethod
     def of_pod(cls, whole: Thresholds, service: Service) -> Self:

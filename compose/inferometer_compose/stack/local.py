@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from inferometer.fleet import thresholds
+from inferometer.fleet import thresholds, thresholds_file
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.prometheus import MINE
 from inferometer_compose import web
@@ -161,7 +161,7 @@ class LocalStack:
         slowest = 0.0
         for process, health in started:
             slowest = max(slowest, process.wait_until(_answers(health), within_seconds=READY_SECONDS))
-        self.thresholds = thresholds.read(configuration.thresholds)
+        self.thresholds = thresholds_file.read(configuration.thresholds)
         self.up["live"] = self.api
         self.up["gateway"] = self.gateway
         self._start_prometheus(configuration)

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterator
 from typing import Final
 
-from inferometer.fleet.thresholds import Objective, Thresholds
+from inferometer.fleet.objective import Objective
+from inferometer.fleet.thresholds import Thresholds
 from inferometer.record.model import Flag
 from inferometer_exporters.recorder.model_query import PER_OUTPUT_TOKEN
 from inferometer_exporters.recorder.reading import SECOND, Cursor, rows

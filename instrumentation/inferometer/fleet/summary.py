@@ -3,9 +3,10 @@
 from inferometer.fleet import budget_policy, device_prices
 from inferometer.fleet.budget_policy import BudgetStep
 from inferometer.fleet.model import Fleet
+from inferometer.fleet.objective import Objective
 from inferometer.fleet.service import ScrapedBy, Service
 from inferometer.fleet.slos import Source, slos
-from inferometer.fleet.thresholds import EnginePages, Objective, Thresholds
+from inferometer.fleet.thresholds import EnginePages, Thresholds
 
 
 def thresholds(fleet: Fleet) -> Thresholds:

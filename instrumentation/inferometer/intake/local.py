@@ -10,7 +10,7 @@ from typing import Final
 
 from inferometer.aggregate import Aggregator, Exposition, exact_bounds
 from inferometer.errors import InferometerError, RefusedError, StateError
-from inferometer.fleet import thresholds as thresholds_file
+from inferometer.fleet import thresholds_file
 from inferometer.fleet.thresholds import NOTHING, Thresholds
 from inferometer.intake.keep import BASELINE_RATIO
 from inferometer.intake.listeners import listen_unix

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from inferometer.errors import StateError
-from inferometer.fleet import thresholds
+from inferometer.fleet import thresholds_file
 from inferometer.recorder.destination import LocalIntake
 from inferometer.recorder.worker import Worker
 from inferometer.settings import Settings
@@ -42,7 +42,7 @@ def _timeouts(path: Path | None) -> Callable[[str], int] | None:
     if path is None:
         return None
     try:
-        return thresholds.read(path).timeout_ns
+        return thresholds_file.read(path).timeout_ns
     except StateError as error:
         log.warning("the services' timeouts are unknown, defaults are used instead: %s", error)
         return None

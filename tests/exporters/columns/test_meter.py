@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from inferometer.aggregate import Aggregator, RequestMeter
 from inferometer.catalog.stages import Stage
-from inferometer.fleet.thresholds import Objective, Sli, Thresholds
+from inferometer.fleet.objective import Objective, Sli
+from inferometer.fleet.thresholds import Thresholds
 from inferometer.record.model import Moment
 from inferometer.record.partition import partition
 from inferometer.wire.frame import Frame, Names

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from inferometer.catalog.stages import Stage
-from inferometer.fleet.thresholds import Objective, Sli, Thresholds
+from inferometer.fleet.objective import Objective, Sli
+from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters.api import Api
 from inferometer_exporters.recorder.slo_causes_query import what_ate
 from inferometer_exporters.recorder.store import Bounds
