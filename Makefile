@@ -60,6 +60,7 @@ check: $(VENV)/.dev ## Style, types, layers, generated files
 	$(BIN)/python -m inferometer.catalog --check README.md docs/series.md
 	$(BIN)/python -m inferometer.settings_table --check docs/settings.md
 	$(BIN)/python -m inferometer.fleet.price_table --check docs/prices.md
+	$(BIN)/python -m inferometer.fleet.default_prices --check
 	$(BIN)/python -m inferometer.fleet.engines.coverage --check docs/engines.md
 	$(BIN)/python -m inferometer_dashboards.board_tables --check docs/boards.md
 
@@ -72,6 +73,7 @@ generate: $(VENV)/.dev ## Write every generated file; changes nothing on a clean
 	$(BIN)/inferometer generate --config examples/kubernetes/fleet.yaml --out examples/kubernetes/generated --kubernetes
 	$(BIN)/python -m inferometer.settings_table docs/settings.md
 	$(BIN)/python -m inferometer.fleet.price_table docs/prices.md
+	$(BIN)/python -m inferometer.fleet.default_prices
 	$(BIN)/python -m inferometer.fleet.engines.coverage docs/engines.md
 	$(BIN)/python -m inferometer_dashboards.board_tables docs/boards.md
 	$(BIN)/python -m inferometer.catalog README.md docs/series.md

@@ -17,7 +17,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from inferometer_exporters.comparison.question import LEAST, Question, Window
-from inferometer_exporters.recorder.compare_query import compare
 from inferometer_exporters.recorder.reading import SECOND, Cursor
 
 Ask = Callable[[Callable[[Cursor], object]], Awaitable[Response]]
@@ -81,7 +80,13 @@ def routes(ask: Ask) -> list[Route]:
 
     async def answer(request: Request) -> Response:
         question = asked(request.query_params)
-        return await ask(lambda cursor: compare(cursor, question))
+
+        def compared(cursor: Cursor) -> object:
+            from inferometer_exporters.recorder.compare_query import compare  # noqa: PLC0415  # for who asks alone
+
+            return compare(cursor, question)
+
+        return await ask(compared)
 
     return [Route("/api/compare", answer)]
 

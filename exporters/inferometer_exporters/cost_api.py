@@ -21,11 +21,7 @@ from starlette.routing import Route
 
 from inferometer.errors import StateError
 from inferometer.fleet.thresholds import Thresholds
-from inferometer_exporters.recorder import cost_focus
-from inferometer_exporters.recorder.cost_report import costs, report
-from inferometer_exporters.recorder.idle_query import idle_report
 from inferometer_exporters.recorder.reading import SECOND, Cursor
-from inferometer_exporters.recorder.rightsize_report import SINCE_NS, rightsize_report
 
 NOTHING: Final = "nothing is entered into the ledger yet: it begins with the sidecar's first second"
 BY: Final = "model"
@@ -41,6 +37,8 @@ def cost(by: str, since_seconds: float | None) -> Question:
     """
 
     def question(cursor: Cursor) -> object:
+        from inferometer_exporters.recorder.cost_report import costs, report  # noqa: PLC0415  # for who asks alone
+
         found = costs(cursor, _names(by), since_ns=_ns(since_seconds))
         return _found(found and report(found))
 
@@ -51,6 +49,9 @@ def focus(by: str, since_seconds: float | None) -> Question:
     """``/api/cost/focus``, as `cost`."""
 
     def question(cursor: Cursor) -> object:
+        from inferometer_exporters.recorder import cost_focus  # noqa: PLC0415  # for who asks alone
+        from inferometer_exporters.recorder.cost_report import costs  # noqa: PLC0415  # the same
+
         found = costs(cursor, _names(by), since_ns=_ns(since_seconds))
         return _found(found and cost_focus.rows(found))
 
@@ -61,6 +62,8 @@ def idle(since_seconds: float | None, cold_start_seconds: float | None) -> Quest
     """``/api/cost/idle``; raises StateError as `cost` does."""
 
     def question(cursor: Cursor) -> object:
+        from inferometer_exporters.recorder.idle_query import idle_report  # noqa: PLC0415  # for who asks alone
+
         return _found(idle_report(cursor, since_ns=_ns(since_seconds), cold_start_ns=_ns(cold_start_seconds)))
 
     return question
@@ -72,9 +75,11 @@ def rightsize(
     """``/api/cost/rightsize``; raises StateError as `cost` does."""
 
     def question(cursor: Cursor) -> object:
-        since, cold = _ns(since_seconds), _ns(cold_start_seconds)
+        from inferometer_exporters.recorder import rightsize_report  # noqa: PLC0415  # for who asks alone
+
+        since, cold = _ns(since_seconds) or rightsize_report.SINCE_NS, _ns(cold_start_seconds)
         return _found(
-            rightsize_report(cursor, thresholds, since_ns=since or SINCE_NS, cold_start_ns=cold, anyway=anyway)
+            rightsize_report.rightsize_report(cursor, thresholds, since_ns=since, cold_start_ns=cold, anyway=anyway)
         )
 
     return question

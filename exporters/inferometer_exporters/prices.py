@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from inferometer.errors import SourceError
-from inferometer.fleet import price_book
+from inferometer.fleet import default_prices
 from inferometer.fleet.devices import DeviceKind, PriceKind
-from inferometer.fleet.price_book import PriceBook
 from inferometer.fleet.scalars import WrongValueError
 from inferometer.fleet.thresholds import Price, Thresholds
 from inferometer_exporters.opencost import gpu_price
@@ -39,26 +38,30 @@ class Placing:
     """OpenCost's page of metrics."""
 
 
-def priced(known: Thresholds, host: str, placing: Placing, book: PriceBook | None = None) -> Thresholds:
+def priced(known: Thresholds, host: str, placing: Placing) -> Thresholds:
     """What fleet.yaml says, with every price that counts on this host, in the order in which they count.
 
     Args:
         known: of fleet.yaml.
         host: its name.
         placing: where it is.
-        book: list prices; inferometer's own unless another is given.
     """
-    book = price_book.load() if book is None else book
     return known.at(
-        host, placing.region, *_of_instance(book, placing), *_of_opencost(host, placing.opencost), *book.defaults()
+        host,
+        placing.region,
+        *_of_instance(placing),
+        *_of_opencost(host, placing.opencost),
+        *default_prices.load(),
     )
 
 
-def _of_instance(book: PriceBook, placing: Placing) -> Iterator[Price]:
+def _of_instance(placing: Placing) -> Iterator[Price]:
     if not placing.instance_type:
         return
+    from inferometer.fleet import price_book  # noqa: PLC0415  # reads YAML: for who names an instance alone
+
     try:
-        gpu = book.of_instance(placing.instance_type, placing.region, placing.kind)
+        gpu = price_book.load().of_instance(placing.instance_type, placing.region, placing.kind)
     except WrongValueError as error:
         _log.warning("the instance's price is not used, defaults are: %s; %s", error, error.hint)
         return

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from inferometer import generated_tables
 from inferometer.errors import FleetError
-from inferometer.fleet import device_prices, ownership, price_book, price_table, thresholds_file
+from inferometer.fleet import default_prices, device_prices, ownership, price_book, price_table, thresholds_file
 from inferometer.fleet.devices import PriceKind
 from inferometer.fleet.loader import load, loads
 from inferometer.fleet.ownership import Owned
@@ -290,3 +290,19 @@ def test_generate_names_a_price_that_is_old(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert "devices[0] (gpu NVIDIA H100*): its price of 2024-10-01 is" in done.stderr
+
+
+def test_the_defaults_that_a_sidecar_reads_are_those_of_the_book():
+    assert default_prices.load() == tuple(BOOK.defaults())
+    assert default_prices.PATH.read_text() == default_prices.written()
+    assert default_prices.main(["--check"]) == 0
+
+
+def test_defaults_that_are_not_of_the_book_are_found(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(default_prices, "PATH", tmp_path / "defaults.json")
+
+    assert default_prices.main(["--check"]) == 1
+    assert "out of date with prices.yaml" in capsys.readouterr().err
+    assert default_prices.main([]) == 0
+    assert default_prices.main(["--check"]) == 0
+    assert default_prices.main(["--else"]) == 2

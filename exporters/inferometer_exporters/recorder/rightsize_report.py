@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from inferometer.errors import InferometerError
+from inferometer.fleet import default_prices
 from inferometer.fleet.objective import Sli
 from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters.recorder.ledger_hours import snapshot
@@ -69,13 +69,8 @@ def promise(thresholds: Thresholds) -> Promise:
 
 
 def list_prices() -> Market:
-    """GPUs of the price book at their default list prices; none where it cannot be read."""
-    try:
-        from inferometer.fleet import price_book  # noqa: PLC0415  # reads YAML: for who asks for advice alone
-
-        prices = list(price_book.load().defaults())
-    except (ImportError, InferometerError):
-        return Market()
+    """GPUs of the price book at their default list prices."""
+    prices = default_prices.load()
     return Market(tuple(Offer(price.model, price.usd_per_hour, f"{price.source} {price.as_of}") for price in prices))
 
 
