@@ -13,6 +13,7 @@ class Addresses:
         alertmanager: Alertmanager, as Prometheus reaches it.
         jaeger: Jaeger's query API, as Grafana reaches it.
         store: Where a Prometheus that forwards writes to (``prometheus/scale.yml``).
+        regions: Where Grafana asks every region at once; beside `store`, of an installation that has one.
         inbox: Where webhooks go instead of the addresses in fleet.yaml; None: they go where the file says.
     """
 
@@ -21,6 +22,7 @@ class Addresses:
     alertmanager: str = "alertmanager:9093"
     jaeger: str = "jaeger:16686"
     store: str = "thanos-receive:19291"
+    regions: str = "thanos-query:10902"
     inbox: str | None = None
 
 

@@ -30,9 +30,9 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
     for board in boards(fleet):
         made[f"grafana/dashboards/{board.uid}.json"] = grafana.dumps(board, fleet.links, note=scale.note)
     folder = "grafana/provisioning"
-    made[f"{folder}/datasources/inferometer.yaml"] = dump(
-        provisioning.datasources(addresses, fleet.links, scale), comment=comment
-    )
+    for name, every_region in provisioning.FOLDERS.items():
+        sources = provisioning.datasources(addresses, fleet.links, scale, every_region=every_region)
+        made[f"{folder}/{name}/inferometer.yaml"] = dump(sources, comment=comment)
     made[f"{folder}/dashboards/inferometer.yaml"] = dump(provisioning.providers(), comment=comment)
     made["jaeger/ui.js"] = jaeger_ui.dumps(fleet, boards(fleet))
     made[SCHEMA] = (json.dumps(json_schema(Fleet, title="fleet.yaml"), indent=2) + "\n").encode()

@@ -17,7 +17,10 @@ from inferometer_dashboards.panels import TRACE
 
 PROMETHEUS_UID: Final = "prometheus"
 JAEGER_UID: Final = "jaeger"
+REGIONS_UID: Final = "thanos"
 FOLDER_UID: Final = "inferometer"
+FOLDERS: Final = {"datasources": False, "datasources-scale": True}
+"""Folders of data sources, of which an installation mounts one; whether Thanos is among them."""
 BOARDS_IN_CONTAINER: Final = "/etc/grafana/dashboards"
 
 
@@ -28,8 +31,17 @@ _SPAN: Final = "of the span"
 _DOLLAR: Final = "$$"
 
 
-def datasources(addresses: Addresses, links: Links, scale: TimeScale) -> Yaml:
-    """Prometheus, whose dots open traces, and Jaeger, whose spans open their model's series at that minute."""
+def datasources(addresses: Addresses, links: Links, scale: TimeScale, *, every_region: bool = False) -> Yaml:
+    """Prometheus, whose dots open traces, and Jaeger, whose spans open their model's series at that minute.
+
+    With *every_region* also Thanos, which a board asks once it is chosen as its data source.
+    """
+    asked: dict[str, Yaml] = {
+        "httpMethod": "POST",
+        # From this Grafana makes $__rate_interval: four scrapes at least.
+        "timeInterval": scale.every("15s"),
+        "exemplarTraceIdDestinations": _destinations(links),
+    }
     prometheus: Yaml = {
         "name": "Prometheus",
         "uid": PROMETHEUS_UID,
@@ -38,12 +50,16 @@ def datasources(addresses: Addresses, links: Links, scale: TimeScale) -> Yaml:
         "url": f"http://{addresses.prometheus}",
         "isDefault": True,
         "editable": False,
-        "jsonData": {
-            "httpMethod": "POST",
-            # From this Grafana makes $__rate_interval: four scrapes at least.
-            "timeInterval": scale.every("15s"),
-            "exemplarTraceIdDestinations": _destinations(links),
-        },
+        "jsonData": asked,
+    }
+    regions: Yaml = {
+        "name": "Every region",
+        "uid": REGIONS_UID,
+        "type": "prometheus",
+        "access": "proxy",
+        "url": f"http://{addresses.regions}",
+        "editable": False,
+        "jsonData": {**asked, "prometheusType": "Thanos"},
     }
     jaeger: Yaml = {
         "name": "Jaeger",
@@ -66,7 +82,8 @@ def datasources(addresses: Addresses, links: Links, scale: TimeScale) -> Yaml:
             },
         },
     }
-    return {"apiVersion": 1, "prune": True, "datasources": [prometheus, jaeger]}
+    known = [prometheus, *([regions] if every_region else []), jaeger]
+    return {"apiVersion": 1, "prune": True, "datasources": known}
 
 
 def _destinations(links: Links) -> list[Yaml]:

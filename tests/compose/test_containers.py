@@ -13,7 +13,7 @@ import pytest
 
 from inferometer.errors import RefusedError
 from inferometer_compose.containers.program import Compose, find
-from inferometer_compose.containers.services import Wanted, services, taken
+from inferometer_compose.containers.services import Service, Wanted, memory_warning, services, taken
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,6 +121,40 @@ def test_a_port_of_somebody_else_is_in_the_way_and_our_own_is_not(docker, tmp_pa
         assert taken(mine, ()) == tuple(mine)
         assert taken(mine, running) == ()
     assert taken(mine, ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "memory"), [("8000000000", 8_000_000_000), ("0", None), ("", None), ("no daemon", None)]
+)
+def test_the_engine_says_how_much_memory_it_has_or_nobody_knows(docker, said, memory):
+    environment = docker(**{"--format": f"echo '{said}'"})
+
+    assert Compose(("docker", "compose"), "2.40.3", ROOT, environment).memory_bytes() == memory
+
+
+def test_without_the_program_docker_its_memory_is_not_known(tmp_path):
+    assert Compose(("docker-compose",), "2.40.3", ROOT, {"PATH": str(tmp_path)}).memory_bytes() is None
+
+
+def test_an_engine_with_little_memory_is_told_before_anything_is_started(docker):
+    answers = {"version": "echo 2.40.3", "ps": "echo []", "config": "echo '{\"services\": {}}'", "build": "exit 1"}
+
+    refused = command("up", **docker(**answers, **{"--format": "echo 1900000000"}))
+    warned = command("up", **docker(**answers, **{"--format": "echo 3000000000"}))
+
+    assert refused.returncode == 2
+    assert "the Docker engine has 1.9 GB of memory, 4 GB are right; give it more" in refused.stderr
+    assert "build" not in refused.stderr
+    assert "the Docker engine has 3.0 GB of memory, 4 GB are right: services may be killed" in warned.stderr
+    assert "docker compose build" in warned.stderr
+    assert memory_warning(4_000_000_000) == ""
+
+
+def test_a_container_that_was_killed_says_why():
+    killed = Service(name="sidecar", state="exited", health="", exit_code=137, ports=())
+
+    assert killed.says == "failed with 137 (killed, likely for its memory)"
+    assert Service(name="sidecar", state="exited", health="", exit_code=1, ports=()).says == "failed with 1"
 
 
 def test_a_folder_that_is_not_there_is_wrong_use():

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_compose.commands.containers import _MOUNTED, OF_SCALE
@@ -81,7 +82,7 @@ def scale():
 def test_the_profile_scale_adds_two_rows_of_collectors_a_store_of_traces_and_thanos(stack, scale):
     added = {"balancer", "sampler", "jaeger-store", "thanos-receive", "thanos-query"}
 
-    assert set(scale) - set(stack) == added
+    assert set(scale) - set(stack) == added | {"collectors"}
     assert {scale[name]["image"] for name in added} == {
         VERSIONS[program]["image"] for program in ("collector", "jaeger", "thanos")
     }
@@ -102,9 +103,30 @@ def test_inferometer_up_sets_what_the_file_of_the_profile_scale_sets():
     assert set(said) == {*OF_SCALE, "COMPOSE_PROFILES", "BIND_ADDRESS", "REGION", "REPLICA"}
 
 
-@pytest.mark.parametrize("name", ["balancer", "sampler"])
-def test_the_image_of_the_collector_has_no_shell_to_check_it_with(scale, name):
-    assert "healthcheck" not in scale[name]
+def test_the_image_of_the_collector_has_no_shell_so_that_a_container_beside_them_asks(scale):
+    unchecked = {name for name, service in scale.items() if "healthcheck" not in service}
+    check = scale["collectors"]["healthcheck"]["test"]
+
+    assert unchecked == {"load", "prepare", "balancer", "sampler"}
+    assert check[-2:] == ["balancer:13133", "sampler:13133"]
+    for name in ("balancer", "sampler"):
+        text = (ROOT / f"compose/collector/{name}.yaml").read_text()
+        assert 'health_check: {endpoint: "0.0.0.0:13133"}' in text
+        assert "extensions: [health_check]" in text
+
+
+def test_grafana_asks_every_region_in_the_profile_scale_only(stack, scale):
+    def sources(services):
+        target = "/etc/grafana/provisioning/datasources"
+        (folder,) = (one["source"] for one in services["grafana"]["volumes"] if one["target"] == target)
+        document = YAML(typ="safe").load(Path(folder, "inferometer.yaml").read_text())
+        return {source["uid"]: source["url"] for source in document["datasources"]}
+
+    usual, wide = sources(stack), sources(scale)
+
+    assert set(usual) == {"prometheus", "jaeger"}
+    assert wide == {**usual, "thanos": "http://thanos-query:10902"}
+    assert "thanos-query" in scale
 
 
 def test_every_service_of_the_profile_scale_is_as_hardened_as_the_others(scale):

@@ -160,6 +160,17 @@ def test_a_dot_opens_the_waterfall_the_board_of_the_request_and_jaeger():
     assert prometheus["jsonData"]["timeInterval"] == "15s"
 
 
+def test_thanos_is_asked_as_prometheus_is_where_an_installation_has_one():
+    prometheus, regions, jaeger = provisioning.datasources(COMPOSE, LINKS, TimeScale(), every_region=True)[
+        "datasources"
+    ]
+
+    assert [prometheus, jaeger] == provisioning.datasources(COMPOSE, LINKS, TimeScale())["datasources"]
+    assert regions["type"] == "prometheus"
+    assert "isDefault" not in regions
+    assert regions["jsonData"] == {**prometheus["jsonData"], "prometheusType": "Thanos"}
+
+
 def test_a_span_opens_the_series_of_its_service_and_model_around_it():
     _, jaeger = provisioning.datasources(COMPOSE, LINKS, TimeScale(60))["datasources"]
     asked = jaeger["jsonData"]["tracesToMetrics"]

@@ -56,12 +56,13 @@ class Grafana(http.server.BaseHTTPRequestHandler):
     """The three questions that Grafana documents and the doctor asks."""
 
     sick: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
 
     def do_GET(self):
         uid = self.path.split("/")[-2]
         sick = uid in type(self).sick
         body = json.dumps({"status": "ERROR", "message": "connection refused"} if sick else {"status": "OK"}).encode()
-        self.send_response(400 if sick else 200)
+        self.send_response(404 if uid in type(self).unknown else 400 if sick else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -435,6 +436,21 @@ def test_a_data_source_that_is_not_healthy(examined):
     assert first.name == "datasource"
     assert "jaeger" in first.says
     assert "connection refused" in first.says
+
+
+def test_a_store_of_every_region_that_does_not_answer(examined):
+    with serving(type("Sick", (Grafana,), {"sick": frozenset({"thanos"})})) as url:
+        _, first = examined(grafana=url)
+
+    assert first.name == "datasource"
+    assert "thanos" in first.says
+
+
+def test_a_grafana_without_a_store_of_every_region_is_whole(examined):
+    with serving(type("OneRegion", (Grafana,), {"unknown": frozenset({"thanos"})})) as url:
+        links, _ = examined(grafana=url)
+
+    assert links["datasource"].state is State.WHOLE
 
 
 def test_a_grafana_that_was_named_and_does_not_run(examined):

@@ -23,6 +23,7 @@ class Collectors:
         folder.mkdir()
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
+        self.health: list[int] = []
         rows = [self._sampler(number, jaeger) for number in range(samplers)]
         self.otlp = self._balancer(rows)
 
@@ -50,6 +51,7 @@ class Collectors:
                 [PROGRAM, "--config", path], stdout=out, stderr=out, env={"DECISION_WAIT": DECISION_WAIT}
             )
         self._processes.append(process)
+        self.health.append(ports[13133])
         deadline = time.monotonic() + 60
         for port in ports.values():
             while True:

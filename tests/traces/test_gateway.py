@@ -22,6 +22,7 @@ from inferometer.fleet.thresholds_file import dumps
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_compose import web
+from inferometer_compose.stack.collectors import unwell
 from inferometer_compose.stack.configuration import demo_fleet, generate
 from inferometer_compose.stack.process import Command, Process
 
@@ -111,6 +112,7 @@ def line(tmp_path_factory):
         assert eventually(lambda: len(exemplars(url)) > 20)
         worker.finish()
         yield SimpleNamespace(
+            collectors=collectors,
             jaeger=jaeger, url=url, worker=worker, ordinary=[f"{one:032x}" for one in ordinary],
             telling={name: f"{one:032x}" for name, one in telling.items()},
         )  # fmt: skip
@@ -124,6 +126,15 @@ def line(tmp_path_factory):
 
 def missing(jaeger, traces):
     return [trace for trace in traces if not jaeger.trace(trace)]
+
+
+def test_each_collector_says_how_it_is_to_the_container_that_asks_for_all(line):
+    ports = line.collectors.health
+    gone = free_port()
+
+    assert len(ports) == 3
+    assert list(unwell(f"127.0.0.1:{port}" for port in ports)) == []
+    assert [sentence.split()[0] for sentence in unwell([f"127.0.0.1:{gone}"])] == [f"127.0.0.1:{gone}"]
 
 
 def test_every_exemplar_in_prometheus_opens_a_trace_in_jaeger(line):

@@ -90,15 +90,23 @@ class Server:
         """
         self.asked += 1
         body = urlencode(parameters)
+        try:
+            answer = self._answer(path, body)
+        except ConnectionError:
+            # Prometheus closes a connection that was idle for long, as while a slow machine makes the history.
+            self._connection.close()
+            answer = self._answer(path, body)
+        if answer["status"] != "success":
+            raise PromQlError(f"{answer['error']}: {dict(parameters).get('query', path)}")
+        return answer["data"]
+
+    def _answer(self, path: str, body: str) -> Any:
         if path.startswith("label/"):
             self._connection.request("GET", f"/api/v1/{path}?{body}")
         else:
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
             self._connection.request("POST", f"/api/v1/{path}", body, headers)
-        answer = json.load(self._connection.getresponse())
-        if answer["status"] != "success":
-            raise PromQlError(f"{answer['error']}: {dict(parameters).get('query', path)}")
-        return answer["data"]
+        return json.load(self._connection.getresponse())
 
     def instant(self, query: str, at: float) -> list[dict[str, Any]]:
         """The result of an instant query: ``metric`` and ``value``, or ``histogram``, of each element."""

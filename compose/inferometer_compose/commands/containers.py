@@ -16,7 +16,7 @@ from inferometer.errors import RefusedError
 from inferometer_compose.commands.console import screen
 from inferometer_compose.commands.errors import FOUND_SOMETHING, say
 from inferometer_compose.containers.program import Compose, find
-from inferometer_compose.containers.services import Service, services, taken, wanted
+from inferometer_compose.containers.services import Service, memory_warning, services, taken, wanted
 from inferometer_compose.screens.columns import Column, plain, table
 
 _EVERY_SECONDS: Final = 0.5
@@ -26,6 +26,7 @@ OF_SCALE: Final = {
     "TRACES": "http://balancer:4318",
     "PROMETHEUS_CONFIG": "scale",
     "JAEGER_STORAGE": "store",
+    "DATA_SOURCES": "datasources-scale",
 }
 """What the profile `scale` sets, as compose/scale.env does for Docker Compose alone."""
 _MOUNTED: Final = ("thresholds.json", "prometheus/prometheus.yml", "prometheus/scale.yml", "jaeger/ui.js")
@@ -68,6 +69,8 @@ def up(options: Options) -> int:
     compose = find(Path.cwd(), _environment(options))
     console = screen()
     console.print(f"docker  Compose {compose.version} in {compose.folder}", markup=False)
+    if warning := memory_warning(compose.memory_bytes()):
+        say(warning)
     if busy := taken(wanted(compose), services(compose)):
         listed = "\n".join(f"  {one.address}:{one.port}  for {one.service}" for one in busy)
         raise RefusedError(f"ports that somebody else listens on:\n{listed}\n  end what is there; nothing was started")

@@ -46,6 +46,15 @@ class Compose:
             raise RefusedError(f"docker compose {arguments[0]}: {_last_words(done.stderr) or 'failed without a word'}")
         return done.stdout
 
+    def memory_bytes(self) -> int | None:
+        """Memory that the engine has, of its machine or of its virtual one; None where it does not say."""
+        try:
+            done = _ran(("docker", "info", "--format", "{{.MemTotal}}"), self.environment, self.folder, SECONDS)
+        except RefusedError:
+            return None
+        said = done.stdout.strip()
+        return int(said) if done.returncode == 0 and said.isdecimal() and int(said) else None
+
     def follow(self, *arguments: str) -> int:
         """Let a call have the terminal until it ends; its exit status."""
         return subprocess.run(  # noqa: S603 - Docker Compose, by a name that is fixed

@@ -11,6 +11,10 @@ from inferometer_compose.containers.program import Compose
 
 NEEDED_BYTES: Final = 4 * 10**9
 """What the engine should have: the limits of all services together are about 8 GB, what they use about 1.5."""
+LEAST_BYTES: Final = 2 * 10**9
+"""With less the stack does not come up: the kernel kills one service after the other."""
+_KILLED: Final = 137
+"""Exit status of what was killed (128 + SIGKILL), which in a container nearly always is its memory's limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +52,14 @@ class Service:
     def says(self) -> str:
         """One word of how it is."""
         if self.state == "exited":
-            return "done" if self.exit_code == 0 else f"failed with {self.exit_code}"
+            return "done" if self.exit_code == 0 else f"failed with {self._code}"
         if self.state == "restarting":
-            return f"fails with {self.exit_code} and is started again"
+            return f"fails with {self._code} and is started again"
         return self.health or self.state
+
+    @property
+    def _code(self) -> str:
+        return f"{self.exit_code} (killed, likely for its memory)" if self.exit_code == _KILLED else f"{self.exit_code}"
 
 
 def services(compose: Compose) -> tuple[Service, ...]:
@@ -78,6 +86,20 @@ def _service(document: Mapping[str, Any]) -> Service:
         exit_code=document["ExitCode"],
         ports=tuple(sorted({f"{one['URL']}:{one['PublishedPort']}" for one in published if one["PublishedPort"]})),
     )
+
+
+def memory_warning(memory_bytes: int | None) -> str:
+    """What is to be said of an engine with little memory; empty where it has enough or does not say.
+
+    Raises:
+        RefusedError: it has too little to begin with.
+    """
+    if memory_bytes is None or memory_bytes >= NEEDED_BYTES:
+        return ""
+    said = f"the Docker engine has {memory_bytes / 1e9:.1f} GB of memory, {NEEDED_BYTES / 1e9:.0f} GB are right"
+    if memory_bytes < LEAST_BYTES:
+        raise RefusedError(f"{said}; give it more, or run `inferometer demo`, which needs no engine")
+    return f"{said}: services may be killed; --profile mine leaves the demo fleet out"
 
 
 @dataclass(frozen=True, slots=True)

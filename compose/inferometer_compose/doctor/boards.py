@@ -7,7 +7,7 @@ from typing import Final
 from inferometer.errors import InferometerError
 from inferometer_compose import web
 from inferometer_compose.doctor.link import Link, Where, broken, unseen, whole
-from inferometer_dashboards.provisioning import JAEGER_UID, PROMETHEUS_UID
+from inferometer_dashboards.provisioning import JAEGER_UID, PROMETHEUS_UID, REGIONS_UID
 
 USUAL: Final = "http://127.0.0.1:3000"
 
@@ -22,6 +22,16 @@ def look(where: Where) -> Iterator[Link]:
     yield whole("grafana", f"{base} answers")
     for uid in (PROMETHEUS_UID, JAEGER_UID):
         yield _source(base, uid)
+    if _has(base, REGIONS_UID):
+        yield _source(base, REGIONS_UID)
+
+
+def _has(base: str, uid: str) -> bool:
+    """Whether Grafana knows a data source that only some installations have."""
+    try:
+        return web.fetch(f"{base}/api/datasources/uid/{uid}/health").status != HTTPStatus.NOT_FOUND
+    except InferometerError:
+        return True
 
 
 def _source(base: str, uid: str) -> Link:

@@ -1,15 +1,17 @@
 """The board *Fleet*: are users well served, and where not?"""
 
+from typing import Final
+
 from inferometer import promql
 from inferometer.catalog import devices
 from inferometer.catalog.labels import DEVICE, DEVICE_STATE, MODEL, OUTCOME, REGION, SERVICE, TENANT, VERSION
 from inferometer.catalog.requests import COST, DEVICE_SECONDS, IN_FLIGHT, REQUEST_DURATION, REQUESTS
 from inferometer.catalog.stages import FAILED
 from inferometer.fleet.model import Fleet
-from inferometer.promql import Expr
-from inferometer_alerts import recorded_costs, recorded_models
+from inferometer.promql import Expr, Matcher
+from inferometer_alerts import recorded_costs
 from inferometer_alerts.rule import Board as Uid
-from inferometer_alerts.rule_labels import OF_MODEL, QUANTILE
+from inferometer_alerts.rule_labels import OF_MODEL
 from inferometer_dashboards.boards import budget_panels
 from inferometer_dashboards.boards.histograms import quantile
 from inferometer_dashboards.panels import (
@@ -28,7 +30,10 @@ from inferometer_dashboards.panels import (
 from inferometer_dashboards.sql import fleet as sql
 from inferometer_dashboards.sql import latency
 
-_CHOSEN = chosen(SERVICE, MODEL)
+_CHOSEN: Final = chosen(SERVICE, MODEL)
+_IN_REGION: Final = chosen(SERVICE, MODEL, REGION)
+_OF_TENANT: Final = chosen(SERVICE, MODEL, TENANT, REGION)
+_FAILURES: Final = promql.one_of(OUTCOME, [outcome.label for outcome in FAILED])
 
 
 def overview(fleet: Fleet) -> Board:
@@ -44,10 +49,12 @@ def overview(fleet: Fleet) -> Board:
             # Objectives of GPUs have neither.
             Variable(label=SERVICE, family=REQUESTS, optional=True),
             Variable(label=MODEL, family=REQUESTS, within=(SERVICE,), optional=True),
+            Variable(label=TENANT, family=REQUESTS, within=(SERVICE, MODEL), optional=True),
+            Variable(label=REGION, family=REQUESTS, within=(SERVICE, MODEL, TENANT), optional=True),
         ),
         rows=(
             Row(
-                title="Promises",
+                title="Promises, to all tenants in all regions",
                 panels=(budget_panels.budget_left(fleet, *_CHOSEN), budget_panels.burn_rates(fleet, *_CHOSEN)),
             ),
             Row(title="Models", panels=(_models(), _requests(), _errors(), _tail(), _in_trouble(), _slowest())),
@@ -64,7 +71,7 @@ def _models() -> Panel:
             "One line per model, now; each hop counts for the model that served it. Open a model to see where its "
             "time goes. A model that fails or is slow beside others that are well has its own cause; when all turn "
             "bad together, look at what they share: devices, network, a release. p99 and p99.9 are those of the "
-            "slowest version; device busy is the model's share of the time of the devices it ran on."
+            "slowest version, of all tenants; device busy is the share of the time of its devices that the model had."
         ),
         unit=Show.COUNT,
         kind=Kind.TABLE,
@@ -73,8 +80,8 @@ def _models() -> Panel:
         promql=(
             Query(expr=_rate(), legend="Requests/s", instant=True, show=Show.PER_SECOND),
             Query(expr=_error_ratio(), legend="Failed", instant=True, show=Show.RATIO),
-            Query(expr=_worst("0.99"), legend="p99", instant=True, show=Show.SECONDS),
-            Query(expr=_worst("0.999"), legend="p99.9", instant=True, show=Show.SECONDS),
+            Query(expr=_worst(0.99), legend="p99", instant=True, show=Show.SECONDS),
+            Query(expr=_worst(0.999), legend="p99.9", instant=True, show=Show.SECONDS),
             Query(expr=_busy(), legend="Device busy", instant=True, show=Show.RATIO),
             Query(
                 expr=promql.select(recorded_costs.MODEL_PER_1K, *_CHOSEN),
@@ -87,39 +94,43 @@ def _models() -> Panel:
     )
 
 
-def _rate() -> Expr:
-    return promql.sum_by(promql.select(recorded_models.MODEL_REQUESTS, *_CHOSEN), *OF_MODEL)
+def _rate(*outcomes: Matcher) -> Expr:
+    """Requests per second of each model, of the chosen tenants and regions: recorded series know neither."""
+    asked = promql.select(REQUESTS, *_OF_TENANT, *outcomes)
+    return promql.sum_by(promql.rate(asked, RATE_INTERVAL), *OF_MODEL)
 
 
 def _error_ratio() -> Expr:
-    outcomes = promql.one_of(OUTCOME, [outcome.label for outcome in FAILED])
-    failed = promql.sum_by(promql.select(recorded_models.MODEL_REQUESTS, *_CHOSEN, outcomes), *OF_MODEL)
-    return failed / (_rate() > 0)
+    return _rate(_FAILURES) / (_rate() > 0)
 
 
-def _quantile(value: str) -> Expr:
-    return promql.select(recorded_models.MODEL_DURATION, *_CHOSEN, promql.equal(QUANTILE, value))
+def _quantile(value: float) -> Expr:
+    return quantile(value, REQUEST_DURATION, *_IN_REGION, by=(*OF_MODEL, VERSION))
 
 
-def _worst(value: str) -> Expr:
+def _worst(value: float) -> Expr:
     """A quantile of each model's slowest version."""
     return promql.max_by(_quantile(value), *OF_MODEL)
 
 
 def _busy() -> Expr:
     """Device time of each model, as a share of the time of the devices that it ran on."""
-    spent = promql.select(DEVICE_SECONDS, *_CHOSEN)
+    spent = promql.select(DEVICE_SECONDS, *_OF_TENANT)
     devices_used = promql.count_by(promql.group_by(spent, *OF_MODEL, DEVICE), *OF_MODEL)
     return promql.sum_by(promql.rate(spent, RATE_INTERVAL), *OF_MODEL) / devices_used
 
 
+def _per_1k() -> Expr:
+    """Marginal cost of 1,000 requests of each model."""
+    spent = promql.sum_by(promql.rate(promql.select(COST, *_OF_TENANT), RATE_INTERVAL), *OF_MODEL)
+    return spent / (_rate() > 0) * 1000
+
+
 def _in_trouble() -> Panel:
     of = (*OF_MODEL, TENANT, REGION)
-    asked = promql.select(REQUESTS, *_CHOSEN)
-    failures = promql.one_of(OUTCOME, [outcome.label for outcome in FAILED])
-    failed = promql.sum_by(promql.increase(promql.select(REQUESTS, *_CHOSEN, failures), RANGE), *of)
-    requests = promql.sum_by(promql.increase(asked, RANGE), *of)
-    cost = promql.sum_by(promql.increase(promql.select(COST, *_CHOSEN), RANGE), *of)
+    failed = promql.sum_by(promql.increase(promql.select(REQUESTS, *_OF_TENANT, _FAILURES), RANGE), *of)
+    requests = promql.sum_by(promql.increase(promql.select(REQUESTS, *_OF_TENANT), RANGE), *of)
+    cost = promql.sum_by(promql.increase(promql.select(COST, *_OF_TENANT), RANGE), *of)
     return Panel(
         key="in-trouble",
         title="Who is in trouble: by model, tenant and region",
@@ -152,8 +163,8 @@ def _slowest() -> Panel:
         unit=Show.SECONDS,
         kind=Kind.TABLE,
         promql=(
-            Query(expr=quantile(0.5, REQUEST_DURATION, *_CHOSEN, by=of), legend="Median", instant=True),
-            Query(expr=quantile(0.99, REQUEST_DURATION, *_CHOSEN, by=of), legend="p99", instant=True),
+            Query(expr=quantile(0.5, REQUEST_DURATION, *_IN_REGION, by=of), legend="Median", instant=True),
+            Query(expr=quantile(0.99, REQUEST_DURATION, *_IN_REGION, by=of), legend="p99", instant=True),
         ),
         width=10,
         sort="p99",
@@ -199,12 +210,13 @@ def _tail() -> Panel:
         title="p99 of the duration",
         description=(
             "One request in a hundred takes longer, per model and version. A version above the one beside it: stop "
-            "the rollout. One model above its usual level: its latency board shows which stage grew."
+            "the rollout. One model above its usual level: its latency board shows which stage grew, and over weeks "
+            "is quicker. Of all tenants: durations know none."
         ),
         unit=Show.SECONDS,
         kind=Kind.LINES,
         sql=latency.quantiles("duration", ("0.99",), SERVICE.name, MODEL.name, VERSION.name),
-        promql=(Query(expr=_quantile("0.99"), legend=named(SERVICE, MODEL, VERSION)),),
+        promql=(Query(expr=_quantile(0.99), legend=named(SERVICE, MODEL, VERSION)),),
         width=8,
     )
 
@@ -221,7 +233,7 @@ def _in_flight() -> Panel:
         kind=Kind.LINES,
         promql=(
             Query(
-                expr=promql.sum_by(promql.select(IN_FLIGHT, *chosen(SERVICE)), SERVICE),
+                expr=promql.sum_by(promql.select(IN_FLIGHT, *chosen(SERVICE, REGION)), SERVICE),
                 legend=named(SERVICE),
             ),
         ),
