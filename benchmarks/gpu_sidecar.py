@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from inferometer.catalog import devices
+from inferometer.catalog import devices, gpus
 from inferometer.catalog.labels import DEVICE, DEVICE_STATE
 from inferometer.catalog.model import Series
 from inferometer_exporters.gpus import nvml_library as library
@@ -76,14 +76,14 @@ class Peer:
 
 
 PEERS = (
-    Peer("utilization.gpu", devices.GPU_UTILIZATION, 0.01, 5),
-    Peer("memory.used", devices.GPU_MEMORY_USED, MEBI, 2),
-    Peer("memory.total", devices.GPU_MEMORY_TOTAL, MEBI, 1),
-    Peer("power.draw.instant", devices.GPU_POWER, 1, 10),
-    Peer("enforced.power.limit", devices.GPU_POWER_LIMIT, 1, 0.01),
-    Peer("temperature.gpu", devices.GPU_TEMPERATURE, 1, 1),
-    Peer("clocks.sm", devices.GPU_SM_CLOCK, MEGA, 15),
-    Peer("clocks.mem", devices.GPU_MEMORY_CLOCK, MEGA, 1),
+    Peer("utilization.gpu", gpus.GPU_UTILIZATION, 0.01, 5),
+    Peer("memory.used", gpus.GPU_MEMORY_USED, MEBI, 2),
+    Peer("memory.total", gpus.GPU_MEMORY_TOTAL, MEBI, 1),
+    Peer("power.draw.instant", gpus.GPU_POWER, 1, 10),
+    Peer("enforced.power.limit", gpus.GPU_POWER_LIMIT, 1, 0.01),
+    Peer("temperature.gpu", gpus.GPU_TEMPERATURE, 1, 1),
+    Peer("clocks.sm", gpus.GPU_SM_CLOCK, MEGA, 15),
+    Peer("clocks.mem", gpus.GPU_MEMORY_CLOCK, MEGA, 1),
 )
 
 
@@ -339,7 +339,7 @@ def ledger_row(charged: float, known: float) -> Row:
 
 def gpus_of(readings: Sequence[Reading]) -> list[tuple[str, str, str]]:
     """UUID, name and driver of each GPU."""
-    return [(*reading.labels[:3],) for reading in readings if reading.entry is devices.GPU_INFO]
+    return [(*reading.labels[:3],) for reading in readings if reading.entry is gpus.GPU_INFO]
 
 
 def main() -> int:

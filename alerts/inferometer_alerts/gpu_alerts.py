@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import DEVICE, THROTTLE_REASON
 from inferometer.promql import Expr
 from inferometer_alerts import gpu_fault_alerts, gpu_gone_alerts
@@ -38,7 +38,7 @@ def _throttled(scale: TimeScale) -> Alert:
     window = scale.over("10m")
 
     def held(*reasons: str) -> Expr:
-        of = promql.select(devices.GPU_THROTTLE, promql.one_of(THROTTLE_REASON, reasons))
+        of = promql.select(gpus.GPU_THROTTLE, promql.one_of(THROTTLE_REASON, reasons))
         # Two may tell of one device; it is not held back twice as long.
         return promql.max_by(promql.rate(of, window), DEVICE, THROTTLE_REASON)
 
@@ -50,11 +50,11 @@ def _throttled(scale: TimeScale) -> Alert:
         fires: tuple[str, ...] = (),
         quiet: tuple[str, ...] = (),
     ) -> Case:
-        throttle = promql.select(devices.GPU_THROTTLE, _GPU, promql.equal(THROTTLE_REASON, reason)).text
-        used = promql.select(devices.GPU_UTILIZATION, _GPU).text
+        throttle = promql.select(gpus.GPU_THROTTLE, _GPU, promql.equal(THROTTLE_REASON, reason)).text
+        used = promql.select(gpus.GPU_UTILIZATION, _GPU).text
         return Case(series={throttle: per_step, used: utilization}, fires=fires, quiet=quiet)
 
-    busy = promql.max_by(promql.average_over_time(promql.select(devices.GPU_UTILIZATION), window), DEVICE)
+    busy = promql.max_by(promql.average_over_time(promql.select(gpus.GPU_UTILIZATION), window), DEVICE)
     over = promql.either(held("thermal", "hardware", "other") > HELD_BACK, held("power_cap") > AT_POWER_LIMIT)
     return Alert(
         name="GpuThrottledWhileBusy",
@@ -80,9 +80,9 @@ def _throttled(scale: TimeScale) -> Alert:
             # Another GPU is busy.
             Case(
                 series={
-                    promql.select(devices.GPU_THROTTLE, _GPU, promql.equal(THROTTLE_REASON, "thermal")).text: "0+3x160",
-                    promql.select(devices.GPU_UTILIZATION, _GPU).text: "0.1x160",
-                    promql.select(devices.GPU_UTILIZATION, promql.equal(DEVICE, "GPU-1")).text: "0.9x160",
+                    promql.select(gpus.GPU_THROTTLE, _GPU, promql.equal(THROTTLE_REASON, "thermal")).text: "0+3x160",
+                    promql.select(gpus.GPU_UTILIZATION, _GPU).text: "0.1x160",
+                    promql.select(gpus.GPU_UTILIZATION, promql.equal(DEVICE, "GPU-1")).text: "0.9x160",
                 },
                 quiet=("30m",),
             ),
@@ -93,8 +93,8 @@ def _throttled(scale: TimeScale) -> Alert:
                         promql.select(Scraped(series), _GPU, *more, promql.equal(INSTANCE, instance)).text: values
                         for instance in ("a:9464", "b:9464")
                         for series, more, values in (
-                            (devices.GPU_THROTTLE, (promql.equal(THROTTLE_REASON, reason),), held_back),
-                            (devices.GPU_UTILIZATION, (), used),
+                            (gpus.GPU_THROTTLE, (promql.equal(THROTTLE_REASON, reason),), held_back),
+                            (gpus.GPU_UTILIZATION, (), used),
                         )
                     },
                     quiet=("30m",),
@@ -119,16 +119,16 @@ def _throttled(scale: TimeScale) -> Alert:
 
 def _full(scale: TimeScale) -> Alert:
     quarter, half = scale.over("15m"), scale.over("30m")
-    total = promql.max_by(promql.select(devices.GPU_MEMORY_TOTAL), DEVICE)
-    used = promql.select(devices.GPU_MEMORY_USED)
+    total = promql.max_by(promql.select(gpus.GPU_MEMORY_TOTAL), DEVICE)
+    used = promql.select(gpus.GPU_MEMORY_USED)
     now, before, earlier = (
         promql.max_by(each, DEVICE) for each in (used, promql.offset(used, quarter), promql.offset(used, half))
     )
 
     def case(values: str, fires: tuple[str, ...] = (), quiet: tuple[str, ...] = ()) -> Case:
         series = {
-            promql.select(devices.GPU_MEMORY_USED, _GPU).text: values,
-            promql.select(devices.GPU_MEMORY_TOTAL, _GPU).text: "100x400",
+            promql.select(gpus.GPU_MEMORY_USED, _GPU).text: values,
+            promql.select(gpus.GPU_MEMORY_TOTAL, _GPU).text: "100x400",
         }
         return Case(series=series, fires=fires, quiet=quiet)
 
@@ -159,8 +159,8 @@ def _full(scale: TimeScale) -> Alert:
                         promql.select(Scraped(series), _GPU, promql.equal(INSTANCE, instance)).text: values
                         for instance in ("a:9464", "b:9464")
                         for series, values in (
-                            (devices.GPU_MEMORY_USED, used),
-                            (devices.GPU_MEMORY_TOTAL, "100x240"),
+                            (gpus.GPU_MEMORY_USED, used),
+                            (gpus.GPU_MEMORY_TOTAL, "100x240"),
                         )
                     },
                     fires=fires,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import DEVICE, ECC_KIND, LINK_ERROR, XID
 from inferometer.fleet import durations
 from inferometer.promql import Expr, Matcher
@@ -88,11 +88,11 @@ def alerts(scale: TimeScale) -> Iterator[Alert]:
 
 
 def _of_xid(code: str) -> str:
-    return promql.select(devices.GPU_XID_ERRORS, _GPU, promql.equal(XID, code)).text
+    return promql.select(gpus.GPU_XID_ERRORS, _GPU, promql.equal(XID, code)).text
 
 
 def _xid(of_class: _XidClass, scale: TimeScale) -> Alert:
-    errors = promql.select(devices.GPU_XID_ERRORS, promql.one_of(XID, of_class.codes))
+    errors = promql.select(gpus.GPU_XID_ERRORS, promql.one_of(XID, of_class.codes))
     others = {_of_xid(code): "0x20 1x20" for code in ("13", *_NAMED) if code not in of_class.codes}
     return Alert(
         name=of_class.alert,
@@ -119,7 +119,7 @@ def _xid(of_class: _XidClass, scale: TimeScale) -> Alert:
 
 def _xid_error(scale: TimeScale) -> Alert:
     rest = Matcher(XID, "!~", promql.one_of(XID, _NAMED).value)
-    errors = promql.increase(promql.select(devices.GPU_XID_ERRORS, rest), scale.over("10m"))
+    errors = promql.increase(promql.select(gpus.GPU_XID_ERRORS, rest), scale.over("10m"))
     return Alert(
         name="GpuXidError",
         expr=promql.max_by(errors, DEVICE, XID) > 0,
@@ -140,10 +140,10 @@ def _xid_error(scale: TimeScale) -> Alert:
 
 
 def _ecc(scale: TimeScale) -> Alert:
-    uncorrected = promql.select(devices.GPU_ECC_ERRORS, promql.equal(ECC_KIND, "uncorrected"))
+    uncorrected = promql.select(gpus.GPU_ECC_ERRORS, promql.equal(ECC_KIND, "uncorrected"))
 
     def series(kind: str) -> str:
-        return promql.select(devices.GPU_ECC_ERRORS, _GPU, promql.equal(ECC_KIND, kind)).text
+        return promql.select(gpus.GPU_ECC_ERRORS, _GPU, promql.equal(ECC_KIND, kind)).text
 
     return Alert(
         name="GpuEccUncorrected",
@@ -173,7 +173,7 @@ def _links(scale: TimeScale) -> Alert:
     window = scale.over("10m")
 
     def more(*errors: str) -> Expr:
-        of = promql.select(devices.GPU_NVLINK_ERRORS, promql.one_of(LINK_ERROR, errors))
+        of = promql.select(gpus.GPU_NVLINK_ERRORS, promql.one_of(LINK_ERROR, errors))
         return promql.max_by(promql.increase(of, window), DEVICE, LINK_ERROR)
 
     too_many = CRC_PER_SECOND * durations.parse(window) // durations.parse("1s")
@@ -210,4 +210,4 @@ def _links(scale: TimeScale) -> Alert:
 
 
 def _of_link(error: str, *more: Matcher) -> str:
-    return promql.select(Scraped(devices.GPU_NVLINK_ERRORS), _GPU, promql.equal(LINK_ERROR, error), *more).text
+    return promql.select(Scraped(gpus.GPU_NVLINK_ERRORS), _GPU, promql.equal(LINK_ERROR, error), *more).text

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import DEVICE, PARENT
 from inferometer.catalog.model import Label
 from inferometer.catalog.requests import DEVICE_SECONDS
@@ -22,8 +22,8 @@ _GPU: Final = promql.equal(DEVICE, "GPU-0b5b1c4e")
 _INSTANCE: Final = promql.equal(INSTANCE, "sidecar:9464")
 _OTHER_INSTANCE: Final = promql.equal(INSTANCE, "another:9464")
 _OURS: Final = promql.equal(JOB, SCRAPE_JOB)
-_INFO: Final = Scraped(devices.GPU_INFO)
-_MIG: Final = Scraped(devices.GPU_MIG_INFO)
+_INFO: Final = Scraped(gpus.GPU_INFO)
+_MIG: Final = Scraped(gpus.GPU_MIG_INFO)
 
 
 def alerts(scale: TimeScale) -> Iterator[Alert]:

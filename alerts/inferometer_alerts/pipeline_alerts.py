@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, XID
 from inferometer.catalog.requests import DEVICE_SECONDS
 from inferometer_alerts import prometheus_series, rule_labels, rule_series
@@ -86,10 +86,10 @@ def device_trouble(scale: TimeScale) -> Alert:
     work = promql.select(DEVICE_SECONDS, *model, gpu).text
     elsewhere = promql.select(DEVICE_SECONDS, *model, promql.equal(DEVICE, "GPU-1")).text
     sidecar = promql.equal(rule_labels.INSTANCE, "sidecar:9464")
-    info = promql.select(rule_series.Scraped(devices.GPU_INFO), gpu, sidecar).text
+    info = promql.select(rule_series.Scraped(gpus.GPU_INFO), gpu, sidecar).text
     answers = promql.select(prometheus_series.UP, promql.equal(rule_labels.JOB, SCRAPE_JOB), sidecar).text
-    xids = promql.select(devices.GPU_XID_ERRORS, gpu, promql.equal(XID, "79")).text
-    others = promql.select(devices.GPU_XID_ERRORS, gpu, promql.equal(XID, "31")).text
+    xids = promql.select(gpus.GPU_XID_ERRORS, gpu, promql.equal(XID, "79")).text
+    others = promql.select(gpus.GPU_XID_ERRORS, gpu, promql.equal(XID, "31")).text
     return Alert(
         name=DEVICE_TROUBLE,
         expr=promql.where(promql.group_by(ran, SERVICE, MODEL, DEVICE), broken, on=(DEVICE,)),

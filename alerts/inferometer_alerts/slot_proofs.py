@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.devices import GPU_INFO
+from inferometer.catalog.gpus import GPU_INFO
 from inferometer.catalog.labels import CLASS, DEVICE, GPU_NAME, MODEL, OUTCOME, SERVICE, SLO, TENANT, VERSION
 from inferometer.catalog.model import Label
 from inferometer.catalog.requests import REQUESTS

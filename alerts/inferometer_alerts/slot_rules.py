@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog.devices import GPU_INFO
+from inferometer.catalog.gpus import GPU_INFO
 from inferometer.catalog.labels import CLASS, DEVICE, GPU_NAME, OUTCOME, TENANT, VERSION
 from inferometer.catalog.model import Label
 from inferometer.catalog.requests import REQUESTS

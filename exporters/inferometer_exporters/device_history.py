@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer_exporters.columns.tables import Columns, Ints
 from inferometer_exporters.device_state import COUNTERS, GAUGES, Floats, Window, gauges, throttled, unread
 from inferometer_exporters.source import Reading, Sample, SeriesKey
@@ -79,7 +79,7 @@ class DeviceHistory:
             self._forget(at_ns - FORGET_NS)
             self._forgotten_ns = at_ns
         for reading in readings:
-            if reading.entry is devices.GPU_MIG_INFO:
+            if reading.entry is gpus.GPU_MIG_INFO:
                 instance, parent, *_ = reading.labels
                 self._parents[instance] = parent
             if reading.entry.name in GAUGES or reading.entry.name in COUNTERS:
@@ -100,7 +100,7 @@ class DeviceHistory:
         """What is read of a device; a MIG instance has the clock, the temperature and the throttling of its GPU."""
         own = self._tracks.get(device, {})
         parent = self._tracks.get(self._parents.get(device, ""), {})
-        shared = {key: track for key, track in parent.items() if key[0] != devices.GPU_UTILIZATION.name}
+        shared = {key: track for key, track in parent.items() if key[0] != gpus.GPU_UTILIZATION.name}
         return shared | own
 
     def during(self, device: Ints, text: Callable[[int], str], begin: Ints, end: Ints) -> Columns:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus, hosts
 from inferometer_exporters.columns.tables import Columns, Ints
 from inferometer_exporters.ledger.account import Account, State
 from inferometer_exporters.source import Reading, Sample, SeriesKey
@@ -22,21 +22,21 @@ MOST_DEVICES: Final = 256
 """Of which readings are kept in a minute; MIG slices that come and go have an end, too."""
 MOST_PROCESSES: Final = 1_024
 _MEANS: Final = {
-    devices.GPU_UTILIZATION.name: "utilization",
-    devices.HOST_CPU_UTILIZATION.name: "utilization",
-    devices.GPU_SM_ACTIVE.name: "sm_active",
-    devices.GPU_TENSOR_ACTIVE.name: "tensor_active",
-    devices.GPU_DRAM_ACTIVE.name: "dram_active",
-    devices.GPU_POWER.name: "power",
+    gpus.GPU_UTILIZATION.name: "utilization",
+    hosts.HOST_CPU_UTILIZATION.name: "utilization",
+    gpus.GPU_SM_ACTIVE.name: "sm_active",
+    gpus.GPU_TENSOR_ACTIVE.name: "tensor_active",
+    gpus.GPU_DRAM_ACTIVE.name: "dram_active",
+    gpus.GPU_POWER.name: "power",
 }
 _PEAKS: Final = {
-    devices.GPU_MEMORY_USED.name: "memory_used",
-    devices.HOST_MEMORY_USED.name: "memory_used",
-    devices.GPU_MEMORY_TOTAL.name: "memory_total",
-    devices.HOST_MEMORY_TOTAL.name: "memory_total",
-    devices.GPU_TEMPERATURE.name: "temperature",
+    gpus.GPU_MEMORY_USED.name: "memory_used",
+    hosts.HOST_MEMORY_USED.name: "memory_used",
+    gpus.GPU_MEMORY_TOTAL.name: "memory_total",
+    hosts.HOST_MEMORY_TOTAL.name: "memory_total",
+    gpus.GPU_TEMPERATURE.name: "temperature",
 }
-_HELD: Final = frozenset({devices.GPU_THROTTLE.name, devices.HOST_CPU_THROTTLED.name})
+_HELD: Final = frozenset({gpus.GPU_THROTTLE.name, hosts.HOST_CPU_THROTTLED.name})
 _WATCHED: Final = _MEANS.keys() | _PEAKS.keys() | _HELD
 _USED: Final = (State.ATTRIBUTED, State.SYSTEM)
 
@@ -84,7 +84,7 @@ class DeviceMinutes:
 
     def _reading(self, reading: Reading) -> None:
         name = reading.entry.name
-        if name == devices.GPU_PROCESS_MEMORY.name:
+        if name == gpus.GPU_PROCESS_MEMORY.name:
             self._process(*reading.labels, used=int(reading.value))
         elif name in _WATCHED and (minute := self._of(reading.labels[0])) is not None:
             self._take(minute, name, reading.labels, reading.value / reading.entry.scale)

@@ -11,7 +11,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus, hosts
 from inferometer.catalog.labels import THROTTLE_REASON
 from inferometer_exporters.columns.tables import Columns, Ints
 
@@ -21,13 +21,13 @@ _REASONS: Final = {reason: 1 << bit for bit, reason in enumerate(THROTTLE_REASON
 GAUGES: Final = frozenset(
     entry.name
     for entry in (
-        devices.GPU_UTILIZATION,
-        devices.HOST_CPU_UTILIZATION,
-        devices.GPU_SM_CLOCK,
-        devices.GPU_TEMPERATURE,
+        gpus.GPU_UTILIZATION,
+        hosts.HOST_CPU_UTILIZATION,
+        gpus.GPU_SM_CLOCK,
+        gpus.GPU_TEMPERATURE,
     )
 )
-COUNTERS: Final = frozenset((devices.GPU_THROTTLE.name, devices.HOST_CPU_THROTTLED.name))
+COUNTERS: Final = frozenset((gpus.GPU_THROTTLE.name, hosts.HOST_CPU_THROTTLED.name))
 
 Floats = NDArray[np.float64]
 
@@ -99,12 +99,12 @@ def gauges(window: Window, begin: Ints, end: Ints) -> Columns:
     state: Columns = {}
     for name, value in wanted.items():
         newest = value[-1]
-        if name == devices.GPU_TEMPERATURE.name:
+        if name == gpus.GPU_TEMPERATURE.name:
             state["temperature"] = np.where(known, _highest(np.append(value, newest), at, width, begin, end), np.nan)
             continue
         # Integrals of what differs from the newest value: exact where nothing changed, however large the figure is.
         mean = newest + sums(np.append(value, newest) - newest) / covered
-        if name == devices.GPU_SM_CLOCK.name:
+        if name == gpus.GPU_SM_CLOCK.name:
             state["sm_clock"] = np.where(known, np.rint(mean), -1).astype(np.int64)
         else:
             state["utilization"] = np.where(known, mean, np.nan)

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer_exporters.columns.tables import Columns
 from inferometer_exporters.engines.scrape import Scraped
 from inferometer_exporters.engines.usage import Usage
@@ -68,7 +68,7 @@ class EngineWork:
         """Take in how busy GPUs are."""
         for sample in samples:
             for reading in sample.readings:
-                if reading.entry is devices.GPU_UTILIZATION:
+                if reading.entry is gpus.GPU_UTILIZATION:
                     told = self._utilization.setdefault(reading.labels[0], deque())
                     if not told or told[-1][0] < sample.read_ns:
                         told.append((sample.read_ns, float(reading.value)))

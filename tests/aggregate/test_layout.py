@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.aggregate import layout_of
-from inferometer.catalog import devices, requests
+from inferometer.catalog import gpus, requests
 from inferometer.catalog.sketch import PER_DOUBLING
 from inferometer.errors import CatalogError
 
@@ -47,4 +47,4 @@ def test_every_classic_boundary_is_one_of_the_sketch_unless_it_was_asked_for(ent
 
 def test_a_unit_without_a_range_is_refused():
     with pytest.raises(CatalogError, match="no range of buckets for histograms in 'ratio'"):
-        layout_of(devices.GPU_UTILIZATION)
+        layout_of(gpus.GPU_UTILIZATION)

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import DEVICE, MODEL, SERVICE, TENANT
 from inferometer.catalog.requests import COST, REQUESTS
 from inferometer.fleet.loader import load
@@ -41,7 +41,7 @@ def by_title(one, on):
 
 
 OF_MODEL = promql.sum_by(promql.rate(promql.select(REQUESTS), "5m"), SERVICE, MODEL)
-OF_DEVICE = promql.max_by(promql.select(devices.GPU_UTILIZATION), DEVICE)
+OF_DEVICE = promql.max_by(promql.select(gpus.GPU_UTILIZATION), DEVICE)
 
 
 @pytest.mark.parametrize(("of", "one", "link"), LINKS)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from inferometer import generated_tables
-from inferometer.catalog import devices, requests
+from inferometer.catalog import gpus, requests
 from inferometer.catalog.engines import KV_CACHE, SIGNALS
 from inferometer.fleet import engines
 from inferometer.fleet.engines import coverage
@@ -169,12 +169,12 @@ DCGM_FI_DEV_MEMORY_UTIL_RATIO{UUID="GPU-1"} 0.25
 def test_a_page_of_dcgm_exporter_is_known_by_its_old_names():
     page = GPUS / "dcgm-exporter-2023-08.prom"
     found = json.loads(run("check", str(page), "--json"))
-    (energy,) = found["signals"][devices.GPU_ENERGY.name]
+    (energy,) = found["signals"][gpus.GPU_ENERGY.name]
 
     assert (found["engine"], found["version"], found["version_from"]) == ("dcgm-exporter", "<4.9", "names")
     # DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION 128996013, in mJ.
     assert (energy["value"], energy["source"]) == (128996.013, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION")
-    assert "DCGM_FI_PROF_SM_ACTIVE" in found["missing"][devices.GPU_SM_ACTIVE.name]["flag"]
+    assert "DCGM_FI_PROF_SM_ACTIVE" in found["missing"][gpus.GPU_SM_ACTIVE.name]["flag"]
     assert found["unknown"] == []
 
 
@@ -183,17 +183,17 @@ def test_a_page_of_dcgm_exporter_is_known_by_its_new_names(tmp_path):
     found = json.loads(run("check", str(tmp_path / "page"), "--json"))
 
     assert (found["engine"], found["version"]) == ("dcgm-exporter", ">=4.9")
-    values = {name: found["signals"][name][0]["value"] for name in found["signals"] if name != devices.GPU_INFO.name}
+    values = {name: found["signals"][name][0]["value"] for name in found["signals"] if name != gpus.GPU_INFO.name}
     assert values == {
-        devices.GPU_UTILIZATION.name: 0.5, devices.GPU_MEMORY_USED.name: 1024, devices.GPU_MEMORY_TOTAL.name: 4096,
-        devices.GPU_ENERGY.name: 12.5,
+        gpus.GPU_UTILIZATION.name: 0.5, gpus.GPU_MEMORY_USED.name: 1024, gpus.GPU_MEMORY_TOTAL.name: 4096,
+        gpus.GPU_ENERGY.name: 12.5,
     }  # fmt: skip
 
 
 def test_a_page_with_names_of_both_is_of_no_known_version_and_counts_once(tmp_path):
     (tmp_path / "page").write_text(NEW + 'DCGM_FI_DEV_FB_USED{UUID="GPU-1"} 1\n')
     found = json.loads(run("check", str(tmp_path / "page"), "--json"))
-    (used,) = found["signals"][devices.GPU_MEMORY_USED.name]
+    (used,) = found["signals"][gpus.GPU_MEMORY_USED.name]
 
     assert found["version"] is None
     assert (used["value"], used["source"]) == (1 << 20, "DCGM_FI_DEV_FB_USED")
@@ -207,12 +207,12 @@ def test_a_name_of_dcgm_that_nobody_knows_is_told(tmp_path):
 
 def test_a_page_of_nvidia_gpu_exporter_is_known_and_rates_are_said_to_be_such():
     found = json.loads(run("check", str(GPUS / "nvidia_gpu_exporter-h100-load.prom"), "--json"))
-    (energy,) = found["signals"][devices.GPU_ENERGY.name]
+    (energy,) = found["signals"][gpus.GPU_ENERGY.name]
 
     assert (found["engine"], found["unknown"]) == ("nvidia_gpu_exporter", [])
     assert (energy["quality"], energy["reason"]) == ("approximate", "Per second now; the sidecar adds it up.")
-    assert found["signals"][devices.GPU_POWER_LIMIT.name][0]["value"] == 700
-    assert "NVML backend" in found["missing"][devices.GPU_XID_ERRORS.name]["flag"]
+    assert found["signals"][gpus.GPU_POWER_LIMIT.name][0]["value"] == 700
+    assert "NVML backend" in found["missing"][gpus.GPU_XID_ERRORS.name]["flag"]
 
 
 def test_a_page_of_a_gpu_is_shown_to_people_with_what_would_switch_the_rest_on():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus, hosts
 from inferometer.catalog.labels import THROTTLE_REASON
 from inferometer_exporters.device_history import FORGET_NS, SIZE, DeviceHistory
 from inferometer_exporters.device_state import REACH_NS, reasons, unread
@@ -26,10 +26,10 @@ def sample(at, *readings, number=0):
 
 def gpu(at, *, utilization=None, clock=None, temperature=None, held=(), number=0):
     given = [
-        (devices.GPU_UTILIZATION, GPU, utilization),
-        (devices.GPU_SM_CLOCK, GPU, clock),
-        (devices.GPU_TEMPERATURE, GPU, temperature),
-        *((devices.GPU_THROTTLE, (*GPU, reason), total) for reason, total in held),
+        (gpus.GPU_UTILIZATION, GPU, utilization),
+        (gpus.GPU_SM_CLOCK, GPU, clock),
+        (gpus.GPU_TEMPERATURE, GPU, temperature),
+        *((gpus.GPU_THROTTLE, (*GPU, reason), total) for reason, total in held),
     ]
     readings = [Reading(entry, labels, value) for entry, labels, value in given if value is not None]
     return sample(at, *readings, number=number)
@@ -102,8 +102,8 @@ def test_a_counter_that_began_anew_counts_on():
 def test_a_cpu_host_has_its_use_and_the_time_that_its_quota_took():
     history = DeviceHistory()
     for at in (10, 11):
-        told = (Reading(devices.HOST_CPU_UTILIZATION, ("box",), 0.9), at * SECOND // 4)
-        history.watch([sample(at * SECOND, told[0], Reading(devices.HOST_CPU_THROTTLED, ("box",), told[1]))])
+        told = (Reading(hosts.HOST_CPU_UTILIZATION, ("box",), 0.9), at * SECOND // 4)
+        history.watch([sample(at * SECOND, told[0], Reading(hosts.HOST_CPU_THROTTLED, ("box",), told[1]))])
     state = during(history, (10 * SECOND, 11 * SECOND), device=2)
 
     assert state["utilization"] == [0.9]
@@ -130,16 +130,16 @@ def test_a_mig_instance_has_clock_temperature_and_throttling_of_its_gpu_and_a_ut
             [
                 sample(
                     at * SECOND,
-                    Reading(devices.GPU_MIG_INFO, ("box", "GPU-1", "1g.10gb", "1"), 1),
-                    Reading(devices.GPU_SM_CLOCK, GPU, 1_410_000_000),
-                    Reading(devices.GPU_TEMPERATURE, GPU, 64),
-                    Reading(devices.GPU_UTILIZATION, GPU, 0.9),
-                    Reading(devices.GPU_THROTTLE, (*GPU, THERMAL), at * SECOND),
+                    Reading(gpus.GPU_MIG_INFO, ("box", "GPU-1", "1g.10gb", "1"), 1),
+                    Reading(gpus.GPU_SM_CLOCK, GPU, 1_410_000_000),
+                    Reading(gpus.GPU_TEMPERATURE, GPU, 64),
+                    Reading(gpus.GPU_UTILIZATION, GPU, 0.9),
+                    Reading(gpus.GPU_THROTTLE, (*GPU, THERMAL), at * SECOND),
                 )
             ]
         )
     unread_use = during(history, (10 * SECOND, 11 * SECOND), device=2)
-    history.watch([sample(12 * SECOND, Reading(devices.GPU_UTILIZATION, ("box",), 0.25), number=1)])
+    history.watch([sample(12 * SECOND, Reading(gpus.GPU_UTILIZATION, ("box",), 0.25), number=1)])
     state = during(history, (11 * SECOND, 12 * SECOND), device=2)
 
     assert (state["sm_clock"], state["temperature"]) == ([1_410_000_000], [64])
@@ -163,7 +163,7 @@ def test_the_history_is_bounded_in_time_and_in_devices():
         history.watch([gpu(at * SECOND, utilization=at / 1_000)])
     state = during(history, (0, SECOND), ((3 * SIZE - 2) * SECOND, (3 * SIZE - 1) * SECOND))
     later = 3 * SIZE * SECOND + 2 * FORGET_NS
-    history.watch([sample(later, Reading(devices.HOST_CPU_UTILIZATION, ("box",), 0.5))])
+    history.watch([sample(later, Reading(hosts.HOST_CPU_UTILIZATION, ("box",), 0.5))])
 
     assert np.isnan(state["utilization"][0])
     assert state["utilization"][1] == pytest.approx((3 * SIZE - 1) / 1_000)

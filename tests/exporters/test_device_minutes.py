@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer_exporters.device_minutes import MINUTE_NS, MOST_DEVICES, DeviceMinutes
 from inferometer_exporters.ledger.account import Account, Device, State
 from inferometer_exporters.recorder.store import MINUTES_KEPT_NS
@@ -39,11 +39,11 @@ def test_a_minute_has_the_mean_of_what_varies_and_the_peak_of_what_must_fit():
     assert minutes.rows([account()], START) == {}
     for second, (use, dram, memory, heat, held) in enumerate([(0.2, 0.1, 10, 50, 0), (0.6, 0.5, 30, 70, 2 * SECOND)]):
         read = [
-            (devices.GPU_UTILIZATION, gpu, use),
-            (devices.GPU_DRAM_ACTIVE, gpu, dram),
-            (devices.GPU_MEMORY_USED, gpu, memory),
-            (devices.GPU_TEMPERATURE, gpu, heat),
-            (devices.GPU_THROTTLE, (*gpu, "power_cap"), held),
+            (gpus.GPU_UTILIZATION, gpu, use),
+            (gpus.GPU_DRAM_ACTIVE, gpu, dram),
+            (gpus.GPU_MEMORY_USED, gpu, memory),
+            (gpus.GPU_TEMPERATURE, gpu, heat),
+            (gpus.GPU_THROTTLE, (*gpu, "power_cap"), held),
         ]
         # A pass comes more often than a reading: each counts once.
         for _ in range(3):
@@ -74,7 +74,7 @@ def test_a_row_holds_its_own_minute_and_not_what_came_before():
 def test_of_two_sources_of_a_series_the_first_counts_even_where_it_has_nothing_new():
     minutes, gpu = DeviceMinutes(numbers()), ("GPU-1",)
     minutes.rows([account()], START)
-    first, second = (devices.GPU_UTILIZATION, gpu, 0.5), (devices.GPU_UTILIZATION, gpu, 0.9)
+    first, second = (gpus.GPU_UTILIZATION, gpu, 0.5), (gpus.GPU_UTILIZATION, gpu, 0.9)
     minutes.watch([sample(1, first), sample(1, second, number=1)])
     minutes.watch([sample(1, first), sample(2, second, number=1)])
 
@@ -85,8 +85,8 @@ def test_peaks_of_processes_come_every_ten_minutes():
     minutes = DeviceMinutes(numbers())
     minutes.rows([account()], START)
     for minute in range(1, 11):
-        memory = (devices.GPU_PROCESS_MEMORY, ("GPU-1", "4242"), 100 + minute % 7)
-        other = (devices.GPU_PROCESS_MEMORY, ("GPU-1", "other"), 5)
+        memory = (gpus.GPU_PROCESS_MEMORY, ("GPU-1", "4242"), 100 + minute % 7)
+        other = (gpus.GPU_PROCESS_MEMORY, ("GPU-1", "other"), 5)
         minutes.watch([sample(minute, memory, other)])
         found = minutes.rows([account()], START + minute * MINUTE_NS)
         assert ("process_peaks" in found) == (minute == 10)
@@ -99,7 +99,7 @@ def test_devices_without_end_are_not_kept():
     minutes = DeviceMinutes(numbers())
     minutes.rows([], START)
     for number in range(MOST_DEVICES + 50):
-        minutes.watch([sample(number, (devices.GPU_UTILIZATION, (f"GPU-{number}",), 0.5))])
+        minutes.watch([sample(number, (gpus.GPU_UTILIZATION, (f"GPU-{number}",), 0.5))])
 
     assert len(minutes.rows([], START + MINUTE_NS)["device_minutes"]["device"]) == MOST_DEVICES
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus, hosts
 from inferometer.catalog.labels import THROTTLE_REASON
 from inferometer.record.model import Labels
 from inferometer_exporters.recorder.hops import Wanted, hops
@@ -38,16 +38,16 @@ def read(new_bench, told, make):
         told.now = [
             Sample(
                 0, "cpu", (
-                    Reading(devices.HOST_CPU_UTILIZATION, ("box",), 0.25 * second),
-                    Reading(devices.HOST_CPU_THROTTLED, ("box",), second * 100 * make.MS),
+                    Reading(hosts.HOST_CPU_UTILIZATION, ("box",), 0.25 * second),
+                    Reading(hosts.HOST_CPU_THROTTLED, ("box",), second * 100 * make.MS),
                 ), at,
             ),
             Sample(
                 1, "nvml", (
-                    Reading(devices.GPU_UTILIZATION, ("GPU-1",), 0.5),
-                    Reading(devices.GPU_SM_CLOCK, ("GPU-1",), 1_980_000_000),
-                    Reading(devices.GPU_TEMPERATURE, ("GPU-1",), 60 + second),
-                    Reading(devices.GPU_THROTTLE, ("GPU-1", POWER_CAP), second * make.SECOND),
+                    Reading(gpus.GPU_UTILIZATION, ("GPU-1",), 0.5),
+                    Reading(gpus.GPU_SM_CLOCK, ("GPU-1",), 1_980_000_000),
+                    Reading(gpus.GPU_TEMPERATURE, ("GPU-1",), 60 + second),
+                    Reading(gpus.GPU_THROTTLE, ("GPU-1", POWER_CAP), second * make.SECOND),
                 ), at,
             ),
         ]  # fmt: skip
@@ -108,7 +108,7 @@ def test_a_record_that_is_read_back_has_cost_and_state(read, make):
 def test_a_run_whose_device_has_no_name_is_the_hosts(new_bench, told, make):
     bench = new_bench(sampler=told)
     worker, now = make.worker(), bench.clock.now
-    told.now = [Sample(0, "cpu", (Reading(devices.HOST_CPU_UTILIZATION, ("box",), 0.75),), now + make.SECOND)]
+    told.now = [Sample(0, "cpu", (Reading(hosts.HOST_CPU_UTILIZATION, ("box",), 0.75),), now + make.SECOND)]
     frame = worker.arrival(
         now + make.SECOND,
         requests=[make.request(5, now, now + make.SECOND), make.request(6, now, now + make.SECOND, trace=2)],

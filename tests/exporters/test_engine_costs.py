@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from inferometer.catalog import devices, requests, telemetry
+from inferometer.catalog import gpus, requests, telemetry
 from inferometer.catalog.stages import Kind
 from inferometer.fleet.thresholds import Price
 from inferometer_exporters.engines.scrape import Scraped
@@ -41,9 +41,9 @@ class Gpus(Sampler):
         self.bench = None
 
     def samples(self):
-        readings = [Reading(devices.GPU_INFO, (name, "NVIDIA Something", "580.1", "nvml"), 1) for name in self.names]
+        readings = [Reading(gpus.GPU_INFO, (name, "NVIDIA Something", "580.1", "nvml"), 1) for name in self.names]
         if self.busy is not None:
-            readings += [Reading(devices.GPU_UTILIZATION, (name,), self.busy) for name in self.names]
+            readings += [Reading(gpus.GPU_UTILIZATION, (name,), self.busy) for name in self.names]
         return [Sample(0, "nvml", tuple(readings), self.bench.clock.now)]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from inferometer.aggregate import Aggregator
-from inferometer.catalog import devices, telemetry
+from inferometer.catalog import gpus, telemetry
 from inferometer_exporters.health import Health
 from inferometer_exporters.source import Reading, Sample, Sampler
 
@@ -34,11 +34,11 @@ def aggregator():
 
 
 def energy(total, device="GPU-1"):
-    return Reading(devices.GPU_ENERGY, (device,), total)
+    return Reading(gpus.GPU_ENERGY, (device,), total)
 
 
 def xid(total):
-    return Reading(devices.GPU_XID_ERRORS, ("GPU-1", "79"), total, own=True)
+    return Reading(gpus.GPU_XID_ERRORS, ("GPU-1", "79"), total, own=True)
 
 
 def test_counters_rise_by_what_they_gained_and_begin_anew_after_a_reset(told, aggregator):
@@ -47,7 +47,7 @@ def test_counters_rise_by_what_they_gained_and_begin_anew_after_a_reset(told, ag
         told.by_source = {0: [energy(total)]}
         health.show()
 
-    assert aggregator.counter(devices.GPU_ENERGY, ("GPU-1",)).value == 700
+    assert aggregator.counter(gpus.GPU_ENERGY, ("GPU-1",)).value == 700
 
 
 def test_what_a_source_counts_itself_is_news_from_its_first_total_on(told, aggregator):
@@ -57,12 +57,12 @@ def test_what_a_source_counts_itself_is_news_from_its_first_total_on(told, aggre
         rose = health.show()
 
     assert rose
-    assert aggregator.counter(devices.GPU_XID_ERRORS, ("GPU-1", "79")).value == 5
+    assert aggregator.counter(gpus.GPU_XID_ERRORS, ("GPU-1", "79")).value == 5
 
 
 def test_a_counter_that_two_sources_read_counts_once_and_goes_on_with_the_other(told, aggregator):
     health = Health(aggregator, told)
-    cell = aggregator.counter(devices.GPU_ENERGY, ("GPU-1",))
+    cell = aggregator.counter(gpus.GPU_ENERGY, ("GPU-1",))
     for first, second in ((1_000, 900), (1_100, 1_000), (1_200, 1_100)):
         told.by_source = {0: [energy(first)], 1: [energy(second)]}
         health.show()
@@ -82,12 +82,12 @@ def test_a_counter_that_two_sources_read_counts_once_and_goes_on_with_the_other(
 
 def test_gauges_are_of_the_first_source_that_has_them_and_end_with_the_last(told, aggregator):
     health = Health(aggregator, told)
-    power = {number: Reading(devices.GPU_POWER, ("GPU-1",), 100.0 + number) for number in (0, 1)}
+    power = {number: Reading(gpus.GPU_POWER, ("GPU-1",), 100.0 + number) for number in (0, 1)}
 
     def shown():
         health.show()
         families = {family.entry.name: family for family in aggregator.snapshot().families}
-        return [sample.value for sample in families[devices.GPU_POWER.name].samples] if families else []
+        return [sample.value for sample in families[gpus.GPU_POWER.name].samples] if families else []
 
     told.by_source = {0: [power[0]], 1: [power[1]]}
     assert shown() == [100.0]
@@ -95,7 +95,7 @@ def test_gauges_are_of_the_first_source_that_has_them_and_end_with_the_last(told
     assert shown() == [101.0]
     told.by_source = {}
     health.show()
-    assert devices.GPU_POWER.name not in {family.entry.name for family in aggregator.snapshot().families}
+    assert gpus.GPU_POWER.name not in {family.entry.name for family in aggregator.snapshot().families}
 
 
 def test_failures_are_counted_as_often_as_the_sampler_counts_them(told, aggregator):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inferometer.catalog import devices, requests, telemetry
+from inferometer.catalog import devices, gpus, requests, telemetry
 from inferometer.catalog.stages import Kind, Outcome
 from inferometer_exporters.ledger.methods import Method
 from inferometer_exporters.ledger.steps import Part, Step
@@ -22,8 +22,8 @@ class Read:
 
     def at(self, now, joules):
         readings = (
-            Reading(devices.GPU_INFO, ("GPU-1", "NVIDIA Something", "580.1", "nvml"), 1),
-            Reading(devices.GPU_ENERGY, ("GPU-1",), joules * WATT),
+            Reading(gpus.GPU_INFO, ("GPU-1", "NVIDIA Something", "580.1", "nvml"), 1),
+            Reading(gpus.GPU_ENERGY, ("GPU-1",), joules * WATT),
         )
         self.newest = [Sample(0, "nvml", readings, now)]
 

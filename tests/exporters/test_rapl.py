@@ -2,7 +2,7 @@
 
 import pytest
 
-from inferometer.catalog import devices
+from inferometer.catalog import hosts
 from inferometer_exporters.hosts.rapl import Rapl
 
 
@@ -18,7 +18,7 @@ def powercap(tmp_path):
 
 def total(source):
     (reading,) = source.read()
-    assert reading.entry is devices.HOST_ENERGY
+    assert reading.entry is hosts.HOST_ENERGY
     assert reading.labels == ("box",)
     return reading.value
 

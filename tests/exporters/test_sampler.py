@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer_exporters.source import LONGEST_PAUSE_SECONDS, Reading, Sample, Sampler, Scheduled, believed
 
 DEADLINE = 5.0
@@ -52,11 +52,11 @@ class Running:
 
 
 def power(watts, device="GPU-1"):
-    return Reading(devices.GPU_POWER, (device,), watts)
+    return Reading(gpus.GPU_POWER, (device,), watts)
 
 
 def info(source, name="NVIDIA H100"):
-    return Reading(devices.GPU_INFO, ("GPU-1", name, "570", source), 1)
+    return Reading(gpus.GPU_INFO, ("GPU-1", name, "570", source), 1)
 
 
 outcome = st.tuples(st.sampled_from(["answers", "raises"]), st.booleans(), st.integers(0, 3))

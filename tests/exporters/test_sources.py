@@ -2,7 +2,7 @@
 
 import pytest
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.errors import StateError
 from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.source import Reading
@@ -32,7 +32,7 @@ def test_a_recording_is_read_as_if_it_were_now_and_marked_as_a_replay(recording)
     time[0] = 112.0
     found = list(replay.read())
 
-    assert found[0] == Reading(devices.GPU_INFO, ("GPU-1", "NVIDIA H100", "570", "replay"), 1)
+    assert found[0] == Reading(gpus.GPU_INFO, ("GPU-1", "NVIDIA H100", "570", "replay"), 1)
     values = by_name(found[1:])
     assert values == {("gpu_utilization_ratio",): 0.75, ("gpu_energy_joules_total",): 130 * 10**6}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inferometer import promql
-from inferometer.catalog import devices, engines
+from inferometer.catalog import devices, engines, gpus
 from inferometer.catalog.engines import of_engine
 from inferometer.catalog.labels import (
     DEVICE,
@@ -144,19 +144,19 @@ CASES = {
     "a GPU is idle, busy, or held back while it works": Case(
         asked=asked("gpu", "state"),
         series={
-            gpu(devices.GPU_UTILIZATION, "idle"): "0x60",
-            gpu(devices.GPU_UTILIZATION, "busy"): "0.5x60",
-            gpu(devices.GPU_UTILIZATION, "hot"): "0.9x60",
-            gpu(devices.GPU_THROTTLE, "hot", reason("thermal")): "0+3x60",
-            gpu(devices.GPU_UTILIZATION, "hot and idle"): "0x60",
-            gpu(devices.GPU_THROTTLE, "hot and idle", reason("thermal")): "0+3x60",
-            gpu(devices.GPU_UTILIZATION, "at its limit at times"): "0.9x60",
-            gpu(devices.GPU_THROTTLE, "at its limit at times", reason("power_cap")): "0+6x60",
-            gpu(devices.GPU_UTILIZATION, "at its limit"): "0.9x60",
-            gpu(devices.GPU_THROTTLE, "at its limit", reason("power_cap")): "0+9x60",
-            gpu(devices.GPU_UTILIZATION, "waits for its group"): "0.9x60",
-            gpu(devices.GPU_THROTTLE, "waits for its group", reason("sync_boost")): "0+15x60",
-            gpu(devices.GPU_SM_ACTIVE, "instance"): "0.2x60",
+            gpu(gpus.GPU_UTILIZATION, "idle"): "0x60",
+            gpu(gpus.GPU_UTILIZATION, "busy"): "0.5x60",
+            gpu(gpus.GPU_UTILIZATION, "hot"): "0.9x60",
+            gpu(gpus.GPU_THROTTLE, "hot", reason("thermal")): "0+3x60",
+            gpu(gpus.GPU_UTILIZATION, "hot and idle"): "0x60",
+            gpu(gpus.GPU_THROTTLE, "hot and idle", reason("thermal")): "0+3x60",
+            gpu(gpus.GPU_UTILIZATION, "at its limit at times"): "0.9x60",
+            gpu(gpus.GPU_THROTTLE, "at its limit at times", reason("power_cap")): "0+6x60",
+            gpu(gpus.GPU_UTILIZATION, "at its limit"): "0.9x60",
+            gpu(gpus.GPU_THROTTLE, "at its limit", reason("power_cap")): "0+9x60",
+            gpu(gpus.GPU_UTILIZATION, "waits for its group"): "0.9x60",
+            gpu(gpus.GPU_THROTTLE, "waits for its group", reason("sync_boost")): "0+15x60",
+            gpu(gpus.GPU_SM_ACTIVE, "instance"): "0.2x60",
         },
         shown=(
             ({"device": "idle"}, 0),
@@ -171,22 +171,22 @@ CASES = {
     ),
     "no GPU is held back, and that is known": Case(
         asked=asked("gpu", "held-back-now"),
-        series={gpu(devices.GPU_UTILIZATION, "a"): "0.5x60"},
+        series={gpu(gpus.GPU_UTILIZATION, "a"): "0.5x60"},
         shown=(({}, 0),),
     ),
     "two sidecars that tell of one GPU count it once": Case(
         asked=asked("gpu", "present"),
         series={
-            gpu(Scraped(devices.GPU_UTILIZATION), "a", promql.equal(INSTANCE, "one:9464")): "0.5x60",
-            gpu(Scraped(devices.GPU_UTILIZATION), "a", promql.equal(INSTANCE, "two:9464")): "0.5x60",
+            gpu(Scraped(gpus.GPU_UTILIZATION), "a", promql.equal(INSTANCE, "one:9464")): "0.5x60",
+            gpu(Scraped(gpus.GPU_UTILIZATION), "a", promql.equal(INSTANCE, "two:9464")): "0.5x60",
         },
         shown=(({}, 1),),
     ),
     "an XID that came before the time shown is not in its table": Case(
         asked=asked("gpu", "xid"),
         series={
-            gpu(devices.GPU_XID_ERRORS, "a", promql.equal(XID, "79")): "0x20 2x40",
-            gpu(devices.GPU_XID_ERRORS, "a", promql.equal(XID, "31")): "5x60",
+            gpu(gpus.GPU_XID_ERRORS, "a", promql.equal(XID, "79")): "0x20 2x40",
+            gpu(gpus.GPU_XID_ERRORS, "a", promql.equal(XID, "31")): "5x60",
         },
         # Prometheus extrapolates two errors to the edges of the samples.
         shown=(({"device": "a", "xid": "79"}, 2.0),),
@@ -194,9 +194,9 @@ CASES = {
     "an instance has its GPU beside it": Case(
         asked=asked("gpu", "mig-activity"),
         series={
-            gpu(devices.GPU_MIG_INFO, "MIG-1", promql.equal(PARENT, "GPU-1")): "1x60",
-            gpu(devices.GPU_SM_ACTIVE, "MIG-1"): "0.4x60",
-            gpu(devices.GPU_SM_ACTIVE, "GPU-1"): "0.2x60",
+            gpu(gpus.GPU_MIG_INFO, "MIG-1", promql.equal(PARENT, "GPU-1")): "1x60",
+            gpu(gpus.GPU_SM_ACTIVE, "MIG-1"): "0.4x60",
+            gpu(gpus.GPU_SM_ACTIVE, "GPU-1"): "0.2x60",
         },
         shown=(({"device": "MIG-1", "parent": "GPU-1"}, 0.4),),
     ),

@@ -12,7 +12,7 @@ import pytest
 from free_ports import free_port
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import DEVICE, MODEL, RESULT, SERVICE, SLO
 from inferometer.catalog.requests import DEVICE_SECONDS, SLO_EVENTS
 from inferometer.fleet.loader import loads
@@ -70,7 +70,7 @@ class Sidecar:
 
     def __init__(self):
         self.per_second = {events(slo, result): 0.0 for slo in SLOS for result in ("good", "bad")}
-        self.gauges = {promql.select(devices.GPU_INFO, GPU).text: 1.0}
+        self.gauges = {promql.select(gpus.GPU_INFO, GPU).text: 1.0}
         work = (GPU, promql.equal(SERVICE, "chat"), promql.equal(MODEL, "llama"))
         self.per_second[promql.select(DEVICE_SECONDS, *work).text] = 0.5
         self._values = dict.fromkeys(self.per_second, 0.0)
@@ -285,7 +285,7 @@ def test_in_maintenance_nobody_is_told_though_it_fires(stack):
 
 
 def test_a_lost_gpu_pages_and_keeps_the_latency_of_its_model_quiet_but_no_failures(stack):
-    lost = promql.select(devices.GPU_INFO, GPU).text
+    lost = promql.select(gpus.GPU_INFO, GPU).text
     del stack.sidecar.gauges[lost]
     until(lambda: stack.told.of("oncall", alertname="GpuLost", device="GPU-1"), "a page on the device")
     until(lambda: stack.known(alertname="InferenceDeviceTrouble", service="chat"), "that the model is known")

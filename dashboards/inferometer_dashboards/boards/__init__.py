@@ -5,7 +5,7 @@ from inferometer_dashboards.boards.cold_start import cold_starts
 from inferometer_dashboards.boards.cost import cost
 from inferometer_dashboards.boards.engine_notes import noted
 from inferometer_dashboards.boards.fleet import overview
-from inferometer_dashboards.boards.gpu import gpus
+from inferometer_dashboards.boards.gpu import health
 from inferometer_dashboards.boards.itself import itself
 from inferometer_dashboards.boards.llm import serving
 from inferometer_dashboards.boards.model import latency
@@ -25,7 +25,7 @@ def boards(fleet: Fleet) -> tuple[Board, ...]:
         promises(fleet),
         versions(),
         cost(fleet),
-        gpus(),
+        health(),
         queues(),
         serving(fleet),
         cold_starts(),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import devices, gpus
 from inferometer.catalog.labels import DEVICE, DEVICE_STATE, DRIVER, GPU_NAME, READING_SOURCE, XID
 from inferometer_alerts.rule import Board as Uid
 from inferometer_dashboards.boards import gpu_health, gpu_hosts, gpu_parts, gpu_work
@@ -33,7 +33,7 @@ _STATES: Final = (
 _COSTS: Final = Link(title="What it costs", board=Uid.COST, labels=(DEVICE,))
 
 
-def gpus() -> Board:
+def health() -> Board:
     """Every device over time, what it worked on, and what its driver reports."""
     return Board(
         uid=Uid.GPU,
@@ -54,7 +54,7 @@ def gpus() -> Board:
             gpu_parts.links(),
             gpu_parts.mig(),
             gpu_parts.sharing(),
-            gpu_hosts.hosts(),
+            gpu_hosts.cpu_hosts(),
         ),
     )
 
@@ -111,7 +111,7 @@ def _held_back() -> Panel:
 
 
 def _faults() -> Panel:
-    reported = promql.increase(promql.select(devices.GPU_XID_ERRORS, *ON_DEVICE), RANGE)
+    reported = promql.increase(promql.select(gpus.GPU_XID_ERRORS, *ON_DEVICE), RANGE)
     return Panel(
         key="faults-now",
         title="XID errors",
@@ -170,7 +170,7 @@ def _ledger() -> Panel:
 
 
 def _which() -> Panel:
-    info = promql.group_by(promql.select(devices.GPU_INFO, *ON_DEVICE), DEVICE, GPU_NAME, DRIVER, READING_SOURCE)
+    info = promql.group_by(promql.select(gpus.GPU_INFO, *ON_DEVICE), DEVICE, GPU_NAME, DRIVER, READING_SOURCE)
     return Panel(
         key="which",
         title="Which they are",
@@ -184,7 +184,7 @@ def _which() -> Panel:
         sort="Busy",
         promql=(
             Query(
-                expr=promql.multiply(info, gauge(devices.GPU_MEMORY_TOTAL), on=(DEVICE,)),
+                expr=promql.multiply(info, gauge(gpus.GPU_MEMORY_TOTAL), on=(DEVICE,)),
                 legend="Memory",
                 instant=True,
                 show=Show.BYTES,

@@ -1,7 +1,7 @@
 """Rows of the board *GPUs*: clocks and what holds them down, faults, energy."""
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import devices, gpus
 from inferometer.catalog.labels import CALL, DEVICE, DEVICE_STATE, ECC_KIND, ERROR_CODE, SOURCE, THROTTLE_REASON, XID
 from inferometer.catalog.requests import ENERGY, REQUESTS
 from inferometer.catalog.telemetry import SOURCE_CALL_ERRORS
@@ -37,9 +37,7 @@ def clocks() -> Row:
                 ),
                 unit=Show.RATIO,
                 kind=Kind.LINES,
-                promql=(
-                    Query(expr=rate(devices.GPU_THROTTLE, THROTTLE_REASON), legend=named(DEVICE, THROTTLE_REASON)),
-                ),
+                promql=(Query(expr=rate(gpus.GPU_THROTTLE, THROTTLE_REASON), legend=named(DEVICE, THROTTLE_REASON)),),
                 steps=(Step(float(HELD_BACK), Colour.WATCH),),
                 maximum=1.0,
             ),
@@ -52,7 +50,7 @@ def clocks() -> Row:
                 ),
                 unit=Show.HERTZ,
                 kind=Kind.LINES,
-                promql=(Query(expr=gauge(devices.GPU_SM_CLOCK), legend=named(DEVICE)),),
+                promql=(Query(expr=gauge(gpus.GPU_SM_CLOCK), legend=named(DEVICE)),),
             ),
             Panel(
                 key="temperature",
@@ -63,7 +61,7 @@ def clocks() -> Row:
                 ),
                 unit=Show.CELSIUS,
                 kind=Kind.LINES,
-                promql=(Query(expr=gauge(devices.GPU_TEMPERATURE), legend=named(DEVICE)),),
+                promql=(Query(expr=gauge(gpus.GPU_TEMPERATURE), legend=named(DEVICE)),),
                 width=8,
             ),
             Panel(
@@ -75,7 +73,7 @@ def clocks() -> Row:
                 ),
                 unit=Show.HERTZ,
                 kind=Kind.LINES,
-                promql=(Query(expr=gauge(devices.GPU_MEMORY_CLOCK), legend=named(DEVICE)),),
+                promql=(Query(expr=gauge(gpus.GPU_MEMORY_CLOCK), legend=named(DEVICE)),),
                 width=8,
             ),
             Panel(
@@ -87,9 +85,7 @@ def clocks() -> Row:
                 ),
                 unit=Show.RATIO,
                 kind=Kind.LINES,
-                promql=(
-                    Query(expr=gauge(devices.GPU_POWER) / (gauge(devices.GPU_POWER_LIMIT) > 0), legend=named(DEVICE)),
-                ),
+                promql=(Query(expr=gauge(gpus.GPU_POWER) / (gauge(gpus.GPU_POWER_LIMIT) > 0), legend=named(DEVICE)),),
                 width=8,
             ),
         ),
@@ -98,8 +94,8 @@ def clocks() -> Row:
 
 def faults() -> Row:
     """What the driver reports."""
-    reported = promql.increase(promql.select(devices.GPU_XID_ERRORS, *ON_DEVICE), RANGE)
-    ecc = promql.increase(promql.select(devices.GPU_ECC_ERRORS, *ON_DEVICE), RANGE)
+    reported = promql.increase(promql.select(gpus.GPU_XID_ERRORS, *ON_DEVICE), RANGE)
+    ecc = promql.increase(promql.select(gpus.GPU_ECC_ERRORS, *ON_DEVICE), RANGE)
     failed = promql.sum_by(promql.rate(promql.select(SOURCE_CALL_ERRORS), RATE_INTERVAL), SOURCE, CALL, ERROR_CODE)
     return Row(
         title="Faults",
@@ -130,7 +126,7 @@ def faults() -> Row:
                 promql=(
                     Query(
                         expr=promql.max_by(
-                            promql.increase(promql.select(devices.GPU_XID_ERRORS, *ON_DEVICE), RATE_INTERVAL),
+                            promql.increase(promql.select(gpus.GPU_XID_ERRORS, *ON_DEVICE), RATE_INTERVAL),
                             DEVICE,
                             XID,
                         ),
@@ -159,7 +155,7 @@ def faults() -> Row:
                 ),
                 unit=Show.EVENTS_PER_SECOND,
                 kind=Kind.LINES,
-                promql=(Query(expr=rate(devices.GPU_ECC_ERRORS, ECC_KIND), legend=named(DEVICE, ECC_KIND)),),
+                promql=(Query(expr=rate(gpus.GPU_ECC_ERRORS, ECC_KIND), legend=named(DEVICE, ECC_KIND)),),
             ),
             Panel(
                 key="driver-calls",
@@ -196,7 +192,7 @@ def energy() -> Row:
                 ),
                 unit=Show.WATTS,
                 kind=Kind.STACK,
-                promql=(Query(expr=rate(devices.GPU_ENERGY), legend=named(DEVICE)),),
+                promql=(Query(expr=rate(gpus.GPU_ENERGY), legend=named(DEVICE)),),
                 width=8,
             ),
             Panel(

@@ -1,15 +1,15 @@
 """The row of the board *GPUs* about CPU hosts: those that serve, and those that GPUs are in."""
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import hosts
 from inferometer.catalog.labels import CONTAINER, DEVICE, LOAD_WINDOW, PRESSURE_KIND, RESOURCE
 from inferometer_dashboards.boards.gpu_series import ON_DEVICE, gauge, rate
 from inferometer_dashboards.panels import RANGE, Kind, Panel, Query, Row, Show, named
 
 
-def hosts() -> Row:
+def cpu_hosts() -> Row:
     """CPU hosts that serve, and hosts of GPUs."""
-    killed = promql.increase(promql.select(devices.CONTAINER_OOM_KILLS, *ON_DEVICE), RANGE)
+    killed = promql.increase(promql.select(hosts.CONTAINER_OOM_KILLS, *ON_DEVICE), RANGE)
     return Row(
         title="CPU hosts",
         panels=(
@@ -22,7 +22,7 @@ def hosts() -> Row:
                 ),
                 unit=Show.RATIO,
                 kind=Kind.LINES,
-                promql=(Query(expr=gauge(devices.HOST_CPU_UTILIZATION), legend=named(DEVICE)),),
+                promql=(Query(expr=gauge(hosts.HOST_CPU_UTILIZATION), legend=named(DEVICE)),),
                 width=8,
                 maximum=1.0,
             ),
@@ -37,12 +37,12 @@ def hosts() -> Row:
                 unit=Show.RATIO,
                 kind=Kind.LINES,
                 promql=(
-                    Query(expr=rate(devices.HOST_CPU_THROTTLED), legend=named(DEVICE, then="quota")),
+                    Query(expr=rate(hosts.HOST_CPU_THROTTLED), legend=named(DEVICE, then="quota")),
                     Query(
-                        expr=rate(devices.CONTAINER_CPU_THROTTLED, CONTAINER),
+                        expr=rate(hosts.CONTAINER_CPU_THROTTLED, CONTAINER),
                         legend=named(DEVICE, CONTAINER, then="quota"),
                     ),
-                    Query(expr=rate(devices.HOST_CPU_STEAL), legend=named(DEVICE, then="steal")),
+                    Query(expr=rate(hosts.HOST_CPU_STEAL), legend=named(DEVICE, then="steal")),
                 ),
                 width=8,
             ),
@@ -57,7 +57,7 @@ def hosts() -> Row:
                 kind=Kind.LINES,
                 promql=(
                     Query(
-                        expr=rate(devices.HOST_PRESSURE, RESOURCE, PRESSURE_KIND),
+                        expr=rate(hosts.HOST_PRESSURE, RESOURCE, PRESSURE_KIND),
                         legend=named(DEVICE, RESOURCE, PRESSURE_KIND),
                     ),
                 ),
@@ -74,7 +74,7 @@ def hosts() -> Row:
                 kind=Kind.LINES,
                 promql=(
                     Query(
-                        expr=gauge(devices.HOST_MEMORY_USED) / (gauge(devices.HOST_MEMORY_TOTAL) > 0),
+                        expr=gauge(hosts.HOST_MEMORY_USED) / (gauge(hosts.HOST_MEMORY_TOTAL) > 0),
                         legend=named(DEVICE),
                     ),
                 ),
@@ -90,7 +90,7 @@ def hosts() -> Row:
                 ),
                 unit=Show.HERTZ,
                 kind=Kind.LINES,
-                promql=(Query(expr=gauge(devices.HOST_CPU_CLOCK), legend=named(DEVICE)),),
+                promql=(Query(expr=gauge(hosts.HOST_CPU_CLOCK), legend=named(DEVICE)),),
                 width=8,
             ),
             Panel(
@@ -102,7 +102,7 @@ def hosts() -> Row:
                 ),
                 unit=Show.COUNT,
                 kind=Kind.LINES,
-                promql=(Query(expr=gauge(devices.HOST_LOAD, LOAD_WINDOW), legend=named(DEVICE, LOAD_WINDOW)),),
+                promql=(Query(expr=gauge(hosts.HOST_LOAD, LOAD_WINDOW), legend=named(DEVICE, LOAD_WINDOW)),),
                 width=8,
             ),
             Panel(
@@ -114,7 +114,7 @@ def hosts() -> Row:
                 ),
                 unit=Show.WATTS,
                 kind=Kind.LINES,
-                promql=(Query(expr=rate(devices.HOST_ENERGY), legend=named(DEVICE)),),
+                promql=(Query(expr=rate(hosts.HOST_ENERGY), legend=named(DEVICE)),),
                 width=8,
                 empty="no counter that may be read",
             ),
@@ -129,10 +129,10 @@ def hosts() -> Row:
                 unit=Show.BYTES,
                 kind=Kind.TABLE,
                 promql=(
-                    Query(expr=gauge(devices.CONTAINER_MEMORY_USED, CONTAINER), legend="Memory", instant=True),
-                    Query(expr=gauge(devices.CONTAINER_MEMORY_LIMIT, CONTAINER), legend="Memory limit", instant=True),
+                    Query(expr=gauge(hosts.CONTAINER_MEMORY_USED, CONTAINER), legend="Memory", instant=True),
+                    Query(expr=gauge(hosts.CONTAINER_MEMORY_LIMIT, CONTAINER), legend="Memory limit", instant=True),
                     Query(
-                        expr=gauge(devices.CONTAINER_CPU_LIMIT, CONTAINER),
+                        expr=gauge(hosts.CONTAINER_CPU_LIMIT, CONTAINER),
                         legend="CPU limit, cores",
                         instant=True,
                         show=Show.COUNT,

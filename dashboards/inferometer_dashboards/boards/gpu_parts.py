@@ -1,7 +1,7 @@
 """Rows of the board *GPUs*: links between devices, MIG instances, who shares a device, CPU hosts."""
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import (
     COMPUTE_SLICES,
     CONTAINER,
@@ -21,7 +21,7 @@ from inferometer_dashboards.panels import RANGE, Kind, Panel, Query, Row, Show, 
 
 def links() -> Row:
     """What moves in and out."""
-    errors = promql.increase(promql.select(devices.GPU_NVLINK_ERRORS, *ON_DEVICE), RANGE)
+    errors = promql.increase(promql.select(gpus.GPU_NVLINK_ERRORS, *ON_DEVICE), RANGE)
     return Row(
         title="PCIe and NVLink",
         collapsed=True,
@@ -36,7 +36,7 @@ def links() -> Row:
                 ),
                 unit=Show.BYTES_PER_SECOND,
                 kind=Kind.LINES,
-                promql=(Query(expr=rate(devices.GPU_PCIE, LINK_DIRECTION), legend=named(DEVICE, LINK_DIRECTION)),),
+                promql=(Query(expr=rate(gpus.GPU_PCIE, LINK_DIRECTION), legend=named(DEVICE, LINK_DIRECTION)),),
             ),
             Panel(
                 key="nvlink",
@@ -48,7 +48,7 @@ def links() -> Row:
                 ),
                 unit=Show.BYTES_PER_SECOND,
                 kind=Kind.LINES,
-                promql=(Query(expr=rate(devices.GPU_NVLINK, LINK_DIRECTION), legend=named(DEVICE, LINK_DIRECTION)),),
+                promql=(Query(expr=rate(gpus.GPU_NVLINK, LINK_DIRECTION), legend=named(DEVICE, LINK_DIRECTION)),),
             ),
             Panel(
                 key="nvlink-errors",
@@ -70,9 +70,9 @@ def links() -> Row:
 
 def mig() -> Row:
     """Instances and what is left of their GPU."""
-    info = promql.group_by(promql.select(devices.GPU_MIG_INFO, *ON_DEVICE), DEVICE, PARENT, MIG_PROFILE, COMPUTE_SLICES)
-    used, total = gauge(devices.GPU_MEMORY_USED), gauge(devices.GPU_MEMORY_TOTAL)
-    instances = promql.count_by(promql.group_by(promql.select(devices.GPU_MIG_INFO), DEVICE, PARENT), PARENT)
+    info = promql.group_by(promql.select(gpus.GPU_MIG_INFO, *ON_DEVICE), DEVICE, PARENT, MIG_PROFILE, COMPUTE_SLICES)
+    used, total = gauge(gpus.GPU_MEMORY_USED), gauge(gpus.GPU_MEMORY_TOTAL)
+    instances = promql.count_by(promql.group_by(promql.select(gpus.GPU_MIG_INFO), DEVICE, PARENT), PARENT)
     return Row(
         title="MIG",
         collapsed=True,
@@ -91,7 +91,7 @@ def mig() -> Row:
                     Query(expr=promql.multiply(info, total, on=(DEVICE,)), legend="Memory", instant=True),
                     Query(expr=promql.multiply(info, used, on=(DEVICE,)), legend="Used", instant=True),
                     Query(
-                        expr=promql.multiply(info, gauge(devices.GPU_SM_ACTIVE), on=(DEVICE,)),
+                        expr=promql.multiply(info, gauge(gpus.GPU_SM_ACTIVE), on=(DEVICE,)),
                         legend="SMs that work",
                         instant=True,
                         show=Show.RATIO,
@@ -110,8 +110,8 @@ def mig() -> Row:
                 promql=(
                     Query(
                         expr=promql.multiply(
-                            promql.group_by(promql.select(devices.GPU_MIG_INFO, *ON_DEVICE), DEVICE, PARENT),
-                            gauge(devices.GPU_SM_ACTIVE),
+                            promql.group_by(promql.select(gpus.GPU_MIG_INFO, *ON_DEVICE), DEVICE, PARENT),
+                            gauge(gpus.GPU_SM_ACTIVE),
                             on=(DEVICE,),
                         ),
                         legend=named(PARENT, DEVICE),
@@ -131,7 +131,7 @@ def mig() -> Row:
                 kind=Kind.LINES,
                 promql=(
                     Query(expr=instances, legend=named(PARENT, then="instances")),
-                    Query(expr=gauge(devices.GPU_MIG_SLICES), legend=named(DEVICE, then="slices")),
+                    Query(expr=gauge(gpus.GPU_MIG_SLICES), legend=named(DEVICE, then="slices")),
                 ),
                 width=6,
             ),
@@ -142,11 +142,11 @@ def mig() -> Row:
 def sharing() -> Row:
     """Processes and pods on a device."""
     processes = promql.multiply(
-        promql.group_by(promql.select(devices.GPU_PROCESS_INFO, *ON_DEVICE), DEVICE, PROCESS, CONTAINER, POD_UID),
-        gauge(devices.GPU_PROCESS_MEMORY, PROCESS),
+        promql.group_by(promql.select(gpus.GPU_PROCESS_INFO, *ON_DEVICE), DEVICE, PROCESS, CONTAINER, POD_UID),
+        gauge(gpus.GPU_PROCESS_MEMORY, PROCESS),
         on=(DEVICE, PROCESS),
     )
-    pods = promql.group_by(promql.select(devices.GPU_POD_INFO, *ON_DEVICE), DEVICE, NAMESPACE, POD, CONTAINER)
+    pods = promql.group_by(promql.select(gpus.GPU_POD_INFO, *ON_DEVICE), DEVICE, NAMESPACE, POD, CONTAINER)
     return Row(
         title="Who shares them",
         collapsed=True,
@@ -173,7 +173,7 @@ def sharing() -> Row:
                 kind=Kind.TABLE,
                 promql=(
                     Query(
-                        expr=promql.multiply(pods, gauge(devices.GPU_MEMORY_USED), on=(DEVICE,)),
+                        expr=promql.multiply(pods, gauge(gpus.GPU_MEMORY_USED), on=(DEVICE,)),
                         legend="Memory in use",
                         instant=True,
                     ),
@@ -188,7 +188,7 @@ def sharing() -> Row:
                 ),
                 unit=Show.COUNT,
                 kind=Kind.LINES,
-                promql=(Query(expr=gauge(devices.GPU_PODS), legend=named(DEVICE)),),
+                promql=(Query(expr=gauge(gpus.GPU_PODS), legend=named(DEVICE)),),
             ),
             Panel(
                 key="mps-clients",
@@ -199,7 +199,7 @@ def sharing() -> Row:
                 ),
                 unit=Show.COUNT,
                 kind=Kind.LINES,
-                promql=(Query(expr=gauge(devices.GPU_MPS_CLIENTS), legend=named(DEVICE)),),
+                promql=(Query(expr=gauge(gpus.GPU_MPS_CLIENTS), legend=named(DEVICE)),),
             ),
         ),
     )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import DEVICE, THROTTLE_REASON
 from inferometer.catalog.model import Counter, Gauge, Label
 from inferometer.promql import Expr, Matcher
@@ -28,7 +28,7 @@ def rate(counter: Counter, *by: Label, only: tuple[Matcher, ...] = ()) -> Expr:
 
 def working() -> Expr:
     """Share of time in which something ran; a MIG instance tells of its SMs only."""
-    return promql.either(gauge(devices.GPU_UTILIZATION), gauge(devices.GPU_SM_ACTIVE))
+    return promql.either(gauge(gpus.GPU_UTILIZATION), gauge(gpus.GPU_SM_ACTIVE))
 
 
 def held_back() -> Expr:
@@ -37,8 +37,8 @@ def held_back() -> Expr:
     others = promql.one_of(THROTTLE_REASON, set(THROTTLE_REASON.values) - {_POWER_CAP, "sync_boost"})
     return promql.max_by(
         promql.either(
-            rate(devices.GPU_THROTTLE, THROTTLE_REASON, only=(others,)) > HELD_BACK,
-            rate(devices.GPU_THROTTLE, THROTTLE_REASON, only=(by_limit,)) > AT_POWER_LIMIT,
+            rate(gpus.GPU_THROTTLE, THROTTLE_REASON, only=(others,)) > HELD_BACK,
+            rate(gpus.GPU_THROTTLE, THROTTLE_REASON, only=(by_limit,)) > AT_POWER_LIMIT,
         ),
         DEVICE,
     )

@@ -1,6 +1,6 @@
 """Rows of the board *GPUs*: how hard the chips work, and what their memory holds."""
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import DEVICE, PROCESS
 from inferometer.catalog.model import Gauge
 from inferometer_alerts.gpu_alerts import FULL
@@ -14,7 +14,7 @@ def activity() -> Row:
         title="How hard they work",
         panels=(
             _share(
-                devices.GPU_UTILIZATION,
+                gpus.GPU_UTILIZATION,
                 key="utilization",
                 title="Utilization",
                 description=(
@@ -23,7 +23,7 @@ def activity() -> Row:
                 ),
             ),
             _share(
-                devices.GPU_SM_ACTIVE,
+                gpus.GPU_SM_ACTIVE,
                 key="sm-active",
                 title="SMs that work",
                 description=(
@@ -33,7 +33,7 @@ def activity() -> Row:
                 ),
             ),
             _share(
-                devices.GPU_SM_OCCUPANCY,
+                gpus.GPU_SM_OCCUPANCY,
                 key="sm-occupancy",
                 title="Occupancy",
                 description=(
@@ -42,7 +42,7 @@ def activity() -> Row:
                 ),
             ),
             _share(
-                devices.GPU_TENSOR_ACTIVE,
+                gpus.GPU_TENSOR_ACTIVE,
                 key="tensor-active",
                 title="Tensor cores",
                 description=(
@@ -51,7 +51,7 @@ def activity() -> Row:
                 ),
             ),
             _share(
-                devices.GPU_DRAM_ACTIVE,
+                gpus.GPU_DRAM_ACTIVE,
                 key="dram-active",
                 title="Memory traffic",
                 description=(
@@ -69,7 +69,7 @@ def activity() -> Row:
                 ),
                 unit=Show.RATIO,
                 kind=Kind.LINES,
-                promql=(Query(expr=gauge(devices.GPU_PROCESS_SM, PROCESS), legend=named(DEVICE, PROCESS)),),
+                promql=(Query(expr=gauge(gpus.GPU_PROCESS_SM, PROCESS), legend=named(DEVICE, PROCESS)),),
                 width=8,
                 maximum=1.0,
             ),
@@ -92,7 +92,7 @@ def _share(series: Gauge, *, key: str, title: str, description: str) -> Panel:
 
 def memory() -> Row:
     """How full, and whose."""
-    used, total = gauge(devices.GPU_MEMORY_USED), gauge(devices.GPU_MEMORY_TOTAL)
+    used, total = gauge(gpus.GPU_MEMORY_USED), gauge(gpus.GPU_MEMORY_TOTAL)
     return Row(
         title="Memory",
         panels=(
@@ -132,7 +132,7 @@ def memory() -> Row:
                 ),
                 unit=Show.BYTES,
                 kind=Kind.STACK,
-                promql=(Query(expr=gauge(devices.GPU_PROCESS_MEMORY, PROCESS), legend=named(DEVICE, PROCESS)),),
+                promql=(Query(expr=gauge(gpus.GPU_PROCESS_MEMORY, PROCESS), legend=named(DEVICE, PROCESS)),),
                 width=8,
             ),
         ),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from inferometer import promql
-from inferometer.catalog import devices, spans
+from inferometer.catalog import devices, gpus, hosts, spans
 from inferometer.catalog.labels import DEVICE, DEVICE_STATE, MODEL, SERVICE, STAGE, TENANT, THROTTLE_REASON
 from inferometer.catalog.requests import REQUEST_COST, REQUEST_DURATION, REQUESTS
 from inferometer_alerts import recorded_costs, recorded_models
@@ -218,9 +218,9 @@ def _utilization() -> Panel:
         unit=Show.RATIO,
         kind=Kind.LINES,
         promql=(
-            Query(expr=promql.select(devices.GPU_UTILIZATION, *_ON_DEVICE), legend=named(DEVICE)),
+            Query(expr=promql.select(gpus.GPU_UTILIZATION, *_ON_DEVICE), legend=named(DEVICE)),
             Query(
-                expr=promql.select(devices.HOST_CPU_UTILIZATION, *_ON_DEVICE),
+                expr=promql.select(hosts.HOST_CPU_UTILIZATION, *_ON_DEVICE),
                 legend=named(DEVICE, then="CPUs"),
             ),
         ),
@@ -230,8 +230,8 @@ def _utilization() -> Panel:
 
 
 def _held_down() -> Panel:
-    gpu = promql.rate(promql.select(devices.GPU_THROTTLE, *_ON_DEVICE), RATE_INTERVAL)
-    host = promql.rate(promql.select(devices.HOST_CPU_THROTTLED, *_ON_DEVICE), RATE_INTERVAL)
+    gpu = promql.rate(promql.select(gpus.GPU_THROTTLE, *_ON_DEVICE), RATE_INTERVAL)
+    host = promql.rate(promql.select(hosts.HOST_CPU_THROTTLED, *_ON_DEVICE), RATE_INTERVAL)
     return Panel(
         key="held-down",
         title="What held them down",

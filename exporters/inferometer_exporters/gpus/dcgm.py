@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import READING_SOURCE
 from inferometer.catalog.model import Series
 from inferometer_exporters.gpus.dcgm_fields import FIELDS, LAST_XID, MEMORY_PARTS, XID_TOTAL
@@ -74,16 +74,16 @@ def facts(points: Iterable[Point]) -> Facts:
     bounded(where.device for where, _ in placed)
     found = Facts()
     for labels in _infos(placed):
-        found.put(devices.GPU_INFO, labels, 1)
+        found.put(gpus.GPU_INFO, labels, 1)
     for labels in _instances(placed):
-        found.put(devices.GPU_MIG_INFO, labels, 1)
+        found.put(gpus.GPU_MIG_INFO, labels, 1)
     for device, of_device in _fields(placed).items():
         _tell(found, device, of_device)
     counted = _xids(placed)
     if counted:
         # The exporter counts what we could only see change.
         found.last_xids.clear()
-        found.born += [(devices.GPU_XID_ERRORS, labels, total) for labels, total in counted.items()]
+        found.born += [(gpus.GPU_XID_ERRORS, labels, total) for labels, total in counted.items()]
     pods(found, [(where.device, point.labels) for where, point in placed])
     return found
 
@@ -168,9 +168,9 @@ def _says_percent(name: str, text: str) -> bool:
 def _tell(found: Facts, device: str, of_device: _Device) -> None:
     """Add what is known of a device."""
     best = _best(of_device)
-    if (devices.GPU_MEMORY_TOTAL, "") not in best and (total := _memory(of_device)) is not None:
-        best[devices.GPU_MEMORY_TOTAL, ""] = _Known(0, total, rate=False)
-    counted = (devices.GPU_ENERGY, "") in best
+    if (gpus.GPU_MEMORY_TOTAL, "") not in best and (total := _memory(of_device)) is not None:
+        best[gpus.GPU_MEMORY_TOTAL, ""] = _Known(0, total, rate=False)
+    counted = (gpus.GPU_ENERGY, "") in best
     for (entry, label), known_by in best.items():
         labels = (device, label) if label else (device,)
         if known_by.rate:

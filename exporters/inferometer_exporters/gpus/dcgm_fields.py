@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import ECC_KIND, LINK_DIRECTION, LINK_ERROR, THROTTLE_REASON
 from inferometer.catalog.model import Series
 
@@ -18,10 +18,10 @@ _RX, _TX = LINK_DIRECTION.values
 _CRC_FLIT, _CRC_DATA, _REPLAY, _RECOVERY, _LINK_DOWN = LINK_ERROR.values
 _MIB: Final = 1 << 20
 _MHZ: Final = 10**6
-_MILLIJOULE: Final = devices.GPU_ENERGY.scale // 1000
-_JOULE: Final = devices.GPU_ENERGY.scale
-_NANOSECOND: Final = devices.GPU_THROTTLE.scale // 10**9
-_SECOND: Final = devices.GPU_THROTTLE.scale
+_MILLIJOULE: Final = gpus.GPU_ENERGY.scale // 1000
+_JOULE: Final = gpus.GPU_ENERGY.scale
+_NANOSECOND: Final = gpus.GPU_THROTTLE.scale // 10**9
+_SECOND: Final = gpus.GPU_THROTTLE.scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def _both(field: Field, *names: str) -> dict[str, Field]:
 
 
 def _throttle(reason: str, *, rank: int, factor: int = _NANOSECOND) -> Field:
-    return Field(entry=devices.GPU_THROTTLE, value=reason, factor=factor, rank=rank, whole=True)
+    return Field(entry=gpus.GPU_THROTTLE, value=reason, factor=factor, rank=rank, whole=True)
 
 
 def _rate(entry: Series, direction: str) -> Field:
@@ -64,49 +64,49 @@ def _counted(entry: Series, value: str) -> Field:
     return Field(entry=entry, value=value, whole=True)
 
 
-_UTILIZATION: Final = Field(entry=devices.GPU_UTILIZATION, unsupported=True, by_process=True, percent=True)
-_USED: Final = Field(entry=devices.GPU_MEMORY_USED, by_process=True)
-_TOTAL: Final = Field(entry=devices.GPU_MEMORY_TOTAL)
+_UTILIZATION: Final = Field(entry=gpus.GPU_UTILIZATION, unsupported=True, by_process=True, percent=True)
+_USED: Final = Field(entry=gpus.GPU_MEMORY_USED, by_process=True)
+_TOTAL: Final = Field(entry=gpus.GPU_MEMORY_TOTAL)
 _PART: Final = Field()
 
 _OLD: Final[Mapping[str, Field]] = {
     "DCGM_FI_DEV_GPU_UTIL": _UTILIZATION,
-    "DCGM_FI_PROF_GR_ENGINE_ACTIVE": Field(entry=devices.GPU_UTILIZATION, rank=1),
-    "DCGM_FI_PROF_SM_ACTIVE": Field(entry=devices.GPU_SM_ACTIVE),
-    "DCGM_FI_PROF_SM_OCCUPANCY": Field(entry=devices.GPU_SM_OCCUPANCY),
-    "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": Field(entry=devices.GPU_TENSOR_ACTIVE),
-    "DCGM_FI_PROF_DRAM_ACTIVE": Field(entry=devices.GPU_DRAM_ACTIVE),
+    "DCGM_FI_PROF_GR_ENGINE_ACTIVE": Field(entry=gpus.GPU_UTILIZATION, rank=1),
+    "DCGM_FI_PROF_SM_ACTIVE": Field(entry=gpus.GPU_SM_ACTIVE),
+    "DCGM_FI_PROF_SM_OCCUPANCY": Field(entry=gpus.GPU_SM_OCCUPANCY),
+    "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": Field(entry=gpus.GPU_TENSOR_ACTIVE),
+    "DCGM_FI_PROF_DRAM_ACTIVE": Field(entry=gpus.GPU_DRAM_ACTIVE),
     "DCGM_FI_DEV_FB_USED": replace(_USED, factor=_MIB),
     "DCGM_FI_DEV_FB_TOTAL": replace(_TOTAL, factor=_MIB),
     "DCGM_FI_DEV_FB_FREE": replace(_PART, factor=_MIB),
     "DCGM_FI_DEV_FB_RESERVED": replace(_PART, factor=_MIB),
-    "DCGM_FI_DEV_POWER_USAGE": Field(entry=devices.GPU_POWER, whole=True),
-    "DCGM_FI_DEV_ENFORCED_POWER_LIMIT": Field(entry=devices.GPU_POWER_LIMIT, whole=True),
-    "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": Field(entry=devices.GPU_ENERGY, factor=_MILLIJOULE, whole=True),
-    "DCGM_FI_DEV_GPU_TEMP": Field(entry=devices.GPU_TEMPERATURE, whole=True),
-    "DCGM_FI_DEV_SM_CLOCK": Field(entry=devices.GPU_SM_CLOCK, factor=_MHZ, whole=True),
-    "DCGM_FI_DEV_MEM_CLOCK": Field(entry=devices.GPU_MEMORY_CLOCK, factor=_MHZ, whole=True),
+    "DCGM_FI_DEV_POWER_USAGE": Field(entry=gpus.GPU_POWER, whole=True),
+    "DCGM_FI_DEV_ENFORCED_POWER_LIMIT": Field(entry=gpus.GPU_POWER_LIMIT, whole=True),
+    "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": Field(entry=gpus.GPU_ENERGY, factor=_MILLIJOULE, whole=True),
+    "DCGM_FI_DEV_GPU_TEMP": Field(entry=gpus.GPU_TEMPERATURE, whole=True),
+    "DCGM_FI_DEV_SM_CLOCK": Field(entry=gpus.GPU_SM_CLOCK, factor=_MHZ, whole=True),
+    "DCGM_FI_DEV_MEM_CLOCK": Field(entry=gpus.GPU_MEMORY_CLOCK, factor=_MHZ, whole=True),
     "DCGM_FI_DEV_POWER_VIOLATION": _throttle(_POWER_CAP, rank=0),
     "DCGM_FI_DEV_THERMAL_VIOLATION": _throttle(_THERMAL, rank=0),
     "DCGM_FI_DEV_SYNC_BOOST_VIOLATION": _throttle(_SYNC_BOOST, rank=0),
     "DCGM_FI_DEV_BOARD_LIMIT_VIOLATION": _throttle(_OTHER, rank=0),
     "DCGM_FI_DEV_RELIABILITY_VIOLATION": _throttle(_OTHER, rank=0),
-    "DCGM_FI_DEV_ECC_SBE_VOL_TOTAL": Field(entry=devices.GPU_ECC_ERRORS, value=_CORRECTED, whole=True),
-    "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL": Field(entry=devices.GPU_ECC_ERRORS, value=_UNCORRECTED, whole=True),
-    "DCGM_FI_DEV_ECC_SBE_AGG_TOTAL": Field(entry=devices.GPU_ECC_ERRORS, value=_CORRECTED, rank=1, whole=True),
-    "DCGM_FI_DEV_ECC_DBE_AGG_TOTAL": Field(entry=devices.GPU_ECC_ERRORS, value=_UNCORRECTED, rank=1, whole=True),
-    "DCGM_FI_PROF_PCIE_RX_BYTES": _rate(devices.GPU_PCIE, _RX),
-    "DCGM_FI_PROF_PCIE_TX_BYTES": _rate(devices.GPU_PCIE, _TX),
-    "DCGM_FI_PROF_NVLINK_RX_BYTES": _rate(devices.GPU_NVLINK, _RX),
-    "DCGM_FI_PROF_NVLINK_TX_BYTES": _rate(devices.GPU_NVLINK, _TX),
-    "DCGM_FI_DEV_NVLINK_COUNT_RX_BYTES": _counted(devices.GPU_NVLINK, _RX),
-    "DCGM_FI_DEV_NVLINK_COUNT_TX_BYTES": _counted(devices.GPU_NVLINK, _TX),
-    "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _CRC_FLIT),
-    "DCGM_FI_DEV_NVLINK_CRC_DATA_ERROR_COUNT_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _CRC_DATA),
-    "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _REPLAY),
-    "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _RECOVERY),
-    "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_SUCCESSFUL_EVENTS": _counted(devices.GPU_NVLINK_ERRORS, _RECOVERY),
-    "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_FAILED_EVENTS": _counted(devices.GPU_NVLINK_ERRORS, _LINK_DOWN),
+    "DCGM_FI_DEV_ECC_SBE_VOL_TOTAL": Field(entry=gpus.GPU_ECC_ERRORS, value=_CORRECTED, whole=True),
+    "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL": Field(entry=gpus.GPU_ECC_ERRORS, value=_UNCORRECTED, whole=True),
+    "DCGM_FI_DEV_ECC_SBE_AGG_TOTAL": Field(entry=gpus.GPU_ECC_ERRORS, value=_CORRECTED, rank=1, whole=True),
+    "DCGM_FI_DEV_ECC_DBE_AGG_TOTAL": Field(entry=gpus.GPU_ECC_ERRORS, value=_UNCORRECTED, rank=1, whole=True),
+    "DCGM_FI_PROF_PCIE_RX_BYTES": _rate(gpus.GPU_PCIE, _RX),
+    "DCGM_FI_PROF_PCIE_TX_BYTES": _rate(gpus.GPU_PCIE, _TX),
+    "DCGM_FI_PROF_NVLINK_RX_BYTES": _rate(gpus.GPU_NVLINK, _RX),
+    "DCGM_FI_PROF_NVLINK_TX_BYTES": _rate(gpus.GPU_NVLINK, _TX),
+    "DCGM_FI_DEV_NVLINK_COUNT_RX_BYTES": _counted(gpus.GPU_NVLINK, _RX),
+    "DCGM_FI_DEV_NVLINK_COUNT_TX_BYTES": _counted(gpus.GPU_NVLINK, _TX),
+    "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL": _counted(gpus.GPU_NVLINK_ERRORS, _CRC_FLIT),
+    "DCGM_FI_DEV_NVLINK_CRC_DATA_ERROR_COUNT_TOTAL": _counted(gpus.GPU_NVLINK_ERRORS, _CRC_DATA),
+    "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL": _counted(gpus.GPU_NVLINK_ERRORS, _REPLAY),
+    "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL": _counted(gpus.GPU_NVLINK_ERRORS, _RECOVERY),
+    "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_SUCCESSFUL_EVENTS": _counted(gpus.GPU_NVLINK_ERRORS, _RECOVERY),
+    "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_FAILED_EVENTS": _counted(gpus.GPU_NVLINK_ERRORS, _LINK_DOWN),
     "DCGM_FI_DEV_XID_ERRORS": Field(whole=True),
 }
 _NEW: Final[Mapping[str, Field]] = {
@@ -122,25 +122,25 @@ _NEW: Final[Mapping[str, Field]] = {
     "DCGM_FI_DEV_FB_RESERVED_BYTES": _PART,
     "DCGM_FI_DEV_BOARD_POWER_WATTS": _OLD["DCGM_FI_DEV_POWER_USAGE"],
     "DCGM_FI_DEV_BOARD_POWER_LIMIT_ENFORCED_WATTS": _OLD["DCGM_FI_DEV_ENFORCED_POWER_LIMIT"],
-    "DCGM_FI_DEV_GPU_ENERGY_JOULES_TOTAL": Field(entry=devices.GPU_ENERGY, factor=_JOULE, whole=True),
+    "DCGM_FI_DEV_GPU_ENERGY_JOULES_TOTAL": Field(entry=gpus.GPU_ENERGY, factor=_JOULE, whole=True),
     "DCGM_FI_DEV_GPU_TEMP_CELSIUS": _OLD["DCGM_FI_DEV_GPU_TEMP"],
-    "DCGM_FI_DEV_SM_CLOCK_HERTZ": Field(entry=devices.GPU_SM_CLOCK, whole=True),
-    "DCGM_FI_DEV_MEMORY_CLOCK_HERTZ": Field(entry=devices.GPU_MEMORY_CLOCK, whole=True),
+    "DCGM_FI_DEV_SM_CLOCK_HERTZ": Field(entry=gpus.GPU_SM_CLOCK, whole=True),
+    "DCGM_FI_DEV_MEMORY_CLOCK_HERTZ": Field(entry=gpus.GPU_MEMORY_CLOCK, whole=True),
     "DCGM_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP_NS": _throttle(_POWER_CAP, rank=1),
     "DCGM_FI_DEV_CLOCKS_EVENT_REASON_SYNC_BOOST_NS": _throttle(_SYNC_BOOST, rank=1),
     "DCGM_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN_NS": _throttle(_THERMAL, rank=1),
     "DCGM_FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN_NS": _throttle(_THERMAL, rank=1),
     "DCGM_FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN_NS": _throttle(_HARDWARE, rank=1),
-    "DCGM_FI_PROF_PCIE_RX_BYTES_TOTAL": _counted(devices.GPU_PCIE, _RX),
-    "DCGM_FI_PROF_PCIE_TX_BYTES_TOTAL": _counted(devices.GPU_PCIE, _TX),
-    "DCGM_FI_DEV_NVLINK_RX_BYTES_TOTAL": _counted(devices.GPU_NVLINK, _RX),
-    "DCGM_FI_DEV_NVLINK_TX_BYTES_TOTAL": _counted(devices.GPU_NVLINK, _TX),
-    "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _CRC_FLIT),
-    "DCGM_FI_DEV_NVLINK_CRC_DATA_ERROR_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _CRC_DATA),
-    "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _REPLAY),
-    "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _RECOVERY),
-    "DCGM_FI_DEV_NVLINK_RECOVERY_SUCCESSFUL_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _RECOVERY),
-    "DCGM_FI_DEV_NVLINK_RECOVERY_FAILED_TOTAL": _counted(devices.GPU_NVLINK_ERRORS, _LINK_DOWN),
+    "DCGM_FI_PROF_PCIE_RX_BYTES_TOTAL": _counted(gpus.GPU_PCIE, _RX),
+    "DCGM_FI_PROF_PCIE_TX_BYTES_TOTAL": _counted(gpus.GPU_PCIE, _TX),
+    "DCGM_FI_DEV_NVLINK_RX_BYTES_TOTAL": _counted(gpus.GPU_NVLINK, _RX),
+    "DCGM_FI_DEV_NVLINK_TX_BYTES_TOTAL": _counted(gpus.GPU_NVLINK, _TX),
+    "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_TOTAL": _counted(gpus.GPU_NVLINK_ERRORS, _CRC_FLIT),
+    "DCGM_FI_DEV_NVLINK_CRC_DATA_ERROR_TOTAL": _counted(gpus.GPU_NVLINK_ERRORS, _CRC_DATA),
+    "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_TOTAL": _counted(gpus.GPU_NVLINK_ERRORS, _REPLAY),
+    "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_TOTAL": _counted(gpus.GPU_NVLINK_ERRORS, _RECOVERY),
+    "DCGM_FI_DEV_NVLINK_RECOVERY_SUCCESSFUL_TOTAL": _counted(gpus.GPU_NVLINK_ERRORS, _RECOVERY),
+    "DCGM_FI_DEV_NVLINK_RECOVERY_FAILED_TOTAL": _counted(gpus.GPU_NVLINK_ERRORS, _LINK_DOWN),
     "DCGM_FI_DEV_XID_ERROR": Field(whole=True),
 }
 FIELDS: Final[Mapping[str, Field]] = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer_exporters.gpus.facts import MAX_TEXT, Facts
 
 # Prometheus renames the exporter's own to `exported_…` where it puts the exporter's pod in their place, so they come
@@ -38,6 +38,6 @@ def pods(found: Facts, lines: Iterable[tuple[str, Mapping[str, str]]]) -> None:
     if not told:
         return
     for device, containers in owners.items():
-        found.put(devices.GPU_PODS, (device,), len({owner[:2] for owner in containers}))
+        found.put(gpus.GPU_PODS, (device,), len({owner[:2] for owner in containers}))
         for owner in sorted(containers):
-            found.put(devices.GPU_POD_INFO, (device, *owner), 1)
+            found.put(gpus.GPU_POD_INFO, (device, *owner), 1)

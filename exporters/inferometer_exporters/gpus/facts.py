@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.model import Series, Unit
 from inferometer.errors import SourceError
 from inferometer_exporters.gpus.tally import Tally
@@ -57,8 +57,8 @@ class Facts:
                 return
             value = min(value, 1.0)
         self.put(entry, labels, value)
-        if entry is devices.GPU_POWER and not counted:
-            self.rates.append((devices.GPU_ENERGY, labels, value * devices.GPU_ENERGY.scale))
+        if entry is gpus.GPU_POWER and not counted:
+            self.rates.append((gpus.GPU_ENERGY, labels, value * gpus.GPU_ENERGY.scale))
 
     def told(self, tally: Tally, now: float) -> Iterator[Reading]:
         """All readings of the page, read at *now* seconds, with the totals that *tally* keeps."""

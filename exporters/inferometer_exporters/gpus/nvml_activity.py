@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.model import Series
 from inferometer_exporters.gpus import nvml_library as nvml
 from inferometer_exporters.gpus.nvml_calls import Calls
@@ -17,10 +17,10 @@ LONGEST_NS: Final = 10 * 10**9
 """Samples further apart than this are of another time than now: the window begins anew."""
 _PERCENT: Final = 100
 METRICS: Final[dict[int, Series]] = {
-    nvml.SM_ACTIVE: devices.GPU_SM_ACTIVE,
-    nvml.SM_OCCUPANCY: devices.GPU_SM_OCCUPANCY,
-    nvml.TENSOR_ACTIVE: devices.GPU_TENSOR_ACTIVE,
-    nvml.DRAM_ACTIVE: devices.GPU_DRAM_ACTIVE,
+    nvml.SM_ACTIVE: gpus.GPU_SM_ACTIVE,
+    nvml.SM_OCCUPANCY: gpus.GPU_SM_OCCUPANCY,
+    nvml.TENSOR_ACTIVE: gpus.GPU_TENSOR_ACTIVE,
+    nvml.DRAM_ACTIVE: gpus.GPU_DRAM_ACTIVE,
 }
 
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer_exporters.gpus import nvml_library as nvml
 from inferometer_exporters.gpus.nvml_calls import Calls, LostError, ReloadedError
 from inferometer_exporters.gpus.nvml_gpu import Gpu
@@ -38,7 +38,7 @@ class Xids:
         with self._lock:
             counts = list(self._counts.items())
         for (device, xid), count in counts:
-            yield Reading(devices.GPU_XID_ERRORS, (device, str(xid)), count, own=True)
+            yield Reading(gpus.GPU_XID_ERRORS, (device, str(xid)), count, own=True)
 
 
 class Events:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import ECC_KIND, LINK_DIRECTION, LINK_ERROR
 from inferometer_exporters.gpus import nvml_library as nvml
 from inferometer_exporters.gpus.nvml_activity import Activity
@@ -116,40 +116,40 @@ class GpuReader:
             # An instance that does not answer may be gone: look at the next round, not in ten seconds.
             self._slow_ns = None
         yield from self._held
-        yield Reading(devices.GPU_INFO, (*labels, gpu.name, gpu.driver, SOURCE), 1)
+        yield Reading(gpus.GPU_INFO, (*labels, gpu.name, gpu.driver, SOURCE), 1)
 
     def _gauges(self) -> Iterator[Reading]:
         handle, labels, call = self._gpu.handle, self._labels, self._calls
         if (percent := call(nvml.UTILIZATION, handle)) is not None:
-            yield Reading(devices.GPU_UTILIZATION, labels, percent / _PERCENT)
+            yield Reading(gpus.GPU_UTILIZATION, labels, percent / _PERCENT)
         yield from memory_readings(call, handle, self._gpu.uuid)
         if (celsius := call(nvml.TEMPERATURE, handle)) is not None:
-            yield Reading(devices.GPU_TEMPERATURE, labels, celsius)
-        if (megahertz := call(nvml.SM_CLOCK, handle, key=devices.GPU_SM_CLOCK)) is not None:
-            yield Reading(devices.GPU_SM_CLOCK, labels, megahertz * _MEGA)
+            yield Reading(gpus.GPU_TEMPERATURE, labels, celsius)
+        if (megahertz := call(nvml.SM_CLOCK, handle, key=gpus.GPU_SM_CLOCK)) is not None:
+            yield Reading(gpus.GPU_SM_CLOCK, labels, megahertz * _MEGA)
 
     def _counters(self, fields: Mapping[FieldId, FieldValue], now_ns: int) -> Iterator[Reading]:
         handle, labels, call = self._gpu.handle, self._labels, self._calls
         milliwatts = self._power(fields)
         if milliwatts is not None:
-            yield Reading(devices.GPU_POWER, labels, milliwatts / _MILLI)
+            yield Reading(gpus.GPU_POWER, labels, milliwatts / _MILLI)
             if call.lacks(nvml.FIELDS, key=nvml.ENERGY):
                 self._energy.power(milliwatts, now_ns)
         if nvml.ENERGY in fields:
             self._energy.counter(int(fields[nvml.ENERGY].value))
         if (microjoules := self._energy.microjoules) is not None:
-            yield Reading(devices.GPU_ENERGY, labels, microjoules, own=True)
+            yield Reading(gpus.GPU_ENERGY, labels, microjoules, own=True)
         reasons = call(nvml.REASONS, handle)
         if reasons is None and call.lacks(nvml.REASONS):
             reasons = call(nvml.REASONS_OLD, handle)
         self._throttle.advance(fields, reasons, now_ns)
         for reason, nanoseconds in self._throttle.totals.items():
-            yield Reading(devices.GPU_THROTTLE, (*labels, reason), nanoseconds, own=True)
+            yield Reading(gpus.GPU_THROTTLE, (*labels, reason), nanoseconds, own=True)
         for entry, directions, scale in (
-            (devices.GPU_PCIE, _PCIE, 1),
+            (gpus.GPU_PCIE, _PCIE, 1),
             # What a link counts is either KiB or bytes: a chip has one of the two.
-            (devices.GPU_NVLINK, _NVLINK, _KIB),
-            (devices.GPU_NVLINK, _NVLINK5, 1),
+            (gpus.GPU_NVLINK, _NVLINK, _KIB),
+            (gpus.GPU_NVLINK, _NVLINK5, 1),
         ):
             for field, direction in directions.items():
                 if field in fields:
@@ -168,17 +168,17 @@ class GpuReader:
     def _slow(self) -> Iterator[Reading]:
         handle, labels, call = self._gpu.handle, self._labels, self._calls
         if (milliwatts := call(nvml.POWER_LIMIT, handle)) is not None:
-            yield Reading(devices.GPU_POWER_LIMIT, labels, milliwatts / _MILLI)
-        if (megahertz := call(nvml.MEMORY_CLOCK, handle, key=devices.GPU_MEMORY_CLOCK)) is not None:
-            yield Reading(devices.GPU_MEMORY_CLOCK, labels, megahertz * _MEGA)
+            yield Reading(gpus.GPU_POWER_LIMIT, labels, milliwatts / _MILLI)
+        if (megahertz := call(nvml.MEMORY_CLOCK, handle, key=gpus.GPU_MEMORY_CLOCK)) is not None:
+            yield Reading(gpus.GPU_MEMORY_CLOCK, labels, megahertz * _MEGA)
         for kind, number in _ECC.items():
             if (errors := call(nvml.ECC_ERRORS, handle, number, key=kind)) is not None:
                 self._ecc[kind].advance(errors)
-                yield Reading(devices.GPU_ECC_ERRORS, (*labels, kind), self._ecc[kind].total, own=True)
+                yield Reading(gpus.GPU_ECC_ERRORS, (*labels, kind), self._ecc[kind].total, own=True)
         for field, value in call.fields(handle, _LINK_ERRORS).items():
             error = _LINK_ERRORS[field]
-            yield Reading(devices.GPU_NVLINK_ERRORS, (*labels, error), self._counted(field, value), own=True)
+            yield Reading(gpus.GPU_NVLINK_ERRORS, (*labels, error), self._counted(field, value), own=True)
         whole = self._mig.slices is None
         yield from self._processes.readings(handle, shares=whole)
         if whole and (clients := call(nvml.MPS_CLIENTS, handle)) is not None:
-            yield Reading(devices.GPU_MPS_CLIENTS, labels, clients)
+            yield Reading(gpus.GPU_MPS_CLIENTS, labels, clients)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer_exporters.gpus import nvml_library as nvml
 from inferometer_exporters.gpus.nvml_calls import Calls
 from inferometer_exporters.gpus.nvml_library import Handle
@@ -20,5 +20,5 @@ def memory_readings(calls: Calls, handle: Handle, device: str) -> Iterator[Readi
     if memory is None and calls.lacks(nvml.MEMORY, key=device):
         memory = calls(nvml.MEMORY_V1, handle, key=device)
     if memory is not None:
-        yield Reading(devices.GPU_MEMORY_USED, (device,), memory.used)
-        yield Reading(devices.GPU_MEMORY_TOTAL, (device,), memory.total)
+        yield Reading(gpus.GPU_MEMORY_USED, (device,), memory.used)
+        yield Reading(gpus.GPU_MEMORY_TOTAL, (device,), memory.total)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer_exporters.gpus import nvml_library as nvml
 from inferometer_exporters.gpus.nvml_activity import Activity
 from inferometer_exporters.gpus.nvml_calls import Calls
@@ -82,10 +82,10 @@ class Mig:
             ReloadedError: the driver is.
         """
         if self.slices is not None:
-            yield Reading(devices.GPU_MIG_SLICES, (self._gpu,), self.slices)
+            yield Reading(gpus.GPU_MIG_SLICES, (self._gpu,), self.slices)
         for uuid, (instance, activity, processes) in self._parts.items():
             labels = (uuid, self._gpu, instance.profile, str(instance.compute_slices))
-            yield Reading(devices.GPU_MIG_INFO, labels, 1)
+            yield Reading(gpus.GPU_MIG_INFO, labels, 1)
             yield from memory_readings(self._calls, instance.handle, uuid)
             if instance.gpu_instance is not None:
                 yield from activity.readings(gpu, now_ns)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer_exporters.gpus import nvml_library as nvml
 from inferometer_exporters.gpus.nvml_calls import Calls
 from inferometer_exporters.gpus.nvml_library import Handle, ProcessMemory, ProcessShare
@@ -65,9 +65,9 @@ class Processes:
             place = self._place_of(process.pid)
             if place.container or place.pod_uid:
                 labels = (self._device, str(process.pid), place.container[:SHORT], place.pod_uid)
-                yield Reading(devices.GPU_PROCESS_INFO, labels, 1)
+                yield Reading(gpus.GPU_PROCESS_INFO, labels, 1)
             if process.used is not None:
-                yield Reading(devices.GPU_PROCESS_MEMORY, (self._device, str(process.pid)), process.used)
+                yield Reading(gpus.GPU_PROCESS_MEMORY, (self._device, str(process.pid)), process.used)
         if shares:
             yield from self._shares(handle, [process.pid for process in largest])
 
@@ -85,7 +85,7 @@ class Processes:
             # Only processes that ran a kernel are told: the others' share is 0, and known.
             percent = newest[pid].sm if pid in newest else 0
             if percent <= _PERCENT:
-                yield Reading(devices.GPU_PROCESS_SM, (self._device, str(pid)), percent / _PERCENT)
+                yield Reading(gpus.GPU_PROCESS_SM, (self._device, str(pid)), percent / _PERCENT)
 
 
 def _size(process: ProcessMemory) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.model import Series
 from inferometer.fleet.engines.kinds import Quality
 from inferometer_exporters.engines.detection import VersionFrom
@@ -18,28 +18,28 @@ from inferometer_exporters.pages.exposition import points
 DCGM: Final = "dcgm-exporter"
 SMI: Final = "nvidia_gpu_exporter"
 TOLD: Final = (
-    devices.GPU_UTILIZATION,
-    devices.GPU_SM_ACTIVE,
-    devices.GPU_SM_OCCUPANCY,
-    devices.GPU_TENSOR_ACTIVE,
-    devices.GPU_DRAM_ACTIVE,
-    devices.GPU_MEMORY_USED,
-    devices.GPU_MEMORY_TOTAL,
-    devices.GPU_POWER,
-    devices.GPU_POWER_LIMIT,
-    devices.GPU_ENERGY,
-    devices.GPU_TEMPERATURE,
-    devices.GPU_SM_CLOCK,
-    devices.GPU_MEMORY_CLOCK,
-    devices.GPU_THROTTLE,
-    devices.GPU_XID_ERRORS,
-    devices.GPU_ECC_ERRORS,
-    devices.GPU_PCIE,
-    devices.GPU_NVLINK,
-    devices.GPU_NVLINK_ERRORS,
+    gpus.GPU_UTILIZATION,
+    gpus.GPU_SM_ACTIVE,
+    gpus.GPU_SM_OCCUPANCY,
+    gpus.GPU_TENSOR_ACTIVE,
+    gpus.GPU_DRAM_ACTIVE,
+    gpus.GPU_MEMORY_USED,
+    gpus.GPU_MEMORY_TOTAL,
+    gpus.GPU_POWER,
+    gpus.GPU_POWER_LIMIT,
+    gpus.GPU_ENERGY,
+    gpus.GPU_TEMPERATURE,
+    gpus.GPU_SM_CLOCK,
+    gpus.GPU_MEMORY_CLOCK,
+    gpus.GPU_THROTTLE,
+    gpus.GPU_XID_ERRORS,
+    gpus.GPU_ECC_ERRORS,
+    gpus.GPU_PCIE,
+    gpus.GPU_NVLINK,
+    gpus.GPU_NVLINK_ERRORS,
 )
 """What a page can tell of a GPU; of a missing one is said how it is had."""
-_ABOUT: Final = (devices.GPU_INFO, devices.GPU_MIG_INFO)
+_ABOUT: Final = (gpus.GPU_INFO, gpus.GPU_MIG_INFO)
 _RATE: Final = "Per second now; the sidecar adds it up."
 _LAST: Final = "The newest one only, and 0 is none; the sidecar counts its changes."
 _NVML: Final = "the NVML backend of nvidia_gpu_exporter"
@@ -99,7 +99,7 @@ def _values(facts: Facts) -> Iterator[tuple[Series, Value]]:
     for entry, labels, rate in facts.rates:
         yield entry, _value(entry, labels, rate, reason=_RATE)
     for device, xid in facts.last_xids:
-        yield devices.GPU_XID_ERRORS, _value(devices.GPU_XID_ERRORS, (device, str(xid or "")), float(xid > 0), _LAST)
+        yield gpus.GPU_XID_ERRORS, _value(gpus.GPU_XID_ERRORS, (device, str(xid or "")), float(xid > 0), _LAST)
 
 
 def _value(entry: Series, labels: tuple[str, ...], stored: float, reason: str = "") -> Value:
@@ -119,9 +119,9 @@ def _source(entry: Series, names: Iterable[str]) -> str:
     there = [name for name in names if name in FIELDS and FIELDS[name].entry is entry]
     lowest = min((FIELDS[name].rank for name in there), default=0)
     made_of = [name for name in there if FIELDS[name].rank == lowest]
-    if entry is devices.GPU_XID_ERRORS:
+    if entry is gpus.GPU_XID_ERRORS:
         made_of = [name for name in names if name in {*LAST_XID, XID_TOTAL.removesuffix("_TOTAL")}]
-    if entry is devices.GPU_MEMORY_TOTAL and not made_of:
+    if entry is gpus.GPU_MEMORY_TOTAL and not made_of:
         made_of = [name for parts in MEMORY_PARTS for name in parts if name in names]
     return " + ".join(sorted(made_of))
 
@@ -142,5 +142,5 @@ def _missing(entry: Series, *, is_dcgm: bool) -> Missing:
     if not is_dcgm:
         return Missing(reason="Not on this page; what the driver does not tell, the exporter leaves out.", flag=_NVML)
     fields = [name for name, field in FIELDS.items() if field.entry is entry]
-    wanted = LAST_XID if entry is devices.GPU_XID_ERRORS else fields
+    wanted = LAST_XID if entry is gpus.GPU_XID_ERRORS else fields
     return Missing(reason="Not among the fields on this page.", flag=_CSV.format(" or ".join(wanted[:1])))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from inferometer.catalog import devices, series
+from inferometer.catalog import gpus, series
 from inferometer.catalog.model import Series
 from inferometer.errors import CatalogError, StateError
 from inferometer_exporters.source import Reading
@@ -78,7 +78,7 @@ class Replay:
         for device, samples in self._by_device.items():
             index = max(bisect_right(samples, moment, key=lambda sample: sample.seconds) - 1, 0)
             sample = samples[index]
-            yield Reading(devices.GPU_INFO, (device, sample.name, sample.driver, _SOURCE), 1)
+            yield Reading(gpus.GPU_INFO, (device, sample.name, sample.driver, _SOURCE), 1)
             for position, column in enumerate(self._columns):
                 value = sample.values[position]
                 if value is not None:

@@ -7,7 +7,7 @@ instance has is its compute instances' together, so it is a device's only where 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.labels import ECC_KIND, LINK_DIRECTION, READING_SOURCE, THROTTLE_REASON
 from inferometer.catalog.model import Series
 from inferometer.errors import SourceError
@@ -21,32 +21,32 @@ _CORRECTED, _UNCORRECTED = ECC_KIND.values
 _RX, _TX = LINK_DIRECTION.values
 _POWER_CAP, _THERMAL, _HARDWARE, _SYNC_BOOST, _ = THROTTLE_REASON.values
 _VALUES: Final[Mapping[str, Series]] = {
-    "utilization_gpu_ratio": devices.GPU_UTILIZATION,
-    "memory_used_bytes": devices.GPU_MEMORY_USED,
-    "memory_total_bytes": devices.GPU_MEMORY_TOTAL,
-    "power_draw_watts": devices.GPU_POWER,
-    "enforced_power_limit_watts": devices.GPU_POWER_LIMIT,
-    "temperature_gpu": devices.GPU_TEMPERATURE,
-    "clocks_current_sm_clock_hz": devices.GPU_SM_CLOCK,
-    "clocks_current_memory_clock_hz": devices.GPU_MEMORY_CLOCK,
+    "utilization_gpu_ratio": gpus.GPU_UTILIZATION,
+    "memory_used_bytes": gpus.GPU_MEMORY_USED,
+    "memory_total_bytes": gpus.GPU_MEMORY_TOTAL,
+    "power_draw_watts": gpus.GPU_POWER,
+    "enforced_power_limit_watts": gpus.GPU_POWER_LIMIT,
+    "temperature_gpu": gpus.GPU_TEMPERATURE,
+    "clocks_current_sm_clock_hz": gpus.GPU_SM_CLOCK,
+    "clocks_current_memory_clock_hz": gpus.GPU_MEMORY_CLOCK,
 }
 _OF_INSTANCE: Final[Mapping[str, Series]] = {
-    "mig_graphics_activity_ratio": devices.GPU_UTILIZATION,
-    "mig_sm_activity_ratio": devices.GPU_SM_ACTIVE,
-    "mig_sm_occupancy_ratio": devices.GPU_SM_OCCUPANCY,
-    "mig_tensor_activity_ratio": devices.GPU_TENSOR_ACTIVE,
-    "mig_memory_used_bytes": devices.GPU_MEMORY_USED,
-    "mig_memory_total_bytes": devices.GPU_MEMORY_TOTAL,
+    "mig_graphics_activity_ratio": gpus.GPU_UTILIZATION,
+    "mig_sm_activity_ratio": gpus.GPU_SM_ACTIVE,
+    "mig_sm_occupancy_ratio": gpus.GPU_SM_OCCUPANCY,
+    "mig_tensor_activity_ratio": gpus.GPU_TENSOR_ACTIVE,
+    "mig_memory_used_bytes": gpus.GPU_MEMORY_USED,
+    "mig_memory_total_bytes": gpus.GPU_MEMORY_TOTAL,
 }
 _TOTALS: Final[Mapping[str, tuple[Series, tuple[str, ...]]]] = {
-    "energy_joules_total": (devices.GPU_ENERGY, ()),
-    "clocks_event_reasons_counters_sw_power_cap_seconds": (devices.GPU_THROTTLE, (_POWER_CAP,)),
-    "clocks_event_reasons_counters_sw_thermal_slowdown_seconds": (devices.GPU_THROTTLE, (_THERMAL,)),
-    "clocks_event_reasons_counters_hw_thermal_slowdown_seconds": (devices.GPU_THROTTLE, (_THERMAL,)),
-    "clocks_event_reasons_counters_hw_power_brake_slowdown_seconds": (devices.GPU_THROTTLE, (_HARDWARE,)),
-    "clocks_event_reasons_counters_sync_boost_seconds": (devices.GPU_THROTTLE, (_SYNC_BOOST,)),
-    "ecc_errors_corrected_volatile_total": (devices.GPU_ECC_ERRORS, (_CORRECTED,)),
-    "ecc_errors_uncorrected_volatile_total": (devices.GPU_ECC_ERRORS, (_UNCORRECTED,)),
+    "energy_joules_total": (gpus.GPU_ENERGY, ()),
+    "clocks_event_reasons_counters_sw_power_cap_seconds": (gpus.GPU_THROTTLE, (_POWER_CAP,)),
+    "clocks_event_reasons_counters_sw_thermal_slowdown_seconds": (gpus.GPU_THROTTLE, (_THERMAL,)),
+    "clocks_event_reasons_counters_hw_thermal_slowdown_seconds": (gpus.GPU_THROTTLE, (_THERMAL,)),
+    "clocks_event_reasons_counters_hw_power_brake_slowdown_seconds": (gpus.GPU_THROTTLE, (_HARDWARE,)),
+    "clocks_event_reasons_counters_sync_boost_seconds": (gpus.GPU_THROTTLE, (_SYNC_BOOST,)),
+    "ecc_errors_corrected_volatile_total": (gpus.GPU_ECC_ERRORS, (_CORRECTED,)),
+    "ecc_errors_uncorrected_volatile_total": (gpus.GPU_ECC_ERRORS, (_UNCORRECTED,)),
 }
 """Series and its second label; several of one add up."""
 _RATES: Final[Mapping[str, str]] = {
@@ -78,16 +78,16 @@ def facts(points: Iterable[Point]) -> Facts:
         found.totals.append((entry, labels, total))
     for name, gpu, point in of_gpus:
         if name in _VALUES:
-            counted = (devices.GPU_ENERGY, (gpu,)) in totals
+            counted = (gpus.GPU_ENERGY, (gpu,)) in totals
             found.measure(_VALUES[name], (gpu,), point.value, counted=counted)
         elif name in _RATES:
-            found.rates.append((devices.GPU_PCIE, (gpu, _RATES[name]), point.value))
+            found.rates.append((gpus.GPU_PCIE, (gpu, _RATES[name]), point.value))
         elif name == _XID:
-            found.born.append((devices.GPU_XID_ERRORS, (gpu, _text(point, "xid")), int(point.value)))
+            found.born.append((gpus.GPU_XID_ERRORS, (gpu, _text(point, "xid")), int(point.value)))
         elif name == _PROCESS:
-            found.put(devices.GPU_PROCESS_MEMORY, (gpu, _text(point, "pid")), point.value)
+            found.put(gpus.GPU_PROCESS_MEMORY, (gpu, _text(point, "pid")), point.value)
         elif point.name == _INFO:
-            found.put(devices.GPU_INFO, (gpu, _text(point, "name"), _text(point, "driver_version"), SOURCE), 1)
+            found.put(gpus.GPU_INFO, (gpu, _text(point, "name"), _text(point, "driver_version"), SOURCE), 1)
     _instances(found, of_gpus)
     return found
 
@@ -98,11 +98,11 @@ def source(entry: Series) -> str:
         *_VALUES.items(),
         *_OF_INSTANCE.items(),
         *((name, of) for name, (of, _) in _TOTALS.items()),
-        *((name, devices.GPU_PCIE) for name in _RATES),
-        (_XID, devices.GPU_XID_ERRORS),
-        (_PROCESS, devices.GPU_PROCESS_MEMORY),
-        (_INFO.removeprefix(PREFIX), devices.GPU_INFO),
-        ("mig_info", devices.GPU_MIG_INFO),
+        *((name, gpus.GPU_PCIE) for name in _RATES),
+        (_XID, gpus.GPU_XID_ERRORS),
+        (_PROCESS, gpus.GPU_PROCESS_MEMORY),
+        (_INFO.removeprefix(PREFIX), gpus.GPU_INFO),
+        ("mig_info", gpus.GPU_MIG_INFO),
     ]
     return " or ".join(f"{PREFIX}{name}" for name, of in told if of is entry)
 
@@ -135,7 +135,7 @@ def _instances(found: Facts, of_gpus: Iterable[tuple[str, str, Point]]) -> None:
         if name == "mig_info" and uuid and slices:
             device = f"MIG-{uuid.lower()}"
             of_gpu_instance.setdefault((gpu, _text(point, "gpu_instance_id")), []).append(device)
-            found.put(devices.GPU_MIG_INFO, (device, gpu, profile, slices), 1)
+            found.put(gpus.GPU_MIG_INFO, (device, gpu, profile, slices), 1)
     for name, gpu, point in of_gpus:
         instances = of_gpu_instance.get((gpu, _text(point, "gpu_instance_id")), [])
         if name in _OF_INSTANCE and len(instances) == 1:

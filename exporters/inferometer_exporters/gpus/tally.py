@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.catalog.model import Series
 from inferometer_exporters.source import Reading
 
@@ -82,7 +82,7 @@ class Tally:
         before, _ = self._last_xid.get(device, (xid, 0))
         self._last_xid[device] = xid, self._page
         if 0 < xid <= _HIGHEST_XID:
-            held = self._touch(devices.GPU_XID_ERRORS, (device, str(xid)))
+            held = self._touch(gpus.GPU_XID_ERRORS, (device, str(xid)))
             held.total += int(xid != before)
 
     def readings(self) -> Iterator[Reading]:

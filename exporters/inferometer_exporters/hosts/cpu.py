@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import psutil
 
-from inferometer.catalog import devices
+from inferometer.catalog import hosts
 from inferometer_exporters.hosts import containers, kernel
 from inferometer_exporters.hosts.cgroup import Cgroups, Usage
 from inferometer_exporters.hosts.roots import Roots, text
@@ -75,25 +75,25 @@ class CpuHost:
         """Use since the last call, and everything else as it is now."""
         memory = psutil.virtual_memory()
         if (share := self._use.since_last()) is not None:
-            yield Reading(devices.HOST_CPU_UTILIZATION, self._labels, share)
-        yield Reading(devices.HOST_MEMORY_TOTAL, self._labels, memory.total)
-        yield Reading(devices.HOST_MEMORY_USED, self._labels, memory.total - memory.available)
+            yield Reading(hosts.HOST_CPU_UTILIZATION, self._labels, share)
+        yield Reading(hosts.HOST_MEMORY_TOTAL, self._labels, memory.total)
+        yield Reading(hosts.HOST_MEMORY_USED, self._labels, memory.total - memory.available)
         for entry, value in (
-            (devices.HOST_CPU_STEAL, kernel.stolen_ns(self._roots, self._ticks)),
-            (devices.HOST_CPU_CLOCK, kernel.clock_hertz(self._roots)),
+            (hosts.HOST_CPU_STEAL, kernel.stolen_ns(self._roots, self._ticks)),
+            (hosts.HOST_CPU_CLOCK, kernel.clock_hertz(self._roots)),
         ):
             if value is not None:
                 yield Reading(entry, self._labels, value)
         for window, load in kernel.loads(self._roots):
-            yield Reading(devices.HOST_LOAD, (*self._labels, window), load)
+            yield Reading(hosts.HOST_LOAD, (*self._labels, window), load)
         for resource, kind, waited in kernel.pressures(self._roots):
-            yield Reading(devices.HOST_PRESSURE, (*self._labels, resource, kind), waited)
+            yield Reading(hosts.HOST_PRESSURE, (*self._labels, resource, kind), waited)
         yield from self._cgroups()
 
     def _cgroups(self) -> Iterator[Reading]:
         own = self._of.usage(_SELF)
         if own.throttled_ns is not None:
-            yield Reading(devices.HOST_CPU_THROTTLED, self._labels, own.throttled_ns)
+            yield Reading(hosts.HOST_CPU_THROTTLED, self._labels, own.throttled_ns)
         shown = {containers.place(_SELF, self._roots.proc).container[: containers.SHORT] or _SELF: own}
         for pid in sorted(self._workers()):
             container = containers.place(pid, self._roots.proc).container[: containers.SHORT]
@@ -105,11 +105,11 @@ class CpuHost:
 
 def _readings(labels: tuple[str, ...], usage: Usage) -> Iterator[Reading]:
     for entry, value in (
-        (devices.CONTAINER_CPU_THROTTLED, usage.throttled_ns),
-        (devices.CONTAINER_CPU_LIMIT, usage.cores),
-        (devices.CONTAINER_MEMORY_USED, usage.memory_used),
-        (devices.CONTAINER_MEMORY_LIMIT, usage.memory_limit),
-        (devices.CONTAINER_OOM_KILLS, usage.oom_kills),
+        (hosts.CONTAINER_CPU_THROTTLED, usage.throttled_ns),
+        (hosts.CONTAINER_CPU_LIMIT, usage.cores),
+        (hosts.CONTAINER_MEMORY_USED, usage.memory_used),
+        (hosts.CONTAINER_MEMORY_LIMIT, usage.memory_limit),
+        (hosts.CONTAINER_OOM_KILLS, usage.oom_kills),
     ):
         if value is not None:
             yield Reading(entry, labels, value)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from inferometer.catalog import devices
+from inferometer.catalog import hosts
 from inferometer_exporters.hosts.roots import text
 from inferometer_exporters.source import Reading
 
@@ -59,7 +59,7 @@ class Rapl:
             # It goes round: every minute of full load, in 32 bits of 61 microjoules.
             self._total += now - last if now >= last else now + _number(package / "max_energy_range_uj") - last
             self._last[package] = now
-        yield Reading(devices.HOST_ENERGY, self._labels, self._total, own=True)
+        yield Reading(hosts.HOST_ENERGY, self._labels, self._total, own=True)
 
 
 def _number(path: Path) -> int:

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus, hosts
 from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.ledger.prices import portions
@@ -61,11 +61,11 @@ class Inventory:
         for sample in samples:
             for reading in () if sample.source == Replay.name else sample.readings:
                 device = reading.labels[0] if reading.labels else ""
-                if reading.entry is devices.GPU_INFO:
+                if reading.entry is gpus.GPU_INFO:
                     models.setdefault(device, reading.labels[1])
-                elif reading.entry is devices.GPU_MIG_INFO:
+                elif reading.entry is gpus.GPU_MIG_INFO:
                     _slice(slices, reading)
-                elif reading.entry is devices.GPU_MIG_SLICES:
+                elif reading.entry is gpus.GPU_MIG_SLICES:
                     wholes.setdefault(device, int(reading.value))
                 elif reading.entry in _HELD and reading.value:
                     held.add(device)
@@ -163,9 +163,9 @@ class Inventory:
         return min((self._energies[name][0] for name in read), default=None)
 
 
-_HELD: Final = (devices.GPU_PROCESS_MEMORY, devices.GPU_PODS)
+_HELD: Final = (gpus.GPU_PROCESS_MEMORY, gpus.GPU_PODS)
 """Series that say that somebody has a device."""
-_ENERGIES: Final = (devices.GPU_ENERGY, devices.HOST_ENERGY)
+_ENERGIES: Final = (gpus.GPU_ENERGY, hosts.HOST_ENERGY)
 
 
 def _slice(slices: dict[str, Slice], reading: Reading) -> None:

@@ -1,16 +1,29 @@
 """The single source of truth: every series, label, stage, span and attribute name, typed, declared once.
 
 Standard library only. Import entries from the module of their subject: ``catalog.requests``, ``catalog.engines``,
-``catalog.devices``, ``catalog.telemetry``, ``catalog.labels``, ``catalog.stages``, ``catalog.spans``.
+``catalog.devices``, ``catalog.hosts``, ``catalog.gpus``, ``catalog.telemetry``, ``catalog.labels``, ``catalog.stages``,
+``catalog.spans``.
 """
 
 from types import ModuleType
 
-from inferometer.catalog import devices, engines, labels, requests, spans, stages, telemetry
+from inferometer.catalog import devices, engines, gpus, hosts, labels, requests, spans, stages, telemetry
 from inferometer.catalog.model import Series
 from inferometer.errors import CatalogError
 
-__all__ = ["SERIES", "devices", "engines", "labels", "requests", "series", "spans", "stages", "telemetry"]
+__all__ = [
+    "SERIES",
+    "devices",
+    "engines",
+    "gpus",
+    "hosts",
+    "labels",
+    "requests",
+    "series",
+    "spans",
+    "stages",
+    "telemetry",
+]
 
 
 def _series_of(module: ModuleType) -> tuple[Series, ...]:
@@ -18,7 +31,7 @@ def _series_of(module: ModuleType) -> tuple[Series, ...]:
 
 
 SERIES: tuple[Series, ...] = tuple(
-    entry for module in (requests, engines, devices, telemetry) for entry in _series_of(module)
+    entry for module in (requests, engines, devices, hosts, gpus, telemetry) for entry in _series_of(module)
 )
 _BY_NAME = {entry.name: entry for entry in SERIES}
 if len(_BY_NAME) != len(SERIES):

@@ -7,15 +7,15 @@ import sys
 from typing import Final
 
 from inferometer import generated_tables
-from inferometer.catalog import devices, engines, requests, spans, telemetry
+from inferometer.catalog import devices, engines, gpus, hosts, requests, spans, telemetry
 from inferometer.catalog.model import Series
 from inferometer.catalog.phases import PHASES
 from inferometer.catalog.stages import STAGES
 
 
-def _series_table(module: object) -> str:
+def _series_table(*modules: object) -> str:
     rows = ["| series | kind | labels | meaning |", "|---|---|---|---|"]
-    for entry in vars(module).values():
+    for entry in (entry for module in modules for entry in vars(module).values()):
         if isinstance(entry, Series):
             labels = " ".join(f"`{name}`" for name in entry.label_names)
             rows.append(f"| `{entry.name}` | {entry.kind} | {labels} | {entry.help} |")
@@ -33,7 +33,7 @@ def _stage_table() -> str:
 def _label_table() -> str:
     labels = {
         (label.name, label.help): label
-        for module in (requests, engines, devices, telemetry)
+        for module in (requests, engines, devices, hosts, gpus, telemetry)
         for entry in vars(module).values()
         if isinstance(entry, Series)
         for label in entry.labels
@@ -63,7 +63,7 @@ TABLES: Final[generated_tables.Tables] = {
     "labels": _label_table,
     "request-series": lambda: _series_table(requests),
     "engine-series": lambda: _series_table(engines),
-    "device-series": lambda: _series_table(devices),
+    "device-series": lambda: _series_table(devices, hosts, gpus),
     "own-series": lambda: _series_table(telemetry),
     "attributes": _attribute_table,
 }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.errors import SourceError
 from inferometer_exporters.gpus import dcgm
 from inferometer_exporters.gpus.dcgm import compute_slices
@@ -63,7 +63,7 @@ def test_a_captured_page_of_a_t4_says_what_it_says(pages):
         "gpu_memory_total_bytes": 15109 * MIB,
         "gpu_energy_joules_total": 0,
     }
-    assert of(devices.GPU_INFO, found) == {
+    assert of(gpus.GPU_INFO, found) == {
         (T4, "Tesla T4", "460.106.00", "dcgm"): 1,
         ("GPU-9ef1b6d0-3643-5dd7-b823-c0ec20dcf2d5", "Tesla T4", "470.182.03", "dcgm"): 1,
     }
@@ -112,7 +112,7 @@ def test_old_and_new_names_say_the_same_in_our_units(pages):
     assert old["gpu_utilization_ratio", "GPU-1"] == pytest.approx(0.73)
     assert old["gpu_memory_total_bytes", "GPU-1"] == 81559 * MIB
     assert old["gpu_sm_clock_hertz", "GPU-1"] == 1_980_000_000
-    assert of(devices.GPU_INFO, old) == {("GPU-1", "NVIDIA H100", "570.1", "dcgm"): 1}
+    assert of(gpus.GPU_INFO, old) == {("GPU-1", "NVIDIA H100", "570.1", "dcgm"): 1}
 
 
 def test_old_names_are_believed_where_both_are_on_the_page(pages):
@@ -172,7 +172,7 @@ def test_a_shared_gpu_is_counted_once_however_many_pods_have_it(pages):
     assert found["gpu_memory_used_bytes", "GPU-1"] == 1000 * MIB
     assert found["gpu_utilization_ratio", "GPU-1"] == 0.6
     assert found["gpu_pods", "GPU-1"] == 2
-    assert set(of(devices.GPU_POD_INFO, found)) == {("GPU-1", "ml", "a", "serve"), ("GPU-1", "ml", "b", "serve")}
+    assert set(of(gpus.GPU_POD_INFO, found)) == {("GPU-1", "ml", "a", "serve"), ("GPU-1", "ml", "b", "serve")}
 
 
 def test_use_and_memory_by_process_add_up_and_all_memory_is_unknown_then(pages):
@@ -183,7 +183,7 @@ def test_use_and_memory_by_process_add_up_and_all_memory_is_unknown_then(pages):
 
     assert found["gpu_memory_used_bytes", "GPU-1"] == 1250 * MIB
     assert found["gpu_utilization_ratio", "GPU-1"] == 1.0
-    assert not of(devices.GPU_MEMORY_TOTAL, found)
+    assert not of(gpus.GPU_MEMORY_TOTAL, found)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_use_and_memory_by_process_add_up_and_all_memory_is_unknown_then(pages):
 def test_pods_are_known_by_every_name_of_their_labels(pages, labels, owner):
     found = pages.read([line("DCGM_FI_DEV_POWER_USAGE", 300, **labels)])
 
-    assert set(of(devices.GPU_POD_INFO, found)) == {("GPU-1", *owner)}
+    assert set(of(gpus.GPU_POD_INFO, found)) == {("GPU-1", *owner)}
 
 
 def test_a_gpu_without_a_pod_is_given_to_nobody_where_the_page_speaks_of_pods(pages):
@@ -211,9 +211,9 @@ def test_a_gpu_without_a_pod_is_given_to_nobody_where_the_page_speaks_of_pods(pa
     empty = line("DCGM_FI_DEV_POWER_USAGE", 60, uuid="GPU-3", pod="", namespace="", container="")
     taken = line("DCGM_FI_DEV_POWER_USAGE", 300, pod="a", namespace="ml", container="serve")
 
-    assert of(devices.GPU_PODS, pages.read([taken, idle, empty])) == {("GPU-1",): 1, ("GPU-2",): 0, ("GPU-3",): 0}
-    assert of(devices.GPU_PODS, pages.read([empty])) == {("GPU-3",): 0}
-    assert of(devices.GPU_PODS, pages.read([idle])) == {}
+    assert of(gpus.GPU_PODS, pages.read([taken, idle, empty])) == {("GPU-1",): 1, ("GPU-2",): 0, ("GPU-3",): 0}
+    assert of(gpus.GPU_PODS, pages.read([empty])) == {("GPU-3",): 0}
+    assert of(gpus.GPU_PODS, pages.read([idle])) == {}
 
 
 def mig(name, value, instance, profile="1g.6gb", **labels):
@@ -230,20 +230,18 @@ def test_instances_of_a_gpu_are_devices_and_what_is_the_whole_gpus_is_counted_on
     page += [mig("DCGM_FI_DEV_FB_FREE", 5900, "3"), mig("DCGM_FI_DEV_XID_ERRORS", 0, "3")]
     found = pages.read(page)
 
-    assert of(devices.GPU_POWER, found) == {("GPU-1",): 52.746}
-    assert of(devices.GPU_ENERGY, found) == {("GPU-1",): 0}
-    assert of(devices.GPU_UTILIZATION, found) == {("GPU-1/gi3",): 0.5}, "GPU_UTIL is not supported there, and 0"
-    assert of(devices.GPU_MEMORY_TOTAL, found) == {("GPU-1/gi3",): 5910 * MIB}
-    assert set(of(devices.GPU_MIG_INFO, found)) == {
-        (f"GPU-1/gi{instance}", "GPU-1", "1g.6gb", "1") for instance in watts
-    }
-    assert set(of(devices.GPU_INFO, found)) == {("GPU-1", "", "", "dcgm")}
+    assert of(gpus.GPU_POWER, found) == {("GPU-1",): 52.746}
+    assert of(gpus.GPU_ENERGY, found) == {("GPU-1",): 0}
+    assert of(gpus.GPU_UTILIZATION, found) == {("GPU-1/gi3",): 0.5}, "GPU_UTIL is not supported there, and 0"
+    assert of(gpus.GPU_MEMORY_TOTAL, found) == {("GPU-1/gi3",): 5910 * MIB}
+    assert set(of(gpus.GPU_MIG_INFO, found)) == {(f"GPU-1/gi{instance}", "GPU-1", "1g.6gb", "1") for instance in watts}
+    assert set(of(gpus.GPU_INFO, found)) == {("GPU-1", "", "", "dcgm")}
 
 
 def test_pods_of_instances_are_of_the_instance(pages):
     page = [mig("DCGM_FI_PROF_GR_ENGINE_ACTIVE", 0.5, "1", pod="a"), mig("DCGM_FI_PROF_GR_ENGINE_ACTIVE", 0, "2")]
 
-    assert of(devices.GPU_PODS, pages.read(page)) == {("GPU-1/gi1",): 1, ("GPU-1/gi2",): 0}
+    assert of(gpus.GPU_PODS, pages.read(page)) == {("GPU-1/gi1",): 1, ("GPU-1/gi2",): 0}
 
 
 @pytest.mark.parametrize(
@@ -259,9 +257,9 @@ def test_xids_are_counted_by_the_exporter_where_it_counts_them_and_by_their_chan
         return line("DCGM_FI_DEV_XID_ERRORS", xid)
 
     pages.read([gauge(0)])
-    assert of(devices.GPU_XID_ERRORS, pages.read([gauge(79)])) == {("GPU-1", "79"): 1}
+    assert of(gpus.GPU_XID_ERRORS, pages.read([gauge(79)])) == {("GPU-1", "79"): 1}
     counted = ["# TYPE DCGM_EXP_XID_ERRORS_TOTAL counter", line("DCGM_EXP_XID_ERRORS_TOTAL", 2, xid="94")]
-    assert of(devices.GPU_XID_ERRORS, pages.read([gauge(94), *counted])) == {("GPU-1", "79"): 1, ("GPU-1", "94"): 2}
+    assert of(gpus.GPU_XID_ERRORS, pages.read([gauge(94), *counted])) == {("GPU-1", "79"): 1, ("GPU-1", "94"): 2}
 
 
 def test_energy_is_the_integral_of_power_where_there_is_no_counter(pages):
@@ -282,8 +280,8 @@ def test_times_of_one_reason_add_up_and_links_of_a_gpu_are_left_out(pages):
     pages.read(page(5, 7))
     found = pages.read(page(10, 8))
 
-    assert of(devices.GPU_THROTTLE, found) == {("GPU-1", "thermal"): 6}
-    assert not of(devices.GPU_NVLINK, found)
+    assert of(gpus.GPU_THROTTLE, found) == {("GPU-1", "thermal"): 6}
+    assert not of(gpus.GPU_NVLINK, found)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +315,7 @@ def test_errors_of_links_are_those_of_the_whole_gpu_by_either_name(pages, fields
     pages.read([line(name, 100) for name in names])
     found = pages.read([line(name, 101 + number) for number, name in enumerate(names)])
 
-    assert of(devices.GPU_NVLINK_ERRORS, found) == {
+    assert of(gpus.GPU_NVLINK_ERRORS, found) == {
         ("GPU-1", fields[name]): 1 + number for number, name in enumerate(names)
     }
 
@@ -326,7 +324,7 @@ def test_a_ratio_far_above_1_is_none(pages):
     found = pages.read([line("DCGM_FI_PROF_SM_ACTIVE", 1.02), line("DCGM_FI_PROF_DRAM_ACTIVE", 51)])
 
     assert found["gpu_sm_active_ratio", "GPU-1"] == 1.0
-    assert not of(devices.GPU_DRAM_ACTIVE, found)
+    assert not of(gpus.GPU_DRAM_ACTIVE, found)
 
 
 def test_a_page_with_more_devices_than_any_host_has_is_refused(pages):
@@ -334,7 +332,7 @@ def test_a_page_with_more_devices_than_any_host_has_is_refused(pages):
 
     with pytest.raises(SourceError, match=f"more than {MAX_DEVICES} GPUs"):
         pages.read(page)
-    assert len(of(devices.GPU_TEMPERATURE, pages.read(page[:-1]))) == MAX_DEVICES
+    assert len(of(gpus.GPU_TEMPERATURE, pages.read(page[:-1]))) == MAX_DEVICES
 
 
 labels = st.dictionaries(

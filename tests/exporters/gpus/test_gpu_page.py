@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inferometer.catalog import devices, telemetry
+from inferometer.catalog import gpus, hosts, telemetry
 from inferometer.errors import SourceError
 from inferometer_exporters.gpus.page import SOURCE_NAME, GpuPage
 from inferometer_exporters.pages.fetch import PageUrl
@@ -96,13 +96,13 @@ def test_good_pages_are_shown_bad_ones_are_counted_and_the_end_waits_for_none(tm
         return value(page(), telemetry.SOURCE_ERRORS, SOURCE_NAME) or 0.0
 
     try:
-        until(lambda: value(page(), devices.GPU_POWER, T4) == 8.969)
-        until(lambda: value(page(), devices.HOST_MEMORY_TOTAL, "box"))
+        until(lambda: value(page(), gpus.GPU_POWER, T4) == 8.969)
+        until(lambda: value(page(), hosts.HOST_MEMORY_TOTAL, "box"))
         # One is garbage at once, the other one takes two seconds each time to be silent.
         until(lambda: failures() >= 3, seconds=30)
-        assert value(page(), devices.GPU_POWER, T4) == 8.969
+        assert value(page(), gpus.GPU_POWER, T4) == 8.969
         good.page = good.page.replace(b" 8.969000", b" 70.500000")
-        until(lambda: value(page(), devices.GPU_POWER, T4) == 70.5)
+        until(lambda: value(page(), gpus.GPU_POWER, T4) == 70.5)
     finally:
         sidecar.stop()
         thread.join(20)
@@ -117,7 +117,7 @@ def test_a_page_that_was_read_before_is_not_read_again_but_its_totals_go_on():
     source._read = counted = Counted(source._read)
     energy = []
     for now[0] in (0.0, 1.0, 2.0):
-        energy += [reading.value for reading in source.read() if reading.entry is devices.GPU_ENERGY]
+        energy += [reading.value for reading in source.read() if reading.entry is gpus.GPU_ENERGY]
 
     assert counted.calls == 1
     assert energy == [0, 631_950_000, 1_263_900_000]
@@ -158,7 +158,7 @@ def test_a_bad_page_changes_nothing_that_was_counted():
     energy = []
     for now[0] in (0.0, 1.0, 2.0, 3.0):
         try:
-            energy += [reading.value for reading in source.read() if reading.entry is devices.GPU_ENERGY]
+            energy += [reading.value for reading in source.read() if reading.entry is gpus.GPU_ENERGY]
         except SourceError:
             energy.append(None)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.errors import RefusedError
 from inferometer.fleet.page_access import PageAccess
 from inferometer_compose.commands.page_access import PageOptions, of_gpu_pages
@@ -28,7 +28,7 @@ def files(tmp_path_factory):
 
 
 def watts(sidecar):
-    shown = (family for family in sidecar.pipeline.snapshot.families if family.entry is devices.GPU_POWER)
+    shown = (family for family in sidecar.pipeline.snapshot.families if family.entry is gpus.GPU_POWER)
     return [sample.value for family in shown for sample in family.samples]
 
 

@@ -1,7 +1,7 @@
 """Errors that the driver tells on its own: counted by code, from the very first one."""
 
 from inferometer.aggregate import Aggregator
-from inferometer.catalog import devices, telemetry
+from inferometer.catalog import gpus, telemetry
 from inferometer_exporters.health import Health
 from inferometer_exporters.source import Sampler
 
@@ -30,7 +30,7 @@ def test_the_first_xid_of_a_code_is_one_that_prometheus_can_see_rise(driver, unt
     sampler.start()
     until(lambda: driver.calls("nvmlEventSetWait_v2") and sampler.readings())
     driver.script("0 uuid GPU-a", "0 event 1 8 48")
-    until(lambda: health.show() and aggregator.counter(devices.GPU_XID_ERRORS, ("GPU-a", "48")).value == 1)
+    until(lambda: health.show() and aggregator.counter(gpus.GPU_XID_ERRORS, ("GPU-a", "48")).value == 1)
     sampler.close()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.errors import SourceError
 from inferometer_exporters.gpus.page import GpuPage
 from inferometer_exporters.pages.fetch import PageUrl
@@ -49,7 +49,7 @@ def test_a_captured_page_of_an_h100_under_load_says_what_it_says():
     }
     assert found["gpu_info", ZERO, "NVIDIA H100 80GB HBM3", "590.48.01", "nvidia_gpu_exporter"] == 1
     assert found["gpu_process_memory_bytes", ZERO, "11345"] == 16_452_157_440
-    assert {key[2] for key in found if key[0] == devices.GPU_THROTTLE.name} == {
+    assert {key[2] for key in found if key[0] == gpus.GPU_THROTTLE.name} == {
         "power_cap", "thermal", "hardware", "sync_boost",
     }  # fmt: skip
 
@@ -57,7 +57,7 @@ def test_a_captured_page_of_an_h100_under_load_says_what_it_says():
 def test_in_mig_mode_nvidia_smi_knows_no_utilization_and_nor_do_we():
     found = read(captured("nvidia_gpu_exporter-h100-mig-load.prom"))
 
-    assert not any(key[0] == devices.GPU_UTILIZATION.name for key in found)
+    assert not any(key[0] == gpus.GPU_UTILIZATION.name for key in found)
     assert found["gpu_power_watts", ZERO] == 433.78
 
 
@@ -65,7 +65,7 @@ def test_instances_are_devices_and_memory_is_theirs_where_they_share_it_with_non
     found = read(captured("nvidia_gpu_exporter-nvml-mig.prom"))
     alone = "MIG-7b2137fb-43a7-dedc-f0da-909404e7eccd"
 
-    assert {key[1:] for key in found if key[0] == devices.GPU_MIG_INFO.name} == {
+    assert {key[1:] for key in found if key[0] == gpus.GPU_MIG_INFO.name} == {
         (alone, MIG_GPU, "1g.18gb", "1"),
         ("MIG-292b7eb0-0beb-5abe-04b8-475f1ff17b99", MIG_GPU, "1c.3g.71gb", "1"),
         ("MIG-6a6c5d1f-3ffa-f46e-0761-8edb556c091d", MIG_GPU, "1c.3g.71gb", "1"),

@@ -5,10 +5,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer_exporters.gpus.tally import LONGEST_SECONDS, Tally
 
-ENERGY, XID, PCIE = devices.GPU_ENERGY, devices.GPU_XID_ERRORS, devices.GPU_PCIE
+ENERGY, XID, PCIE = gpus.GPU_ENERGY, gpus.GPU_XID_ERRORS, gpus.GPU_PCIE
 GPU = "GPU-1"
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from inferometer.catalog import devices
+from inferometer.catalog import hosts
 from inferometer_exporters.hosts.containers import SHORT
 from inferometer_exporters.hosts.cpu import MAX_CONTAINERS, CpuHost, Use, cpu_model
 
@@ -116,7 +116,7 @@ def test_our_cgroup_and_those_of_workers_in_containers_are_shown_once_each(kerne
     own, other = IDS[0][:SHORT], IDS[1][:SHORT]
 
     assert found["host_cpu_throttled_seconds_total",] == 5_000
-    assert {key[1:]: value for key, value in found.items() if key[0] == devices.CONTAINER_CPU_THROTTLED.name} == {
+    assert {key[1:]: value for key, value in found.items() if key[0] == hosts.CONTAINER_CPU_THROTTLED.name} == {
         (own,): 5_000
     } | {(other,): 1_500_000}
     assert found["container_memory_limit_bytes", other] == 1 << 30
@@ -132,7 +132,7 @@ def test_containers_are_bounded(kernel):
         cgroup=shown,
     )
     host = CpuHost("box", workers=lambda: range(1, len(IDS) + 1), roots=kernel.roots)
-    found = [key for key in read(host) if key[0] == devices.CONTAINER_CPU_THROTTLED.name]
+    found = [key for key in read(host) if key[0] == hosts.CONTAINER_CPU_THROTTLED.name]
 
     assert len(found) == MAX_CONTAINERS
 

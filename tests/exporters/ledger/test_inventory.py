@@ -2,7 +2,7 @@
 
 import pytest
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus
 from inferometer.fleet.thresholds import Price, Thresholds
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.ledger.inventory import Inventory
@@ -20,15 +20,15 @@ PRICES = (
 
 
 def gpu(name, model=H100, source="nvml"):
-    return Reading(devices.GPU_INFO, (name, model, "580.1", source), 1)
+    return Reading(gpus.GPU_INFO, (name, model, "580.1", source), 1)
 
 
 def mig(name, parent, slices):
-    return Reading(devices.GPU_MIG_INFO, (name, parent, f"{slices}g.40gb", str(slices)), 1)
+    return Reading(gpus.GPU_MIG_INFO, (name, parent, f"{slices}g.40gb", str(slices)), 1)
 
 
 def energy(name, joules):
-    return Reading(devices.GPU_ENERGY, (name,), joules * WATT)
+    return Reading(gpus.GPU_ENERGY, (name,), joules * WATT)
 
 
 def sample(*readings, at=0, source="nvml", number=0):
@@ -60,7 +60,7 @@ def test_a_gpu_that_nobody_uses_has_an_account_and_costs_what_it_costs():
 
 def test_a_gpu_that_some_process_holds_has_a_server_even_if_it_is_none_of_ours():
     settlement = watching()
-    held = Reading(devices.GPU_PROCESS_MEMORY, ("GPU-a", "4242"), 10**9)
+    held = Reading(gpus.GPU_PROCESS_MEMORY, ("GPU-a", "4242"), 10**9)
     settlement.observe([sample(gpu("GPU-a"), held)])
     settlement.settle(SECOND, closing=True)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inferometer.catalog import devices
+from inferometer.catalog import gpus, hosts
 from inferometer.catalog.stages import Kind
 from inferometer_exporters.recorder.rightsize_report import list_prices, rightsize_report
 from inferometer_exporters.rightsizing.device_rules import Market
@@ -42,14 +42,14 @@ def day(tmp_path, bench, make, told):
         begins = {span: now + (index // size) * 20 * make.SECOND for index, span in enumerate(spans)}
         told.now = [
             Sample(0, "nvml", (
-                Reading(devices.GPU_MEMORY_USED, gpu, (3 + number % 2) * GB),
-                Reading(devices.GPU_MEMORY_TOTAL, gpu, 40 * GB),
-                Reading(devices.GPU_TENSOR_ACTIVE, gpu, 0.004),
-                Reading(devices.GPU_DRAM_ACTIVE, gpu, 0.016),
-                Reading(devices.GPU_PROCESS_MEMORY, ("GPU-1", "4242"), 2 * GB),
-                Reading(devices.HOST_CPU_UTILIZATION, host, 0.1),
-                Reading(devices.HOST_MEMORY_USED, host, 2 * GB),
-                Reading(devices.HOST_MEMORY_TOTAL, host, 32 * GB),
+                Reading(gpus.GPU_MEMORY_USED, gpu, (3 + number % 2) * GB),
+                Reading(gpus.GPU_MEMORY_TOTAL, gpu, 40 * GB),
+                Reading(gpus.GPU_TENSOR_ACTIVE, gpu, 0.004),
+                Reading(gpus.GPU_DRAM_ACTIVE, gpu, 0.016),
+                Reading(gpus.GPU_PROCESS_MEMORY, ("GPU-1", "4242"), 2 * GB),
+                Reading(hosts.HOST_CPU_UTILIZATION, host, 0.1),
+                Reading(hosts.HOST_MEMORY_USED, host, 2 * GB),
+                Reading(hosts.HOST_MEMORY_TOTAL, host, 32 * GB),
             ), number),
         ]  # fmt: skip
         frame = worker.arrival(
