@@ -1,7 +1,9 @@
-"""vLLM's spans of its own start, as one cold start of ours: how long until it served, and what of it was what.
+"""vLLM's spans of its own start, as one cold start of ours: how long until it was loaded, and what of it was what.
 
-vLLM writes a span for each thing that it does while it starts, in several processes of one trace; that a server is set
-up is the last of them. Source: vLLM 0.33, ``vllm/tracing``, decorator ``instrument``.
+vLLM writes a span for each thing that it does while it starts, in several processes of one trace. The outermost and
+last of them is ``Overall Loading``, of the API server: it ends when every engine is loaded, some tenths of a second
+before HTTP answers. Its span ``API server setup`` binds the port before there is anybody to send a span to, and so is
+never seen. Source: spans of vLLM 0.32, and 0.33's ``vllm/tracing``, decorator ``instrument``.
 """
 
 import hashlib
@@ -15,7 +17,7 @@ from inferometer.otlp.kept import Resource
 from inferometer.record.cold_start import ColdStart, PhaseRun
 
 PATIENCE_NS: Final = 15 * 10**9
-"""After the span that says that it serves, those of its other processes come for so long; exporters wait 5 s."""
+"""After the span that says that it is loaded, those of other processes come for so long; exporters wait 5 s."""
 ABANDONED_NS: Final = 30 * 60 * 10**9
 """A start of which no more is heard is none: it failed, or its last spans were lost."""
 MOST_STARTS: Final = 64
@@ -32,20 +34,20 @@ _PHASES: Final[Mapping[str, Phase]] = {
     "Warmup (CPU)": Phase.WARMUP,
     "DeepGemm warmup": Phase.WARMUP,
 }
-_SERVES: Final = "API server setup"
+_LOADED: Final = "Overall Loading"
 _NAMES: Final = frozenset(
     {
-        _SERVES, "AsyncMPClient init", "SyncMPClient init", "EngineCoreProc init", "Overall Loading", "Executor init",
-        "Worker init", "Init device", "Prepare model", "Initialize model", "Loading (GPU)", "Loading (CPU)",
+        _LOADED, "AsyncMPClient init", "SyncMPClient init", "EngineCoreProc init", "Executor init", "Worker init",
+        "Init device", "Prepare model", "Initialize model", "Loading (GPU)", "Loading (CPU)",
         "Load weights", "Download weights - HF", *_PHASES,
     }
 )  # fmt: skip
-MARK: Final = engine_spans.VLLM_PROCESS_KIND
+MARK: Final = engine_spans.VLLM_MODULE
 """Attribute of the resources of these spans, and of those of requests."""
 
 
 class Started(NamedTuple):
-    """An engine that serves now."""
+    """An engine that is loaded now."""
 
     start: ColdStart
     resource: Resource
@@ -61,14 +63,15 @@ class Step(NamedTuple):
     start: int
     end: int
     resource: Resource
+    failed: bool = False
 
 
 @dataclass(slots=True)
 class _Start:
     steps: list[Step] = field(default_factory=list)
     heard_ns: int = 0
-    served_ns: int = 0
-    """CLOCK_MONOTONIC when the span came that says that it serves; 0 before."""
+    loaded_ns: int = 0
+    """CLOCK_MONOTONIC when the span came that says that it is loaded; 0 before."""
 
 
 class Starts:
@@ -79,7 +82,7 @@ class Starts:
         self._done: dict[tuple[int, int], None] = {}
 
     def take(self, steps: Iterable[Step], now_ns: int) -> None:
-        """Take in spans of starts; those of a start that was told already are not told again."""
+        """Take in spans of starts; those of one that was told already, or that failed, are not told again."""
         for step in steps:
             if step.name not in _NAMES or step.trace in self._done:
                 continue
@@ -89,13 +92,17 @@ class Starts:
             start.heard_ns = now_ns
             if len(start.steps) < MOST_RUNS:
                 start.steps.append(step)
-            if step.name == _SERVES and not start.served_ns:
-                start.served_ns = now_ns
+            if step.name != _LOADED:
+                continue
+            if step.failed:
+                self._forget(step.trace)
+            elif not start.loaded_ns:
+                start.loaded_ns = now_ns
 
     def started(
         self, now_ns: int, offset_ns: int, only_model: Callable[[str], str], *, everything: bool = False
     ) -> list[Started]:
-        """Engines that serve and of whose start nothing more will come.
+        """Engines that are loaded and of whose start nothing more will come.
 
         Args:
             now_ns: CLOCK_MONOTONIC.
@@ -105,33 +112,36 @@ class Starts:
         """
         found = []
         for trace, start in list(self._open.items()):
-            if start.served_ns and (everything or now_ns - start.served_ns >= PATIENCE_NS):
+            if start.loaded_ns and (everything or now_ns - start.loaded_ns >= PATIENCE_NS):
                 found.append(_cold_start(trace, start.steps, offset_ns, only_model))
             elif now_ns - start.heard_ns < ABANDONED_NS:
                 continue
-            del self._open[trace]
-            self._done[trace] = None
-            if len(self._done) > _REMEMBERED:
-                del self._done[next(iter(self._done))]
+            self._forget(trace)
         return found
+
+    def _forget(self, trace: tuple[int, int]) -> None:
+        del self._open[trace]
+        self._done[trace] = None
+        if len(self._done) > _REMEMBERED:
+            del self._done[next(iter(self._done))]
 
 
 def _cold_start(trace: tuple[int, int], steps: list[Step], offset: int, only_model: Callable[[str], str]) -> Started:
-    served = next(step for step in steps if step.name == _SERVES)
-    first, last = min(step.start for step in steps), served.end
+    whole = next(step for step in steps if step.name == _LOADED)
+    first, last = min(step.start for step in steps), whole.end
     runs = [PhaseRun(phase=Phase.STARTUP, start=first - offset, end=max(last, first) - offset)]
     for step in steps:
         phase = _PHASES.get(step.name)
-        # What an engine's processes do at the same time, each of them does; what they do once served is no start.
+        # What an engine's processes do at the same time, each of them does; what they do once loaded is no start.
         if phase is not None and step.start < last:
             run = PhaseRun(
                 phase=phase,
                 start=step.start - offset,
                 end=min(step.end, last) - offset,
-                model=only_model(served.resource.service) if phase is Phase.MODEL_LOAD else "",
+                model=only_model(whole.resource.service) if phase is Phase.MODEL_LOAD else "",
             )
             runs.append(run)
-    resource = served.resource
+    resource = whole.resource
     told = f"{trace[0]:016x}{trace[1]:016x} {resource.service} {resource.host}"
     worker = hashlib.blake2b(told.encode(), digest_size=16).digest()
     start = ColdStart(worker_id=worker, region=resource.region, traced=True, phases=runs)

@@ -290,6 +290,7 @@ def _step(batch: Batch, spans: Columns, row: int) -> Step:
         start=span.start_time_unix_nano,
         end=max(span.end_time_unix_nano, span.start_time_unix_nano),
         resource=OurResource(service=sender.service, host=sender.host, pid=sender.pid, region=sender.region),
+        failed=messages.failed(span),
     )
 
 

@@ -136,7 +136,7 @@ ENGINE = Resource(service="chat", host="box", pid=7, region="here")
 STEPS = (
     ("EngineCoreProc init", 4.0, 58.0), ("Worker init", 5.0, 9.0), ("Load model", 10.0, 30.0),
     ("Inductor compilation", 31.0, 45.0), ("Capture model", 46.0, 50.0), ("Allocate KV cache", 50.0, 51.0),
-    ("Warmup (GPU)", 51.0, 57.0), ("API server setup", 2.0, 60.0),
+    ("Warmup (GPU)", 51.0, 57.0), ("Overall Loading", 2.0, 60.0),
 )  # fmt: skip
 
 
@@ -175,6 +175,15 @@ def test_a_start_that_is_told_again_by_another_process_has_the_same_spans():
     assert found[0].start.worker_id == found[1].start.worker_id
 
 
+def test_a_start_whose_engines_failed_is_none_whatever_comes_of_it_later():
+    starts = Starts()
+    failed = starting()[-1]._replace(failed=True)
+    starts.take([*starting()[:-1], failed], SECOND)
+    starts.take(starting(), 2 * SECOND)
+
+    assert starts.started(2 * SECOND, 0, lambda _: "", everything=True) == []
+
+
 def test_a_start_that_never_ends_is_none_and_takes_no_room():
     starts = Starts()
     starts.take(starting()[:-1], SECOND)
@@ -195,7 +204,7 @@ def test_the_start_of_vllm_is_counted_and_drawn_by_the_sidecar(new_store, make, 
         ]
         body = make.request(spans, service="chat")
         pair = body.resource_spans[0].resource.attributes.add()
-        pair.key, pair.value.string_value = "vllm.process_kind", "api_server"
+        pair.key, pair.value.string_value = "vllm.instrumenting_module_name", "vllm.llm_engine"
         assert make.post(sidecar.ports["otlp-http"], body.SerializeToString())[0] == 200
     finally:
         # What waits is told at the end.

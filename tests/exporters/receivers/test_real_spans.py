@@ -1,0 +1,69 @@
+"""Spans that engines themselves sent (tests/data/engine_spans/SOURCES.md), through everything behind the ports."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from inferometer.catalog.labels import PORT
+from inferometer.catalog.phases import Phase
+from inferometer.catalog.stages import Kind, Stage
+from inferometer.fleet.thresholds import NOTHING
+from inferometer_exporters.naming import Naming
+from inferometer_exporters.receivers import messages
+from inferometer_exporters.receivers.enrichment import Home
+from inferometer_exporters.receivers.foreign import Foreign
+from inferometer_exporters.receivers.inbox import Inbox
+from inferometer_exporters.receivers.taking import Taking
+from inferometer_exporters.recorder.store import Recorder
+from inferometer_exporters.tally import Tally
+
+FOLDER = Path(__file__).parents[2] / "data/engine_spans"
+SECOND = 10**9
+
+
+@pytest.fixture
+def made_of(tmp_path):
+    """What a pass makes of the spans of a file."""
+    recorder = Recorder(tmp_path / "recorder.duckdb")
+
+    def release(name):
+        inbox = Inbox(1 << 30)
+        Taking(inbox, Tally(), PORT.values[3]).take((FOLDER / name).read_bytes(), messages.from_json, near=True)
+        foreign = Foreign(
+            inbox, recorder, Naming(recorder, NOTHING), home=Home(host="box"), only_model={"llm": "words"}.get
+        )
+        return foreign.release(time.monotonic_ns(), 0, everything=True)
+
+    yield release
+    recorder.close()
+
+
+def test_the_start_of_a_real_vllm_is_one_cold_start_with_its_parts(made_of):
+    (found,) = made_of("vllm-0.32.0-start.json").starts
+    runs = {run.phase: (run.model, (run.end - run.start) / SECOND) for run in found.start.phases}
+
+    assert found.resource.service == "llm"
+    assert runs.keys() == {Phase.STARTUP, Phase.MODEL_LOAD, Phase.ALLOCATE}
+    assert runs[Phase.STARTUP] == ("", pytest.approx(124.084, abs=0.001))
+    assert runs[Phase.MODEL_LOAD] == ("words", pytest.approx(2.350, abs=0.001))
+    assert runs[Phase.ALLOCATE] == ("", pytest.approx(0.016, abs=0.001))
+
+
+def test_a_real_vllm_whose_engine_did_not_come_up_has_not_started(made_of):
+    assert made_of("vllm-0.32.0-start-that-failed.json").starts == []
+
+
+def test_requests_of_a_real_vllm_are_queue_prefill_and_decode(made_of):
+    made = made_of("vllm-0.32.0-requests.json")
+    rows = made.intervals
+    took = ((rows["end"] - rows["start"]) / SECOND).round(3)
+    tokens = made.requests["tokens_in"].tolist(), made.requests["tokens_out"].tolist()
+
+    def seconds(stage, kind):
+        return took[(rows["stage"] == stage) & (rows["kind"] == kind)].tolist()
+
+    assert tokens == ([21, 20, 22, 23, 21, 22], [20, 20, 20, 20, 250, 250])
+    assert seconds(Stage.QUEUE, Kind.ENGINE) == [0.0] * 6
+    assert seconds(Stage.EXECUTE, Kind.PREFILL) == [0.199, 0.199, 0.033, 0.042, 0.170, 0.065]
+    assert seconds(Stage.EXECUTE, Kind.DECODE) == [1.162, 1.162, 0.480, 0.486, 35.874, 35.942]
