@@ -2,7 +2,8 @@
 
 Three models, two of them of one service and two of one name, each in two regions. For half an hour requests are slow;
 then they are fast. Five minutes later only fast ones may count; four minutes later, what is left of the slow ones.
-A fourth model gets no requests: it has no quantile, rather than NaN.
+A fourth model gets no requests: it has no quantile, rather than NaN. Of a fifth nobody tells sums, as of Ray's engines:
+it has no means.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +55,7 @@ class _Served:
 
 _MODELS: Final = (_Served("embedder", "minilm", 1), _Served("embedder", "other", 2), _Served("reranker", "minilm", 4))
 _IDLE: Final = _Served("reranker", "idle", 0)
+_WITHOUT_SUMS: Final = _Served("flowers", "iris", 1)
 _STAGES: Final = {Stage.QUEUE: Decimal("0.25"), Stage.EXECUTE: Decimal("0.75")}
 """Seconds per request; before the change twice as many requests, so that a window of one half of it shows."""
 
@@ -186,7 +188,11 @@ def _stages() -> dict[str, str]:
         _series(REQUEST_DURATION, {**_IDLE.labels, REGION: "eu"}, Part.COUNT): nothing,
         _series(STAGE_DURATION, {**_IDLE.labels, REGION: "eu", STAGE: Stage.QUEUE.label}, Part.SUM): nothing,
     }
-    return {**ended, **spent, **idle}
+    unknown = {
+        _series(REQUEST_DURATION, _WITHOUT_SUMS.labels, Part.COUNT): _changing(Decimal(2), Decimal(1)),
+        _series(STAGE_DURATION, {**_WITHOUT_SUMS.labels, STAGE: Stage.QUEUE.label}, Part.SUM): f"NaN+0x{2 * _STEPS}",
+    }
+    return {**ended, **spent, **idle, **unknown}
 
 
 def _means() -> Iterator[Expect]:

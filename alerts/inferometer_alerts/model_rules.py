@@ -44,12 +44,13 @@ def _quantiles(histogram: Histogram, series: Recorded, window: str) -> Iterator[
 
 def _stages(window: str) -> Rule:
     # A request without a stage spends no time there: the mean is over all requests, not over those with the stage.
+    # Sums that an engine does not tell are NaN, which the comparison drops: there is no mean then.
     spent = promql.rate(promql.select(STAGE_DURATION, part=Part.SUM), window)
     ended = promql.rate(promql.select(REQUEST_DURATION, part=Part.COUNT), window)
     return Rule(
         series=recorded_models.MODEL_STAGE_MEAN,
         expr=promql.divide(
-            promql.sum_by(spent, *OF_MODEL, STAGE),
+            promql.sum_by(spent, *OF_MODEL, STAGE) >= 0,
             promql.sum_by(ended, *OF_MODEL) > 0,
             on=OF_MODEL,
         ),
