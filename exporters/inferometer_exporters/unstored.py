@@ -20,9 +20,15 @@ _log = logging.getLogger(__name__)
 
 MAX_REQUESTS: Final = 200_000
 """Requests that wait while the recorder's disk is full."""
+MAX_SPANS: Final = 200_000
+"""Spans of others that wait, beside them."""
+MAX_ROWS: Final = 2_000_000
+"""Rows of all tables that wait: what belongs to requests, and of each device six a second."""
 UPKEEP_NS: Final = 10 * 10**9
 PATIENCE: Final = 64
 """Passes between two attempts while the recorder takes nothing, at most: each costs as much as all rows that wait."""
+_REQUESTS: Final = "requests"
+_SPANS: Final = "spans"
 _SECTION: Final = "sidecar.unstored"
 _SIDECAR: Final = COMPONENT.values[-1]
 _QUEUE_FULL: Final = DROP_REASON.values[2]
@@ -44,6 +50,7 @@ class Unstored:
         self._failures = 0
         self._attempt_at = 0
         self._names: dict[str, list[list[object]]] = {}
+        self._let_go = 0
         self.stored = 0
         """The newest pass whose rows the recorder has."""
 
@@ -76,17 +83,29 @@ class Unstored:
         self._failures = 0
         self._rows.clear()
         self.stored = number
+        if gone := self._recorder.spans_let_go - self._let_go:
+            self._let_go += gone
+            self._aggregator.add(telemetry.SPANS_LET_GO, (), gone)
 
     @property
     def waiting(self) -> int:
         """Requests that wait."""
-        return sum(length(rows) for rows in self._rows.get("requests", ()))
+        return self._waiting(_REQUESTS)
+
+    def _waiting(self, *tables: str) -> int:
+        return sum(length(rows) for table in tables for rows in self._rows.get(table, ()))
 
     def _bound(self) -> None:
         """Where nothing can be stored for long, what waits is given up and counted."""
-        if (waiting := self.waiting) > MAX_REQUESTS:
+        lost = 0
+        if self._waiting(_SPANS) > MAX_SPANS:
+            lost = self._waiting(_SPANS)
+            del self._rows[_SPANS]
+        if self.waiting > MAX_REQUESTS or self._waiting(*self._rows) > MAX_ROWS:
+            lost += self._waiting(_REQUESTS, _SPANS)
             self._rows.clear()
-            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _QUEUE_FULL), waiting)
+        if lost:
+            self._aggregator.add(telemetry.DROPS, (_SIDECAR, _QUEUE_FULL), lost)
 
     def dump(self) -> dict[str, bytes]:
         """What a crash would take: how many requests wait, and names that the state uses and the recorder lacks."""

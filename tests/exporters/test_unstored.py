@@ -1,5 +1,6 @@
 """A recorder that takes no rows, for its disk is full: everything else goes on, and what is lost is counted."""
 
+import numpy as np
 import pytest
 
 from inferometer.catalog import requests, telemetry
@@ -124,6 +125,40 @@ def test_more_rows_than_there_is_room_for_are_given_up_and_counted(bench, make, 
     assert bench.value(*DROPPED) + len(stored(bench)) == 5
     assert bench.value(*DROPPED) >= 3
     assert bench.value(requests.REQUESTS, "gateway", "minilm", "v1", "", "", "", "ok", "true") in {None, 5}
+
+
+def spans(count):
+    """Rows of the table `spans`; what they say does not matter."""
+    return {"span_id": np.arange(count, dtype=np.uint64)}
+
+
+def test_spans_of_others_that_wait_are_given_up_before_requests_are(bench, make, full, monkeypatch):
+    monkeypatch.setattr(unstored, "MAX_SPANS", 10)
+    worker = make.worker()
+    full["full"] = True
+    serve(bench, make, worker, 1)
+    for _ in range(3):
+        bench.pipeline._unstored.put("spans", spans(4))
+        bench.do_pass(worker.arrival(bench.clock.now))
+    full["full"] = False
+    bench.pipeline.closing = True
+    bench.do_pass(worker.arrival(bench.clock.now))
+
+    assert stored(bench) == [1]
+    assert bench.value(*DROPPED) == 12
+    assert bench.rows("select count(*) from spans") == [(0,)]
+
+
+def test_rows_of_all_tables_together_are_bounded(bench, make, full, monkeypatch):
+    monkeypatch.setattr(unstored, "MAX_ROWS", 20)
+    worker = make.worker()
+    full["full"] = True
+    for _ in range(200):
+        # Nobody asks for anything, and the ledger is entered each second.
+        bench.do_pass(worker.arrival(bench.clock.now), seconds=1)
+        assert bench.pipeline._unstored._waiting(*bench.pipeline._unstored._rows) <= 20 + 6
+
+    assert bench.value(*DROPPED) in {None, 0}
 
 
 @pytest.mark.parametrize("told", [b"x", b"[]", b'{"requests": "x", "names": {}}', b'{"requests": 1, "names": 5}'])

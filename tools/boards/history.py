@@ -129,6 +129,7 @@ def _own(tally: Tally) -> None:
     tally.add(telemetry.SPANS_STORED, (), 20)
     tally.add(telemetry.SPANS_FORWARDED, (), 20)
     tally.add(telemetry.SPANS_LATE, (), 2)
+    tally.add(telemetry.SPANS_LET_GO, (), 2)
     tally.add(telemetry.REFUSALS, (grpc, REFUSAL.values[0]), 1)
     tally.add(telemetry.EXPORT_FAILURES, (), 1)
     tally.add(telemetry.SOURCE_CALL_ERRORS, ("nvml", "nvmlDeviceGetFieldValues", "gpu_is_lost"), 1)

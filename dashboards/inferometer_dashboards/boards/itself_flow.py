@@ -164,6 +164,7 @@ def _exported() -> Panel:
             each(telemetry.SPANS_RECEIVED, "spans of others taken in"),
             each(telemetry.SPANS_STORED, "spans of others in waterfalls"),
             each(telemetry.SPANS_LATE, "spans of others that came too late"),
+            each(telemetry.SPANS_LET_GO, "spans of others that went for newer ones"),
             each(telemetry.SPANS_FORWARDED, "spans of others accepted"),
             each(telemetry.EXPORT_FAILURES, "attempts that failed"),
         ),

@@ -18,6 +18,8 @@ from inferometer_exporters.recorder import ledger_days, slo_minutes
 from inferometer_exporters.recorder.dimensions import Dimension
 from inferometer_exporters.recorder.insertion import insertion
 from inferometer_exporters.recorder.schema import DIMENSIONS, HISTORY, OF_REQUESTS, VERSION, additions, statements
+from inferometer_exporters.recorder.span_rows import TABLE as SPANS
+from inferometer_exporters.recorder.span_rows import Room, SpanRows
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ _SPILL: Final = "1GB"
 """What a question that needs more memory may write beside the file, while it is asked."""
 _TRIMMED: Final = 10
 """Per cent of the passes that go when the file is full."""
+_MARKED: Final = ("requests", "ledger")
+"""Tables that say which passes a tenth of the file is of; the first that has rows."""
 _TRIMS: Final = 10
 """Times that this is done at once: a storm may have brought more than a tenth since the last time."""
 
@@ -43,6 +47,8 @@ class Bounds:
 
     max_bytes: int = 2 << 30
     max_age_ns: int = 24 * 3_600 * 10**9
+    max_spans: int = 2_000_000
+    """Spans of others; about 100 MB."""
 
 
 class Recorder:
@@ -62,6 +68,7 @@ class Recorder:
         self.path = path
         self._bounds = bounds or Bounds()
         self._objectives = tuple(objectives)
+        self._spans = SpanRows(self._bounds.max_spans)
         self._root = _opened(path)
         self._writer = _cursor(self._root)
         self.identity = int(self._run("select identity from schema_version")[0][0])
@@ -81,6 +88,7 @@ class Recorder:
         self.processes = Dimension("processes")
         """Worker (8 bytes of its id), pid, host, service."""
         self._dimensions = (self.labels, self.names, self.processes)
+        self._spans.count(self._run)
         for dimension in self._dimensions:
             columns = ", ".join(list(DIMENSIONS[dimension.table])[2:])
             rows = self._run(f"select id, {columns} from {dimension.table} order by id")  # noqa: S608 - names of the schema
@@ -103,9 +111,14 @@ class Recorder:
         if not batches and not any(dimension.fresh() for dimension in self._dimensions):
             return
         self._run("begin")
+        room: Room | None = None
         try:
             self._names(number)
-            for table, columns in batches.items():
+            for table, whole in batches.items():
+                columns = whole
+                if table == SPANS:
+                    room = self._spans.room_for(whole, self._run)
+                    columns = room.rows
                 if length(columns):
                     self._writer.register("batch", columns)
                     self._run(insertion(table, number, columns))
@@ -118,6 +131,8 @@ class Recorder:
             raise StateError(f"cannot store pass {number} in {self.path}: {error}") from error
         for dimension in self._dimensions:
             dimension.stored()
+        if room is not None:
+            self._spans.committed(room)
 
     def _names(self, number: int) -> None:
         for dimension in self._dimensions:
@@ -192,7 +207,9 @@ class Recorder:
         for _ in range(_TRIMS):
             if self.size <= self._bounds.max_bytes:
                 return
-            share = self._run(f"select quantile_disc(pass, {_TRIMMED / 100}) from requests")[0][0]  # noqa: S608 - a number
+            # Where no request came, what fills the file is what the ledger and engines' pages say each second.
+            shares = (self._run(f"select quantile_disc(pass, {_TRIMMED / 100}) from {of}") for of in _MARKED)  # noqa: S608 - a number
+            share = next((found for ((found,),) in shares if found is not None), None)
             if share is None:
                 return
             self._delete(int(share), wall_ns)
@@ -212,7 +229,13 @@ class Recorder:
             with contextlib.suppress(duckdb.Error):
                 self._run("rollback")
             raise
+        self._spans.count(self._run)
         self._run("checkpoint")
+
+    @property
+    def spans_let_go(self) -> int:
+        """Spans of others that went for newer ones, since this process began."""
+        return self._spans.let_go
 
     @property
     def rows(self) -> int:

@@ -82,6 +82,11 @@ SPANS_STORED: Final = Counter(
     unit=Unit.COUNT,
     help="Spans of others that the flight recorder has, in its waterfalls.",
 )
+SPANS_LET_GO: Final = Counter(
+    name="inferometer_spans_let_go_total",
+    unit=Unit.COUNT,
+    help="Spans of others that went before their age, because the flight recorder holds so many and no more.",
+)
 SPANS_LATE: Final = Counter(
     name="inferometer_spans_late_total",
     unit=Unit.COUNT,

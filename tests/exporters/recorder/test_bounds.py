@@ -1,7 +1,12 @@
 """The recorder stays within its bounds of size and age, grown for real, however long it runs."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from inferometer_exporters.recorder.insertion import SEGMENTS
 from inferometer_exporters.recorder.schema import STAGE_COLUMNS
@@ -101,3 +106,63 @@ def test_a_clock_of_a_worker_that_is_wrong_deletes_nothing(grown):
     recorder.trim(11 * 60 * SECOND)
 
     assert recorder.rows == 11 * ROWS
+
+
+def of_others(count):
+    ids = {name: np.arange(count, dtype=np.uint64) for name in ("trace_hi", "trace_lo", "span_id", "parent_id")}
+    return {
+        **ids, **dict.fromkeys(("wall_ns", "duration_ns", "kind", "failed"), np.zeros(count, np.int64)),
+        "request": ids["trace_hi"], **dict.fromkeys(("service", "name"), np.array(["s"] * count, object)),
+    }  # fmt: skip
+
+
+@given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=30), most=st.integers(1, 50))
+@settings(max_examples=15, deadline=None)
+def test_of_spans_of_others_there_are_never_more_than_there_may_be_and_what_went_is_counted(sizes, most):
+    with tempfile.TemporaryDirectory() as folder:
+        recorder = Recorder(Path(folder) / "r.duckdb", Bounds(max_spans=most))
+        for number, size in enumerate(sizes, 1):
+            recorder.write(number, {"spans": of_others(size)})
+            rows = recorder._run("select count(*), min(pass), max(pass) from spans")[0]
+
+            assert 0 < rows[0] <= most
+            assert rows[0] + recorder.spans_let_go == sum(sizes[:number])
+            # The newest stay, and all of them: no pass between two that stay is gone.
+            assert rows[2] == number
+            assert rows[0] == min(most, sum(sizes[rows[1] - 1 : number]))
+        recorder.close()
+
+
+def test_spans_that_a_restart_finds_count_too(tmp_path):
+    first = Recorder(tmp_path / "r.duckdb", Bounds(max_spans=100))
+    first.write(1, {"spans": of_others(90)})
+    first.close()
+    second = Recorder(tmp_path / "r.duckdb", Bounds(max_spans=100))
+    second.write(2, {"spans": of_others(20)})
+
+    assert second._run("select count(*), min(pass) from spans") == [(20, 2)]
+    assert second.spans_let_go == 90
+    second.close()
+
+
+def test_spans_of_a_pass_that_was_taken_back_make_room_again(tmp_path):
+    recorder = Recorder(tmp_path / "r.duckdb", Bounds(max_spans=100))
+    recorder.write(1, {"spans": of_others(50)})
+    recorder.write(2, {"spans": of_others(50)})
+    recorder.rollback(1)
+    recorder.write(2, {"spans": of_others(50)})
+
+    assert recorder._run("select count(*) from spans") == [(100,)]
+    assert recorder.spans_let_go == 0
+    recorder.close()
+
+
+def test_where_no_request_came_what_the_ledger_says_is_bounded_too(tmp_path):
+    recorder = Recorder(tmp_path / "r.duckdb", Bounds(max_bytes=1))
+    entry = passed(1, np.random.default_rng(1))["ledger"]
+    for number in range(1, 21):
+        recorder.write(number, {"ledger": entry})
+    recorder.trim(0)
+
+    assert recorder._run("select min(pass) from ledger")[0][0] > 2
+    recorder.close()
