@@ -96,11 +96,14 @@ def test_a_sidecar_that_serves_has_no_thread_of_idle_time(tmp_path):
         "--state", str(tmp_path / "state"), "--metrics", "127.0.0.1:0", "--api", "127.0.0.1:0", "--otlp-grpc", "off",
         "--otlp-http", "off",
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sidecar:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sidecar:
         try:
             assert any(line.startswith("api ") for line in sidecar.stdout)
             policies = {os.sched_getscheduler(thread.id) for thread in psutil.Process(sidecar.pid).threads()}
         finally:
             sidecar.terminate()
+        said = sidecar.stderr.read()
 
     assert policies == {os.SCHED_OTHER}
+    assert said == ""
+    assert sidecar.returncode == 0
