@@ -1,6 +1,7 @@
 """What the sidecar answers becomes what the report shows."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -228,6 +229,14 @@ def test_the_budget_left_is_that_of_the_worst_objective():
 
     assert worst_left(found.objectives) == pytest.approx(1 - 5 / 9.995)
     assert worst_left(()) is None
+
+
+def test_the_budget_left_is_that_of_the_worst_objective_whoever_tells_of_it():
+    (ours,) = figures().objectives
+    theirs = replace(ours, slo="llm-available", good=0, bad=10)
+
+    assert worst_left([ours], [theirs]) == 0
+    assert worst_left([ours], []) == worst_left([ours])
 
 
 def test_a_trace_becomes_a_waterfall_with_the_callee_under_the_wait():

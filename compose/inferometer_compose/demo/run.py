@@ -88,7 +88,7 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
                 per_second=per_second,
                 error_ratio=error_ratio,
                 fault=faults.active or "",
-                budget_left=worst_left(sidecar.objectives()),
+                budget_left=worst_left(sidecar.objectives(), engines.objectives()),
                 firing=firing(told, now=seconds),
             )
         )

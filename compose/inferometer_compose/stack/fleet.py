@@ -4,12 +4,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from inferometer.settings import VARIABLES
 from inferometer_compose.stack.ports import LOOPBACK
 from inferometer_compose.stack.process import Command
 
 SERVICES = ("gateway", "embedder", "classifier", "listener")
 LOAD_NICENESS = 2
+_NOT_OF_THE_SHELL: Final = {name: "" for name in VARIABLES.values() if name.startswith("INFEROMETER_")}
+"""Settings of the caller's own workers and sidecar: with its token, say, nobody of this stack would be let in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ def sidecar(
     ]  # fmt: skip
     arguments += ["--otlp", otlp] if otlp else []
     arguments += ["--replay", str(replay)] if replay else []
-    return Command("sidecar", arguments, {})
+    return Command("sidecar", arguments, _NOT_OF_THE_SHELL)
 
 
 def service(name: str, *, ports: Mapping[str, int], socket: Path) -> Command:
@@ -55,9 +59,9 @@ def service(name: str, *, ports: Mapping[str, int], socket: Path) -> Command:
     ]  # fmt: skip
     callees = {f"DEMO_{callee.upper()}_URL": url(ports[callee]) for callee in SERVICES[1:]}
     environment = {
+        **_NOT_OF_THE_SHELL,
         **callees,
         "OTEL_SERVICE_NAME": name,
-        # Whatever the shell of the demo says: this is what is watched.
         "INFEROMETER_ENABLED": "1",
         "INFEROMETER_SIDECAR": f"unix://{socket}",
     }
