@@ -58,7 +58,7 @@ def test_everything_is_supported_where_nothing_speaks_against_it():
 @pytest.mark.parametrize(
     ("history", "message"),
     [
-        (counts(3), "3.0 days are known, and a week has days of every kind: ask again after 7 days"),
+        (counts(3), "3d are known, and a week has days of every kind: ask again after 7 days"),
         (counts(10, watched=0.3), "nobody watched for 70 % of the time"),
         (counts(10, events=0.0), "there was no request"),
         (counts(7), ""),

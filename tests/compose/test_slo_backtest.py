@@ -113,10 +113,31 @@ def test_an_incident_that_an_objective_does_not_measure_wakes_nobody_and_is_said
 def test_too_little_is_said_and_nothing_is_advised(folder, file):
     answer = backtest(folder, "--file", str(file), "--slo", SLO, "--since", "30m")
 
-    assert (
-        "  No advice: 0.0 days are known, and a week has days of every kind: ask again after 7 days." in answer.stdout
-    )
+    assert "  No advice: 30m are known, and a week has days of every kind: ask again after 7 days." in answer.stdout
     assert "2026-10-24 08:30 to 2026-10-24 09:00 UTC: 30 min" in answer.stdout
+
+
+def test_pages_of_less_than_a_week_are_counted_and_not_made_a_month_of(folder):
+    path = written(folder / "counts.csv", [*[0] * 60, *[15] * 20, *[0] * 40])
+    how = ("--file", str(path), "--slo", SLO)
+    screen, (told,) = backtest(folder, *how).stdout, json.loads(backtest(folder, *how, "--json").stdout)["slos"]
+
+    assert "  Pages of the 2.0 h that were read; how many 30 days would have takes 7 days to tell." in screen
+    assert "  Budget used: of what this time may use, as if all 30d went like it." in screen
+    assert "for nothing" not in screen
+    own = next(row for row in told["targets"] if row["target_ratio"] == told["target_ratio"])
+    assert len(own["ours"]["pages"]) == 1
+    assert own["ours"]["pages_per_30_days"] is own["ours"]["pages_for_nothing_per_30_days"] is None
+
+
+def test_a_month_is_told_of_from_a_week_on_and_its_span_is_said(folder):
+    path = written(folder / "counts.csv", [*[0] * 600, *[15] * 20, *[0] * (7 * 1_440 - 620)])
+    how = ("--file", str(path), "--slo", SLO)
+    screen, (told,) = backtest(folder, *how).stdout, json.loads(backtest(folder, *how, "--json").stdout)["slos"]
+
+    assert "  Pages in 30 days, as in the 7.0 days that were read." in screen
+    own = next(row for row in told["targets"] if row["target_ratio"] == told["target_ratio"])
+    assert own["ours"]["pages_per_30_days"] == pytest.approx(30 / 7)
 
 
 def test_parquet_says_the_same_as_csv(folder):

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from inferometer_compose.backtest.counts import DAY, Counts
+from inferometer.fleet import durations
+from inferometer_compose.backtest.counts import LEAST_DAYS, Counts
 from inferometer_compose.backtest.judgement import Judged
 
-LEAST_DAYS: Final = 7
-"""Below a week nobody has seen a weekend."""
 LEAST_WATCHED: Final = 0.5
 """Share of the minutes that somebody watched."""
 LEAST_ALLOWED: Final = 10.0
@@ -18,6 +17,7 @@ HEADROOM: Final = 0.25
 """Part of the budget that should be left: the next month holds what this one did not."""
 MOST_FOR_NOTHING: Final = 0.2
 """Pages in 30 days that chance alone may make."""
+_SECOND: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,9 @@ def advice(counts: Counts, rows: Sequence[Judged]) -> Advice:
 
 def too_little(counts: Counts) -> str:
     """What a history lacks for any advice; empty where it is long enough."""
-    days = counts.seconds / DAY
-    if days < LEAST_DAYS:
-        return f"{days:.1f} days are known, and a week has days of every kind: ask again after {LEAST_DAYS} days"
+    if not counts.tell_a_month:
+        known = durations.render(counts.seconds * _SECOND)
+        return f"{known} are known, and a week has days of every kind: ask again after {LEAST_DAYS} days"
     if counts.watched < LEAST_WATCHED:
         return f"nobody watched for {100 * (1 - counts.watched):.0f} % of the time"
     if not counts.total:
@@ -70,7 +70,7 @@ def against(row: Judged) -> str:
         return f"{row.target} % would just have been kept: {_percent(row.budget_used)} of its budget went"
     if row.allowed < LEAST_ALLOWED:
         return f"{row.target} % allows {row.allowed:.1f} bad requests in all of it: that few prove nothing"
-    if row.ours.for_nothing > MOST_FOR_NOTHING:
+    if row.ours.for_nothing is not None and row.ours.for_nothing > MOST_FOR_NOTHING:
         return f"{row.target} % would wake somebody for nothing {row.ours.for_nothing:.1f} times a month"
     return ""
 

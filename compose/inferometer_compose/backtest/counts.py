@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 MINUTE: Final = 60
 """Seconds in a minute: the step of every history."""
 DAY: Final = 86_400
+LEAST_DAYS: Final = 7
+"""Below a week nobody has seen a weekend: nothing is said of a month then, and nothing advised."""
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -69,6 +71,11 @@ class Counts:
         """Events per hour, over the minutes in which anybody watched; 0 without any."""
         watched = int(self.known.sum())
         return self.total / watched * MINUTE if watched else 0.0
+
+    @property
+    def tell_a_month(self) -> bool:
+        """Whether there are enough of them to say how a month would be."""
+        return self.seconds >= LEAST_DAYS * DAY
 
     def part(self, first: int, last: int) -> "Counts":
         """The minutes from number *first* to before *last*, as far as there are any."""

@@ -25,10 +25,10 @@ class Told:
     """What one set of windows would have told people."""
 
     pages: tuple[Page, ...]
-    per_month: float
-    """Pages in 30 days, at the rate of the history."""
-    for_nothing: float
-    """Pages in 30 days that chance alone makes at this traffic, while the service uses half of its budget."""
+    per_month: float | None
+    """Pages in 30 days, at the rate of the history; None of one that is too short to tell."""
+    for_nothing: float | None
+    """Pages in 30 days that chance alone makes at this traffic, while the service uses half of its budget; None too."""
     hits: tuple[Hit, ...]
     """What the incident did at each of its moments; empty without one."""
 
@@ -85,7 +85,7 @@ def judged(counts: Counts, spec: ObjectiveSpec, incident: Incident | None = None
     for target in neighbours(spec.target):
         near = replace(spec, target=target)
         share = float(budget(near))
-        months = chance.healthy(counts, share)
+        months = chance.healthy(counts, share) if counts.tell_a_month else None
         yield Judged(
             target=target,
             allowed=share * counts.total,
@@ -102,14 +102,14 @@ def _told(
     incident: Incident | None,
     *,
     history: History,
-    months: History,
+    months: History | None,
 ) -> Told:
     found = tuple(replay.pages(counts, spec, conditions, history))
     watched = counts.watched * counts.seconds
     return Told(
         pages=found,
-        per_month=len(found) * MONTH / watched if watched else 0.0,
-        for_nothing=chance.for_nothing(months, conditions),
+        per_month=len(found) * MONTH / watched if counts.tell_a_month and watched else None,
+        for_nothing=None if months is None else chance.for_nothing(months, conditions),
         hits=() if incident is None else tuple(replay.hits(counts, spec, conditions, incident)),
     )
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from inferometer.fleet import durations
 from inferometer.fleet.slos import Slo
 from inferometer_compose.backtest.advice import Advice
-from inferometer_compose.backtest.counts import DAY, MINUTE, Counts
+from inferometer_compose.backtest.counts import DAY, LEAST_DAYS, MINUTE, Counts
 from inferometer_compose.backtest.incident import Incident, counts_against
 from inferometer_compose.backtest.judgement import Judged, Told
 from inferometer_compose.backtest.replay import Hit, Page
@@ -23,6 +23,7 @@ from inferometer_compose.screens.wrapped import wrapped
 _MOST_PAGES: Final = 12
 """Pages that are shown one by one, the newest of them; --json has all."""
 _WHOLE_WATCH: Final = 0.9995
+_SECOND: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,20 +92,25 @@ def _moment(seconds: int) -> str:
 
 
 def _targets(report: Report, width: int) -> Iterator[Text]:
-    rows = report.rows
-    made, _ = table(
-        [
-            _names(report),
-            Column("budget used", [percent(row.budget_used) for row in rows]),
-            Column("pages", [_rate(row.ours.per_month) for row in rows]),
-            Column("for nothing", [_rate(row.ours.for_nothing) for row in rows]),
-            Column("classic: pages", [_rate(row.classic.per_month) for row in rows]),
-            Column("for nothing", [_rate(row.classic.for_nothing) for row in rows]),
-        ],
-        width,
-    )
+    rows, counts = report.rows, report.counts
+    columns = [_names(report), Column("budget used", [percent(row.budget_used) for row in rows])]
+    for title, told in (("pages", [row.ours for row in rows]), ("classic: pages", [row.classic for row in rows])):
+        if counts.tell_a_month:
+            columns.append(Column(title, [_rate(one.per_month) for one in told]))
+            columns.append(Column("for nothing", [_rate(one.for_nothing) for one in told]))
+        else:
+            columns.append(Column(title, [f"{len(one.pages)}" for one in told]))
+    made, _ = table(columns, width)
     yield from made
-    yield Text("  In 30 days. For nothing: what chance makes while half of the budget is used.")
+    read = f"the {_length(counts.seconds)} that were read"
+    if counts.tell_a_month:
+        yield Text(f"  Pages in 30 days, as in {read}.")
+        yield Text("  For nothing: what chance makes while half of the budget is used.")
+    else:
+        yield Text(f"  Pages of {read}; how many 30 days would have takes {LEAST_DAYS} days to tell.")
+    if counts.seconds * _SECOND < report.slo.objective.window_ns:
+        period = durations.render(report.slo.objective.window_ns)
+        yield Text(f"  Budget used: of what this time may use, as if all {period} went like it.")
     yield Text("  Classic: the windows of Google's SRE workbook, as Sloth generates them.")
 
 
@@ -121,7 +127,9 @@ def _plain(target: Decimal) -> str:
     return f"{target.normalize():f} %"
 
 
-def _rate(number: float) -> str:
+def _rate(number: float | None) -> str:
+    if number is None:
+        return UNKNOWN
     return "0" if not number else f"{number:.1f}" if number >= 0.05 else "< 0.1"  # noqa: PLR2004 - one digit
 
 
