@@ -10,6 +10,9 @@ CODE := $(PACKAGES) tests benchmarks examples tools
 WITH_FRAMEWORKS = environment=$$($(BIN)/python tools/environments.py frameworks) && \
 	  PYTHONPATH=$(subst $() ,:,$(PACKAGES:%=$(CURDIR)/%)) $$environment/bin/python
 
+# Images of Python often set it; without compiled files each process of a test compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast coverage test-frameworks test-servers engines-live test-stack faults check format generate tools mutants bench bench-gpu lock clean
 

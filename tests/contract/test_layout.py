@@ -39,6 +39,7 @@ def test_every_locked_package_has_a_hash():
         assert all(more == "\\" for _, more in pinned), lock
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("module", ["inferometer", "inferometer.auto"])
 def test_importing_the_sdk_loads_nothing_heavy(module):
     heavy = [

@@ -13,6 +13,7 @@ import inferometer
 USAGE = Path(__file__).with_name("typed_usage.py")
 
 
+@pytest.mark.processes
 def test_a_user_who_checks_types_strictly_finds_no_error(tmp_path):
     # From outside of the project, as a user: the installed package says by py.typed that it has types.
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", str(tmp_path), str(USAGE)]

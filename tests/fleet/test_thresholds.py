@@ -252,6 +252,7 @@ def test_kinds_of_prices_are_those_of_the_label():
     assert tuple(kind.value for kind in PriceKind) == PRICE_KIND.values
 
 
+@pytest.mark.processes
 def test_reading_thresholds_needs_no_yaml():
     code = "import sys, inferometer.fleet.thresholds; print('ruamel' in str(sorted(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout

@@ -49,6 +49,7 @@ print(skipped, kinds.count("SERVER"))
 """
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings("default")
 def test_a_provider_that_comes_later_is_noticed_at_the_next_frame(tmp_path):
     with Collector(tmp_path / "i.sock") as collector:

@@ -137,6 +137,7 @@ def test_a_pool_of_threads_carries_the_request_and_nothing_stays_behind(hooked):
     assert seen == [(True, 7), (None, None)]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("order", ["inferometer.auto, fastapi", "fastapi, inferometer.auto"])
 def test_the_line_works_first_and_last_and_the_application_stays_picklable(order):
     code = (
@@ -154,6 +155,7 @@ def test_the_line_works_first_and_last_and_the_application_stays_picklable(order
     assert {"asgi", "fastapi", "fastapi.routing", "starlette.routing"} <= set(shown.split())
 
 
+@pytest.mark.processes
 def test_importing_the_line_starts_no_thread_and_takes_little_time():
     code = (
         "import time, threading, sys; t = time.perf_counter(); import inferometer.auto; t = time.perf_counter() - t\n"

@@ -293,6 +293,7 @@ for body in ("a", "bb"):
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("ending", ["import os; os._exit(0)", ""], ids=["frozen", "ended"])
 def test_a_process_without_a_server_sends_what_it_recorded(collector, tmp_path, ending):
     environment = {"INFEROMETER_SIDECAR": collector.address, "PATH": "", "INFEROMETER_FLUSH_SECONDS": "10"}

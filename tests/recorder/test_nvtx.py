@@ -165,6 +165,7 @@ def test_without_the_package_torch_is_used_once_it_is_there(monkeypatch, caplog)
     assert "no package nvtx" in caplog.text
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("value", "there"), [("1", True), ("0", False), (None, False)])
 def test_the_variable_turns_it_on_and_off_it_is_not_even_imported(value, there, monkeypatch):
     monkeypatch.delenv("INFEROMETER_NVTX", raising=False)

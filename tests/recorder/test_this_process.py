@@ -54,6 +54,7 @@ def shown(**environment):
     ).stdout.split()
 
 
+@pytest.mark.processes
 def test_a_services_timeout_comes_from_the_thresholds(tmp_path):
     path = tmp_path / "thresholds.json"
     path.write_text(dumps(Thresholds(timeouts_ns={"embedder": 5 * 10**9})))
@@ -63,6 +64,7 @@ def test_a_services_timeout_comes_from_the_thresholds(tmp_path):
     assert shown(OTEL_SERVICE_NAME="other", **environment) == ["other", str(DEFAULT_TIMEOUT_NS)]
 
 
+@pytest.mark.processes
 def test_thresholds_that_cannot_be_read_are_a_warning(tmp_path):
     path = tmp_path / "thresholds.json"
     path.write_text("{")
