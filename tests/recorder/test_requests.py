@@ -277,6 +277,43 @@ def test_nested_applications_are_one_request(bench, client, answer):
     assert len(bench.records()) == 1
 
 
+def test_after_a_request_inside_of_another_one_the_outer_one_is_current(bench, client, answer):
+    seen = []
+
+    async def outer(scope, receive, send):
+        opened = current()
+        await client()(bench.wrap(answer()))
+        seen.append(current() is opened and opened is not None)
+        await answer()(scope, receive, send)
+
+    run(client()(bench.wrap(outer)))
+
+    assert seen == [True]
+    assert len(bench.records()) == 2
+
+
+def test_between_the_requests_of_one_task_none_is_current(bench, client, answer):
+    async def one_after_the_other():
+        seen = []
+        for _ in range(3):
+            await client()(bench.wrap(answer()))
+            seen.append(current())
+        return seen
+
+    assert run(one_after_the_other()) == [None] * 3
+    assert len(bench.records()) == 3
+
+
+def test_a_request_whose_record_is_lost_is_not_current_any_more(bench, client, answer, monkeypatch):
+    monkeypatch.setattr(OpenRequest, "_finish", lambda _: 1 / 0)
+
+    async def then_what_is_current():
+        await client()(bench.wrap(answer()))
+        return current()
+
+    assert run(then_what_is_current()) is None
+
+
 def test_ids_do_not_follow_the_global_seed(bench, client, answer):
     for _ in range(2):
         random.seed(0)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
+from inferometer.hooks.parameters import before
 from inferometer.hooks.patching import UnsupportedError, replace
 from inferometer.recorder.request import OpenRequest, current_request
 from inferometer.recorder.worker import Worker
@@ -19,67 +20,42 @@ Make = Callable[[Callable[..., Any]], Callable[..., Any]]
 _NAMES: Final = ("solve_dependencies", "run_endpoint_function", "serialize_response", "run_in_threadpool")
 
 
+_STAMP: Final = """
+try:
+    our_request = current()
+    if our_request is not None{unless}:
+        our_request.{moment} = now()
+except Exception as our_error:
+    our_failed(our_hook, our_error)
+"""
+_ONCE: Final = " and not our_request.{moment}"
+
+
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
     """Replace the four; those that are missing cost their stage only.
 
     Raises:
         UnsupportedError: one of them is not there.
     """
-    makers = (_validate, _endpoint, _encode, thread_hook)
+    makers = (
+        # FastAPI decodes once more for each dependency that has a body of its own, further in.
+        _stamping(worker, hook, "validate", _ONCE),
+        _stamping(worker, hook, "endpoint"),
+        _stamping(worker, hook, "encode"),
+        thread_hook(worker, hook),
+    )
     missing = [name for name in _NAMES if not callable(getattr(module, name, None))]
     for name, make in zip(_NAMES, makers, strict=True):
         if name not in missing:
-            replace(worker, hook, module, name, make(worker, hook))
+            replace(worker, hook, module, name, make)
     if missing:
         raise UnsupportedError(f"fastapi.routing has no {', '.join(missing)}: their stages count as handler")
 
 
-def _validate(worker: Worker, hook: str) -> Make:
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def solve_dependencies(*args: Any, **kwargs: Any) -> Any:
-            try:
-                request = current()
-                if request is not None and not request.validate:
-                    request.validate = now()
-            except Exception as error:  # noqa: BLE001 - the edge
-                worker.hooks.failed(hook, error)
-            return original(*args, **kwargs)
-
-        return solve_dependencies
-
-    return make
-
-
-def _endpoint(worker: Worker, hook: str) -> Make:
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def run_endpoint_function(*args: Any, **kwargs: Any) -> Any:
-            try:
-                request = current()
-                if request is not None:
-                    request.endpoint = now()
-            except Exception as error:  # noqa: BLE001 - the edge
-                worker.hooks.failed(hook, error)
-            return original(*args, **kwargs)
-
-        return run_endpoint_function
-
-    return make
-
-
-def _encode(worker: Worker, hook: str) -> Make:
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def serialize_response(*args: Any, **kwargs: Any) -> Any:
-            try:
-                request = current()
-                if request is not None:
-                    request.encode = now()
-            except Exception as error:  # noqa: BLE001 - the edge
-                worker.hooks.failed(hook, error)
-            return original(*args, **kwargs)
-
-        return serialize_response
-
-    return make
+def _stamping(worker: Worker, hook: str, moment: str, unless: str = "") -> Make:
+    """Make a wrapper that stamps *moment* of the current request."""
+    body = _STAMP.format(unless=unless.format(moment=moment), moment=moment)
+    return lambda original: before(original, body, globals(), our_failed=worker.hooks.failed, our_hook=hook)
 
 
 def thread_hook(worker: Worker, hook: str) -> Make:

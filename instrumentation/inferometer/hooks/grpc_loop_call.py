@@ -197,9 +197,10 @@ class LoopCall(RpcRequest):
         said = code_of(self.code if self.code is not None else getattr(context, "code", _nothing)())
         return said or (UNKNOWN if self.failure else OK)
 
-    def release(self) -> None:
-        """Let go of the server's objects."""
+    def release(self) -> bool:
+        """Let go of the server's objects; whether its client left is what the status says."""
         self.context = self.task = None
+        return False
 
 
 def _nothing() -> None:

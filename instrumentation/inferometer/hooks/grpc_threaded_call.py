@@ -98,6 +98,7 @@ class ThreadedCall(RpcRequest):
             return UNIMPLEMENTED  # what the server says to a client that sends no message where one is due
         return self.failure
 
-    def release(self) -> None:
-        """Let go of the server's objects."""
+    def release(self) -> bool:
+        """Let go of the server's objects; whether its client left is what the status says."""
         self.rpc = None
+        return False

@@ -26,9 +26,11 @@ def _endpoint(
 ) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
     def make(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         def handle(self: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            # FastAPI's routes are subclasses; their endpoint begins later, after decoding and validation.
+            if self.__class__ is not route_class:
+                return original(self, scope, receive, send)
             try:
-                # FastAPI's routes are subclasses; their endpoint begins later, after decoding and validation.
-                request = current() if type(self) is route_class else None
+                request = current()
                 if request is not None:
                     request.endpoint = now()
                     scope.setdefault("route", self)

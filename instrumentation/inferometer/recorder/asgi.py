@@ -5,11 +5,12 @@ no latency. `inferometer.request` makes a request of each message where that is 
 """
 
 from collections.abc import Awaitable, Callable
+from contextvars import Token
 from typing import Any, Final
 
 from inferometer.recorder.asgi_request import AsgiRequest
 from inferometer.recorder.protocol import Application, Message, Receive, Scope, Send
-from inferometer.recorder.request import current_request
+from inferometer.recorder.request import OpenRequest, current_request
 from inferometer.recorder.this_process import worker as worker_of_this_process
 from inferometer.recorder.worker import ASGI_HOOK, Worker
 
@@ -62,8 +63,8 @@ def recording(worker: Worker, call: Method) -> Method:
 
     It is a coroutine function, because uvicorn tells ASGI 3 from ASGI 2 by that.
     """
-    set_current, reset_current = current_request.set, current_request.reset
-    excluded = worker.excluded_paths
+    get_current, set_current = current_request.get, current_request.set
+    excluded, running = worker.excluded_paths, worker.running
 
     async def __call__(self: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807 - it becomes one
         if RECORDED in scope:
@@ -73,12 +74,10 @@ def recording(worker: Worker, call: Method) -> Method:
             await call(self, scope, receive, _lifespan_send(worker, scope, send))
             return
         try:
-            started = worker.started
-            if not started:
+            if not running[0]:
                 worker.start(ready=False)
-                # Not where it is switched off.
-                started = worker.started
-            scope[RECORDED] = recorded = started and scope["path"] not in excluded
+            # Not where it is switched off.
+            scope[RECORDED] = recorded = running[0] == 1 and scope["path"] not in excluded
             request = AsgiRequest(worker, scope, receive, send) if recorded else None
         except Exception as error:  # noqa: BLE001 - the edge: the request goes on without us
             worker.failed(error)
@@ -86,6 +85,7 @@ def recording(worker: Worker, call: Method) -> Method:
         if request is None:
             await call(self, scope, receive, send)
             return
+        outer = get_current()
         token = set_current(request)
         try:
             await call(self, scope, request.receive, request.send)
@@ -94,13 +94,20 @@ def recording(worker: Worker, call: Method) -> Method:
             raise
         finally:
             request.close()
-            try:
-                reset_current(token)
-            except ValueError:
-                # Closed by another task, as asynchronous generators are: that context ends by itself.
-                current_request.set(None)
+            # A server gives each request a context of its own, which ends with it: nobody looks for what was before.
+            if outer is not None and not outer.ended:
+                _back(token)
 
     return __call__
+
+
+def _back(token: Token[OpenRequest | None]) -> None:
+    """A request inside of another one has ended."""
+    try:
+        current_request.reset(token)
+    except ValueError:
+        # Closed by another task, as asynchronous generators are: that context ends by itself.
+        current_request.set(None)
 
 
 def _lifespan_send(worker: Worker, scope: Scope, send: Send) -> Send:

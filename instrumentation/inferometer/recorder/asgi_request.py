@@ -1,6 +1,7 @@
 """A request of an ASGI application while it is open: the receive and send that stamp what passes through them."""
 
 from collections.abc import Awaitable, Iterable
+from types import MethodType
 from typing import TYPE_CHECKING, Final
 
 from inferometer.recorder.headers import server_timing
@@ -154,12 +155,12 @@ class AsgiRequest(OpenRequest):
         scope = self.scope
         return ("", "") if scope is None else (scope.get("method", ""), route_of(scope))
 
-    def gone(self) -> bool:
-        """Whether the client left before it had the whole answer."""
-        # uvicorn's cycle knows of a client that left while nobody was asking receive().
-        return self.left or getattr(getattr(self.tx, "__self__", None), "disconnected", False) is True
-
-    def release(self) -> None:
-        """Let go of the server's objects."""
+    def release(self) -> bool:
+        """Let go of the server's objects; whether the client left before it had the whole answer."""
         self.scope = None
         self.head = ()
+        if self.left:
+            return True
+        # uvicorn's cycle knows of a client that left while nobody was asking receive().
+        tx = self.tx
+        return tx.__class__ is MethodType and getattr(tx.__self__, "disconnected", False) is True

@@ -49,12 +49,12 @@ class JobRequest(OpenRequest):
         """(method, name)."""
         return JOB, self.name
 
-    def _outcome(self, done: int) -> Outcome:
+    def _outcome(self, done: int, *, left: bool) -> Outcome:
         if self.raised is None:
             if self.rejected:
                 return Outcome.REJECTED
             return Outcome.DEGRADED if self.degraded else Outcome.OK
-        return super()._outcome(done)
+        return super()._outcome(done, left=left)
 
 
 class request:  # noqa: N801 - reads as a keyword: with inferometer.request("rank"):

@@ -16,7 +16,14 @@ from inferometer.recorder.outcome import of_exception, of_request
 from inferometer.recorder.streamed import Streamed
 from inferometer.recorder.tokens import settle
 from inferometer.recorder.waits import Waits
-from inferometer.wire.layout import EXTERNAL_IDS, GAPS, INTERVALS, OPEN, REQUESTS
+from inferometer.wire.layout import (
+    EXTERNAL_IDS,
+    GAPS,
+    HEAD_OF_REQUESTS,
+    INTERVALS,
+    OPEN,
+    TAIL_OF_REQUESTS,
+)
 
 if TYPE_CHECKING:
     from inferometer.recorder.tracing import Joined
@@ -37,7 +44,9 @@ _RARE: Final = frozenset({*caller.HEADERS, *proxy_wait.HEADERS})
 _PROXIES: Final = frozenset(proxy_wait.HEADERS)
 READ_HEADERS: Final = frozenset({b"traceparent", b"tracestate", *_RARE})
 """What is read of every request, besides the headers that settings name."""
-_PACK: Final = REQUESTS.row.pack
+_PACK: Final = HEAD_OF_REQUESTS.pack
+_PACK_LAST: Final = TAIL_OF_REQUESTS.pack
+_NO_TOKENS: Final = _PACK_LAST(0)
 _PACK_ID: Final = EXTERNAL_IDS.row.pack
 _PACK_OPEN: Final = OPEN.row.pack
 _PACK_INTERVAL: Final = INTERVALS.row.pack
@@ -76,7 +85,7 @@ class OpenRequest:
         self.body_start = self.body_end = self.validate = self.endpoint = self.thread = 0
         self.encode = self.respond = self.first_chunk = self.first_token = self.last_token = self.last = self.ended = 0
         self.status = self.chunks = self.bytes_in = self.bytes_out = self.tokens_in = self.tokens_out = 0
-        self.proxy_wait = self.parent_id = self.trace_hi = self.trace_lo = self.flushed = self.said = 0
+        self.proxy_wait = self.parent_id = self.flushed = self.said = 0
         self.model = self.hooked = self.tenant = self.request_class = ""
         self.version: str = worker.version
         self.answers = self.left = self.retry_after = self.degraded = self.rejected = False
@@ -94,8 +103,8 @@ class OpenRequest:
         self.flags = _ENTRY
         self.start = start
         self.arrival = arrival
-        bits = worker.bits
-        self.span_id = bits(64)
+        # Those of the trace are the caller's, where one is named.
+        self.span_id, self.trace_hi, self.trace_lo = worker.draw_ids()
         wanted = worker.wanted_headers
         found: dict[bytes, bytes] | None = None
         for name, value in headers:
@@ -108,9 +117,6 @@ class OpenRequest:
                     found[name] += b"," + value
         if found is not None:
             self._read(found)
-        if not (self.trace_lo or self.trace_hi):
-            self.trace_hi = bits(64)
-            self.trace_lo = bits(64)
         self.joined: Joined | None = None
         """What the user's OpenTelemetry and this request have with each other (`recorder.tracing`)."""
         worker.open[self.span_id] = self
@@ -191,12 +197,13 @@ class OpenRequest:
         """(method, route template) as far as they are known; each protocol's class says."""
         return "", ""
 
-    def gone(self) -> bool:
-        """Whether the client left before it had the whole answer."""
-        return self.left
+    def release(self) -> bool:
+        """The request has ended: let go of the server's objects.
 
-    def release(self) -> None:
-        """The request has ended: let go of the server's objects."""
+        Returns:
+            Whether the client left before it had the whole answer.
+        """
+        return self.left
 
     def shape(self) -> int:
         """Number of its labels, as far as they are known."""
@@ -220,6 +227,7 @@ class OpenRequest:
         try:
             self._finish()
         except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only our record is lost
+            self.ended = now()
             self.worker.open.pop(self.span_id, None)
             self.worker.buffers.dropped()
             self.worker.failed(error)
@@ -244,14 +252,19 @@ class OpenRequest:
         chunks = self.chunks
         status = self.status
         shape = self.shape()
+        left = self.release()
+        if 200 <= status < 400 and not left and self.raised is None and not self.rejected:  # noqa: PLR2004 - HTTP
+            outcome = Outcome.DEGRADED if self.degraded else Outcome.OK
+        else:
+            outcome = self._outcome(done, left=left)
         row = _PACK(
             self.trace_hi, self.trace_lo, self.span_id, self.parent_id,
             self.arrival, self.start, self.entry, self.body_start, self.body_end, self.validate, self.endpoint,
             self.thread, self.encode, self.respond, self.first_chunk, self.first_token, self.last, done,
             self.proxy_wait, self.bytes_in, self.bytes_out, shape, chunks, self.tokens_in, self.tokens_out,
-            status if 0 <= status <= _MAX_STATUS else 0, self._outcome(done),
-            self.flags | _STREAM if chunks > 1 else self.flags, self.last_token,
-        )  # fmt: skip
+            status if 0 <= status <= _MAX_STATUS else 0, outcome,
+            self.flags | _STREAM if chunks > 1 else self.flags,
+        ) + (_PACK_LAST(self.last_token) if self.last_token else _NO_TOKENS)  # fmt: skip
         if self.executes is not None or self.calls is not None or self.intervals is not None or self.gaps is not None:
             self._finish_with(row, shape, done)
         elif self.external_id:
@@ -259,17 +272,13 @@ class OpenRequest:
         else:
             worker.buffers.request(row)
         del worker.open[self.span_id]
-        self.release()
 
-    def _outcome(self, done: int) -> Outcome:
-        status = self.status
-        left = self.gone()
-        if 200 <= status < 400 and not left and self.raised is None and not self.rejected:  # noqa: PLR2004 - HTTP
-            return Outcome.DEGRADED if self.degraded else Outcome.OK
+    def _outcome(self, done: int, *, left: bool) -> Outcome:
+        """Outcome of what is no answer that was given whole."""
         if self.rejected:
             return Outcome.REJECTED
         overdue = done - (self.arrival or self.start or self.entry) >= self.worker.timeout_ns
-        return of_request(status, self.raised, left=left, retry_after=self.retry_after, overdue=overdue)
+        return of_request(self.status, self.raised, left=left, retry_after=self.retry_after, overdue=overdue)
 
     def _finish_with(self, row: bytes, shape: int, done: int) -> None:
         span = self.span_id

@@ -197,7 +197,7 @@ class RpcRequest(OpenRequest, ABC):
         """(`GRPC`, ``package.Service/Method``); the latter is empty for methods that the server does not have."""
         return GRPC, self.method.route
 
-    def _outcome(self, done: int) -> Outcome:
+    def _outcome(self, done: int, *, left: bool) -> Outcome:  # noqa: ARG002 - it is that of the base
         if self.rejected:
             return Outcome.REJECTED
         status = self.status

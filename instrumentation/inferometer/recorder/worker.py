@@ -68,13 +68,16 @@ class Worker:
         self.wanted_headers = frozenset({*READ_HEADERS, self.tenant_header, self.class_header} - {b""})
         self.tracing: Tracing | None = Untraced() if settings.traces is Policy.OFF else None
         """Asked where spans are not our pipeline's business alone; None: they are."""
-        self._mark = wiped_in_children()
+        self.running = wiped_in_children()
+        """``running[0]`` is 1 where frames leave: `started`, for the path of a request."""
         self._pid = os.getpid()
         self.frames = 0
         """Frames made so far: what may be asked once per frame is asked when it changes."""
         self._ids = Ids()
         self.bits: Callable[[int], int] = self._ids.bits
         """``bits(n)`` is a random integer of n bits."""
+        self.draw_ids = self._ids.of_request
+        """Gives a request's span id, trace id high and low."""
         self.executes = Executes(self.shapes, self.buffers, self.bits, current)
         self.worker_id = os.urandom(16)
         self._queues: dict[int, Callable[[], tuple[str, int]]] = {}
@@ -89,11 +92,11 @@ class Worker:
     @property
     def started(self) -> bool:
         """Whether frames leave; False in a forked child until it starts too, even where the fork was made in C."""
-        return self._mark[0] == 1
+        return self.running[0] == 1
 
     @started.setter
     def started(self, value: bool) -> None:
-        self._mark[0] = value
+        self.running[0] = value
 
     def start(self, *, ready: bool = True) -> None:
         """Start sending, once; called when a server starts in this process, never at import.
@@ -217,6 +220,7 @@ class Worker:
         self._pid = os.getpid()
         self.worker_id = os.urandom(16)
         self._ids.reseed()
+        self.draw_ids = self._ids.of_request
         self._starting = threading.Lock()
         if self._flusher is not None:
             self._flusher.abandon()

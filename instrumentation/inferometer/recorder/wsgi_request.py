@@ -203,9 +203,10 @@ class WsgiRequest(OpenRequest):
         """Whether the answer is as long as its head stated, the newest part included."""
         return 0 <= self.length <= self.bytes_out + len(self.part)
 
-    def release(self) -> None:
-        """Let go of the server's objects."""
+    def release(self) -> bool:
+        """Let go of the server's objects; whether the client left before it had the whole answer."""
         self.environ = None
+        return self.left
 
 
 def _arrival(environ: WSGIEnvironment) -> int:

@@ -6,6 +6,7 @@ and reads what is absent as 0. Stamps are CLOCK_MONOTONIC ns, 0 where the moment
 """
 
 import struct
+import sys
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -28,6 +29,16 @@ class Section(IntEnum):
     PHASES = 18
 
 
+def packed(codes: str) -> struct.Struct:
+    """Values of these struct codes, little-endian and without gaps.
+
+    Where this machine's own integers lie the same they are used: Python writes an ``unsigned long`` in a fifth of the
+    time of any other integer of 8 bytes.
+    """
+    standard, own = struct.Struct("<" + codes), struct.Struct("@" + codes.replace("Q", "L"))
+    return own if sys.byteorder == "little" and own.size == standard.size else standard
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A fixed-width table: its section and its columns as (name, struct code)."""
@@ -37,7 +48,7 @@ class Table:
     row: struct.Struct = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "row", struct.Struct("<" + "".join(code for _, code in self.columns)))
+        object.__setattr__(self, "row", packed("".join(code for _, code in self.columns)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,6 +85,10 @@ REQUESTS = Table(
         ("last_token", "Q"),
     ),
 )
+
+HEAD_OF_REQUESTS = packed("".join(code for _, code in REQUESTS.columns[:-1]))
+TAIL_OF_REQUESTS = packed(REQUESTS.columns[-1][1])
+"""A row in two pieces: its last column is where no machine would put it, which makes the whole slow to write."""
 
 OPEN = Table(
     Section.OPEN,

@@ -512,7 +512,7 @@ def test_a_failure_of_ours_leaves_the_calls_alone_and_takes_the_hook_out(world, 
         "stream": [(Stretches, "add")],
     }
     for owner, name in broken[place]:
-        monkeypatch.setattr(owner, name, lambda *_: 1 / 0)
+        monkeypatch.setattr(owner, name, lambda *_, **__: 1 / 0)
     hook = "grpc.server" if kind == "threaded" else "grpc.aio.server"
 
     for _ in range(3):
