@@ -26,7 +26,13 @@ def test_what_is_sent_is_what_is_asked(moments, of_versions, service, model, ten
     assert asked(parameters(question)) == question
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def bench(lasting_bench):
+    """One for all: they only ask."""
+    return lasting_bench
+
+
+@pytest.fixture(scope="module")
 def client(bench, make):
     now = bench.clock.now
     worker = make.worker()

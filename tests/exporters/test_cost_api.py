@@ -7,14 +7,24 @@ from inferometer_exporters.api import Api
 from inferometer_exporters.recorder.cost_report import costs, report
 
 
-@pytest.fixture
-def client(bench, make):
+@pytest.fixture(scope="module")
+def bench(lasting_bench):
+    """One for all: they only ask."""
+    return lasting_bench
+
+
+def asked(bench, make):
     api = Api(bench.recorder.cursor, make.THRESHOLDS, healthy=lambda: True, wall_ns=bench.clock.wall)
-    with TestClient(api.app()) as made:
+    return TestClient(api.app())
+
+
+@pytest.fixture(scope="module")
+def client(bench, make):
+    with asked(bench, make) as made:
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def used(bench, make):
     worker, now = make.worker(), bench.clock.now
     frame = worker.arrival(
@@ -87,8 +97,9 @@ def test_a_wrong_parameter_is_refused(client, used, path, query, says):
 
 
 @pytest.mark.parametrize("path", ["/api/cost", "/api/cost/focus", "/api/cost/idle", "/api/cost/rightsize"])
-def test_before_the_first_entry_there_is_nothing_to_answer(client, path):
-    answer = client.get(path)
+def test_before_the_first_entry_there_is_nothing_to_answer(new_bench, make, path):
+    with asked(new_bench(), make) as client:
+        answer = client.get(path)
 
     assert answer.status_code == 404
     assert "nothing is entered into the ledger yet" in answer.json()["error"]

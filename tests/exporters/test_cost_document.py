@@ -31,7 +31,13 @@ def table(first_heading):
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def bench(lasting_bench):
+    """One for all: they only ask."""
+    return lasting_bench
+
+
+@pytest.fixture(scope="module")
 def hour(bench, make):
     """The hour of the example, on a device of 3.60 USD an hour: a bench whose ledger has swept all of it."""
     worker, begin = make.worker(), bench.clock.now

@@ -10,7 +10,13 @@ from inferometer_exporters.live import Summing
 from inferometer_exporters.recorder.levels import Levels
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def bench(lasting_bench):
+    """One for all: they only ask."""
+    return lasting_bench
+
+
+@pytest.fixture(scope="module")
 def client(bench, make):
     """Sixty requests in six seconds: a gateway and an embedder, every tenth failed, every fourth a stream of tokens."""
     worker, first = make.worker(), bench.clock.now

@@ -15,8 +15,19 @@ from inferometer_exporters.recorder.deadline import LateError, deadline
 from inferometer_exporters.recorder.reading import rows
 
 
+@pytest.fixture(scope="module")
+def filled(lasting_bench, make):
+    """A recorder that nobody changes."""
+    return fill(lasting_bench, make)
+
+
 @pytest.fixture
-def filled(bench, make):
+def own(bench, make):
+    """The same, to change."""
+    return fill(bench, make)
+
+
+def fill(bench, make):
     """60 requests, two at each moment: half to an embedder, half to a gateway; every tenth fails, one waits."""
     worker, now = make.worker(), bench.clock.now
     requests, executes, intervals = [], [], []
@@ -37,10 +48,20 @@ def filled(bench, make):
     return bench
 
 
-@pytest.fixture
-def client(filled, make):
+def asked(filled, make):
     api = Api(filled.recorder.cursor, make.THRESHOLDS, healthy=lambda: True, wall_ns=filled.clock.wall)
-    with TestClient(api.app()) as made:
+    return TestClient(api.app())
+
+
+@pytest.fixture(scope="module")
+def client(filled, make):
+    with asked(filled, make) as made:
+        yield made
+
+
+@pytest.fixture
+def own_client(own, make):
+    with asked(own, make) as made:
         yield made
 
 
@@ -80,34 +101,38 @@ def test_each_request_says_where_its_time_went(client):
     assert 0 not in waited["stages"].values()
 
 
-def test_requests_of_a_device_of_a_batch_and_of_a_time_are_found(client, filled, make):
-    worker, now = make.worker(), filled.clock.now
+def test_requests_of_a_device_of_a_batch_and_of_a_time_are_found(own_client, own, make):
+    worker, now = make.worker(), own.clock.now
     rows = [make.request(500 + n, now, now + 20 * make.MS, trace=500 + n) for n in range(3)]
     runs = [
         make.execute(500 + n, now + make.MS, now + 9 * make.MS, execute_id=77, batch_id=0xBA7C if n < 2 else 0, size=2)
         for n in range(3)
     ]
-    filled.do_pass(worker.arrival(now + make.SECOND, requests=rows, executes=runs), seconds=1)
-    filled.do_pass(worker.arrival(filled.clock.now + make.SECOND), seconds=2)
-    filled.do_pass(seconds=6)
+    own.do_pass(worker.arrival(now + make.SECOND, requests=rows, executes=runs), seconds=1)
+    own.do_pass(worker.arrival(own.clock.now + make.SECOND), seconds=2)
+    own.do_pass(seconds=6)
     ended = (make.WALL + now + 20 * make.MS) / make.SECOND
 
-    assert sorted(spans(client.get("/api/requests?batch=ba7c"))) == [500, 501]
-    assert len(spans(client.get("/api/requests?device=box"))) == 33
-    assert spans(client.get("/api/requests?device=GPU-9")) == []
-    assert sorted(spans(client.get(f"/api/requests?from={ended - 0.001:.3f}&to={ended + 0.01:.3f}"))) == [500, 501, 502]
-    assert spans(client.get(f"/api/requests?from={ended + 0.01:.3f}")) == []
+    assert sorted(spans(own_client.get("/api/requests?batch=ba7c"))) == [500, 501]
+    assert len(spans(own_client.get("/api/requests?device=box"))) == 33
+    assert spans(own_client.get("/api/requests?device=GPU-9")) == []
+    assert sorted(spans(own_client.get(f"/api/requests?from={ended - 0.001:.3f}&to={ended + 0.01:.3f}"))) == [
+        500,
+        501,
+        502,
+    ]
+    assert spans(own_client.get(f"/api/requests?from={ended + 0.01:.3f}")) == []
 
 
-def test_pages_stay_what_they_are_while_more_is_recorded(client, filled, make):
-    first = client.get("/api/requests?n=20").json()
-    worker, now = make.worker(), filled.clock.now
+def test_pages_stay_what_they_are_while_more_is_recorded(own_client, own, make):
+    first = own_client.get("/api/requests?n=20").json()
+    worker, now = make.worker(), own.clock.now
     more = [make.request(200 + n, now + n, now + n + make.MS, trace=200 + n) for n in range(5)]
-    filled.do_pass(worker.arrival(now + make.SECOND, requests=more), seconds=1)
-    filled.do_pass(seconds=6)
-    second = client.get("/api/requests", params={"n": 100, "after": first["next"]})
+    own.do_pass(worker.arrival(now + make.SECOND, requests=more), seconds=1)
+    own.do_pass(seconds=6)
+    second = own_client.get("/api/requests", params={"n": 100, "after": first["next"]})
 
-    assert spans(client.get("/api/requests?n=3"))[0] >= 200
+    assert spans(own_client.get("/api/requests?n=3"))[0] >= 200
     assert len(spans(second)) == 40
     assert not {int(row["span_id"], 16) for row in first["requests"]} & set(spans(second))
 
@@ -206,19 +231,22 @@ def test_without_a_length_there_are_about_sixty_buckets_of_whole_seconds(client)
         ("/api/requests?tenant=" + "x" * 1_025, "up to 1024 printable characters are right"),
         ("/api/requests?tenant=a%00b", "up to 1024 printable characters are right"),
         ("/api/stages?bucket_seconds=0", "a number of seconds above 0 is right"),
-        ("/api/stages?bucket_seconds=0.0001", "more than 2,000 buckets"),
         ("/api/stages?tenant=x", "no parameter 'tenant'; there are bucket_seconds"),
     ],
 )
-def test_a_wrong_parameter_is_refused_with_what_would_be_right(client, make, filled, url, message):
-    if "buckets" in message:
-        many = [
-            make.request(1_000 + n, filled.clock.now + n * make.MS, filled.clock.now + n * make.MS + 9, trace=1_000 + n)
-            for n in range(2_001)
-        ]
-        filled.do_pass(make.worker().arrival(filled.clock.now + 3 * make.SECOND, requests=many), seconds=9)
-    answer = client.get(url)
+def test_a_wrong_parameter_is_refused_with_what_would_be_right(client, url, message):
+    refused(client.get(url), message)
 
+
+def test_more_buckets_than_fit_into_an_answer_are_refused(own_client, own, make):
+    now = own.clock.now
+    many = [make.request(1_000 + n, now + n * make.MS, now + n * make.MS + 9, trace=1_000 + n) for n in range(2_001)]
+    own.do_pass(make.worker().arrival(now + 3 * make.SECOND, requests=many), seconds=9)
+
+    refused(own_client.get("/api/stages?bucket_seconds=0.0001"), "more than 2,000 buckets")
+
+
+def refused(answer, message):
     assert answer.status_code == 400
     assert message in answer.json()["error"]
     assert len(answer.content) < 1_000

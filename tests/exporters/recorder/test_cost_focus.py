@@ -11,7 +11,13 @@ from inferometer_exporters.recorder import cost_focus
 from inferometer_exporters.recorder.cost_report import costs
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def bench(lasting_bench):
+    """One for all: they only ask."""
+    return lasting_bench
+
+
+@pytest.fixture(scope="module")
 def used(bench, make):
     """Three hours, a few requests in each, on the host and on a GPU without a price."""
     worker, ids = make.worker(), make.ids()

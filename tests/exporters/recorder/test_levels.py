@@ -15,6 +15,17 @@ NEVER = "wall_ns < 0"
 
 @pytest.fixture
 def filled(bench, make):
+    """A recorder in which sums are made."""
+    return fill(bench, make)
+
+
+@pytest.fixture(scope="module")
+def looked_at(lasting_bench, make):
+    """One in which nobody makes any."""
+    return fill(lasting_bench, make)
+
+
+def fill(bench, make):
     """Four passes of requests, minutes apart, with a failure, a stream and a warm-up."""
     worker, number = make.worker(), 0
     for _ in range(4):
@@ -99,31 +110,31 @@ def test_sums_that_are_too_old_go_and_the_view_reads_every_request_instead(fille
     cursor.close()
 
 
-def test_a_view_of_one_model_holds_nothing_of_others(filled, make):
+def test_a_view_of_one_model_holds_nothing_of_others(looked_at, make):
     levels = Levels(make.THRESHOLDS)
 
-    assert view(filled, make, levels, MINUTE, model="minilm")["cells"]
-    assert not view(filled, make, levels, MINUTE, model="minilm' or true --")["cells"]
-    assert not view(filled, make, levels, MINUTE, tenant="acme")["cells"]
-    assert not view(filled, make, levels, MINUTE, model="other")["events"]
+    assert view(looked_at, make, levels, MINUTE, model="minilm")["cells"]
+    assert not view(looked_at, make, levels, MINUTE, model="minilm' or true --")["cells"]
+    assert not view(looked_at, make, levels, MINUTE, tenant="acme")["cells"]
+    assert not view(looked_at, make, levels, MINUTE, model="other")["events"]
 
 
-def test_events_are_those_of_the_objectives(filled, make):
-    events = view(filled, make, Levels(make.THRESHOLDS), MINUTE)["events"]
+def test_events_are_those_of_the_objectives(looked_at, make):
+    events = view(looked_at, make, Levels(make.THRESHOLDS), MINUTE)["events"]
     by_slo = {}
     for row in events:
         good, bad = by_slo.get(row[4], (0, 0))
         by_slo[row[4]] = (good + row[-2], bad + row[-1])
 
-    cursor = filled.recorder.cursor()
+    cursor = looked_at.recorder.cursor()
     from inferometer_exporters.recorder.queries import objectives  # noqa: PLC0415 - the other way to count
 
     assert by_slo == {one["slo"]: (one["good"], one["bad"]) for one in objectives(cursor, make.THRESHOLDS)}
     cursor.close()
 
 
-def test_device_time_sums_to_what_passed(filled, make):
-    rows = view(filled, make, Levels(make.THRESHOLDS), MINUTE)["device_time"]
+def test_device_time_sums_to_what_passed(looked_at, make):
+    rows = view(looked_at, make, Levels(make.THRESHOLDS), MINUTE)["device_time"]
     spent = {}
     for time, _, state, seconds, span, *_ in rows:
         of = spent.setdefault(time, [0.0, span])

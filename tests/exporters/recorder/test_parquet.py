@@ -13,7 +13,13 @@ from inferometer_exporters.recorder import parquet
 DOCUMENT = Path(__file__).parents[3] / "docs" / "recorder.md"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def bench(lasting_bench):
+    """One for all: they only ask."""
+    return lasting_bench
+
+
+@pytest.fixture(scope="module")
 def cursor(bench, make):
     """40 requests, of which every other one executed; the first has a device without a price."""
     worker, now = make.worker(), bench.clock.now

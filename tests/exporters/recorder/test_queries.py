@@ -10,9 +10,10 @@ from inferometer_exporters.recorder.hops import Wanted, hops
 from inferometer_exporters.recorder.traces import trace
 
 
-@pytest.fixture
-def filled(bench, make):
+@pytest.fixture(scope="module")
+def filled(lasting_bench, make):
     """100 requests through a gateway to an embedder; the slowest waits in a queue. One of each is a failure."""
+    bench = lasting_bench
     worker, now = make.worker(), bench.clock.now
     requests, executes, calls, intervals = [], [], [], []
     for number in range(1, 101):
@@ -89,8 +90,8 @@ def test_devices_show_price_ledger_and_idle_share(filled):
     assert device["idle_ratio"] == pytest.approx(1 - 0.5 * 0.001 / device["bill_usd"])
 
 
-def test_a_window_has_only_what_began_in_it(filled, bench, make):
-    since = bench.clock.wall() - int(13.5 * make.SECOND)
+def test_a_window_has_only_what_began_in_it(filled, lasting_bench, make):
+    since = lasting_bench.clock.wall() - int(13.5 * make.SECOND)
     everything = queries.summary(filled, make.THRESHOLDS)
     window = queries.summary(filled, make.THRESHOLDS, since_ns=since)
     spent = [sum(answer["devices"][0]["ledger_seconds"].values()) for answer in (window, everything)]
