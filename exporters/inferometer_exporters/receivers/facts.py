@@ -24,7 +24,8 @@ _GENERATION: Final = frozenset(
         spans.GEN_AI_COMPLETION_TOKENS.name,
     }
 )
-_STATUS: Final = (spans.HTTP_STATUS.name,)
+_HTTP_STATUS: Final = spans.HTTP_STATUS.name
+_STATUS: Final = (_HTTP_STATUS,)
 _MODELS: Final = (spans.GEN_AI_RESPONSE_MODEL.name, spans.GEN_AI_REQUEST_MODEL.name)
 _OPERATION: Final = (spans.GEN_AI_OPERATION.name,)
 _READ: Final = (spans.GEN_AI_INPUT_TOKENS.name, spans.GEN_AI_PROMPT_TOKENS.name)
@@ -150,16 +151,19 @@ def generated(said: Mapping[str, Value], *, failed: bool) -> Facts | None:
     """What attributes say of a request to a generative model; None where they are of none."""
     if _GENERATION.isdisjoint(said):
         return None
-    status = number(said, _STATUS)
+    status = number(said, _STATUS) if _HTTP_STATUS in said else 0
     if status not in _STATUSES:
         status = 0
+    # The first names are what most say: each of these calls would be a part of what a span costs.
+    model, operation = said.get(_MODELS[0]), said.get(_OPERATION[0])
+    read, written = said.get(_READ[0]), said.get(_WRITTEN[0])
     return Facts(
-        _ended(status, failed=failed),
-        text(said, _MODELS),
-        text(said, _OPERATION),
+        _ended(status, failed=failed) if status or failed else Outcome.OK,
+        model if model.__class__ is str and model else text(said, _MODELS),
+        operation if operation.__class__ is str else "",
         status,
-        number(said, _READ),
-        number(said, _WRITTEN),
+        read if read.__class__ is int and 0 < read <= _MOST_TOKENS else number(said, _READ),
+        written if written.__class__ is int and 0 < written <= _MOST_TOKENS else number(said, _WRITTEN),
     )
 
 

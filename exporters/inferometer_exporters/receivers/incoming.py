@@ -73,9 +73,13 @@ def incoming(
         port: value of the label ``port``.
         body: as protobuf; None: it was another format, in which names may be written otherwise.
     """
-    spans, groups, rejected = _valid(message)
+    spans, groups = _spans(message)
+    columns, rejected = _columns(spans), 0
+    if columns is None:
+        # One by one: most bodies have nothing that is wrong.
+        spans, groups, rejected = _valid(message)
+        columns = _columns(spans) or {}
     marks = None if body is None else frozenset(mark for mark in MARKS if mark in body)
-    columns = _columns(spans)
     # Now, while the message is in the processor's cache: a pass later this takes twice the time.
     told = _generated(spans, columns) if marks is not None and GENERATION.mark in marks else {}
     return Incoming(message, spans, groups, columns, size, rejected, near, port, marks, told)
@@ -83,14 +87,14 @@ def incoming(
 
 def _generated(spans: Sequence[Span], columns: Columns) -> dict[int, Facts]:
     found: dict[int, Facts] = {}
+    # Spans of one body have few names, if anybody counts them.
+    owners: dict[str, Normalizer] = {}
     for index in np.flatnonzero(columns["kind"] == SERVER).tolist():
         span = spans[index]
         name = span.name
-        own: Normalizer = GENERATION
-        for one in _NAMED:
-            if one.called(name):
-                own = one
-                break
+        own = owners.get(name)
+        if own is None:
+            own = owners[name] = next((one for one in _NAMED if one.called(name)), GENERATION)
         if own is GENERATION:
             facts = generated(wanted(span, GENERATION.names), failed=failed(span))
         else:
@@ -98,6 +102,17 @@ def _generated(spans: Sequence[Span], columns: Columns) -> dict[int, Facts]:
         if facts is not None:
             found[index] = facts
     return found
+
+
+def _spans(message: ExportTraceServiceRequest) -> tuple[list[Span], list[Group]]:
+    spans: list[Span] = []
+    groups: list[Group] = []
+    for index, resource in enumerate(message.resource_spans):
+        for scope in resource.scope_spans:
+            before = len(spans)
+            spans.extend(scope.spans)
+            groups.append(Group(index, scope.scope.name, len(spans) - before))
+    return spans, groups
 
 
 def _valid(message: ExportTraceServiceRequest) -> tuple[list[Span], list[Group], int]:
@@ -137,15 +152,26 @@ def _replaced(scope: ScopeSpans, valid: Sequence[Span]) -> list[Span]:
     return list(scope.spans)
 
 
-def _columns(spans: Sequence[Span]) -> Columns:
-    traces = np.frombuffer(b"".join([span.trace_id for span in spans]), ">u8").reshape(-1, 2)
-    start = np.array([span.start_time_unix_nano for span in spans], np.int64)
-    end = np.array([span.end_time_unix_nano for span in spans], np.int64)
+def _columns(spans: Sequence[Span]) -> Columns | None:
+    """Columns of *spans*; None where one of them is not what `_is_valid` asks for."""
+    traces, own = [span.trace_id for span in spans], [span.span_id for span in spans]
+    parents = [span.parent_span_id or _NO_PARENT for span in spans]
+    if not ({*map(len, traces)} <= {_TRACE_BYTES} and {*map(len, own), *map(len, parents)} <= {_SPAN_BYTES}):
+        return None
+    try:
+        start = np.array([span.start_time_unix_nano for span in spans], np.int64)
+        end = np.array([span.end_time_unix_nano for span in spans], np.int64)
+    except OverflowError:
+        return None
+    ids = np.frombuffer(b"".join(traces), ">u8").reshape(-1, 2).astype(np.uint64)
+    span_ids = _ids(own)
+    if not (ids.any(axis=1).all() and span_ids.all() and ((0 < start) & (start < LATEST_NS) & (end < LATEST_NS)).all()):
+        return None
     return {
-        "trace_hi": traces[:, 0].astype(np.uint64),
-        "trace_lo": traces[:, 1].astype(np.uint64),
-        "span_id": _ids([span.span_id for span in spans]),
-        "parent_id": _ids([span.parent_span_id or _NO_PARENT for span in spans]),
+        "trace_hi": ids[:, 0],
+        "trace_lo": ids[:, 1],
+        "span_id": span_ids,
+        "parent_id": _ids(parents),
         "wall_ns": start,
         # A clock that was set back makes no negative time.
         "duration_ns": np.maximum(end - start, 0),
