@@ -165,7 +165,7 @@ def _columns(spans: Sequence[Span]) -> Columns | None:
         return None
     ids = np.frombuffer(b"".join(traces), ">u8").reshape(-1, 2).astype(np.uint64)
     span_ids = _ids(own)
-    if not (ids.any(axis=1).all() and span_ids.all() and ((0 < start) & (start < LATEST_NS) & (end < LATEST_NS)).all()):
+    if not (ids.any(axis=1).all() and span_ids.all() and ((start > 0) & (start < LATEST_NS) & (end < LATEST_NS)).all()):
         return None
     return {
         "trace_hi": ids[:, 0],
