@@ -13,6 +13,8 @@ import h2.settings
 import httpx
 import pytest
 
+from inferometer.catalog.stages import Outcome
+from inferometer.hooks import asyncio_timeouts
 from inferometer.hooks import httpx as hook
 from inferometer.hooks.patching import UnsupportedError
 from inferometer.recorder import propagation
@@ -61,6 +63,26 @@ def answering(*answers):
         return answer
 
     return httpx.MockTransport(handle), asked
+
+
+def test_an_attempt_that_the_application_itself_stops_waiting_for_has_timed_out(worker):
+    asyncio_timeouts.install(worker, asyncio.timeouts, "asyncio.timeouts")
+
+    async def hangs(_request):
+        await asyncio.Event().wait()
+
+    async def act():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(hangs)) as client:
+            with pytest.raises(TimeoutError):
+                await within(0.001, client.get("http://models:8000/predict"))
+
+    async def within(seconds, call):
+        async with asyncio.timeout(seconds):
+            await call
+
+    (call,) = within_a_request(worker, act).calls
+
+    assert (call.status, call.outcome) == (0, Outcome.TIMEOUT)
 
 
 def test_an_attempt_takes_our_trace_and_brings_the_callees_time(worker):

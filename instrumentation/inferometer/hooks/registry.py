@@ -92,6 +92,7 @@ HOOKS: Final = (
     Hook("urllib3", "urllib3.connectionpool", "inferometer.hooks.urllib3"),
     Hook("aiohttp", "aiohttp.client", "inferometer.hooks.aiohttp"),
     Hook("threads", "concurrent.futures.thread", "inferometer.hooks.threads"),
+    Hook("asyncio.timeouts", "asyncio.timeouts", "inferometer.hooks.asyncio_timeouts"),
 )
 _installing = threading.Lock()
 

@@ -3,11 +3,13 @@
 An answer of 429 is `rejected`, and so is 503 with ``Retry-After``: the service says that it does not want the request
 now. 504 is `timeout`, and so is whatever ends with a timeout that was raised. A client that leaves makes `cancelled`,
 or `timeout` where it had waited as long as the service's timeout: a hung model burns its budget when clients give up.
+A cancellation that a timeout of the application's own made is `timeout`, too.
 """
 
 from typing import Final
 
 from inferometer.catalog.stages import Outcome
+from inferometer.recorder.expired import by_timeout
 
 _CANCELLED: Final = frozenset({"CancelledError", "ClientDisconnect", "Cancelled"})
 """asyncio, Starlette, trio; by name, because none of them may be imported here."""
@@ -32,7 +34,7 @@ def of_exception(error: BaseException) -> Outcome:
     if "NewConnectionError" not in names and any(name.endswith(_TIMEOUTS) for name in names):
         return Outcome.TIMEOUT
     if not _CANCELLED.isdisjoint(names):
-        return Outcome.CANCELLED
+        return Outcome.TIMEOUT if by_timeout() else Outcome.CANCELLED
     return Outcome.SERVER_ERROR
 
 
