@@ -13,6 +13,7 @@ import numpy as np
 from inferometer.aggregate import Aggregator, RequestMeter, Snapshot
 from inferometer.catalog import telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
+from inferometer.catalog.requests import MODEL_LOAD
 from inferometer.errors import StateError, WireError
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake import cold_starts
@@ -259,6 +260,9 @@ class SidecarPipeline:
             self._finished(told)
         for engine in released.starts:
             cold_starts.count(*engine, self._aggregator, self._writer)
+            # Workers tell of the loads of models beside their start, engines' spans in it.
+            for model, ns in engine.loads():
+                self._aggregator.observe(MODEL_LOAD, (engine.resource.service, model, engine.resource.region), ns)
         for entry, labels, number in released.counts:
             self._aggregator.add(entry, labels, number)
         return bool(released.counts or released.starts)

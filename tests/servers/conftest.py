@@ -172,10 +172,10 @@ def start(environment):
     """Starts servers and ends them after the module's tests."""
     running: list[Server] = []
 
-    def server(name, *command, switched_on=False, ready="/", seconds=120, **variables) -> Server:
+    def server(name, *command, switched_on=False, ready="/", seconds=120, port=None, **variables) -> Server:
         # Short: the paths of Unix sockets are at most 107 characters long.
         folder = Path(tempfile.mkdtemp(prefix="ifm-"))
-        port = free_port()
+        port = port or free_port()
         collector = Collector(folder / "i.sock")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("INFEROMETER_", "OTEL_", "COV", "PYTEST"))}
         paths = [ROOT / "instrumentation", HERE, EXAMPLES]

@@ -7,7 +7,7 @@ never seen. Source: spans of vLLM 0.32, and 0.33's ``vllm/tracing``, decorator `
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -53,6 +53,12 @@ class Started(NamedTuple):
     resource: Resource
     wall_offset_ns: int
     """Wall time minus CLOCK_MONOTONIC, when its last span came."""
+
+    def loads(self) -> Iterator[tuple[str, int]]:
+        """Each load of a model whose name is known, of each process that did it, and how long it took, ns."""
+        for run in self.start.phases:
+            if run.phase is Phase.MODEL_LOAD and run.model:
+                yield run.model, run.end - run.start
 
 
 class Step(NamedTuple):

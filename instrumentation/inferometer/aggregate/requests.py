@@ -280,10 +280,6 @@ class RequestMeter:
         self._aggregator.observe(requests.BATCH_SIZE, labels, batch.size)
         self._aggregator.add(requests.BATCHES, (*labels, batch.reason))
 
-    def model_load(self, service: str, model: str, region: str, duration_ns: int) -> None:
-        """Count the load of a model."""
-        self._aggregator.observe(requests.MODEL_LOAD, (service, model, region), duration_ns)
-
     def dump(self) -> bytes:
         """Which open requests were counted already."""
         return json.dumps({str(span): sorted(slos) for span, slos in self._counted.items()}).encode()
