@@ -20,32 +20,33 @@ def dump(data: Yaml, *, comment: str = "") -> bytes:
     return (head + "\n".join(_lines(data)) + "\n").encode()
 
 
-def _lines(data: Yaml) -> Iterator[str]:
+def _lines(data: Yaml, indent: str = "") -> Iterator[str]:
     if isinstance(data, Mapping) and data:
         for key, value in data.items():
-            yield from _entry(f"{_text(key)}:", value)
+            yield from _entry(f"{indent}{_text(key)}:", value, indent + _INDENT)
     elif isinstance(data, Sequence) and not isinstance(data, str) and data:
         for item in data:
-            yield from _item(item)
+            yield from _item(item, indent)
     else:
-        yield _scalar(data)
+        yield indent + _scalar(data)
 
 
-def _entry(key: str, value: Yaml) -> Iterator[str]:
+def _entry(key: str, value: Yaml, indent: str) -> Iterator[str]:
     if isinstance(value, str) and _is_block(value):
         yield f"{key} |" if value.endswith("\n") else f"{key} |-"
-        yield from (_INDENT + line if line else "" for line in value.splitlines())
+        yield from (indent + line if line else "" for line in value.splitlines())
     elif _is_nested(value):
         yield key
-        yield from (_INDENT + line if line else "" for line in _lines(value))
+        yield from _lines(value, indent)
     else:
         yield f"{key} {_scalar(value)}"
 
 
-def _item(item: Yaml) -> Iterator[str]:
-    first, *rest = _lines(item)
-    yield f"- {first}"
-    yield from (_INDENT + line if line else "" for line in rest)
+def _item(item: Yaml, indent: str) -> Iterator[str]:
+    inside = indent + _INDENT
+    lines = _lines(item, inside)
+    yield f"{indent}- {next(lines).removeprefix(inside)}"
+    yield from lines
 
 
 def _is_nested(value: Yaml) -> bool:
@@ -79,6 +80,8 @@ def _text(text: str) -> str:
     plain = _PLAIN.fullmatch(text) or _DURATION.fullmatch(text)
     if plain and text.lower() not in _RESERVED:
         return text
+    if text.isprintable() and _ESCAPES.keys().isdisjoint(text):
+        return f'"{text}"'
     return '"' + "".join(_ESCAPES.get(char) or _printable(char) for char in text) + '"'
 
 

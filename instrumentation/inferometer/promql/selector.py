@@ -53,6 +53,8 @@ class Matcher:
 
 def quote(text: str) -> str:
     """A string literal of PromQL that means exactly this text."""
+    if text.isprintable() and _ESCAPES.keys().isdisjoint(text):
+        return f'"{text}"'  # nearly all are; character by character took a tenth of the time of generating
     escaped = (_ESCAPES.get(char) or (char if char.isprintable() else _code_point(char)) for char in text)
     return f'"{"".join(escaped)}"'
 
