@@ -68,6 +68,15 @@ def timed(client, url, rounds=5):
     return statistics.median(cpu), statistics.median(wall), size
 
 
+def comparisons(end):
+    """Name and URL of what the view that compares asks for, in a recorder whose newest request began at *end* ns."""
+    now = end // 10**9
+    for name, seconds in (("15 min", 900), ("1 h", 3_600), ("12 h", 43_200)):
+        times = f"before={now - 2 * seconds}..{now - seconds}&after={now - seconds}..{now}&stages=mean"
+        yield f"compare, all models, {name} each", f"/api/compare?{times}"
+        yield f"compare m2, {name} each", f"/api/compare?{times}&service=svc&model=m2"
+
+
 def urls():
     """Name and URL of every view."""
     for length, seconds in LENGTHS.items():
@@ -101,6 +110,8 @@ def views(path):
     with TestClient(api(recorder, levels, end).app()) as client:
         for name, url in urls():
             found[name] = timed(client, url)
+        for name, url in comparisons(end):
+            found[name] = timed(client, url, rounds=3)
         found["trace"] = timed(client, f"/api/trace/{trace[0]:016x}{trace[1]:016x}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     recorder.close()
@@ -220,7 +231,10 @@ def ask(port, patience=0.0):
 
 def run(mode, path):
     """One of the measurements in a fresh process."""
-    done = subprocess.run([sys.executable, __file__, mode, str(path)], capture_output=True, text=True, check=False)
+    # The sidecar sets it, too: on a busy machine a second thread of BLAS waits for the first in a loop.
+    own = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, mode, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
     if done.returncode:
         sys.exit(done.stderr)
     return json.loads(done.stdout)

@@ -1,7 +1,8 @@
 """What the API answers about differences.
 
-``/api/compare?before=BEGIN..END&after=BEGIN..END&service=…&model=…&tenant=…&least=0.05&seed=N``
-    `CompareAnswer` of two windows, in seconds since the epoch.
+``/api/compare?before=BEGIN..END&after=BEGIN..END&service=…&model=…&tenant=…&least=0.05&seed=N&stages=all|mean``
+    `CompareAnswer` of two windows, in seconds since the epoch; ``stages=mean``: of stages the means alone, which is
+    four times as quick.
 ``/api/compare?versions=v1,v2&within=BEGIN..END&…``
     The same of two versions in one window.
 """
@@ -24,6 +25,7 @@ Ask = Callable[[Callable[[Cursor], object]], Awaitable[Response]]
 _WINDOW: Final = re.compile(r"([0-9]{1,10}(?:\.[0-9]*)?)\.\.([0-9]{1,10}(?:\.[0-9]*)?)", re.ASCII)
 _LATEST_NS: Final = 2**63 - 1
 _VERSIONS: Final = 2
+_ALL, _MEAN = "all", "mean"
 _LARGEST_SEED: Final = 2**32
 
 
@@ -32,6 +34,7 @@ def parameters(question: Question) -> dict[str, str]:
     asked = {"least": repr(question.least), "seed": str(question.seed)}
     named = {"service": question.service, "model": question.model, "tenant": question.tenant}
     asked |= {name: value for name, value in named.items() if value}
+    asked |= {} if question.stage_percentiles else {"stages": _MEAN}
     if question.versions is None:
         return asked | {"before": _text(question.before), "after": _text(question.after)}
     return asked | {"versions": ",".join(question.versions), "within": _text(question.before)}
@@ -58,6 +61,7 @@ def asked(parameters: Mapping[str, str]) -> Question:
         service=parameters.get("service", ""),
         model=parameters.get("model", ""),
         tenant=parameters.get("tenant", ""),
+        stage_percentiles=_stage_percentiles(parameters.get("stages", _ALL)),
         least=_least(parameters.get("least", repr(LEAST))),
         seed=_seed(parameters.get("seed", "0")),
     )
@@ -113,6 +117,12 @@ def _least(text: str) -> float:
     if not isfinite(least) or not 0 <= least <= 1:
         raise ValueError(f"least is {text!r}, a relative difference from 0 to 1 is right: 0.05")
     return least
+
+
+def _stage_percentiles(text: str) -> bool:
+    if text not in {_ALL, _MEAN}:
+        raise ValueError(f"stages is {text!r}, {_ALL} or {_MEAN} is right")
+    return text == _ALL
 
 
 def _seed(text: str) -> int:

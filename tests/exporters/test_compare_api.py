@@ -13,14 +13,14 @@ MOMENTS = st.lists(st.integers(0, 4_000_000_000 * 1000), min_size=4, max_size=4,
 NAMES = st.text(max_size=20)
 
 
-@given(MOMENTS, st.booleans(), NAMES, NAMES, NAMES, st.floats(0, 1), st.integers(0, 2**32 - 1))
-def test_what_is_sent_is_what_is_asked(moments, of_versions, service, model, tenant, least, seed):
+@given(MOMENTS, st.booleans(), NAMES, NAMES, NAMES, st.floats(0, 1), st.integers(0, 2**32 - 1), st.booleans())
+def test_what_is_sent_is_what_is_asked(moments, of_versions, service, model, tenant, least, seed, percentiles):
     first, second, third, fourth = (moment * 10**6 for moment in moments)
     before, after = Window(first, second), Window(third, fourth)
     versions = ("v1", "v2") if of_versions else None
     question = Question(
         before=before, after=before if of_versions else after, versions=versions, service=service, model=model,
-        tenant=tenant, least=least, seed=seed,
+        tenant=tenant, least=least, seed=seed, stage_percentiles=percentiles,
     )  # fmt: skip
 
     assert asked(parameters(question)) == question
@@ -57,6 +57,18 @@ def test_two_windows_are_compared(client, bench, make):
     assert {one["verdict"] for one in group["lines"]} == {"too_few"}
 
 
+def test_of_stages_the_means_alone_are_the_lines_that_all_have(client, make):
+    begin = (make.WALL + 1_000 * make.SECOND) / 1e9
+    half = begin + 0.15
+    url = f"/api/compare?before={begin}..{half}&after={half}..{begin + 1}"
+
+    (every,), (means,) = (client.get(f"{url}&stages={stages}").json()["models"] for stages in ("all", "mean"))
+
+    percentiles = [line for line in every["lines"] if line["figure"].startswith("p") and line["measure"] != "whole"]
+    assert percentiles
+    assert means["lines"] == [line for line in every["lines"] if line not in percentiles]
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -73,6 +85,7 @@ def test_two_windows_are_compared(client, bench, make):
         ("before=1..2&after=3..4&least=2", "least is '2'"),
         ("before=1..2&after=3..4&least=nan", "least is 'nan'"),
         ("before=1..2&after=3..4&seed=-1", "seed is '-1'"),
+        ("before=1..2&after=3..4&stages=none", "stages is 'none', all or mean is right"),
     ],
 )
 def test_a_wrong_parameter_is_refused_by_name(client, query, message):

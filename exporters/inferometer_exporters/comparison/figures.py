@@ -67,10 +67,11 @@ def tasks(number: int, pair: Pair) -> Iterator[Task]:
     """Every figure of a pair, the pair's *number* in it."""
     before, after = pair.before, pair.after
     few = FEWEST if min(before.requests, after.requests) < FEWEST else 0
-    for measure in before.binned:
+    for measure in dict.fromkeys((*before.binned, *before.means)):
         if measure in before.means:
             yield _rate(Figure(number, measure, "mean", None, None, few), before.means[measure], after.means[measure])
-        yield _quantiles(number, measure, before.binned[measure], after.binned[measure])
+        if measure in before.binned:
+            yield _quantiles(number, measure, before.binned[measure], after.binned[measure])
     failed = before.errors.over.sum() + after.errors.over.sum()
     errors = Figure(number, ERRORS, "ratio", None, None, few)
     yield _rate(errors, before.errors, after.errors, judged=bool(failed >= FEWEST_FAILED))

@@ -34,5 +34,7 @@ class Question:
     tenant: str = ""
     least: float = LEAST
     """Relative difference that counts."""
+    stage_percentiles: bool = True
+    """Whether stages are compared by their percentiles, too, which takes most of the time; their means always are."""
     seed: int = 0
     """Of the draws: the same question with the same seed has the same answer."""

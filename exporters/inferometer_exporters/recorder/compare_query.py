@@ -75,7 +75,8 @@ def compare(cursor: Cursor, question: Question) -> CompareAnswer:
     spans = [_span(of_side, both) for of_side in extents]
     if paired:
         spans = [windows[0], windows[1]]
-    sides = [_sides(cursor, of_side, span, both) for of_side, span in zip(labels, spans, strict=True)]
+    measures = {WHOLE: "duration_ns"} | _MOMENTS | (_STAGES if question.stage_percentiles else {})
+    sides = [_sides(cursor, of_side, span, both, measures) for of_side, span in zip(labels, spans, strict=True)]
     pairs = [_pair(keys[group], sides[0][group], sides[1][group]) for group in both]
     found = compared(pairs, paired=paired, least=question.least, seed=question.seed)
     names = question.versions or ("before", "after")
@@ -154,12 +155,13 @@ def _length(window: Window) -> int:
     return max(window.end_ns - window.begin_ns, 1)
 
 
-def _sides(cursor: Cursor, labels: _Labels, span: Window, groups: Sequence[int]) -> dict[int, Side]:
+def _sides(
+    cursor: Cursor, labels: _Labels, span: Window, groups: Sequence[int], measures: Mapping[str, str]
+) -> dict[int, Side]:
     if not groups:
         return {}
     times = {"begin": span.begin_ns, "end": span.end_ns, "first": span.begin_ns, "length": _length(span)}
     sums = _sums(cursor, labels, times)
-    measures = {WHOLE: "duration_ns"} | _MOMENTS | _STAGES
     binned = {name: _binned(cursor, labels, column, times) for name, column in measures.items()}
     return {group: _side(group, sums, binned) for group in groups}
 
@@ -212,11 +214,12 @@ def _side(group: int, sums: Mapping[str, Any], binned: Mapping[str, Mapping[str,
 
 def _pair(key: _Key, before: Side, after: Side) -> Pair:
     """Both sides with the measures that matter on one of them at least."""
-    shown = [name for name in before.binned if _matters(name, before) or _matters(name, after)]
+    measured = dict.fromkeys((*before.binned, *before.means))
+    shown = [name for name in measured if _matters(name, before) or _matters(name, after)]
     sides = (
         replace(
             side,
-            binned={name: side.binned[name] for name in shown},
+            binned={name: side.binned[name] for name in shown if name in side.binned},
             means={name: side.means[name] for name in shown if name in side.means},
         )
         for side in (before, after)

@@ -36,6 +36,31 @@ def test_a_quantile_is_in_the_bin_of_the_value_at_its_rank(make, values, level):
     assert found <= at_rank * width * (1 + 1e-9)
 
 
+def plainly(binned, weights, level):
+    """A quantile of one draw, looked for among all bins."""
+    counts = weights @ binned.counts
+    running = np.cumsum(counts)
+    if not running[-1]:
+        return np.nan
+    place = np.flatnonzero(running >= (level - 1e-12) * running[-1])[0]
+    part = (level * running[-1] - running[place] + counts[place]) / counts[place]
+    return (binned.lowest + place + min(max(part, 0.0), 1.0)) * np.log(2) / PER_DOUBLING
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, BLOCKS - 1)), max_size=80),
+    st.lists(st.lists(st.integers(0, 3), min_size=BLOCKS, max_size=BLOCKS), min_size=1, max_size=4),
+)
+def test_where_only_some_bins_are_looked_at_the_quantile_is_that_of_all_of_them(make, values, drawn):
+    binned = make.binned([value for value, _ in values], np.array([(block + 0.5) / BLOCKS for _, block in values]))
+    weights = np.array(drawn, np.float64)
+
+    found = quantiles(binned, weights, LEVELS)
+
+    expected = [[plainly(binned, draw, level) if values else np.nan for level in LEVELS] for draw in weights]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def test_a_block_that_is_drawn_twice_counts_twice(make):
     slow_late = make.binned([1_000_000] * 32 + [64_000_000] * 32)
     early = np.r_[np.full(32, 2.0), np.zeros(32)][None]

@@ -45,7 +45,7 @@ export class CompareView {
     return h("div.two", {},
       h("section.card", { "aria-label": "Two requests" }, h("h2", {}, "Two requests"), h("p.note", {}, "By their trace ids; a trace's page can pin one."),
         h("form.filters", { "aria-label": "Two requests", onsubmit: submit }, text("a", "First", 34, "trace id"), text("b", "Second", 34, "trace id"), h("button", {}, "Compare requests"))),
-      h("section.card", { "aria-label": "Two stretches of time" }, h("h2", {}, "Two stretches of time"), h("p.note", {}, "Differences of every stage and of the cost, with the interval in which each lies."), ranges),
+      h("section.card", { "aria-label": "Two stretches of time" }, h("h2", {}, "Two stretches of time"), h("p.note", {}, "Differences of percentiles, of each stage's mean and of the cost, with the interval in which each lies. Percentiles of stages: inferometer compare."), ranges),
       this.versions());
   }
 
@@ -103,7 +103,7 @@ export class CompareView {
     const asked = versions ? { versions, within: shown.from ? window(shown.from, shown.to) : window(now - Number(shown.since_seconds), now) } : { before: side("a"), after: side("b") };
     const [before, after] = versions ? versions.split(",") : ["before", "after"];
     fill(this.result, h("p.note", { role: "status" }, "Comparing"));
-    const found = await get("/api/compare", { ...asked, service: params.get("service"), model: params.get("model") }, signal);
+    const found = await get("/api/compare", { ...asked, stages: "mean", service: params.get("service"), model: params.get("model") }, signal);
     const write = (line, value) => (value === null ? "–" : line.figure === "usd_per_1k" ? format.usd(value) : line.figure === "ratio" ? format.ratio(value) : format.seconds(value));
     fill(this.result, found.models.length ? found.models.map((group) => h("section.card", { "aria-label": `${group.service} ${group.model}` },
       h("h2", {}, `${group.service} ${group.model}: ${words(group.verdict)}`), h("p.note", {}, `${format.count(group.requests_before)} requests ${versions ? `of ${before}` : before}, ${format.count(group.requests_after)} ${versions ? `of ${after}` : after}`),
