@@ -230,7 +230,7 @@ class SidecarPipeline:
         usages = [self.usages.popleft() for _ in range(len(self.usages))]
         self._settlement.used(usages, self._naming.numbers.labels, now_ns)
         changed |= self._settle(now_ns)
-        changed |= self._traces.send(now_ns, self._opens.traces, self._unstored.stored)
+        changed |= self._traces.send(now_ns, self._opens.traces, self._unstored.stored, at_once=self.closing)
         self._workers.show()
         changed |= self._health.show()
         if now_ns - self._entered >= LEDGER_NS or self.closing:

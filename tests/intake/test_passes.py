@@ -278,5 +278,33 @@ def test_a_defect_of_ours_is_logged_seldom_and_the_loop_goes_on(line, caplog):
     assert not made.intake.healthy()
 
 
+@pytest.mark.parametrize(("spent_ms", "waits"), [(0, 0.25), (12, 0.25), (20, 0.4), (25, 0.5), (400, 0.5)], ids=str)
+def test_passes_that_take_much_of_a_core_come_half_as_often_at_most(tmp_path, monkeypatch, spent_ms, waits):
+    now, spent, polled = [10**12], [0], []
+    server = Server([listen_unix(tmp_path / "s")], boot_id=BOOT)
+
+    def thread_ns():
+        """Asked before and after a pass."""
+        spent[0] += 1
+        return spent[0] // 2 * spent_ms * 10**6
+
+    def poll(seconds):
+        polled.append(seconds)
+        now[0] += int(seconds * 10**9)
+
+    monkeypatch.setattr(server, "poll", poll)
+    intake = Intake(
+        server, Notes(), StateFile(tmp_path / "state"), boot_id=BOOT, monotonic_ns=lambda: now[0], thread_ns=thread_ns
+    )  # fmt: skip
+    try:
+        intake.turn()
+        polled.clear()
+        intake.turn()
+    finally:
+        intake.close()
+
+    assert polled[0] == pytest.approx(waits)
+
+
 def test_this_kernel_has_a_boot_id():
     assert len(boot_id()) == 36

@@ -15,7 +15,12 @@ from inferometer.intake.state import State, StateFile, Step, nothing
 _log = logging.getLogger(__name__)
 
 PERIOD_SECONDS: Final = 0.25
-"""Time between passes, at most."""
+"""Time between passes, where they take little of it."""
+REST: Final = 20
+"""Times what the last pass took of a core, the next one may wait: passes cost nearly the same whatever they bring, so a
+busy Intake makes fewer and larger ones."""
+LONGEST: Final = 2
+"""Times the period, between passes."""
 EARLY_ROWS: Final = 2_048
 """Finished requests that make a pass come early, so that none is long."""
 _MARKS: Final = "intake.marks"
@@ -31,9 +36,10 @@ class Intake:
         pipeline: consumes them.
         state: where the commit point is.
         boot_id: of this kernel; a state of another boot has stamps of another clock.
-        period: seconds between passes.
+        period: seconds between passes; up to `LONGEST` times that, where they take much of it.
         early_rows: finished requests that make a pass come before its time.
         monotonic_ns: CLOCK_MONOTONIC.
+        thread_ns: CPU time of the calling thread.
         after_step: called after each step of a pass with its name: ``absorbed``, ``committed``, ``written``,
             ``synced``, ``renamed``, ``published``, ``acknowledged``; tests kill the process there.
     """
@@ -48,6 +54,7 @@ class Intake:
         period: float = PERIOD_SECONDS,
         early_rows: int = EARLY_ROWS,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        thread_ns: Callable[[], int] = time.thread_time_ns,
         after_step: Step = nothing,
     ) -> None:
         self._server = server
@@ -57,6 +64,7 @@ class Intake:
         self._period_ns = int(period * 10**9)
         self._early_rows = early_rows
         self._now = monotonic_ns
+        self._thread_ns = thread_ns
         self._after = after_step
         self._roster = Roster()
         self._number = 0
@@ -64,6 +72,7 @@ class Intake:
         self._unsaved = False
         self._complaining = False
         self._last_ns = 0
+        self._spent_ns = 0
         self._stop = threading.Event()
         self.errors = 0
         """Passes that failed for a reason that nobody foresaw."""
@@ -115,7 +124,7 @@ class Intake:
 
     def turn(self) -> None:
         """Wait for frames until the next pass is due, and do it."""
-        due = self._last_ns + self._period_ns
+        due = self._last_ns + max(self._period_ns, min(self._spent_ns * REST, self._period_ns * LONGEST))
         while not self._stop.is_set():
             left = due - self._now()
             # At least once, also where the last pass took longer than the time between passes.
@@ -127,6 +136,7 @@ class Intake:
 
     def _guarded(self) -> None:
         self._last_ns = self._now()
+        begun = self._thread_ns()
         try:
             self.do_pass()
         except Exception:  # noqa: BLE001 - see below
@@ -135,6 +145,7 @@ class Intake:
             if self.errors & (self.errors - 1) == 0:
                 # The 1st, 2nd, 4th, 8th … : four lines a second for ever would hurt the host's log.
                 _log.exception("a pass of the intake failed, %d so far", self.errors)
+        self._spent_ns = self._thread_ns() - begun
 
     def do_pass(self) -> None:
         """One pass with all frames that have come."""

@@ -1,7 +1,7 @@
 """Where a worker runs in a Kubernetes cluster, as far as anybody knows."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 MAX_TEXT = 253
 """Characters of a name: Kubernetes' own limit."""
@@ -26,7 +26,8 @@ class Pod:
     @property
     def texts(self) -> tuple[str, ...]:
         """All that is known, in the order of the fields."""
-        return astuple(self)
+        # For each frame: `dataclasses.astuple` takes ten times as long.
+        return (self.namespace, self.name, self.uid, self.node, self.container, self.container_id)
 
     @classmethod
     def of(cls, texts: "tuple[str | None, ...]") -> "Pod":
