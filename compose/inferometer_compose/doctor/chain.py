@@ -4,12 +4,23 @@ from collections.abc import Iterator
 from typing import Final
 
 from inferometer.errors import InferometerError
-from inferometer_compose.doctor import alerting, boards, engine_signals, prices, promises, records, scraping, traces
+from inferometer_compose.doctor import (
+    alerting,
+    boards,
+    engine_devices,
+    engine_signals,
+    prices,
+    promises,
+    records,
+    scraping,
+    traces,
+)
 from inferometer_compose.doctor.link import Link, State, Where, unseen
 
 _STRETCHES: Final = (
     ("records", records.look),
     ("engine signals", engine_signals.look),
+    ("engine devices", engine_devices.look),
     ("clock", records.clocks),
     ("prices", prices.look),
     ("scraping", scraping.look),
