@@ -15,11 +15,10 @@ from inferometer_alerts.time_scale import SCRAPE_NS, TimeScale
 from inferometer_dashboards import queries
 from inferometer_dashboards.boards import boards
 from inferometer_dashboards.layout import Cell, cells
-from inferometer_dashboards.panels import GRID_COLUMNS, Board, Kind, Panel, Row
+from inferometer_dashboards.panels import GRID_COLUMNS, Board, Kind, Row
 
 FLEET = load(Path(__file__).parents[2] / "examples/fleet.yaml")
 BOARDS = boards(FLEET)
-PANELS = [pytest.param(panel, id=f"{board.uid}/{panel.key}") for board in BOARDS for panel in board.panels()]
 BOARD = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid.value)
 
 
@@ -47,27 +46,30 @@ def test_every_variable_that_an_alert_sets_is_on_its_board():
     assert lacking == []
 
 
-@pytest.mark.parametrize("panel", PANELS)
-def test_every_panel_says_what_it_shows_and_what_to_do(panel: Panel):
-    sentences = [sentence for sentence in panel.description.split(". ") if sentence]
+@BOARD
+def test_every_panel_says_what_it_shows_and_what_to_do(board: Board):
+    for panel in board.panels():
+        sentences = [sentence for sentence in panel.description.split(". ") if sentence]
 
-    assert panel.title
-    assert len(sentences) >= 2, "what it means, and what to do when it looks bad"
-    assert panel.description.endswith(".")
-
-
-@pytest.mark.parametrize("panel", PANELS)
-def test_every_panel_has_queries_and_every_line_a_name(panel: Panel):
-    assert bool(panel.promql) == (panel.kind not in {Kind.TEXT, Kind.TRACE, Kind.SPANS})
-    if panel.kind in {Kind.LINES, Kind.STACK, Kind.TABLE, Kind.BARS}:
-        assert all(query.legend for query in panel.promql)
+        assert panel.title, panel.key
+        assert len(sentences) >= 2, f"{panel.key}: what it means, and what to do when it looks bad"
+        assert panel.description.endswith("."), panel.key
 
 
-@pytest.mark.parametrize("panel", PANELS)
-def test_exemplars_are_asked_of_raw_series_only(panel: Panel):
-    for query in panel.promql:
-        if query.exemplar:
-            assert ":" not in query.expr.text.partition("{")[0]
+@BOARD
+def test_every_panel_has_queries_and_every_line_a_name(board: Board):
+    for panel in board.panels():
+        assert bool(panel.promql) == (panel.kind not in {Kind.TEXT, Kind.TRACE, Kind.SPANS}), panel.key
+        if panel.kind in {Kind.LINES, Kind.STACK, Kind.TABLE, Kind.BARS}:
+            assert all(query.legend for query in panel.promql), panel.key
+
+
+@BOARD
+def test_exemplars_are_asked_of_raw_series_only(board: Board):
+    for panel in board.panels():
+        for query in panel.promql:
+            if query.exemplar:
+                assert ":" not in query.expr.text.partition("{")[0], panel.key
 
 
 @BOARD

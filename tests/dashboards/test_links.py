@@ -18,12 +18,12 @@ from inferometer_dashboards.boards import boards
 from inferometer_dashboards.panels import Board, Kind, Link, Panel, Query, Row, Show, Variable
 
 BOARDS = {board.uid: board for board in boards(load(Path(__file__).parents[2] / "examples/fleet.yaml"))}
-LINKS = [
-    pytest.param(board, panel, link, id=f"{board.uid}/{panel.key}/{link.title}")
-    for board in BOARDS.values()
-    for panel in board.panels()
-    for link in links.of(panel, board)
-]
+BOARD = pytest.mark.parametrize("of", BOARDS.values(), ids=lambda board: board.uid.value)
+
+
+def all_links(of):
+    """Panel and link of every link on a board."""
+    return [(one, link) for one in of.panels() for link in links.of(one, of)]
 
 
 def panel(*expressions, kind=Kind.LINES, more=()):
@@ -44,29 +44,37 @@ OF_MODEL = promql.sum_by(promql.rate(promql.select(REQUESTS), "5m"), SERVICE, MO
 OF_DEVICE = promql.max_by(promql.select(gpus.GPU_UTILIZATION), DEVICE)
 
 
-@pytest.mark.parametrize(("of", "one", "link"), LINKS)
-def test_every_link_leads_to_a_board_that_can_be_asked_for_what_it_passes(of, one, link):
-    if link.board is None:
-        return
-    variables = {variable.label for variable in BOARDS[link.board].variables}
-
-    assert link.board is not of.uid
-    assert set(link.labels) <= variables, f"{link.board} has no variable for {[label.name for label in link.labels]}"
+def test_boards_have_links():
+    assert len([link for of in BOARDS.values() for link in all_links(of)]) > 100
 
 
-@pytest.mark.parametrize(("of", "one", "link"), LINKS)
-def test_every_link_is_about_something_and_keeps_the_time(of, one, link):
-    url = links.data_link(link, one, of)["url"]
+@BOARD
+def test_every_link_leads_to_a_board_that_can_be_asked_for_what_it_passes(of):
+    for one, link in all_links(of):
+        if link.board is not None:
+            variables = {variable.label for variable in BOARDS[link.board].variables}
+            lacking = {label.name for label in set(link.labels) - variables}
 
-    assert any(moment in url for moment in ("__url_time_range", "time.window", "start=${__from}000", "from=${__from"))
-    if link.board is None and not link.live:
-        assert "service=" in url, "Jaeger searches in one service only"
+            assert link.board is not of.uid, (one.key, link.title)
+            assert not lacking, f"{one.key}, {link.title}: {link.board} has no variable for {lacking}"
 
 
-@pytest.mark.parametrize(("of", "one", "link"), LINKS)
-def test_a_link_of_a_table_stands_in_a_column(of, one, link):
-    if one.kind is Kind.TABLE:
-        assert links.column(link, one) in one.promql[0].expr.labels
+@BOARD
+def test_every_link_is_about_something_and_keeps_the_time(of):
+    times = ("__url_time_range", "time.window", "start=${__from}000", "from=${__from")
+    for one, link in all_links(of):
+        url = links.data_link(link, one, of)["url"]
+
+        assert any(moment in url for moment in times), (one.key, link.title)
+        if link.board is None and not link.live:
+            assert "service=" in url, f"{one.key}, {link.title}: Jaeger searches in one service only"
+
+
+@BOARD
+def test_a_link_of_a_table_stands_in_a_column(of):
+    for one, link in all_links(of):
+        if one.kind is Kind.TABLE:
+            assert links.column(link, one) in one.promql[0].expr.labels, (one.key, link.title)
 
 
 def test_a_model_leads_to_its_latency_and_to_its_traces():
@@ -127,8 +135,7 @@ def test_what_a_result_does_not_carry_is_taken_from_the_variables_of_the_board()
 
 
 def test_values_in_addresses_are_encoded():
-    for each in LINKS:
-        of, one, link = each.values
+    for of, one, link in [(of, *found) for of in BOARDS.values() for found in all_links(of)]:
         url = links.data_link(link, one, of)["url"]
         assert "${__field.labels." not in url.replace(":percentencode}", "").replace(
             "${__field.labels.", "", url.count(":percentencode}")
