@@ -135,7 +135,7 @@ def test_what_a_result_does_not_carry_is_taken_from_the_variables_of_the_board()
 
 
 def test_values_in_addresses_are_encoded():
-    for of, one, link in [(of, *found) for of in BOARDS.values() for found in all_links(of)]:
+    for of, one, link in [(on, *found) for on in BOARDS.values() for found in all_links(on)]:
         url = links.data_link(link, one, of)["url"]
         assert "${__field.labels." not in url.replace(":percentencode}", "").replace(
             "${__field.labels.", "", url.count(":percentencode}")
