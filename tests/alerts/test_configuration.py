@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,20 @@ fleets = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(fleets)
 
 
+@cache
+def made(**how):
+    """Files of the example, by name."""
+    return files(fleets.example(), **how)
+
+
 def read(name: str, fleet=None, **how):
-    content = files(fleet or fleets.example(), **how)[name].decode()
+    content = (files(fleet, **how) if fleet else made(**how))[name].decode()
     return json.loads(content) if name.endswith(".json") else YAML(typ="safe", pure=True).load(content)
+
+
+@cache
+def times_of(name, **how):
+    return tuple(intervals(read(name, **how)))
 
 
 def intervals(document):
@@ -69,8 +81,7 @@ def test_what_is_forwarded_carries_region_and_replica_and_exemplars_and_is_scrap
 
 def test_addresses_stand_in_lists_of_targets_only():
     here = Addresses(sidecars=("10.0.0.7:1", "10.0.0.8:1"), prometheus="10.0.0.9:2", alertmanager="10.0.0.9:3")
-    made = files(fleets.example(), addresses=here)
-    naming = {name for name, content in made.items() if b"10.0.0." in content}
+    naming = {name for name, content in made(addresses=here).items() if b"10.0.0." in content}
 
     assert naming == {f"prometheus/targets/{job}.json" for job in ("inferometer", "prometheus", "alertmanager")}
     assert read("prometheus/targets/inferometer.json", addresses=here) == [{"targets": ["10.0.0.7:1", "10.0.0.8:1"]}]
@@ -78,13 +89,10 @@ def test_addresses_stand_in_lists_of_targets_only():
 
 @pytest.mark.parametrize("factor", [1, 7, 60, 3600])
 def test_every_interval_is_divided_and_none_falls_below_a_second(factor):
-    production, scaled = files(fleets.example()), files(fleets.example(), time_scale=factor)
     second = durations.parse("1s")
 
-    for name in (n for n in scaled if n.endswith(".yml") and "tests" not in n):
-        load = YAML(typ="safe", pure=True).load
-        pairs = zip(intervals(load(production[name].decode())), intervals(load(scaled[name].decode())), strict=True)
-        for before, after in pairs:
+    for name in (n for n in made(time_scale=factor) if n.endswith(".yml") and "tests" not in n):
+        for before, after in zip(times_of(name), times_of(name, time_scale=factor), strict=True):
             assert after >= second
             assert after == second or abs(after - before / factor) < durations.parse("1ms")
 
@@ -118,5 +126,5 @@ def test_the_look_back_spans_the_longest_group_that_others_read_now(factor):
 
 
 def test_proofs_are_written_for_the_rules_of_production_only():
-    assert any(name.startswith("prometheus/tests/") for name in files(fleets.example()))
-    assert not any(name.startswith("prometheus/tests/") for name in files(fleets.example(), time_scale=60))
+    assert any(name.startswith("prometheus/tests/") for name in made())
+    assert not any(name.startswith("prometheus/tests/") for name in made(time_scale=60))
