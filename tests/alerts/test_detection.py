@@ -39,7 +39,7 @@ def simulated(leg, share, bad_ratio, per_second, seconds):
     return (held[0], held[-1]) if held else None
 
 
-@settings(max_examples=60)
+@settings(max_examples=min(60, settings.default.max_examples))
 @given(
     target=st.sampled_from(["90", "95", "99", "99.5", "99.9", "99.99"]),
     tier=st.integers(0, 2),

@@ -64,7 +64,7 @@ routes: {{page: a, ticket: a}}
     return loads(text)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=min(10, settings.default.max_examples // 5), deadline=None)
 @given(names, names, names, names, names)
 def test_names_arrive_in_rules_as_they_are(service, model, tenant, version, request_class):
     made = fleet(service, model, tenant, version, request_class)

@@ -65,7 +65,10 @@ def test_files_of_ours_that_are_no_longer_made_go_and_those_of_others_stay(tmp_p
     assert mine.exists()
 
 
-@pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["../outside", *(pytest.param(name, marks=pytest.mark.broad) for name in ("/outside", "a/../../outside", ""))],
+)
 def test_a_listing_that_was_edited_removes_nothing_elsewhere(tmp_path, name):
     out = tmp_path / "config"
     outside = tmp_path / "outside"

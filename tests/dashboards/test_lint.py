@@ -99,7 +99,14 @@ def overridden(document, **setting):
     ]
 
 
-@pytest.mark.parametrize("fleet", ["examples/fleet.yaml", "tools/boards/fleet.yaml", "examples/kubernetes/fleet.yaml"])
+@pytest.mark.parametrize(
+    "fleet",
+    [
+        "examples/fleet.yaml",
+        pytest.param("tools/boards/fleet.yaml", marks=pytest.mark.broad),
+        pytest.param("examples/kubernetes/fleet.yaml", marks=pytest.mark.broad),
+    ],
+)
 def test_every_generated_board_is_clean(fleet):
     declared = load(ROOT / fleet)
     boards = {name: content for name, content in files(declared).items() if name.startswith("grafana/dashboards/")}

@@ -386,6 +386,7 @@ def test_rows_of_the_bill_sum_to_it_and_name_the_method(host):
     assert billed == account(bench).bill
 
 
+@pytest.mark.broad
 @settings(
     max_examples=6,
     deadline=None,

@@ -315,6 +315,7 @@ def test_an_objective_named_as_an_override_makes_one_is_refused():
     assert caught.value.message == "two objectives are called 'fast-400ms'"
 
 
+@pytest.mark.broad
 def test_more_slos_than_have_series_are_refused():
     models = ", ".join(f"m{number}: {{}}" for number in range(3_000))
 

@@ -353,6 +353,7 @@ def test_a_section_that_is_damaged_or_missing_is_refused(section):
             Made(NOWHERE).pipeline.load(sections, same_boot=True)
 
 
+@pytest.mark.broad
 def test_ten_thousand_requests_are_taken_in_within_a_bounded_time(rows):
     made, frame = Made(NOWHERE), rows()
     for span in range(1, 10_001):

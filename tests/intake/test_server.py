@@ -173,7 +173,11 @@ def test_where_too_much_waits_nothing_more_is_read_until_it_was_taken(tmp_path):
     server.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=min(40, settings.default.max_examples),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.binary(max_size=400), st.booleans())
 def test_no_bytes_end_the_server(server, tmp_path, data, greeted):
     peer = Peer(server, str(tmp_path / "s"))

@@ -252,6 +252,7 @@ def test_every_board_is_a_config_map_that_grafana_s_sidecar_takes(example):
         assert name == f"{board['uid']}.json"
 
 
+@pytest.mark.broad
 def test_no_object_of_a_fleet_of_200_models_is_larger_than_kubernetes_stores():
     files = manifests.files(loads(many(100)))
 

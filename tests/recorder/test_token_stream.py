@@ -183,7 +183,7 @@ def test_an_answer_states_its_tokens_where_the_api_says_them(name, events, lines
 
 
 @pytest.mark.parametrize(("name", "events", "lines"), STREAMS, ids=[name for name, *_ in STREAMS])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=min(60, settings.default.max_examples), deadline=None)
 @given(data=st.data())
 def test_wherever_a_stream_is_cut_its_tokens_are_the_same(name, events, lines, data):
     whole = b"".join(chunk for chunk, _ in events)
@@ -202,7 +202,7 @@ def test_wherever_a_stream_is_cut_its_tokens_are_the_same(name, events, lines, d
 
 
 @pytest.mark.parametrize(("name", "events", "lines"), STREAMS, ids=[name for name, *_ in STREAMS])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=min(40, settings.default.max_examples), deadline=None)
 @given(data=st.data())
 def test_however_many_events_a_chunk_has_each_is_looked_at(name, events, lines, data):
     three = events * 3
@@ -262,7 +262,7 @@ def test_fragments_of_events_in_any_order_are_cut_like_any_others(whole, data, l
     assert (stream.tokens_in, stream.tokens_out) == (uncut.tokens_in, uncut.tokens_out)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=min(30, settings.default.max_examples), deadline=None)
 @given(st.integers(0, 3 * HEAD), st.integers(0, 3 * TAIL), st.data())
 def test_of_a_long_line_the_beginning_and_the_end_are_looked_at(before, after, data):
     filler = "x" * before

@@ -102,7 +102,7 @@ def test_totals_and_segments_of_columns_equal_those_of_each_record(requests, exe
         assert not found.segments[found.counts[row] :, row].any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=min(30, settings.default.max_examples), deadline=None)
 @given(st.integers(1, 5), st.integers(0, 80), st.randoms(use_true_random=False))
 def test_a_request_with_many_executes_is_divided_like_a_record(count, runs, random):
     requests = [{"span_id": span, "entry": 100, "last": 100_000, "shape": 1} for span in range(1, count + 1)]
@@ -163,7 +163,7 @@ def many_alike(draw):
     return requests, executes, calls, intervals
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=min(60, settings.default.max_examples), deadline=None)
 @given(many_alike())
 def test_many_records_that_are_alike_are_divided_like_each_of_them(tables):
     sections = dict(zip((REQUESTS, EXECUTES, CALLS, INTERVALS), tables, strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inferometer_exporters.comparison.figures import Figure
-from inferometer_exporters.comparison.lines import Found, Line, Verdict
+from inferometer_exporters.comparison.lines import ERRORS, Found, Line, Verdict
 from inferometer_exporters.comparison.verdicts import compared, judged
 
 SHOWN = {Verdict.WORSE, Verdict.BETTER, Verdict.SLIGHT}
@@ -84,6 +84,7 @@ def test_too_few_requests_at_all_are_no_verdict(make, random):
     assert {one.verdict for one in found.lines} == {Verdict.TOO_FEW}
 
 
+@pytest.mark.broad
 def test_the_same_seed_gives_the_same_answer_and_another_one_nearly(make, random):
     pair = make.pair(make.traffic(random, 3_000), make.traffic(random, 3_000))
 
@@ -183,3 +184,19 @@ def test_a_tenth_more_is_found_in_nine_of_ten_comparisons_and_blamed_on_its_stag
 
     assert found_in_stage >= 54
     assert blamed <= 6
+
+
+@pytest.mark.parametrize(
+    ("difference", "half", "shown"),
+    [
+        (-0.22, 0.5, (-0.22, -0.72, pytest.approx(0.28))),
+        (-0.22, 0.9, (-0.22, -1.0, pytest.approx(0.68))),
+        (0.3, 0.95, (0.3, pytest.approx(-0.65), 1.0)),
+        (-0.22, 1.47, (None, None, None)),
+    ],
+)
+def test_shares_of_requests_differ_by_no_more_than_all_of_them(difference, half, shown):
+    line = judged(Figure(0, ERRORS, "ratio", 0.28, 0.06, 0), difference, half, 0.05)
+
+    assert (line.change, line.low, line.high) == shown
+    assert line.verdict is Verdict.NOT_SHOWN

@@ -121,7 +121,7 @@ def test_what_was_learned_survives_a_restart():
     assert again.weights(parts).tolist() == model.weights(parts).tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=min(60, settings.default.max_examples), deadline=None)
 @given(st.integers(1, 40), st.integers(0, 1_000), st.lists(st.integers(1, 60 * MS), max_size=6))
 def test_shares_sum_to_the_measured_time_of_the_steps_whenever_the_sweep_pauses(made, count, seed, pauses):
     one = made()

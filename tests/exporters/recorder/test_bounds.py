@@ -72,6 +72,7 @@ def grown(tmp_path):
         recorder.close()
 
 
+@pytest.mark.broad
 def test_what_is_too_large_loses_its_oldest_tenth_until_it_fits(grown):
     limit = 6 * MIB
     recorder, seen = grown(Bounds(max_bytes=limit), 120)
@@ -88,6 +89,7 @@ def test_what_is_too_large_loses_its_oldest_tenth_until_it_fits(grown):
     assert passes[0] > 1
 
 
+@pytest.mark.broad
 def test_what_is_too_old_goes_and_the_rest_stays(grown):
     recorder, _ = grown(Bounds(max_age_ns=HOUR), 100)
     cursor = recorder.cursor()

@@ -101,6 +101,7 @@ def test_figures_are_those_of_the_recorder(fleet):
     assert line(answer, "cost", "usd_per_1k")["before"] == pytest.approx(exact[2] * 1000 / 1e12)
 
 
+@pytest.mark.broad
 def test_failed_and_warm_up_requests_have_no_part_in_latencies(fleet):
     fleet.serve(BEFORE, 1_000)
     fleet.serve(AFTER, 1_000)
@@ -130,6 +131,7 @@ def test_two_versions_of_the_same_time_are_drawn_together(fleet):
     assert line(answer, "execute", "p50")["verdict"] == "worse"
 
 
+@pytest.mark.broad
 def test_versions_that_came_one_after_the_other_are_not(fleet):
     fleet.serve(BEFORE, 3_000)
     fleet.serve(AFTER, 3_000, version="v2")
@@ -142,6 +144,7 @@ def test_versions_that_came_one_after_the_other_are_not(fleet):
     assert answer["verdict"] != "worse"
 
 
+@pytest.mark.broad
 def test_every_model_is_compared_with_itself_and_one_of_one_side_is_named(fleet):
     fleet.serve(BEFORE, 2_000, model="a")
     fleet.serve(AFTER, 2_000, model="a")
@@ -156,6 +159,7 @@ def test_every_model_is_compared_with_itself_and_one_of_one_side_is_named(fleet)
     assert [group["model"] for group in fleet.ask(model="b")["models"]] == ["b"]
 
 
+@pytest.mark.broad
 def test_a_tenant_or_a_service_of_ones_own(fleet):
     fleet.serve(BEFORE, 1_000, tenant="acme")
     fleet.serve(AFTER, 1_000, tenant="acme", slower=2)
@@ -168,6 +172,7 @@ def test_a_tenant_or_a_service_of_ones_own(fleet):
     assert fleet.ask(service="nobody")["verdict"] == "too_few"
 
 
+@pytest.mark.broad
 def test_without_prices_there_is_no_line_of_cost(fleet):
     fleet.serve(BEFORE, 500, cost=False)
     fleet.serve(AFTER, 500, cost=False)
@@ -177,6 +182,7 @@ def test_without_prices_there_is_no_line_of_cost(fleet):
     assert "cost" not in {one["measure"] for one in group["lines"]}
 
 
+@pytest.mark.broad
 def test_a_stage_of_less_than_a_hundredth_has_no_line(fleet):
     fleet.serve(BEFORE, 500)
     fleet.serve(AFTER, 500)

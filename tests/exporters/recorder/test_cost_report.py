@@ -391,6 +391,7 @@ HOPS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.broad
 @settings(
     max_examples=min(40, settings.default.max_examples), suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

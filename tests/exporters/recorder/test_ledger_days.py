@@ -63,6 +63,7 @@ def test_time_around_midnight_is_split_at_midnight(recorder):
     ]
 
 
+@pytest.mark.broad
 def test_days_are_the_same_when_the_ledgers_entries_are_trimmed_again_and_again(recorder):
     entries = [(NOON + n * 600 * SECOND, n * 600 * SECOND, n * 7) for n in range(1, 6 * 24 * 3)]
     write(recorder, entries)

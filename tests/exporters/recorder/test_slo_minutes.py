@@ -109,6 +109,7 @@ def test_runs_of_minutes():
     assert stretches([1, 2, 3, 7, 9, 10]) == [(1, 3), (7, 7), (9, 10)]
 
 
+@pytest.mark.broad
 def test_what_is_older_than_any_window_goes_and_what_is_too_much(own_hours, make, monkeypatch):
     before = own_hours.rows("select count(*) from slo_minutes")[0][0]
     monkeypatch.setattr(slo_minutes, "MOST_ROWS", before - 1)
@@ -121,6 +122,7 @@ def test_what_is_older_than_any_window_goes_and_what_is_too_much(own_hours, make
     assert own_hours.rows("select count(*) from slo_minutes")[0][0] == 0
 
 
+@pytest.mark.broad
 def test_a_crash_while_requests_are_forgotten_loses_and_doubles_nothing(own_hours, make, monkeypatch):
     objective = make.THRESHOLDS.objectives[0]
     whole = found(own_hours, objective)

@@ -480,7 +480,11 @@ def test_the_generator_of_a_client_that_left_is_closed(world, kind):
     assert (record.status, record.outcome) == (1, Outcome.CANCELLED)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=min(40, settings.default.max_examples),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     st.lists(
         st.tuples(
