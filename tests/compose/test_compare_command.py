@@ -130,10 +130,11 @@ def test_json_is_one_object_with_all_lines(recorded, tmp_path):
     assert {line["figure"] for line in found["models"][0]["lines"]} >= {"mean", "p50", "p99.9", "ratio", "usd_per_1k"}
 
 
-def test_nobody_to_compare_is_said(recorded, tmp_path):
+def test_nobody_to_compare_is_said_and_passes_no_gate(recorded, tmp_path):
     answer = inferometer("--versions", "v1,v2", "--recorder", str(recorded), cwd=tmp_path)
 
-    assert answer.returncode == 0
+    assert answer.returncode == 2
+    assert "intervals" not in answer.stdout
     assert answer.stderr == "inferometer: no service and model has requests on both sides\n"
 
 

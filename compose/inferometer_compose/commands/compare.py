@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from inferometer.errors import InferometerError
 from inferometer_compose import web
 from inferometer_compose.commands.console import screen
-from inferometer_compose.commands.errors import FOUND_SOMETHING, say
+from inferometer_compose.commands.errors import FOUND_SOMETHING, WRONG_USE, say
 from inferometer_compose.commands.trace import last_recorder
 from inferometer_compose.commands.windows import window
 from inferometer_compose.screens import compare as screens
@@ -48,7 +48,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Compare and print; 1 where something is worse.
+    """Compare and print; 1 where something is worse, 2 where there is nothing to compare.
 
     Raises:
         InferometerError: a window or the versions are not understood, or there is neither a sidecar nor a file.
@@ -62,6 +62,7 @@ def run(options: Options) -> int:
             console.print(line, no_wrap=True, overflow="ignore", crop=False)
     if not answer["models"]:
         say("no service and model has requests on both sides")
+        return WRONG_USE
     return FOUND_SOMETHING if answer["verdict"] == Verdict.WORSE else 0
 
 

@@ -37,7 +37,8 @@ def lines(answer: CompareAnswer, *, all_lines: bool) -> Iterator[Text]:
         yield from _group(group, answer, all_lines=all_lines)
     yield Text()
     yield from _left_out(answer)
-    yield Text(_how(answer), "dim")
+    if answer["models"]:
+        yield Text(_how(answer), "dim")
     yield Text(_in_all(answer), f"bold {_COLOURS.get(Verdict(answer['verdict']), '')}".strip())
 
 
@@ -97,7 +98,7 @@ def verdict(line: LineAnswer, least: float) -> str:
     if said is Verdict.TOO_FEW:
         return f"too few requests to say: {line['needed']:,} on each side are needed"
     if change is None or low is None or high is None:
-        return "too few failed requests to say" if line["before"] or line["after"] else "no difference shown"
+        return _unknown(line)
     if said is Verdict.SAME:
         return f"the same within {percent(least)}"
     by = _by(change, low, high, points=line["measure"] == ERRORS)
@@ -106,6 +107,13 @@ def verdict(line: LineAnswer, least: float) -> str:
     if said is Verdict.SLIGHT:
         return f"differs by less than {percent(least)}: {by}"
     return f"{said.value} by {by}"
+
+
+def _unknown(line: LineAnswer) -> str:
+    if not line["before"] and not line["after"]:
+        return "no difference shown"
+    few = "failed requests" if line["measure"] == ERRORS else "moments with such requests"
+    return f"too few {few} to say"
 
 
 def _by(change: float, low: float, high: float, *, points: bool) -> str:

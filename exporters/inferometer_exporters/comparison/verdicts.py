@@ -40,11 +40,15 @@ def judged(figure: Figure, difference: float, half: float, least: float) -> Line
     change = low = high = None
     if figure.needed:
         verdict = Verdict.TOO_FEW
-    elif not isfinite(difference) or not isfinite(half):
+    elif not isfinite(difference) or not isfinite(half) or (not figure.relative and half >= 1):
+        # Not computed, or an interval of every difference that there can be.
         verdict = Verdict.NOT_SHOWN
     else:
-        ends = difference, difference - half, difference + half
-        change, low, high = (exp(end) - 1 for end in ends) if figure.relative else ends
+        change, low, high = (
+            # Shares of requests differ by all of them at most.
+            exp(end) - 1 if figure.relative else max(-1.0, min(end, 1.0))
+            for end in (difference, difference - half, difference + half)
+        )
         counts = least if figure.relative else 0.0
         verdict = _verdict(change, low, high, counts)
     return Line(
