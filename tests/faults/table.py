@@ -15,6 +15,7 @@ from trial import Row, run
 TRIALS = (
     "test_kill_under_load",
     "test_kill_between_steps",
+    "test_kill_sidecar",
     "test_disk_full",
     "test_slow_jaeger",
     "test_slow_scraper",
