@@ -65,12 +65,15 @@ def test_help_imports_nothing_heavy():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("demo", "--for", "10"), "10 has no unit"),
+        (("demo", "--for", "10"), "--for is '10': 10 has no unit"),
+        (("demo", "--for", "0s"), "--for is 0s, a duration above 0 is right"),
+        (("trace", "--slowest", "0"), "--slowest"),
+        (("slo", "backtest", "--file", "none.csv", "--config", "none.yaml"), "none.csv cannot be read"),
         (("demo", "--fault", "gremlins"), "gremlins"),
         (("trace",), "say which request"),
         (("nonsense",), "nonsense"),
     ],
-    ids=["no unit", "unknown fault", "no request", "unknown command"],
+    ids=["no unit", "no time", "none of the slowest", "no such file", "unknown fault", "no request", "unknown command"],
 )
 def test_wrong_use_exits_with_2_and_a_plain_message(arguments, says):
     answer = inferometer(*arguments)

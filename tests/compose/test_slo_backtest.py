@@ -140,6 +140,25 @@ def test_a_month_is_told_of_from_a_week_on_and_its_span_is_said(folder):
     assert own["ours"]["pages_per_30_days"] == pytest.approx(30 / 7)
 
 
+def test_a_file_that_cannot_be_read_is_said_once_and_not_for_each_objective(folder):
+    answer = backtest(folder, "--file", str(folder / "none.csv"))
+
+    assert answer.exit_code == 2
+    assert answer.stderr.count("cannot be read") == 1
+
+
+def test_objectives_that_a_file_does_not_have_are_said_and_none_of_them_is_no_answer(folder):
+    path = folder / "counts.csv"
+    path.write_text(f"time,events,bad,slo\n{BEGIN.isoformat()},10,0,{SLO}\n")
+    some = backtest(folder, "--file", str(path))
+    path.write_text(f"time,events,bad,slo\n{BEGIN.isoformat()},10,0,elsewhere\n")
+    none = backtest(folder, "--file", str(path))
+
+    assert (some.exit_code, none.exit_code) == (0, 2)
+    assert "embedder-minilm-quick: " in some.stderr
+    assert "of none of them there is a history to read" in none.stderr
+
+
 def test_parquet_says_the_same_as_csv(folder):
     path, parquet = written(folder / "counts.csv", [0, 1, 5] * 5), folder / "counts.parquet"
     of_csv = file_source.minutes(path, SLO)
@@ -207,7 +226,8 @@ def test_a_row_that_cannot_be_right_is_named(folder, content, message):
         (["--slo", "embeder"], "has no SLO, objective or service 'embeder'; there are the SLOs embedder-minilm-"),
         (["--inject", "20% panic for 1h"], "'panic' in '20% panic for 1h' is nothing that goes wrong"),
         (["--recorder", "none.duckdb"], "cannot read the flight recorder none.duckdb"),
-        (["--since", "0s"], "--since must be from 1m to 400d"),
+        (["--since", "0s"], "--since is 0s, a duration above 0 is right"),
+        (["--since", "30s"], "--since must be from 1m to 400d"),
         (["--since", "10y"], "--since must be from 1m to 400d"),
         (["--file", "a.csv", "--recorder", "b.duckdb"], "--file and --recorder are both named: one history is read"),
         (["--prometheus", "http://127.0.0.1:9"], "http://127.0.0.1:9/api/v1/query_range"),

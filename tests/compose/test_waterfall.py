@@ -72,6 +72,17 @@ def test_times_are_milliseconds_and_the_note_stands_behind_them():
     assert queue.endswith("84.0  waited for 7 others, closed by timeout")
 
 
+def test_a_time_of_many_digits_does_not_touch_its_bar():
+    trace = a_trace()
+    (embed,) = trace.root.children
+    slow = replace(trace, root=replace(trace.root, children=(replace(embed, duration_seconds=118.3839),)))
+    for width in (80, 100):
+        rows = [line.plain for line in lines(slow, width=width)]
+
+        assert any(row.endswith(" 118,383.9") for row in rows)
+        assert max(map(len, rows)) <= width
+
+
 def test_a_later_stage_starts_where_the_one_before_ended():
     queue, execute = (next(line for line in text() if name in line) for name in ("queue", "execute"))
 

@@ -97,7 +97,7 @@ def test_an_application_that_nobody_switched_on_is_found(doctor, tmp_path):
         ("1 / 0\n", "shop:app", "shop:app: ZeroDivisionError: division by zero at "),
         ("raise SystemExit('usage')\n", "shop:app", "shop:app: SystemExit: usage"),
         ("import inferometer.auto\n", "shop:app", "shop:app: shop has no app"),
-        ("import inferometer.auto\n", "nowhere:app", "nowhere:app: ModuleNotFoundError: No module named 'nowhere'"),
+        ("import inferometer.auto\n", "nowhere:app", "nowhere:app: ModuleNotFoundError: No module named 'nowhere'\n"),
         ("import inferometer.auto\nasync def app(scope, receive, send): ...\n", "shop:app",
          "shop:app is a plain ASGI application: no framework to hook; wrap it: app = inferometer.asgi(app)"),
         (f"{HERE}\nworker().hooks.unsupported('httpx', 'httpx has no Client that can be called')\n", "shop",
@@ -113,6 +113,7 @@ def test_what_is_wrong_with_an_application_is_found(doctor, tmp_path, text, name
 
     assert ran.returncode == 1
     assert f"  ✗ {finds}" in ran.stdout
+    assert "is not recorded" not in ran.stdout, "that is not what to mend first"
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
@@ -131,7 +132,7 @@ def test_a_plain_application_that_is_wrapped_is_fine(doctor, tmp_path):
          "INFEROMETER_EXIT_SECONDS='soon': seconds from 0 to 60 are right; the default is used"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "jaeger:4318",
          "cannot send traces to 'jaeger:4318/v1/traces': an http or https URL is right; no trace is exported"),
-        ("INFEROMETER_SIDECARS", "x", "INFEROMETER_SIDECARS is no setting of inferometer"),
+        ("INFEROMETER_SIDECARS", "x", "INFEROMETER_SIDECARS is no setting of a worker of inferometer"),
         ("INFEROMETER_SIDECAR", "unix:///nowhere/s.sock",
          "nobody listens at unix:///nowhere/s.sock: records wait in memory, bounded, until a sidecar runs there"),
     ],

@@ -30,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: inferometer demo --for 60s --fault errors",
 )
 
 BEGIN = "Begin here"
@@ -66,13 +67,13 @@ def demo(
     for_: Annotated[str, typer.Option("--for", help="How long the load lasts, counted from readiness.")] = "60s",
     fault: Annotated[Fault | None, typer.Option(help=FAULTS)] = None,
     time_scale: Annotated[int, typer.Option(min=1, help="Divides every SLO window, for alerts within a minute.")] = 60,
-    rate: Annotated[float, typer.Option(help="Requests per second.")] = 25.0,
+    rate: Annotated[float, typer.Option(min=0.1, help="Requests per second.")] = 25.0,
     config: Annotated[Path | None, typer.Option(help="A fleet.yaml; the demo's own unless given.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up until Ctrl-C.")] = False,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Real models under load on this machine, and where their time and money went."""
-    seconds = seconds_of(for_)
+    seconds = seconds_of("--for", for_)
     with plain_errors():
         from inferometer_compose.commands import demo as command  # noqa: PLC0415  # imports the stack
 
@@ -131,7 +132,7 @@ def run(
 def trace(
     *,
     trace_id: Annotated[str | None, typer.Argument(help="Its id: up to 32 hexadecimal digits.")] = None,
-    slowest: Annotated[int | None, typer.Option(help="The slowest requests, that many.")] = None,
+    slowest: Annotated[int | None, typer.Option(min=1, help="The slowest requests, that many.")] = None,
     api: Annotated[str, typer.Option(help=API)] = SIDECAR,
     recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,

@@ -23,7 +23,7 @@ def up(
     wait: Annotated[str, typer.Option(help="How long services may take to be healthy.")] = "2m",
 ) -> None:
     """Start the stack in containers, and wait until it is healthy."""
-    seconds = seconds_of(wait)
+    seconds = seconds_of("--wait", wait)
     with plain_errors():
         from inferometer_compose.commands import containers as command  # noqa: PLC0415  # as all of them
 

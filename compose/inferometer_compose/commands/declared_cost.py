@@ -41,7 +41,7 @@ def cost(
     """What requests cost, what idle devices cost, and what would cost less."""
     if context.invoked_subcommand is not None:
         return
-    since_seconds = _positive("--since", since)
+    since_seconds = seconds("--since", since)
     with plain_errors():
         asked = _asked(since_seconds, api=api, recorder=recorder, json=json, csv=csv)
         from inferometer_compose.commands import cost as command  # noqa: PLC0415  # imports the store
@@ -61,7 +61,7 @@ def idle(
     csv: Annotated[bool, typer.Option("--csv", help=CSV)] = False,
 ) -> None:
     """What devices cost while they did nothing, when that was, and what stopping them would save."""
-    since_seconds, cold_seconds = _positive("--since", since), _cold(cold_start)
+    since_seconds, cold_seconds = seconds("--since", since), _cold(cold_start)
     with plain_errors():
         asked = _asked(since_seconds, api=api, recorder=recorder, json=json, csv=csv)
         from inferometer_compose.commands import cost as command  # noqa: PLC0415  # as above
@@ -83,7 +83,7 @@ def rightsize(
     csv: Annotated[bool, typer.Option("--csv", help="Print a row for each piece of advice.")] = False,
 ) -> None:
     """What would serve the same requests for less, and what that rests on."""
-    since_seconds, cold_seconds = _positive("--since", since), _cold(cold_start)
+    since_seconds, cold_seconds = seconds("--since", since), _cold(cold_start)
     with plain_errors():
         asked = _asked(since_seconds, api=api, recorder=recorder, json=json, csv=csv)
         from inferometer_compose.commands import cost as command  # noqa: PLC0415  # as above
@@ -142,11 +142,4 @@ def _asked(since_seconds: float, *, api: str, recorder: Path | None, json: bool,
 
 
 def _cold(text: str | None) -> float | None:
-    return None if text is None else _positive("--cold-start", text)
-
-
-def _positive(option: str, text: str) -> float:
-    value = seconds(text)
-    if value <= 0:
-        raise typer.BadParameter(f"{option} is {text}, a duration above 0 is right")
-    return value
+    return None if text is None else seconds("--cold-start", text)

@@ -8,7 +8,8 @@ import typer
 from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.parameters import JSON
 
-app = typer.Typer(help="Boards for Grafana.", no_args_is_help=True)
+EXAMPLE = "Example: inferometer dashboards push --url https://grafana.example --token-file grafana.token"
+app = typer.Typer(help="Boards for Grafana.", no_args_is_help=True, epilog=EXAMPLE)
 
 
 @app.callback()
@@ -16,7 +17,7 @@ def _dashboards() -> None:
     pass
 
 
-@app.command(epilog="Example: inferometer dashboards push --url https://grafana.example --token-file grafana.token")
+@app.command(epilog=EXAMPLE)
 def push(
     *,
     token_file: Annotated[Path, typer.Option(envvar="GRAFANA_TOKEN_FILE", help="File of a service account's token.")],

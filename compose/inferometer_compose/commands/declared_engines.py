@@ -12,6 +12,7 @@ app = typer.Typer(
     help="Foreign model servers: which are known, what their pages say, and what they cannot say.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    epilog="Example: inferometer engines check http://127.0.0.1:8000/metrics",
 )
 
 PAGE = "Address of the engine's /metrics, or a file with the page; - is standard input."

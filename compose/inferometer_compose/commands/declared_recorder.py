@@ -31,7 +31,7 @@ def export(
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Write requests, executes and the ledger as Parquet files, for other tools."""
-    since_seconds = seconds(since)
+    since_seconds = seconds("--since", since)
     with plain_errors():
         from inferometer_compose.commands import recorder_export as command  # noqa: PLC0415  # imports the store
 

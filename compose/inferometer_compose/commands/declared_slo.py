@@ -15,6 +15,7 @@ app = typer.Typer(
     help="What is promised, how fast its budget goes, and who is told when.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    epilog="Example: inferometer slo status gateway",
 )
 
 NAME = "An SLO such as gateway-search-available, or an objective of the fleet file; all of them unless given."
@@ -109,7 +110,7 @@ def backtest(
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """What the alerts would have done in the past, ours and the classic ones, and which objective that supports."""
-    since_seconds = seconds(since)
+    since_seconds = seconds("--since", since)
     with plain_errors():
         from inferometer_compose.commands import slo_backtest as command  # noqa: PLC0415  # imports NumPy
 

@@ -50,6 +50,8 @@ def run(options: Options, *, now: Callable[[], float] = time.time) -> int:
     incident = parse(options.inject, now=moment) if options.inject else None
     fleet = loader.load(options.config)
     reports = list(_reports(chosen(fleet, options.name, options.config), fleet, options, incident, moment))
+    if not reports:
+        raise InferometerError("of none of them there is a history to read")
     if options.json:
         sys.stdout.write(json_module.dumps({"slos": [document(report) for report in reports]}, indent=2) + "\n")
         return 0
@@ -93,8 +95,9 @@ def _reports(
             counts, source = _read(slo, fleet, options, now)
             _check_moment(incident, counts)
         except InferometerError as error:
-            # Of several some may have had no request yet; who asked for one wants to know.
-            if len(wanted) == 1:
+            # Of several some may have had no request yet; who asked for one wants to know. A file that is wrong is so
+            # for all of them.
+            if len(wanted) == 1 or (isinstance(error, file.FileError) and not isinstance(error, file.NotInFileError)):
                 raise
             say(f"{slo.name}: {error}")
             continue

@@ -93,9 +93,16 @@ def lines(trace: Trace, *, width: int) -> list[Text]:
     notes = max(
         (len(note) for hop in _hops(trace.root) for note in (hop.remark, *(n for _, n in hop.notes))), default=0
     )
-    bar = max(_NARROWEST_BAR, width - _LABEL - _TIME - 2 - min(notes + 2, width // 3))
-    canvas = _Canvas(total, bar, width)
+    longest = max(hop.duration_seconds for hop in _hops(trace.root))
+    figure = max(_TIME, len(_figure(longest, total)) + 1)
+    bar = max(_NARROWEST_BAR, width - _LABEL - figure - 2 - min(notes + 2, width // 3))
+    canvas = _Canvas(total, bar, figure, width)
     return list(_hop(trace.root, canvas, depth=0))
+
+
+def _figure(seconds: float, total: float) -> str:
+    digits = 1 if total >= _TWO_DIGITS_BELOW_SECONDS else 2
+    return f"{seconds * 1e3:,.{digits}f}"
 
 
 def _hops(hop: Hop) -> Iterator[Hop]:
@@ -108,6 +115,8 @@ def _hops(hop: Hop) -> Iterator[Hop]:
 class _Canvas:
     total: float
     bar: int
+    figure: int
+    """Columns of a time in ms, with a space before it."""
     width: int
 
     def row(
@@ -116,8 +125,7 @@ class _Canvas:
         name = f"{'  ' * depth}{label}"
         if len(name) > _LABEL - 1:
             name = name[: _LABEL - 2] + "…"
-        digits = 1 if self.total >= _TWO_DIGITS_BELOW_SECONDS else 2
-        figure = f"{seconds * 1e3:,.{digits}f}".rjust(_TIME)
+        figure = _figure(seconds, self.total).rjust(self.figure)
         row = Text.assemble((name.ljust(_LABEL), style), (cells, colour), figure, ("  " + note, "dim"))
         row.truncate(self.width, overflow="ellipsis")
         row.rstrip()

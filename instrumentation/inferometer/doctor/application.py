@@ -1,11 +1,11 @@
 """The user's application: imported as a server would, and looked at."""
 
 import contextlib
+import importlib
 import inspect
 import sys
 import traceback
 from dataclasses import dataclass, field
-from importlib import import_module
 
 from inferometer.errors import InferometerError
 from inferometer.recorder.asgi import asgi
@@ -19,6 +19,8 @@ class Application:
     """``module:attribute``."""
     says: str
     problems: list[str] = field(default_factory=list)
+    found: bool = True
+    """Whether it was imported."""
 
 
 def look(name: str) -> Application:
@@ -32,9 +34,9 @@ def look(name: str) -> Application:
         raise InferometerError(f"{name!r} is no application: module:attribute is right, as for uvicorn")
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            found: object = import_module(module_name)
+            found: object = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever their code raises is what we report
-        return Application(name=name, says="cannot be imported", problems=[f"{name}: {_where(error)}"])
+        return Application(name=name, says="cannot be imported", problems=[f"{name}: {_where(error)}"], found=False)
     if not attribute:
         return Application(name=name, says="imported")
     for part in attribute.removesuffix("()").split("."):
@@ -45,7 +47,12 @@ def look(name: str) -> Application:
 
 
 def _where(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
+    # The frames of the import system, which Python hides from people, too, say nothing of their code; nor do ours.
+    frames = [
+        one
+        for one in traceback.extract_tb(error.__traceback__)
+        if not one.filename.startswith("<frozen ") and one.filename not in {__file__, importlib.__file__}
+    ]
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
 

@@ -114,7 +114,7 @@ def _of_switch(by: str, settings: Settings, app: Application | None) -> list[str
         return ["INFEROMETER_ENABLED=0 switches recording off, whatever the code says"]
     if settings.enabled and not _has_pth():
         return [f"{_PTH} is not in this Python's site-packages: INFEROMETER_ENABLED=1 does nothing here; install again"]
-    if not by and app is not None:
+    if not by and app is not None and app.found:
         return [f"{app.name} is not recorded: it has no `import inferometer.auto`, and INFEROMETER_ENABLED is not set"]
     return []
 
@@ -132,7 +132,7 @@ def _of_libraries(found: Sequence[HookFound]) -> list[str]:
 def _unknown(environ: Mapping[str, str]) -> list[str]:
     known = set(VARIABLES.values())
     return [
-        f"{name} is no setting of inferometer {VERSION}: it does nothing"
+        f"{name} is no setting of a worker of inferometer {VERSION}: here it does nothing"
         for name in sorted(environ)
         if name.startswith(_PREFIX) and name not in known
     ]

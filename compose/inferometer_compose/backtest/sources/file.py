@@ -28,6 +28,10 @@ class FileError(InferometerError):
     """A recorded file that says something that cannot be right; names the row."""
 
 
+class NotInFileError(FileError):
+    """A recorded file has no row of an objective."""
+
+
 def minutes(path: Path, slo: str) -> Counts:
     """What counted for an objective.
 
@@ -37,6 +41,7 @@ def minutes(path: Path, slo: str) -> Counts:
 
     Raises:
         FileError: the file cannot be read, or a row cannot be right.
+        NotInFileError: it has no row of the objective.
     """
     readers = {".csv": _csv, ".parquet": _parquet}
     reader = readers.get(path.suffix.lower())
@@ -55,7 +60,7 @@ def minutes(path: Path, slo: str) -> Counts:
             raise FileError(f"{place}: {bad[-1]:g} of {events[-1]:g} events are bad: `events` counts all of them")
     if not begins:
         known = f"; it has {', '.join(sorted(seen))}" if seen else ": it has no rows"
-        raise FileError(f"{path} has nothing of {slo}{known}")
+        raise NotInFileError(f"{path} has nothing of {slo}{known}")
     begin, end = min(begins), max(begins) + MINUTE
     if end - begin > MOST_DAYS * DAY:
         raise FileError(f"{path} reaches over {(end - begin) / DAY:,.0f} days, up to {MOST_DAYS} are right")
