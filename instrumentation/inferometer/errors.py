@@ -56,7 +56,7 @@ class SourceError(InferometerError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a file a value stands; lines and columns count from 1."""
+    """Where in a file a value stands; lines and columns count from 1, and line 0 is the file as a whole."""
 
     file: str
     line: int
@@ -65,7 +65,7 @@ class Place:
 
     def __str__(self) -> str:
         """``file:line:column``, as editors and terminals link it."""
-        return f"{self.file}:{self.line}:{self.column}"
+        return self.file if not self.line else f"{self.file}:{self.line}:{self.column}"
 
 
 class FleetError(InferometerError):

@@ -86,7 +86,7 @@ def read(path: Path) -> Mapping:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise FleetError(f"cannot be read: {error.strerror}", Place(file, 1, 1)) from error
+        raise FleetError(f"cannot be read: {error.strerror}", Place(file, 0, 0)) from error
     except UnicodeDecodeError as error:
         raise FleetError("is not UTF-8 text", Place(file, 1, 1)) from error
     return parse(text, file=file)
