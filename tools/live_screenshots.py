@@ -14,9 +14,9 @@ CHROMIUM = "/usr/bin/chromium"
 WIDE, PHONE = (1280, 800), (390, 844)
 
 
-def slowest(address: str) -> str:
-    """The trace of the slowest request that was answered by a model behind another service."""
-    url = f"{address}/api/requests?n=1&sort=slowest&stage=remote&outcome=ok"
+def trace_of(address: str, asked: str) -> str:
+    """The trace of the first request, as *asked*, that was answered by a model behind another service."""
+    url = f"{address}/api/requests?n=1&stage=remote&outcome=ok&{asked}"
     with urllib.request.urlopen(url) as answer:  # noqa: S310 - an address that somebody gave on the command line
         return str(json.load(answer)["requests"][0]["trace_id"])
 
@@ -25,13 +25,15 @@ def main() -> None:
     """Take every picture."""
     address, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    trace = f"/trace/{slowest(address)}"
+    slowest = trace_of(address, "sort=slowest")
+    trace = f"/trace/{slowest}"
     pictures = {
         "fleet": ("/", WIDE, "light"),
         "fleet-dark": ("/", WIDE, "dark"),
         "model": ("/model?service=embedder&model=minilm", WIDE, "light"),
         "requests": ("/requests", WIDE, "light"),
         "trace": (trace, WIDE, "light"),
+        "compare": (f"/compare?a={trace_of(address, 'model=/search&max_seconds=0.5')}&b={slowest}", WIDE, "light"),
         "slo": ("/slo", WIDE, "light"),
         "cost": ("/cost", WIDE, "dark"),
         "phone": ("/", PHONE, "dark"),
