@@ -25,6 +25,7 @@ _HAS_FAILED: Final = np.array([outcome in FAILED for outcome in Outcome])
 _HASH: Final = np.uint64(0x9E3779B97F4A7C15)
 """As in `inferometer.intake.keep`; a test holds the two equal."""
 _BASELINE: Final = np.uint64(int(BASELINE_RATIO * (1 << 64)))
+_JUDGED_BY: Final = ("labels", "outcome", "flags", "cost")
 _NEVER: Final = np.iinfo(np.int64).max
 _DEAR: Final = 10
 _KNOWN: Final = 200
@@ -65,13 +66,25 @@ class Keeping:
             (trace id, reason) of traces that are kept from now on.
         """
         self._renew()
-        candidates = np.flatnonzero(self._candidates(rows))[:MAX_JUDGED]
+        times = _times(rows)
+        candidates = np.flatnonzero(self._candidates(rows, times))[:MAX_JUDGED]
         fresh = []
-        for row in candidates.tolist():
-            reason = self._reason(rows, row)
-            trace_id = int(rows["trace_hi"][row]) << 64 | int(rows["trace_lo"][row])
-            wall = int(rows["wall_ns"][row])
-            due = self._now() + HOLD_NS
+        due = self._now() + HOLD_NS
+        columns = (candidates, *(rows[name][candidates] for name in ("trace_hi", "trace_lo", "wall_ns", *_JUDGED_BY)))
+        for row, hi, lo, wall, number, outcome, flags, cost in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            reason = self._policy.reason(
+                Finished(
+                    labels=self._labels(number),
+                    trace_id=lo,
+                    outcome=Outcome(outcome),
+                    flags=flags,
+                    times=times.of(row),
+                    cost_picodollars=cost if cost > 0 else None,
+                )
+            )
+            trace_id = hi << 64 | lo
             if trace_id in self._kept:
                 self._kept.again(trace_id, due_ns=due, since_ns=wall)
             elif reason is not None:
@@ -79,14 +92,13 @@ class Keeping:
                 fresh.append((trace_id, reason))
         return fresh
 
-    def _candidates(self, rows: Columns) -> Mask:
+    def _candidates(self, rows: Columns, times: ColumnTimes) -> Mask:
         """Requests that may be a reason to keep their trace, or belong to one that is kept."""
         found: Mask = _HAS_FAILED[rows["outcome"]] | ((rows["flags"] & int(Flag.SAMPLED)) != 0)
         found |= baseline(rows["trace_lo"])
         found |= np.isin(rows["trace_lo"], self._kept.low())
         measurable = (rows["flags"] & int(Flag.WARMUP)) == 0
         group = rows["labels"].astype(np.int64) << 8 | rows["outcome"]
-        times = _times(rows)
         for key in np.unique(group).tolist():
             mine = group == key
             number, outcome = key >> 8, key & 0xFF
@@ -125,19 +137,6 @@ class Keeping:
         """Cost above which a request of a label set may be dear, picodollars."""
         costs = self._aggregator.histogram(requests.REQUEST_COST, of_model(self._labels(number)))
         return _DEAR * costs.total // costs.count if costs.count >= _KNOWN else _NEVER
-
-    def _reason(self, rows: Columns, row: int) -> str | None:
-        cost = int(rows["cost"][row])
-        return self._policy.reason(
-            Finished(
-                labels=self._labels(int(rows["labels"][row])),
-                trace_id=int(rows["trace_lo"][row]),
-                outcome=Outcome(int(rows["outcome"][row])),
-                flags=int(rows["flags"][row]),
-                times=_times({name: column[row : row + 1] for name, column in rows.items()}).of(0),
-                cost_picodollars=cost if cost > 0 else None,
-            )
-        )
 
     def due(self, now_ns: int, open_traces: Callable[[], Collection[int]], stored: int) -> Iterator[Due]:
         """Kept traces whose hops have come, as far as one can tell.
