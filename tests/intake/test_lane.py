@@ -212,3 +212,52 @@ def test_of_usual_requests_nearly_all_go_the_short_way(with_execute):
 
     # The first frame's requests are rare still; of the second's one becomes the exemplar of its bucket.
     assert taken == [0, 99]
+
+
+def counted(clock) -> tuple[LocalPipeline, list[int]]:
+    """A pipeline, and how many requests of each frame went the short way."""
+    taken = []
+
+    class Counted(Lane):
+        def absorb(self, arrival, number, closed):
+            passed = super().absorb(arrival, number, closed)
+            taken.append(passed.taken)
+            return passed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inferometer.intake.local_pipeline.Lane", Counted)
+        writer = TraceWriter(Endpoint())
+        return LocalPipeline(Aggregator(), THRESHOLDS, writer, baseline_ratio=1.0, monotonic_ns=clock), taken
+
+
+def renumbered(rows: Iterator[bytes], first: int) -> bytes:
+    return b"".join(
+        row[:8] + (first + at).to_bytes(8, "little") * 2 + row[24:] for at, row in enumerate(rows)
+    )  # fmt: skip
+
+
+def whole_frame(sequence: int, rows: bytes) -> Frame:
+    return Frame(
+        worker_id=b"w" * 16, sequence=sequence, monotonic_ns=BEGIN, wall_ns=BEGIN, tables={Section.REQUESTS: rows}
+    )
+
+
+def test_requests_whose_moments_come_in_several_orders_go_the_short_way_together():
+    pipeline, taken = counted(lambda: BEGIN)
+    body_start = 32 + 8 * Moment.BODY_START
+    without_body = [row[:body_start] + bytes(16) + row[body_start + 16 :] for row in plain_rows(50)]
+    mixed = [row for pair in zip(plain_rows(50), without_body, strict=True) for row in pair]
+    for sequence in (1, 2, 3):
+        pipeline.absorb([Arrival(INFO, whole_frame(sequence, renumbered(mixed, 1_000 * sequence)), NAMES)])
+
+    assert taken == [0, 99, 100]
+
+
+def test_the_exemplar_of_a_bucket_is_renewed_once_a_second():
+    now = [BEGIN]
+    pipeline, taken = counted(lambda: now[0])
+    for sequence in range(1, 7):
+        pipeline.absorb([Arrival(INFO, whole_frame(sequence, renumbered(plain_rows(50), 1_000 * sequence)), NAMES)])
+        now[0] += 400_000_000
+
+    assert taken == [0, 49, 50, 49, 50, 50]

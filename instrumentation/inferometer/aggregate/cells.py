@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from inferometer.aggregate.layout import Layout
@@ -146,15 +146,15 @@ class HistogramCell:
         if len(pending) >= _MAX_PENDING:
             self._fold()
 
-    def adder(self) -> Callable[[int], None]:
-        """`observe` without its limit of values that wait, for whoever adds a frame's and then looks."""
-        return self._pending.append
+    def extender(self) -> Callable[[Iterable[int]], None]:
+        """`observe` for many values, without a limit of those that wait: for whoever adds a frame's and then looks."""
+        return self._pending.extend
 
     def _fold(self) -> None:
         if not self._pending:
             return
         values = sorted(self._pending)
-        # The list stays: `adder` gave its append away.
+        # The list stays: `extender` gave its method away.
         self._pending.clear()
         number = len(values)
         self._count += number

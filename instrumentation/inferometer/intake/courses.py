@@ -1,15 +1,16 @@
 """What the short way remembers: of a label set its series and its limits, of an order of moments how it is divided."""
 
-from collections.abc import Callable, Sequence
-from operator import itemgetter
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress, count, pairwise, repeat
+from operator import gt, itemgetter, le
+from typing import Any, Final, NamedTuple
 
 from inferometer.aggregate.requests import RequestCells
 from inferometer.catalog import requests, spans
 from inferometer.catalog.stages import Outcome, Stage
 from inferometer.intake.keep import BASELINE
 from inferometer.otlp.fields import attribute
-from inferometer.otlp.span_fields import root_names, segment_fields
+from inferometer.otlp.span_fields import root_names, segment_fields, sizes
 from inferometer.otlp.template import TraceTemplate
 from inferometer.record.claims import RANKS, rank_of
 from inferometer.record.model import Labels, Moment
@@ -18,8 +19,10 @@ from inferometer.record.plans import Plan
 from inferometer.wire.frame import Frame
 from inferometer.wire.layout import CALLS, EXECUTES, EXTERNAL_IDS, GAPS, INTERVALS
 
-Add = Callable[[int], None]
-Take = Callable[[Sequence[int]], tuple[int, ...]]
+Extend = Callable[[Iterable[int]], None]
+Column = Sequence[int]
+"""Of one value those of many requests."""
+Take = Callable[[Sequence[Any]], tuple[Any, ...]]
 
 _DIVIDING: Final = frozenset(map(int, Moment)) - {Moment.FIRST_CHUNK, Moment.FIRST_TOKEN, Moment.DONE}
 """Moments that bound a stage, of a request whose last byte was handed over."""
@@ -28,6 +31,7 @@ _FEWEST: Final = 2
 """Runs of a plan: of fewer, `itemgetter` makes no tuple."""
 _REMARKABLE_PARTS: Final = (CALLS, GAPS, EXTERNAL_IDS)
 _MAX_COURSES: Final = 64
+_MAX_ROOTS: Final = 1_024
 
 
 class Kind(NamedTuple):
@@ -103,11 +107,11 @@ class Course:
         self.lasts: Take = itemgetter(*(last for _, last, _ in runs))
         """Takes their ends."""
         self.template = TraceTemplate([_fields(rank, device) for _, _, rank in runs])
-        self._single: tuple[tuple[Add, int], ...] | None = None
-        self._several: tuple[tuple[Add, Take], ...] = ()
+        self._single: tuple[tuple[Extend, int], ...] | None = None
+        self._several: tuple[tuple[Extend, Take], ...] = ()
 
     def fits(self, points: Sequence[int]) -> bool:
-        """Whether these moments come in the same order, provided that no run is of length 0 or less."""
+        """Whether the moments of one request come in the same order, provided that no run is of length 0 or less."""
         if self._absent is not None and any(self._absent(points)):
             return False
         if self._chain is None:
@@ -115,22 +119,43 @@ class Course:
         chain: tuple[int, ...] = self._chain(points)
         return chain == tuple(sorted(chain))
 
-    def count(self, lengths: tuple[int, ...], cells: RequestCells) -> None:
-        """Count the stages of one request; *lengths* are those of its runs."""
+    def misfits(self, columns: Sequence[Column]) -> set[int]:
+        """Places of the requests whose moments come in another order, or one of whose runs takes no time.
+
+        Args:
+            columns: of each moment, and of start and end of what else there is, those of all requests.
+        """
+        begins, ends = self.firsts(columns), self.lasts(columns)
+        found = _where(map(le, begins[0], repeat(0)))
+        for begin, end in zip(begins, ends, strict=True):
+            found |= _where(map(le, end, begin))
+        for column in self._absent(columns) if self._absent is not None else ():
+            found |= _where(column)
+        for before, after in pairwise(self._chain(columns)) if self._chain is not None else ():
+            found |= _where(map(gt, before, after))
+        return found
+
+    def count(self, lengths: Sequence[Column], cells: RequestCells) -> None:
+        """Count the stages of many requests; *lengths* are those of each run."""
         if self._single is None:
             self._find(cells)
-        for add, index in self._single or ():
-            add(lengths[index])
-        for add, those in self._several:
-            add(sum(those(lengths)))
+        for extend, index in self._single or ():
+            extend(lengths[index])
+        for extend, those in self._several:
+            extend(map(sum, zip(*those(lengths), strict=True)))
 
     def _find(self, cells: RequestCells) -> None:
         of_stage: dict[int, list[int]] = {}
         for index, (_, _, rank) in enumerate(self._plan.runs):
             of_stage.setdefault(STAGE_OF_RANK[rank], []).append(index)
-        adders = {code: cells.stage(Stage(code)).adder() for code in of_stage}
-        self._single = tuple((adders[code], at[0]) for code, at in of_stage.items() if len(at) == 1)
-        self._several = tuple((adders[code], itemgetter(*at)) for code, at in of_stage.items() if len(at) > 1)
+        extenders = {code: cells.stage(Stage(code)).extender() for code in of_stage}
+        self._single = tuple((extenders[code], at[0]) for code, at in of_stage.items() if len(at) == 1)
+        self._several = tuple((extenders[code], itemgetter(*at)) for code, at in of_stage.items() if len(at) > 1)
+
+
+def _where(said: Iterable[object]) -> set[int]:
+    """Places at which something is said that is true."""
+    return set(compress(count(), said))
 
 
 def _fields(rank: int, device: str) -> bytes:
@@ -143,49 +168,51 @@ class Known:
     """One label set: its series, and what is known of its requests."""
 
     __slots__ = (
-        "bounds", "bytes_in", "bytes_out", "cells", "courses", "duration", "entry", "inner", "kept", "labels", "limit",
-        "noted", "roots",
+        "_roots", "bounds", "bytes_in", "bytes_out", "cells", "courses", "duration", "entry", "inner", "kept", "labels",
+        "limit", "noted",
     )  # fmt: skip
 
     def __init__(self, labels: Labels, cells: RequestCells) -> None:
         self.labels = labels
         self.cells = cells
         duration = cells.histogram(requests.REQUEST_DURATION)
-        self.duration = duration.adder()
+        self.duration = duration.extender()
         self.bounds = duration.layout.classic
-        self.bytes_in: Add | None = None
-        self.bytes_out: Add | None = None
+        self.bytes_in: Extend | None = None
+        self.bytes_out: Extend | None = None
         self.courses: dict[Kind, Course] = {}
         """The last one of each kind."""
-        self.roots: dict[int, bytes] = {}
-        """Status -> fields of a root span."""
+        self._roots: dict[tuple[int, int, int], bytes] = {}
+        """Status and sizes -> fields of a root span."""
         self.limit: int | None = None
         """Longest duration that is not remarkable; None: every request is, for now."""
         self.noted: set[int] = set()
-        """Classic buckets of the duration that have an exemplar of this pass."""
+        """Classic buckets of the duration that have a new exemplar."""
         self.entry = self.inner = self.kept = 0
         """Requests of this frame that are an entry, that are none, and whose trace is kept."""
 
-    def passes(self, duration: int) -> bool:
-        """Whether a request of this duration, in ns, is not remarkable for it."""
-        return self.limit is not None and duration <= self.limit
-
-    def sizes(self, bytes_in: int, bytes_out: int) -> None:
+    def sizes(self, bytes_in: Column, bytes_out: Column) -> None:
         """Count the bodies' sizes; a series appears with its first value."""
-        if bytes_in:
+        if any(bytes_in):
             if self.bytes_in is None:
-                self.bytes_in = self.cells.histogram(requests.REQUEST_BYTES).adder()
-            self.bytes_in(bytes_in)
-        if bytes_out:
+                self.bytes_in = self.cells.histogram(requests.REQUEST_BYTES).extender()
+            self.bytes_in(filter(None, bytes_in))
+        if any(bytes_out):
             if self.bytes_out is None:
-                self.bytes_out = self.cells.histogram(requests.RESPONSE_BYTES).adder()
-            self.bytes_out(bytes_out)
+                self.bytes_out = self.cells.histogram(requests.RESPONSE_BYTES).extender()
+            self.bytes_out(filter(None, bytes_out))
 
-    def root(self, status: int) -> bytes:
-        """Fields of a root span, less sizes."""
-        fields = self.roots.get(status)
-        if fields is None:
-            fields = self.roots[status] = root_names(self.labels, Outcome.OK, status, BASELINE)
+    def roots(self, said: Iterable[tuple[int, int, int]]) -> list[bytes]:
+        """Fields of root spans, by status and sizes."""
+        known = self._roots
+        return [known.get(one) or self._root(one) for one in said]
+
+    def _root(self, said: tuple[int, int, int]) -> bytes:
+        status, bytes_in, bytes_out = said
+        if len(self._roots) >= _MAX_ROOTS:
+            self._roots.clear()
+        fields = root_names(self.labels, Outcome.OK, status, BASELINE) + sizes(bytes_in, bytes_out)
+        self._roots[said] = fields
         return fields
 
     def settle(self) -> int:

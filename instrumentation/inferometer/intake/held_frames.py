@@ -66,15 +66,15 @@ class HeldFrames:
         self._newest = _Held(arrival.frame)
         return self._number
 
-    def retain(self, number: int) -> None:
-        """One more request of the frame waits."""
+    def retain(self, number: int, requests: int = 1) -> None:
+        """So many more requests of the frame wait."""
         held = self._frames.get(number)
         if held is None:
             if number != self._number or self._newest is None:
                 raise KeyError(number)
             held = self._frames[number] = self._newest
             self.size += held.size
-        held.holders += 1
+        held.holders += requests
 
     def release(self, number: int) -> None:
         """One request of the frame waits no more."""

@@ -2,7 +2,8 @@
 
 import struct
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Final
 
 from inferometer.catalog.labels import KEEP_REASON
@@ -21,6 +22,9 @@ _HOP: Final = struct.Struct("<QQ")
 """number of the frame, span id"""
 _KEPT: Final = struct.Struct("<16sB")
 """trace id, index of the reason"""
+_KEPT_HALVES: Final = struct.Struct(">QQB")
+"""The same, of the halves of its id."""
+_LOW: Final = (1 << 64) - 1
 _CODES: Final = {reason: code for code, reason in enumerate(KEEP_REASON.values)}
 _TRACE: Final = struct.Struct("<16sqI")
 """trace id, moment at which it is forgotten, bytes of its hops"""
@@ -58,12 +62,22 @@ class TraceHold:
         if hops is not None:
             self._due.move_to_end(trace_id)
         self._frames.retain(frame)
+        self._make_room()
+
+    def hold_all(self, trace_ids: Sequence[int], frame: int, span_ids: Iterable[int], now_ns: int) -> None:
+        """The same for a hop of each of many traces of which nothing is known."""
+        self._hops.update(zip(trace_ids, map(_HOP.pack, repeat(frame), span_ids), strict=False))
+        self._due.update(zip(trace_ids, repeat(now_ns + HOLD_NS), strict=False))
+        self._frames.retain(frame, len(trace_ids))
+        self._make_room()
+
+    def _make_room(self) -> None:
         while self._frames.size > self._max_bytes or len(self._hops) > self._max_traces:
             self._forgotten += self._forget(next(iter(self._due)))
 
-    def waits(self, trace_id: int) -> bool:
-        """Whether hops of a trace wait for its decision."""
-        return trace_id in self._hops
+    def known(self, trace_ids: Collection[int]) -> set[int]:
+        """Those of which hops wait for a decision, or that are kept."""
+        return self._hops.keys() & trace_ids | self._kept.keys() & trace_ids
 
     def keep(self, trace_id: int, reason: str) -> Iterator[tuple[int, int]]:
         """Keep a trace from now on; its hops that waited, as (frame, span id), while their frames are still held."""
@@ -73,8 +87,14 @@ class TraceHold:
 
     def remember(self, trace_id: int, reason: str) -> None:
         """Keep a trace from now on, of which no hop waits."""
-        self._kept[trace_id] = _KEPT.pack(trace_id.to_bytes(16, "big"), _CODES[reason])
-        if len(self._kept) > REMEMBERED:
+        self.remember_all([trace_id], [trace_id >> 64], [trace_id & _LOW], reason)
+
+    def remember_all(
+        self, trace_ids: Collection[int], highs: Collection[int], lows: Collection[int], reason: str
+    ) -> None:
+        """The same for many, whose halves are there, too."""
+        self._kept.update(zip(trace_ids, map(_KEPT_HALVES.pack, highs, lows, repeat(_CODES[reason])), strict=False))
+        for _ in range(len(self._kept) - REMEMBERED):
             self._kept.popitem(last=False)
 
     def pass_by(self, now_ns: int, open_traces: Collection[int]) -> None:
