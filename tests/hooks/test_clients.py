@@ -396,9 +396,11 @@ def test_a_pool_of_one_connection_is_a_queue_and_only_that(worker, client, calle
 
     assert [(call.status, call.attempt) for call in record.calls] == [(200, 1)] * 3
     waited = sum(call.sent - call.start for call in pair)
-    assert waited >= 290 * MS
+    # On a busy host the second of them may begin later: it waits so much less.
+    later = abs(pair[0].start - pair[1].start)
+    assert waited + later >= 290 * MS
     assert max(first.sent - first.start, *(call.headers - call.sent - call.server_ns for call in pair)) < waited / 2
-    assert times(record)[POOL] >= 250
+    assert times(record)[POOL] >= 250 - later / MS
 
 
 def test_a_callee_that_says_nothing_is_remote_as_a_whole(worker, client, origin):

@@ -111,8 +111,8 @@ def _recorded_rows() -> Panel:
         key="recorder-rows",
         title="Requests in the flight recorder",
         description=(
-            "What the live page and `inferometer explain` can look at. It falls by steps where the oldest are removed. "
-            "Far below the requests of its window: rows were given up, see drops."
+            "What the live page, `inferometer trace` and `compare` can look at. It falls by steps where the oldest are "
+            "removed. Far below the requests of its window: rows were given up, see drops."
         ),
         unit=Show.COUNT,
         kind=Kind.LINES,

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from inferometer.catalog.stages import Outcome
-from inferometer.hooks.outgoing import MARK, answered, begin, connected, ended, failed
+from inferometer.hooks.outgoing import MARK, answered, begin, connected, ended, ending, failed
 from inferometer.hooks.patching import replace, require
 from inferometer.recorder.calls import CallMark
 from inferometer.recorder.request import current
@@ -33,8 +33,8 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     replace(worker, hook, connector, "connect", lambda original: _connect(worker, hook, original))
     replace(worker, hook, sender, "send", _send)
     replace(worker, hook, response, "start", lambda original: _start(worker, hook, original))
-    replace(worker, hook, response, "close", _end)
-    replace(worker, hook, response, "release", _end)
+    replace(worker, hook, response, "close", ending)
+    replace(worker, hook, response, "release", ending)
 
 
 class _Listener:
@@ -137,13 +137,3 @@ def _start(worker: Worker, hook: str, original: Function) -> Function:
         return response
 
     return start
-
-
-def _end(original: Function) -> Function:
-    def end(self: Any, *args: Any, **kwargs: Any) -> Any:
-        mark = self.__dict__.get(MARK)
-        if mark is not None:
-            ended(mark)
-        return original(self, *args, **kwargs)
-
-    return end

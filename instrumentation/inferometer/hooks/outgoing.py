@@ -5,7 +5,7 @@ it was on the network or with the callee. A connection that has to be made first
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from inferometer.recorder import propagation
@@ -15,6 +15,7 @@ from inferometer.recorder.outcome import of_exception
 from inferometer.recorder.request import current
 from inferometer.recorder.worker import Worker
 
+Function = Callable[..., Any]
 now = time.monotonic_ns
 MARK: Final = "_inferometer_call"
 """Attribute of a library's own object that leads to the mark of the attempt."""
@@ -65,3 +66,15 @@ def ended(mark: CallMark | None) -> None:
     """The body of the answer was read, or nobody wants it; what comes first counts."""
     if mark is not None and not mark.end:
         mark.end = now()
+
+
+def ending(original: Function) -> Function:
+    """A method of a library's own object whose call ends the attempt that the object carries."""
+
+    def end(self: Any, *args: Any, **kwargs: Any) -> Any:
+        mark = self.__dict__.get(MARK)
+        if mark is not None:
+            ended(mark)
+        return original(self, *args, **kwargs)
+
+    return end

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from inferometer.catalog.stages import Outcome
-from inferometer.hooks.outgoing import MARK, answered, begin, ended, failed, now
+from inferometer.hooks.outgoing import MARK, answered, begin, ending, failed, now
 from inferometer.hooks.patching import replace, require
 from inferometer.recorder.calls import CallMark
 from inferometer.recorder.request import current
@@ -39,8 +39,8 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     replace(worker, hook, pool, "_get_conn", lambda original: _get_conn(worker, hook, original))
     replace(worker, hook, pool, "_make_request", lambda original: _make_request(worker, hook, original))
     replace(worker, hook, HTTPResponse, "__init__", lambda original: _answer(worker, hook, original))
-    replace(worker, hook, HTTPResponse, "release_conn", _end)
-    replace(worker, hook, HTTPResponse, "close", _end)
+    replace(worker, hook, HTTPResponse, "release_conn", ending)
+    replace(worker, hook, HTTPResponse, "close", ending)
 
 
 def _get_conn(worker: Worker, hook: str, original: Function) -> Function:
@@ -136,13 +136,3 @@ def _answer(worker: Worker, hook: str, original: Function) -> Function:
         original(self, body, headers, status, *args, **kwargs)
 
     return __init__
-
-
-def _end(original: Function) -> Function:
-    def end(self: Any, *args: Any, **kwargs: Any) -> Any:
-        mark = self.__dict__.get(MARK)
-        if mark is not None:
-            ended(mark)
-        return original(self, *args, **kwargs)
-
-    return end
