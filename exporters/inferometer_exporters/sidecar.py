@@ -1,19 +1,13 @@
-"""The sidecar as a process: one Intake with the columnar pipeline, ``/metrics``, the API, sources of readings."""
+"""The sidecar: one Intake with the columnar pipeline, ``/metrics``, the API, sources of readings."""
 
 import contextlib
 import logging
-import os
-import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from socket import gethostname
-from types import FrameType
 from typing import Final
 
 from inferometer.aggregate import Aggregator, Exposition, PageServer, exact_bounds
@@ -22,22 +16,18 @@ from inferometer.catalog import telemetry
 from inferometer.catalog.labels import COMPONENT, PORT
 from inferometer.errors import StateError
 from inferometer.fleet import thresholds_file
-from inferometer.fleet.page_access import PageAccess
 from inferometer.fleet.thresholds import NOTHING, Thresholds
 from inferometer.intake.listeners import listen_unix
 from inferometer.intake.passes import Intake, boot_id
 from inferometer.intake.server import Server
 from inferometer.intake.state import StateFile, Step, nothing
-from inferometer.otlp.endpoint import Endpoint
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
-from inferometer.wire.pod import Pod
 from inferometer_exporters.api import Api
 from inferometer_exporters.bill_corrections import BillCorrections
 from inferometer_exporters.columns.clocks import translated
 from inferometer_exporters.engines.fleet import Engines, of_fleet
-from inferometer_exporters.engines.scrape import Scraped
-from inferometer_exporters.gpus.choice import GpuChoice, local_gpus
+from inferometer_exporters.gpus.choice import local_gpus
 from inferometer_exporters.gpus.page import GpuPage
 from inferometer_exporters.gpus.replay import Replay
 from inferometer_exporters.hosts.cpu import CpuHost, cpu_model
@@ -45,18 +35,15 @@ from inferometer_exporters.hosts.pods import Pods
 from inferometer_exporters.hosts.rapl import Rapl
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.live import NO_PAGES, Pages, Summing
-from inferometer_exporters.pages.fetch import PageUrl, fetch
+from inferometer_exporters.pages.fetch import fetch
 from inferometer_exporters.pipeline import SidecarPipeline
 from inferometer_exporters.ports import (
-    LOOPBACK,
-    Address,
     ApiServer,
-    Ports,
     exposed,
     open_frames,
     open_receivers,
 )
-from inferometer_exporters.prices import Placing, priced
+from inferometer_exporters.prices import priced
 from inferometer_exporters.pulse import Pulse
 from inferometer_exporters.receivers.enrichment import Home
 from inferometer_exporters.receivers.foreign import Foreign
@@ -65,7 +52,8 @@ from inferometer_exporters.receivers.forward import Forward
 from inferometer_exporters.receivers.inbox import Inbox
 from inferometer_exporters.recorder.levels import Levels
 from inferometer_exporters.recorder.names import FILE_NAME
-from inferometer_exporters.recorder.store import Bounds, Recorder
+from inferometer_exporters.recorder.store import Recorder
+from inferometer_exporters.sidecar_settings import SidecarSettings
 from inferometer_exporters.source import Sampler, Source
 from inferometer_exporters.tally import Tally
 
@@ -81,43 +69,6 @@ DRAIN_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 0.05
 _SHOWN: Final = "published"
 """The step of a pass after which everybody may see it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SidecarSettings:
-    """How a sidecar runs."""
-
-    socket: Path
-    """Unix socket on which workers' frames arrive."""
-    state: Path
-    """Folder of the state file and the flight recorder; of one sidecar at a time."""
-    metrics: Address = field(default=Address(LOOPBACK, 9464))
-    api: Address = field(default=Address(LOOPBACK, 9465))
-    thresholds: Path | None = None
-    """``thresholds.json``, as ``inferometer generate`` writes it; nothing is promised without it."""
-    otlp: Endpoint | None = None
-    """Where kept traces go; nowhere without it."""
-    gpu: GpuChoice = GpuChoice.AUTO
-    """How GPUs of this host are read."""
-    gpu_pages: tuple[PageUrl, ...] = ()
-    """Pages of dcgm-exporter or nvidia_gpu_exporter that show GPUs of this host."""
-    gpu_access: PageAccess | None = None
-    """What these pages ask for."""
-    engine_pages: tuple[Scraped, ...] = ()
-    """Pages of foreign engines, besides those of ``thresholds``."""
-    replay: Path | None = None
-    """Recorded readings of GPUs to show, for hosts without one."""
-    ports: Ports = field(default_factory=Ports)
-    """Where it takes spans and frames over TCP, and what all its TCP ports ask for."""
-    region: str = ""
-    """Where the host is, for spans that come from it and do not say."""
-    bounds: Bounds = field(default_factory=Bounds)
-    host: str = field(default_factory=gethostname)
-    """This host's name as a billed device."""
-    pod: Pod = field(default_factory=Pod)
-    """What this process's environment says of its pod; see `Pods`."""
-    placing: Placing = field(default_factory=Placing)
-    """Where the host is, as far as prices depend on it."""
 
 
 class Sidecar:
@@ -339,65 +290,3 @@ def _private(folder: Path) -> None:
 
 def _frame_refusals(tally: Tally) -> Callable[[str], None]:
     return lambda reason: tally.add(telemetry.REFUSALS, (_FRAMES, reason))
-
-
-@contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    def handle(number: int, _: FrameType | None) -> None:
-        _log.info("signal %d: the last pass follows", number)
-        stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def run(
-    settings: SidecarSettings, *, with_stdin: bool = False, after_step: Step = nothing, pages: Pages = NO_PAGES
-) -> None:
-    """Run a sidecar until SIGTERM or SIGINT; in the main thread.
-
-    Prints where it answers, and at the end where the flight recorder is.
-
-    Args:
-        settings: how it runs.
-        with_stdin: end when standard input does, after the last frames, and print the number of requests: for a process
-            that has a sidecar beside it, and must not leave it behind however it ends.
-        after_step: as for `Sidecar`.
-        pages: as for `Sidecar`.
-
-    Raises:
-        RefusedError: another sidecar has the socket, the state folder or a port.
-        StateError: the state, the recorder, the thresholds or the recording cannot be used.
-    """
-    sidecar = Sidecar(settings, after_step=after_step, pages=pages)
-    with _signals(sidecar.stop):
-        scheme = settings.ports.access.scheme
-        for note in sidecar.notes:
-            _log.warning("%s", note)
-        _say(f"frames {settings.socket}")
-        for line in sidecar.doors():
-            _say(line)
-        _say(f"metrics {scheme}://{replace(settings.metrics, port=sidecar.page.port)}/metrics")
-        _say(f"api {scheme}://{replace(settings.api, port=sidecar.api_port)}")
-        if with_stdin:
-            threading.Thread(target=_end_with_stdin, args=(sidecar,), name="inferometer-stdin", daemon=True).start()
-        sidecar.run()
-    if with_stdin:
-        _say(f"requests {sidecar.recorded}")
-    _say(f"recorder {sidecar.recorder.path}")
-
-
-def _end_with_stdin(sidecar: Sidecar) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    sidecar.drain()
-    sidecar.stop()
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

@@ -18,8 +18,9 @@ from inferometer.wire.layout import CALLS, EXECUTES, GAPS, INTERVALS, OPEN, REQU
 from inferometer.wire.pod import Pod
 from inferometer_exporters.ledger.account import Device
 from inferometer_exporters.pipeline import SidecarPipeline
+from inferometer_exporters.ports import Address
 from inferometer_exporters.recorder.store import Recorder
-from inferometer_exporters.sidecar import Address, SidecarSettings
+from inferometer_exporters.sidecar_settings import SidecarSettings
 from inferometer_exporters.source import Sampler
 
 SECOND = 10**9

@@ -8,7 +8,9 @@ from inferometer.catalog import telemetry
 from inferometer.recorder.worker import Worker
 from inferometer.settings import Settings
 from inferometer.wire.pod import Pod
-from inferometer_exporters.sidecar import Address, Sidecar, SidecarSettings
+from inferometer_exporters.ports import Address
+from inferometer_exporters.sidecar import Sidecar
+from inferometer_exporters.sidecar_settings import SidecarSettings
 
 
 def test_a_worker_says_its_pod_and_the_sidecar_adds_the_node(tmp_path, until):

@@ -9,12 +9,15 @@ import threading
 import pytest
 
 from inferometer.errors import RefusedError, StateError
-from inferometer_exporters.sidecar import Address, Sidecar
+from inferometer_exporters.ports import Address
+from inferometer_exporters.sidecar import Sidecar
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from inferometer_exporters.sidecar import Address, SidecarSettings, run
+from inferometer_exporters.ports import Address
+from inferometer_exporters.serving import run
+from inferometer_exporters.sidecar_settings import SidecarSettings
 base = Path(sys.argv[1])
 run(SidecarSettings(socket=base / "s.sock", state=base / "state", metrics=Address("127.0.0.1", 0),
                     api=Address("127.0.0.1", 0), host="box"))

@@ -44,12 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     step_back()
     if args.clock:
         settable_clock()
-    start_in_idle_time("inferometer_exporters.sidecar")
+    start_in_idle_time("inferometer_exporters.serving")
     from inferometer.errors import InferometerError  # noqa: PLC0415 - after the clock
     from inferometer.otlp.endpoint import Endpoint  # noqa: PLC0415 - the same
     from inferometer_exporters.gpus.choice import GpuChoice  # noqa: PLC0415 - the same
     from inferometer_exporters.ports import Address, Ports  # noqa: PLC0415 - the same
-    from inferometer_exporters.sidecar import SidecarSettings, run  # noqa: PLC0415 - the same
+    from inferometer_exporters.serving import run  # noqa: PLC0415 - the same
+    from inferometer_exporters.sidecar_settings import SidecarSettings  # noqa: PLC0415 - the same
 
     steps = 0
 

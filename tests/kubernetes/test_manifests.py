@@ -16,7 +16,7 @@ from inferometer_alerts.rule import Alert
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_compose.commands.declared import app
 from inferometer_compose.kubernetes import manifests
-from inferometer_exporters.sidecar import Address
+from inferometer_exporters.ports import Address
 
 COMMAND = typer.main.get_command(app).commands["sidecar"]
 OF_OTHERS = {"NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"}

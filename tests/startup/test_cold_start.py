@@ -18,7 +18,9 @@ from inferometer.catalog import requests, spans
 from inferometer.catalog.phases import IN_ORDER, Phase
 from inferometer.otlp.endpoint import Endpoint
 from inferometer.wire.cold_starts import cold_start
-from inferometer_exporters.sidecar import Address, Sidecar, SidecarSettings
+from inferometer_exporters.ports import Address
+from inferometer_exporters.sidecar import Sidecar
+from inferometer_exporters.sidecar_settings import SidecarSettings
 
 UVICORN = ("-m", "uvicorn", "loading_app:app", "--port", "{port}")
 PRELOADING = (

@@ -19,8 +19,8 @@ from inferometer_exporters.gpus.choice import GpuChoice
 from inferometer_exporters.pages.fetch import PageUrl
 from inferometer_exporters.ports import LOOPBACK, Address, Ports
 from inferometer_exporters.prices import Placing
-from inferometer_exporters.sidecar import SidecarSettings
-from inferometer_exporters.sidecar import run as run_sidecar
+from inferometer_exporters.serving import run as run_sidecar
+from inferometer_exporters.sidecar_settings import SidecarSettings
 
 SOCKET_NAME = "sidecar.sock"
 _OFF = "off"

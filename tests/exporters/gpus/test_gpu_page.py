@@ -13,7 +13,9 @@ from inferometer.catalog import gpus, hosts, telemetry
 from inferometer.errors import SourceError
 from inferometer_exporters.gpus.page import SOURCE_NAME, GpuPage
 from inferometer_exporters.pages.fetch import PageUrl
-from inferometer_exporters.sidecar import Address, Sidecar, SidecarSettings
+from inferometer_exporters.ports import Address
+from inferometer_exporters.sidecar import Sidecar
+from inferometer_exporters.sidecar_settings import SidecarSettings
 
 DATA = Path(__file__).parents[2] / "data" / "gpus"
 T4 = "GPU-20c56d28-0da5-6d26-a36a-e7af1ce2586e"

@@ -6,7 +6,8 @@ from pathlib import Path
 from inferometer.access import Access, Certificates, Token
 from inferometer.otlp.endpoint import Endpoint
 from inferometer_exporters.ports import Address, Ports
-from inferometer_exporters.sidecar import SidecarSettings, run
+from inferometer_exporters.serving import run
+from inferometer_exporters.sidecar_settings import SidecarSettings
 
 
 def main(folder, otlp="", token="", certificate="", key="", authority=""):
