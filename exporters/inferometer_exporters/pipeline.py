@@ -4,7 +4,6 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain, repeat
 from typing import Final
 
@@ -33,6 +32,7 @@ from inferometer_exporters.columns.soundness import SLACK_NS
 from inferometer_exporters.columns.tables import Columns, Ints, empty, length, take
 from inferometer_exporters.device_history import DeviceHistory
 from inferometer_exporters.device_minutes import DeviceMinutes
+from inferometer_exporters.engine_work import source_of
 from inferometer_exporters.engines.scrape import Scraped
 from inferometer_exporters.engines.usage import Usage
 from inferometer_exporters.exports import Exports
@@ -122,6 +122,7 @@ class SidecarPipeline:
         exports = Exports(recorder, self._naming, aggregator, writer, host=host.name)
         self._traces = Traces(keeping, exports, aggregator, writer)
         self._settlement = Settlement(host, thresholds, monotonic_ns(), pages)
+        self._paged = np.array([source_of(page.service) for page in pages], np.uint64)
         self.usages: deque[Usage] = deque()
         """What engines did from one scrape to the next; any thread may add to it."""
         self._unstored = Unstored(recorder, aggregator)
@@ -177,7 +178,7 @@ class SidecarPipeline:
         """Take in steps that an engine told of, by their time, before the requests end that they are of."""
         self._settlement.steps(steps)
 
-    def _finished(self, gathered: Gathered) -> None:
+    def _finished(self, gathered: Gathered, *, counted: bool = True) -> None:
         requests, runs = gathered.requests, gathered.executes
         fresh = self._opens.fresh(requests["span_id"])
         if not fresh.all():
@@ -185,7 +186,7 @@ class SidecarPipeline:
             requests = take(requests, fresh)
         final = take(runs, (runs["final"] != 0) & (runs["span_id"] != 0))
         partitions = partition(requests, final, gathered.calls, gathered.intervals)
-        if length(requests):
+        if length(requests) and counted:
             self._columns.finished(requests, partitions, self._opens.crossed, gathered.gaps)
         self._settlement.take(requests, partitions, runs, self._runs)
         self._retries.attempts(gathered.calls)
@@ -254,10 +255,11 @@ class SidecarPipeline:
         )
         self._unstored.put("spans", released.rows)
         if length(released.requests):
-            empty = gather((), self._naming.numbers)
-            executes = released.executes or empty.executes
-            told = replace(empty, requests=released.requests, intervals=released.intervals, executes=executes)
-            self._finished(told)
+            # What a page counts is in its own series: the same requests by their spans would be in them twice.
+            by_page = np.isin(released.requests["worker"], self._paged)
+            for these, counted in ((~by_page, True), (by_page, False)):
+                if these.any():
+                    self._finished(released.of(these, gather((), self._naming.numbers)), counted=counted)
         for engine in released.starts:
             cold_starts.count(*engine, self._aggregator, self._writer)
             # Workers tell of the loads of models beside their start, engines' spans in it.

@@ -256,3 +256,10 @@ def test_boundaries_in_milliseconds_become_seconds_one_rule_each():
     assert bounds[:3] == ["0.001", "0.002", "0.005"]
     assert bounds[-1] == "+Inf"
     assert 'le=~"5\\\\.0|5"' in found[2]["expr"] or 'le=~"5|5\\\\.0"' in found[2]["expr"]
+
+
+def test_spans_that_name_no_model_are_of_the_engine_s_only_one():
+    told = summary.thresholds(loads(HEAD + LLM))
+
+    assert told.only_model("llm") == told.engines[0].model != ""
+    assert told.only_model("nobody") == ""

@@ -429,3 +429,14 @@ def test_whatever_an_engine_tells_shares_and_idle_time_are_the_bill(host, make, 
     assert shared + owed + gpu.states["system"] == used  # 1 picodollar per nanosecond
     assert gpu.bill == gpu.wall
     assert whole["total"]["residual_usd"] == 0
+
+
+@pytest.mark.parametrize(("pages", "counted"), [((), 1), ((LLM,), None)])
+def test_a_request_that_a_page_counts_is_recorded_by_its_span_and_not_counted_again(host, pages, counted):
+    bench = host(GPU, pages=pages)
+    now = bench.clock.now
+    span(bench, now - SECOND, now)
+    settle(bench)
+
+    assert bench.value(requests.REQUESTS, "llm", "qwen", "", "", "", "", "ok", "true") == counted
+    assert bench.rows("select tokens_in, tokens_out from requests") == [(512, 60)]

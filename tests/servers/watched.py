@@ -93,6 +93,23 @@ class Watched:
             time.sleep(0.5)
         return found
 
+    def requests(self, service: str, number: int, seconds: float) -> list[dict]:
+        """So many requests of a service, or more, as the flight recorder has them.
+
+        Raises:
+            AssertionError: there were fewer for so many seconds.
+        """
+        url = f"http://127.0.0.1:{self.api}/api/requests?{urlencode({'service': service, 'n': 50})}"
+        deadline = time.monotonic() + seconds
+        while True:
+            found = []
+            with suppress(AnswerError):
+                found = web.get_json(url, timeout_seconds=20)["requests"]
+            if len(found) >= number:
+                return found
+            assert time.monotonic() < deadline, f"{len(found)} requests\n{self.log()}"
+            time.sleep(0.5)
+
     def log(self) -> str:
         """What both programs printed."""
         return "\n".join((self._folder / f"{name}.log").read_text()[-2000:] for name in ("sidecar", "prometheus"))

@@ -119,6 +119,10 @@ class Normalizer(Protocol):
     def called(self) -> Callable[[str], bool]:
         """Whether a span of this name may be one of its requests."""
 
+    @property
+    def inner(self) -> frozenset[str]:
+        """Names of its requests that may be spans of no kind below others."""
+
     def __call__(self, span: Told) -> Facts | None:
         """What *span* says of a request; None where it is not about one, or somebody else's."""
 
@@ -136,6 +140,7 @@ class Convention(NamedTuple):
     mark: bytes = b""
     called: Callable[[str], bool] = _any_name
     alone: bool = False
+    inner: frozenset[str] = frozenset()
 
     def __call__(self, span: Told) -> Facts | None:
         """What *span* says of a request; None where it is not about one."""

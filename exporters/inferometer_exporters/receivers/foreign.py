@@ -11,6 +11,7 @@ import numpy as np
 
 from inferometer.catalog import telemetry
 from inferometer.otlp.kept import Resource as OurResource
+from inferometer_exporters.columns.gather import Gathered
 from inferometer_exporters.columns.tables import Columns, Ints, Mask, concatenate, take
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.receivers import messages
@@ -21,7 +22,7 @@ from inferometer_exporters.receivers.facts import GENERATION, Facts, Normalizer
 from inferometer_exporters.receivers.forward import Count, Forward
 from inferometer_exporters.receivers.inbox import Inbox
 from inferometer_exporters.receivers.incoming import MARKS, Incoming
-from inferometer_exporters.receivers.owners import SLACK_NS, Owned, adopt, inherit, owners
+from inferometer_exporters.receivers.owners import SLACK_NS, Owned, adopt, called_by_known, inherit, owners
 from inferometer_exporters.receivers.records import Place, Records, Told
 from inferometer_exporters.receivers.span_tree import Batch, Tree
 from inferometer_exporters.recorder.store import Recorder
@@ -62,7 +63,21 @@ class Released:
     """Of these requests, as `columns.gather` makes them of frames; those whose devices are known."""
     counts: Sequence[Count] = ()
     starts: Sequence[Started] = ()
-    """Engines that serve now."""
+    """Engines that are loaded now."""
+
+    def of(self, these: Mask, nothing: Gathered) -> Gathered:
+        """*These* of the requests with what belongs to them, as frames would bring them; *nothing* has no rows."""
+        requests = take(self.requests, these)
+
+        def mine(rows: Columns, otherwise: Columns) -> Columns:
+            return take(rows, np.isin(rows["span_id"], requests["span_id"])) if rows else otherwise
+
+        return replace(
+            nothing,
+            requests=requests,
+            intervals=mine(self.intervals, nothing.intervals),
+            executes=mine(self.executes, nothing.executes),
+        )
 
 
 class Foreign:
@@ -99,6 +114,7 @@ class Foreign:
         self._normalizers = tuple(normalizers)
         self._only_model = only_model
         self._wanted = frozenset(name for one in self._normalizers for name in one.names)
+        self._inner = {name.encode(): name for one in self._normalizers for name in one.inner}
         self._wall = wall_ns
         self._held: deque[Incoming] = deque()
         self._held_bytes = 0
@@ -159,7 +175,10 @@ class Foreign:
         told = list(self._told(batch, spans, owned, tree))
         self._start(batch, spans, now_ns)
         if told:
-            adopt(spans, owned, [one.row for one in told])
+            made = [one.row for one in told]
+            adopt(spans, owned, made)
+            called = called_by_known(spans, owned, made)
+            told = [one._replace(entry=False) if inside else one for one, inside in zip(told, called, strict=True)]
         # Of a request its hop says more than its span.
         stored = owned.known & ~batch.ours & (owned.request != spans["span_id"])
         rows = _rows(batch, spans, owned, np.flatnonzero(stored))
@@ -216,12 +235,19 @@ class Foreign:
         # SGLang's requests are roots of no kind.
         served = spans["kind"] == messages.SERVER
         root = (spans["kind"] <= messages.INTERNAL) & (spans["parent_id"] == 0)
-        candidates = (served | root) & ~batch.ours & (owned.request != spans["span_id"])
+        others = ~batch.ours & (owned.request != spans["span_id"])
+        candidates = (served | root) & others
+        lower = (spans["kind"] <= messages.INTERNAL) & (spans["parent_id"] != 0) & others
         anywhere = frozenset().union(*(marks for marks in batch.marks if marks is not None))
         unknown = None in batch.marks
         for first, last, marks in batch.parts():
             asked = self._asked(None if marks is None or unknown else marks, anywhere)
             rows = np.flatnonzero(candidates[first:last]) + first
+            names = {name for mark, name in self._inner.items() if marks is None or mark in marks}
+            if names:
+                below = (np.flatnonzero(lower[first:last]) + first).tolist()
+                named = [row for row in below if batch.spans[row].name in names]
+                rows = np.sort(np.append(rows, np.array(named, rows.dtype)))
             if asked and len(rows):
                 yield from self._told_of(rows, batch, (spans, served, owned), tree, asked)
 

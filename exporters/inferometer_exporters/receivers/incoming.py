@@ -12,7 +12,9 @@ from inferometer_exporters.receivers.facts import GENERATION, Facts, Normalizer,
 from inferometer_exporters.receivers.messages import SERVER, ExportTraceServiceRequest, ScopeSpans, Span, failed, wanted
 from inferometer_exporters.receivers.seen import Seen
 
-MARKS: Final = tuple(sorted({one.mark for one in NORMALIZERS if one.mark}))
+MARKS: Final = tuple(
+    sorted({one.mark for one in NORMALIZERS if one.mark} | {name.encode() for one in NORMALIZERS for name in one.inner})
+)
 """What bodies are searched for, before any span of them is looked at."""
 _NAMED: Final = tuple(one for one in NORMALIZERS if not one.mark)
 _TRACE_BYTES: Final = 16

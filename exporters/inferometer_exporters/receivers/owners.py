@@ -80,6 +80,17 @@ def adopt(spans: Columns, owned: Owned, made: list[int]) -> None:
     inherit(spans, owned)
 
 
+def called_by_known(spans: Columns, owned: Owned, made: list[int]) -> list[bool]:
+    """Whether each of the rows *made* has a parent among *spans* that belongs to a request."""
+    order = np.argsort(spans["span_id"], kind="stable")
+    parents = spans["parent_id"][made]
+    at = np.minimum(np.searchsorted(spans["span_id"][order], parents), len(order) - 1)
+    parent = order[at]
+    same = (spans["span_id"][parent] == parents) & (spans["trace_lo"][parent] == spans["trace_lo"][made])
+    called: list[bool] = (same & (owned.request[parent] != 0)).tolist()
+    return called
+
+
 def inherit(spans: Columns, owned: Owned) -> None:
     """Give spans without a request that of their parent, where that is among *spans*."""
     rows, request = np.flatnonzero(owned.known), owned.request

@@ -105,8 +105,10 @@ class Thresholds:
         return self._by_model.get((service, model), ())
 
     def only_model(self, service: str) -> str:
-        """The model of a service that promises something for one only; empty for others."""
+        """The model of a service that promises something for one only, or of an engine that has one; else empty."""
+        # What engines promise is read off their pages, so that no objective of theirs is here.
         models = {of[1] for of in self._by_model if of[0] == service}
+        models |= {pages.model for pages in self.engines if pages.service == service and pages.model}
         return models.pop() if len(models) == 1 else ""
 
     def timeout_ns(self, service: str) -> int:

@@ -9,6 +9,7 @@ from inferometer.catalog.labels import PORT
 from inferometer.catalog.phases import Phase
 from inferometer.catalog.stages import Kind, Stage
 from inferometer.fleet.thresholds import NOTHING
+from inferometer.record.model import Flag
 from inferometer_exporters.naming import Naming
 from inferometer_exporters.receivers import messages
 from inferometer_exporters.receivers.enrichment import Home
@@ -20,6 +21,7 @@ from inferometer_exporters.tally import Tally
 
 FOLDER = Path(__file__).parents[2] / "data/engine_spans"
 SECOND = 10**9
+MILLISECOND = 10**6
 
 
 @pytest.fixture
@@ -67,3 +69,38 @@ def test_requests_of_a_real_vllm_are_queue_prefill_and_decode(made_of):
     assert seconds(Stage.QUEUE, Kind.ENGINE) == [0.0] * 6
     assert seconds(Stage.EXECUTE, Kind.PREFILL) == [0.199, 0.199, 0.033, 0.042, 0.170, 0.065]
     assert seconds(Stage.EXECUTE, Kind.DECODE) == [1.162, 1.162, 0.480, 0.486, 35.874, 35.942]
+
+
+def test_requests_of_a_real_dynamo_are_its_frontends_and_its_workers_below_whoever_called_it(made_of):
+    made = made_of("dynamo-1.4.2.json")
+    requests, rows = made.requests, made.intervals
+    by_span = {
+        f"{span:016x}": (f"{parent:016x}", bool(flags & Flag.ENTRY), duration)
+        for span, parent, flags, duration in zip(
+            requests["span_id"].tolist(), requests["parent_id"].tolist(), requests["flags"].tolist(),
+            ((requests["last"] - requests["entry"]) / MILLISECOND).round(1).tolist(), strict=True,
+        )
+    }  # fmt: skip
+
+    def milliseconds(span, stage):
+        mine = (rows["span_id"] == int(span, 16)) & (rows["stage"] == stage)
+        return [
+            ((begin - first) / MILLISECOND, (end - first) / MILLISECOND)
+            for begin, end in zip(rows["start"][mine].tolist(), rows["end"][mine].tolist(), strict=True)
+            for first in [requests["entry"][requests["span_id"] == int(span, 16)].item()]
+        ]
+
+    # Three answered requests, two of them of a caller that sent its traceparent, each with what its worker did. What
+    # a router asked its worker for, and a model that is not there, are none.
+    assert by_span == {
+        "960206f0eef7e5c7": ("0" * 16, True, 125.6),
+        "ed02c9b39017144a": ("e80a31a46f6c6d9e", False, 72.1),
+        "1c4fb0e19455b7dc": ("b7ad6b7169203331", True, 29.3),
+        "279a90e17f64cb6f": ("112623a20f395ebb", False, 25.2),
+        "506c7b203f7800b9": ("b7ad6b7169203331", True, 27.2),
+        "cf249df180cd00f7": ("a9a740e2ec5f0c3e", False, 25.6),
+    }
+    choosing = milliseconds("960206f0eef7e5c7", Stage.QUEUE)
+    away = milliseconds("960206f0eef7e5c7", Stage.REMOTE)
+    assert (min(choosing)[0], max(end for _, end in choosing)) == pytest.approx((4.87, 15.67), abs=0.01)
+    assert (min(away)[0], max(end for _, end in away)) == pytest.approx((15.69, 97.69), abs=0.01)

@@ -88,13 +88,16 @@ def test_its_start_and_its_requests_are_told_by_its_own_spans(server, watched):
     begun = watched.until(f'{requests.COLD_START.name}_sum{{service="llm"}} > 0', 60)
     loading = watched.until(f'{requests.MODEL_LOAD.name}_sum{{service="llm",model="words"}} > 0', 20)
     statuses = [server.ask("/v1/completions", asked(number), timeout=60)[0] for number in range(3)]
-    # Its exporter sends every five seconds; requests by spans are of no replica.
-    made = f'{requests.REQUESTS.name}{{service="llm",model="words",outcome="ok",entry="true"}} >= 3'
-    (told,) = watched.until(made, 60)
+    # Its exporter sends every five seconds.
+    told = watched.requests("llm", 3, 60)
 
     assert statuses == [200] * 3
     assert float(loading[0]["value"][1]) < float(begun[0]["value"][1])
-    assert told["metric"]["service"] == "llm"
+    assert {one["model"] for one in told} == {"words"}
+    assert {one["outcome"] for one in told} == {"ok"}
+    # Its page counts them, and nobody else.
+    counted = watched.ask(f'{requests.REQUESTS.name}{{service="llm",model="words",outcome="ok"}}')
+    assert [one["metric"].get("replica", "") for one in counted] == [f"127.0.0.1:{watched.page}"]
 
 
 def test_an_alert_on_its_kv_cache_fires_while_it_is_full_and_not_before(server, watched, crowd):
