@@ -175,7 +175,8 @@ def test_the_policy_is_known_where_the_rules_are(prometheus):
     assert "below 50 %" in gate.stdout
 
 
-def test_what_ate_it_is_told_by_labels_where_there_is_no_recorder(prometheus):
+def test_what_ate_it_is_told_by_labels_where_there_is_no_recorder(prometheus, monkeypatch):
+    monkeypatch.setattr(declared_slo, "SIDECAR", f"http://127.0.0.1:{free_port()}")
     answer = json.loads(slo("status", "available", "--json", "--prometheus", prometheus).stdout)
 
     assert answer["causes_from"] == f"labels in Prometheus {prometheus}"
