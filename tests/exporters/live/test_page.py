@@ -210,6 +210,24 @@ def test_a_trace_says_in_words_where_its_time_went_and_leads_to_what_its_tenant_
     assert "tenant=acme" in page.url
 
 
+def test_a_wait_for_a_recorded_callee_is_the_callees_time_and_any_other_is_the_callers(busy, tab, make):
+    now, root, ms = busy.bench.clock.now, 50_000, make.MS
+    rows = [
+        make.request(root, now, now + 1_000 * ms, shape=1, trace=99),
+        make.request(70_000, now + 101 * ms, now + 299 * ms, parent_id=60_000, flags=0, trace=99),
+    ]
+    calls = [
+        make.call(root, 60_000, now + 100 * ms, now + 300 * ms),
+        make.call(root, 60_001, now + 300 * ms, now + 900 * ms),
+    ]
+    busy.record(*rows, calls=calls)
+    page = shown(tab(f"{busy.url}/trace/{0xABC << 64 | 99:032x}"))
+
+    expect(page.locator(".verdict")).to_have_text(
+        re.compile(r"^Most of it: gateway remote.* 60\d ms \(60 %\), embedder ")
+    )
+
+
 def test_what_is_shown_is_taken_along(busy, tab):
     page = shown(tab(f"{busy.url}/?since_seconds=300"))
 

@@ -196,18 +196,35 @@ export class Waterfall {
 
 /** Where most of a trace's time went: the largest stages of its hops. A wait for a recorded callee is the callee's time. */
 export function verdict(trace) {
-  const callers = new Set(trace.hops.map((hop) => hop.parent_span_id));
   const total = Waterfall.length(trace);
+  const callees = new Map();
+  for (const hop of trace.hops) {
+    if (callees.has(hop.parent_span_id)) callees.get(hop.parent_span_id).push(hop);
+    else callees.set(hop.parent_span_id, [hop]);
+  }
   const spent = new Map();
   for (const hop of trace.hops) {
     for (const part of hop.segments) {
-      if (part.stage === "remote" && part.kind !== "dependency" && callers.has(hop.span_id)) continue;
+      const begin = hop.start_seconds + part.start_seconds;
+      const own = part.duration_seconds - (part.stage === "remote" ? answered(callees.get(hop.span_id) ?? [], begin, begin + part.duration_seconds) : 0);
       const name = [trace.hops.length > 1 && hop.service, part.kind ? `${part.stage} (${part.kind})` : part.stage].filter(Boolean).join(" ");
-      spent.set(name, (spent.get(name) ?? 0) + part.duration_seconds);
+      spent.set(name, (spent.get(name) ?? 0) + own);
     }
   }
   const largest = [...spent].filter(([, seconds]) => seconds >= 0.05 * total).sort((one, other) => other[1] - one[1]).slice(0, 3);
   return largest.map(([name, seconds]) => `${name} ${format.seconds(seconds)} (${Math.round((seconds / total) * 100)} %)`).join(", ");
+}
+
+/** How much of a stretch of a caller's time is the time of its recorded callees. */
+function answered(callees, begin, end) {
+  let sum = 0;
+  let until = begin;
+  for (const { start_seconds: from, duration_seconds: length } of callees.toSorted((one, other) => one.start_seconds - other.start_seconds)) {
+    const to = Math.min(from + length, end);
+    sum += Math.max(to - Math.max(from, until), 0);
+    until = Math.max(until, to);
+  }
+  return sum;
 }
 
 /** What is known of a row, in words. */
