@@ -11,9 +11,9 @@ from inferometer.catalog.labels import ENGINE, ENGINE_VERSION, REPLICA, SERVICE,
 from inferometer.catalog.model import Series, Unit
 from inferometer.fleet import engines
 from inferometer.fleet.engines import Mapping, Quality
-from inferometer.fleet.engines.kinds import Combine, PageType, PageUnit
 from inferometer.fleet.engines.model import Operand, Source, Told
 from inferometer.fleet.engines.versions import numbers
+from inferometer.fleet.engines.vocabulary import Combine, PageType, PageUnit
 from inferometer.fleet.page_access import PageAccess
 from inferometer.promql import Part, quote
 from inferometer_alerts.engine_selectors import (

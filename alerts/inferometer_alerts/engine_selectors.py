@@ -12,8 +12,8 @@ from inferometer.catalog.engines import of_engine
 from inferometer.catalog.labels import MODEL, REPLICA, SERVICE
 from inferometer.catalog.model import Series
 from inferometer.fleet.engines import Mapping as EngineMapping
-from inferometer.fleet.engines.kinds import PageType, PageUnit, Part
 from inferometer.fleet.engines.model import REPLICA_SEPARATOR, LabelRule, Operand, Source, Told
+from inferometer.fleet.engines.vocabulary import PageType, PageUnit, Part
 from inferometer.promql import quote
 from inferometer_alerts.rule_labels import INSTANCE, JOB
 

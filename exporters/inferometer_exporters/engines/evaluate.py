@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, isinf, isnan
 
-from inferometer.fleet.engines.kinds import Combine, Quality
 from inferometer.fleet.engines.model import Mapping
+from inferometer.fleet.engines.vocabulary import Combine, Quality
 from inferometer_exporters.engines.raw import Values
 from inferometer_exporters.engines.ways import Number, Plan, Shape, Term, Way, scaled
 

@@ -6,9 +6,9 @@ from typing import Final
 from inferometer.catalog.engines import of_engine
 from inferometer.catalog.labels import REPLICA
 from inferometer.fleet.engines import model
-from inferometer.fleet.engines.kinds import PageType, Part, Quality
 from inferometer.fleet.engines.model import Operand, Source, Told
 from inferometer.fleet.engines.versions import Numbers
+from inferometer.fleet.engines.vocabulary import PageType, Part, Quality
 from inferometer_exporters.engines.labelling import Labeller, Target, fits
 from inferometer_exporters.engines.raw import Named, Raw
 from inferometer_exporters.engines.ways import Number, Plan, Shape, Term, Way, scaled

@@ -10,8 +10,8 @@ from inferometer.catalog.engines import SIGNALS, of_engine
 from inferometer.catalog.labels import REGION, SERVICE
 from inferometer.fleet import engines
 from inferometer.fleet.engines import model
-from inferometer.fleet.engines.kinds import Quality
 from inferometer.fleet.engines.model import GENERIC
+from inferometer.fleet.engines.vocabulary import Quality
 from inferometer_exporters.engines.detection import Version, VersionFrom, engine_of, version_of
 from inferometer_exporters.engines.evaluate import Found, Spread, evaluate
 from inferometer_exporters.engines.labelling import Target

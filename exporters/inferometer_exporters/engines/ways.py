@@ -7,8 +7,8 @@ from math import isinf
 from inferometer.catalog.engines import of_engine
 from inferometer.catalog.model import Series, Unit
 from inferometer.fleet.engines import model
-from inferometer.fleet.engines.kinds import Combine, PageUnit, Quality
 from inferometer.fleet.engines.model import Source, Told
+from inferometer.fleet.engines.vocabulary import Combine, PageUnit, Quality
 
 
 @dataclass(frozen=True, slots=True)

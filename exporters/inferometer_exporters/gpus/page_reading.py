@@ -7,7 +7,7 @@ from typing import Final
 
 from inferometer.catalog import gpus
 from inferometer.catalog.model import Series
-from inferometer.fleet.engines.kinds import Quality
+from inferometer.fleet.engines.vocabulary import Quality
 from inferometer_exporters.engines.detection import VersionFrom
 from inferometer_exporters.engines.reading import Missing, Reading, Value
 from inferometer_exporters.gpus import dcgm, smi_page

@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from inferometer.fleet.engines.kinds import Boundaries, Quality
 from inferometer.fleet.engines.model import Mapping
+from inferometer.fleet.engines.vocabulary import Boundaries, Quality
 
 __all__ = ["FOLDER", "Boundaries", "Mapping", "Quality", "boundaries", "every", "load", "loads", "names"]
 

@@ -7,9 +7,9 @@ from fractions import Fraction
 
 from inferometer.catalog.labels import MODEL, OUTCOME
 from inferometer.fleet.engines import model
-from inferometer.fleet.engines.kinds import Boundaries, Quality
 from inferometer.fleet.engines.model import Source, Told
 from inferometer.fleet.engines.versions import numbers
+from inferometer.fleet.engines.vocabulary import Boundaries, Quality
 
 
 def of(

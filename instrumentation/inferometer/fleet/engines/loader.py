@@ -9,9 +9,9 @@ from inferometer.catalog.model import Label, Series
 from inferometer.fleet import document, engines
 from inferometer.fleet.document import Mapping as Node
 from inferometer.fleet.document import Sequence, Value, wrong
-from inferometer.fleet.engines.kinds import PageType, PageUnit, Part, Quality
 from inferometer.fleet.engines.model import LabelRule, Mapping, Source, Told
 from inferometer.fleet.engines.versions import numbers
+from inferometer.fleet.engines.vocabulary import PageType, PageUnit, Part, Quality
 from inferometer.fleet.reader import read_object
 from inferometer.fleet.scalars import nearest
 

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from inferometer.catalog.engines import Signal
 from inferometer.fleet import scalars, texts
 from inferometer.fleet.engines import kinds
-from inferometer.fleet.engines.kinds import Combine, PageType, PageUnit, Part, Quality
 from inferometer.fleet.engines.versions import Range
+from inferometer.fleet.engines.vocabulary import Combine, PageType, PageUnit, Part, Quality
 from inferometer.fleet.schema import Dictionary, Key, Listing, Nested
 
 GENERIC: Final = ("python_*", "process_*", "go_*", "promhttp_*", "target_info", "scrape_*")
