@@ -40,7 +40,7 @@ def page(path: Path, series: int) -> bytes:
         (head if line.startswith("#") else samples).append(line)
     own = [line for line in samples if line.startswith("vllm:")]
     others = "".join(line for line in samples if not line.startswith("vllm:"))
-    copies = max((series - others.count("\n")) // len(own), 1)
+    copies = max(-(-(series - others.count("\n")) // len(own)), 1)
     body = "".join(re.sub(r'engine="0"', f'engine="{number}"', line) for line in own for number in range(copies))
     return ("".join(head) + body + others).encode()
 

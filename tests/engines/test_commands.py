@@ -66,6 +66,15 @@ def test_a_page_is_read_from_standard_input():
     assert json.loads(run("check", "-", "--json", given=VLLM.read_bytes()))["engine"] == "vllm"
 
 
+def test_a_saved_page_whose_last_line_lost_its_end_is_read_and_that_is_said(tmp_path):
+    page = tmp_path / "page.prom"
+    page.write_bytes(VLLM.read_bytes().rstrip(b"\n"))
+    shown = run("check", str(page))
+
+    assert f"{page}: the last line has no end; it is taken as whole" in shown
+    assert "354 series" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

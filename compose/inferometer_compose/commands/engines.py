@@ -177,9 +177,14 @@ def _page(where: str, access: PageAccess) -> bytes:
             raise RefusedError(f"{url} is a page without TLS: a certificate is of no use there, https:// is right")
         return fetch(url, access=access, seconds=FETCH_SECONDS, limit=MOST_BYTES)
     try:
-        return sys.stdin.buffer.read() if where == _STANDARD_INPUT else Path(where).read_bytes()
+        page = sys.stdin.buffer.read() if where == _STANDARD_INPUT else Path(where).read_bytes()
     except OSError as error:
         raise SourceError(f"{where}: {error.strerror}") from error
+    if page.endswith(b"\n"):
+        return page
+    # Of a page that somebody saved it is usually an editor that took the end away.
+    sys.stderr.write(f"{where}: the last line has no end; it is taken as whole\n")
+    return page + b"\n"
 
 
 def _print(value: object) -> None:
