@@ -85,7 +85,7 @@ class OpenRequest:
         self.body_start = self.body_end = self.validate = self.endpoint = self.thread = 0
         self.encode = self.respond = self.first_chunk = self.first_token = self.last_token = self.last = self.ended = 0
         self.status = self.chunks = self.bytes_in = self.bytes_out = self.tokens_in = self.tokens_out = 0
-        self.proxy_wait = self.parent_id = self.flushed = self.said = 0
+        self.proxy_wait = self.parent_id = self.trace_hi = self.trace_lo = self.flushed = self.said = 0
         self.model = self.hooked = self.tenant = self.request_class = ""
         self.version: str = worker.version
         self.answers = self.left = self.retry_after = self.degraded = self.rejected = False
@@ -103,8 +103,8 @@ class OpenRequest:
         self.flags = _ENTRY
         self.start = start
         self.arrival = arrival
-        # Those of the trace are the caller's, where one is named.
-        self.span_id, self.trace_hi, self.trace_lo = worker.draw_ids()
+        bits = worker.bits
+        self.span_id = bits(64)
         wanted = worker.wanted_headers
         found: dict[bytes, bytes] | None = None
         for name, value in headers:
@@ -117,6 +117,9 @@ class OpenRequest:
                     found[name] += b"," + value
         if found is not None:
             self._read(found)
+        if not (self.trace_lo or self.trace_hi):
+            self.trace_hi = bits(64)
+            self.trace_lo = bits(64)
         self.joined: Joined | None = None
         """What the user's OpenTelemetry and this request have with each other (`recorder.tracing`)."""
         worker.open[self.span_id] = self

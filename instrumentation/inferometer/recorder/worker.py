@@ -76,8 +76,6 @@ class Worker:
         self._ids = Ids()
         self.bits: Callable[[int], int] = self._ids.bits
         """``bits(n)`` is a random integer of n bits."""
-        self.draw_ids = self._ids.of_request
-        """Gives a request's span id, trace id high and low."""
         self.executes = Executes(self.shapes, self.buffers, self.bits, current)
         self.worker_id = os.urandom(16)
         self._queues: dict[int, Callable[[], tuple[str, int]]] = {}
@@ -220,7 +218,6 @@ class Worker:
         self._pid = os.getpid()
         self.worker_id = os.urandom(16)
         self._ids.reseed()
-        self.draw_ids = self._ids.of_request
         self._starting = threading.Lock()
         if self._flusher is not None:
             self._flusher.abandon()
