@@ -35,6 +35,8 @@ def start_in_idle_time(*modules: str) -> None:
     Args:
         modules: their full names. What cannot be imported is left to who needs it.
     """
+    if all(module in sys.modules for module in modules):
+        return
     # NumPy makes these threads when it is imported, and they would stay what the importing thread is.
     os.environ.setdefault(_THREADS_OF_BLAS, "1")
     # Of all that modules make nothing is garbage: without looking for some an import takes 14 % less.

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from importlib import import_module
 
 import psutil
 import pytest
@@ -55,6 +56,14 @@ def test_modules_are_imported_by_a_thread_that_everybody_goes_before(module):
     assert imported_in_idle_time(module("told_policy", POLICY))
     assert sys.modules["told_policy"].policy == os.SCHED_IDLE
     assert os.sched_getscheduler(threading.get_native_id()) == before
+
+
+def test_what_is_imported_already_begins_nothing_anew(module, monkeypatch):
+    import_module(module("already_there", ""))
+    monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("it began anew"))
+    monkeypatch.setattr(idle_start, "imported_in_idle_time", lambda *_: False)
+
+    start_in_idle_time("already_there")
 
 
 def test_what_was_imported_is_looked_at_by_no_collection_again(module):

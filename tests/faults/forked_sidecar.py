@@ -10,7 +10,7 @@ from typing import Final
 import sidecar_process
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["sidecar_process", "inferometer_exporters.sidecar"])
+_CONTEXT.set_forkserver_preload(["sidecar_process", "inferometer_exporters.serving"])
 
 
 def _live(folder: Path, said: Connection, options: list[str]) -> None:
