@@ -1,25 +1,24 @@
 """Ray Serve's replicas: each request that one gets is a hop, over HTTP or from a handle.
 
-A request waits for a free place in the replica (`queue`/`engine`), then for the event loop of the user's code
-(`queue`/`event_loop`), a synchronous method also for a thread. A deployment is the model.
+A request waits for a free place in the replica (`queue`/`engine`), then for the user's code (`ray_serve_code`). A
+deployment is the model.
 """
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from functools import wraps
-from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, isgeneratorfunction, ismethod
 from types import ModuleType
 from typing import Any, Final
 
 from inferometer.catalog.stages import Kind, Stage
+from inferometer.hooks import ray_serve_code
 from inferometer.hooks.patching import replace, require
 from inferometer.hooks.ray_serve import caller_of
-from inferometer.hooks.ray_serve_requests import AttachedReceive, HandleRequest, HttpRequest
+from inferometer.hooks.ray_serve_requests import HandleRequest, HttpRequest
 from inferometer.recorder.asgi import RECORDED, flushed
 from inferometer.recorder.headers import TRACEPARENT, TRACESTATE
-from inferometer.recorder.protocol import Receive, Scope, Send
+from inferometer.recorder.protocol import Scope
 from inferometer.recorder.request import OpenRequest, current, current_request
 from inferometer.recorder.worker import Worker
 
@@ -27,7 +26,6 @@ now = time.monotonic_ns
 _scope: Final[ContextVar[Scope | None]] = ContextVar("inferometer_ray_scope", default=None)
 """ASGI scope of the request that is being unpacked; its metadata is no place for it, as Ray pickles that again."""
 _TRACE: Final = frozenset({TRACEPARENT.encode(), TRACESTATE.encode()})
-_Yields = Callable[..., AsyncIterator[Any]]
 
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
@@ -38,7 +36,7 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     """
     replica, code = module.Replica, module.UserCallableWrapper
     require(replica, "initialize", "perform_graceful_shutdown", "_unpack_proxy_args", "_wrap_request", "_start_request")
-    require(code, "_call_http_entrypoint", "call_user_method", "call_user_generator", "_call_func_or_gen")
+    ray_serve_code.check(code)
     replace(worker, hook, replica, "initialize", lambda original: _started(worker, hook, original))
     replace(worker, hook, replica, "perform_graceful_shutdown", lambda original: _ended(worker, hook, original))
     replace(worker, hook, replica, "_unpack_proxy_args", lambda original: _unpacked(worker, hook, original))
@@ -48,10 +46,7 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
         require(replica, "_can_accept_request")
         replace(worker, hook, replica, "_direct_ingress_asgi", _direct)
         replace(worker, hook, replica, "_can_accept_request", lambda original: _accepted(worker, hook, original))
-    replace(worker, hook, code, "_call_http_entrypoint", _attached)
-    replace(worker, hook, code, "call_user_method", _method)
-    replace(worker, hook, code, "call_user_generator", _generator)
-    replace(worker, hook, code, "_call_func_or_gen", _called)
+    ray_serve_code.install(worker, code, hook)
 
 
 def _started(worker: Worker, hook: str, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -208,72 +203,3 @@ def _queued(
             yield value
 
     return _start_request
-
-
-def _attached(original: Callable[..., Any]) -> Callable[..., Any]:
-    def _call_http_entrypoint(self: Any, info: Any, scope: Scope, receive: Receive, send: Send) -> Any:
-        request = current()
-        if isinstance(request, HttpRequest) and request.scope is scope:
-            request.rx, request.tx = receive, send
-            return original(self, info, scope, AttachedReceive(request, receive), request.send)
-        return original(self, info, scope, receive, send)
-
-    return _call_http_entrypoint
-
-
-def _method(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def call_user_method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = await original(self, *args, **kwargs)
-        request = current()
-        if isinstance(request, HandleRequest):
-            request.encode = now()  # from here on Ray serialises what the method returned
-        return result
-
-    return call_user_method
-
-
-def _generator(original: _Yields) -> _Yields:
-    async def call_user_generator(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        request = current()
-        items = original(self, *args, **kwargs)
-        try:
-            async for item in items:
-                yield item
-                if isinstance(request, HandleRequest):
-                    request.part()
-        finally:
-            await items.aclose()  # type: ignore[attr-defined]  # an asynchronous generator
-
-    return call_user_generator
-
-
-def _called(original: Callable[..., Any]) -> Callable[..., Any]:
-    def _call_func_or_gen(self: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        request = current()
-        if isinstance(request, (HttpRequest, HandleRequest)) and request.ready:
-            begun = now()
-            request.add_interval(request.ready, begun, Stage.QUEUE, Kind.EVENT_LOOP)
-            request.ready = 0
-            called = kwargs.get("args") or (None,)
-            # An ASGI application says itself where its endpoint begins.
-            if not (isinstance(request, HttpRequest) and called[0] is request.scope):
-                request.endpoint = begun
-                function = _in_thread(request, function)
-        return original(self, function, *args, **kwargs)
-
-    return _call_func_or_gen
-
-
-def _in_thread(request: OpenRequest, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A synchronous method that stamps where it begins; anything else as it is, because Ray looks at its kind."""
-    if not (isfunction(function) or ismethod(function)):
-        return function
-    if iscoroutinefunction(function) or isasyncgenfunction(function) or isgeneratorfunction(function):
-        return function
-
-    @wraps(function)
-    def called(*args: Any, **kwargs: Any) -> Any:
-        request.thread = now()
-        return function(*args, **kwargs)
-
-    return called
