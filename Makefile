@@ -6,6 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := instrumentation exporters dashboards alerts compose
 CODE := $(PACKAGES) tests benchmarks examples tools
+# What a requirements file asks for, and this checkout: pip says nothing for the minutes that it takes, so we do.
+define install
+	@echo "setup   $(1) into $(VENV), some minutes where nothing is downloaded yet"; \
+	started=$$(date +%s); \
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/$(1).txt && \
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e . && \
+	echo "setup   $(VENV) ready in $$(($$(date +%s) - started)) s ($$($(BIN)/pip list --format=freeze 2>/dev/null | wc -l) packages, $$(du -sm $(VENV) | cut -f1) MB)"
+endef
 # Python in the environment of requirements/environments/frameworks.txt, with the packages of this checkout.
 WITH_FRAMEWORKS = environment=$$($(BIN)/python tools/environments.py frameworks) && \
 	  PYTHONPATH=$(subst $() ,:,$(PACKAGES:%=$(CURDIR)/%)) $$environment/bin/python
@@ -133,13 +141,9 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/bin/python
-	@started=$$(date +%s); \
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/demo.txt && \
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e . && \
-	echo "setup   .venv ready in $$(($$(date +%s) - started)) s ($$($(BIN)/pip list --format=freeze 2>/dev/null | wc -l) packages, $$(du -sm $(VENV) | cut -f1) MB)"
+	$(call install,demo)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
-	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	$(call install,dev)
 	@touch $(VENV)/.demo $@
