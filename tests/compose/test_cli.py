@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 import venv
 from importlib.metadata import version
 from pathlib import Path
@@ -54,12 +53,9 @@ def test_help_imports_nothing_heavy():
         "except SystemExit: pass\n"
         "print(sorted({'numpy', 'duckdb', 'fastapi', 'httpx', 'onnxruntime', 'ruamel', 'jinja2'} & set(sys.modules)))"
     )
-    began = time.monotonic()
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert answer.stdout.splitlines()[-1] == "[]"
-    # About 0.2 s alone; the machine may be busy.
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

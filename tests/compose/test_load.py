@@ -78,7 +78,7 @@ def test_more_than_the_limit_is_skipped_and_counted(monkeypatch):
     monkeypatch.setattr(generator, "MAX_OPEN", 8)
     release = threading.Event()
     with a_gateway(hang=release) as (url, _):
-        threading.Timer(0.8, release.set).start()
+        threading.Timer(2, release.set).start()
         counts = load(url, rate=100, seconds=0.6)
 
     assert counts.sent <= 20
