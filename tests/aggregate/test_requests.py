@@ -230,14 +230,12 @@ def test_every_classic_boundary_of_times_between_tokens_is_one_of_the_sketch():
     assert set(layout.classic) <= set(layout.bounds)
 
 
-def test_batches_and_loads_are_counted():
+def test_batches_are_counted():
     meter = Meter()
     meter.meter.batch(Batch(batch_id=1, labels=LABELS, opened=1, start=2, end=3, size=4, capacity=8, reason="timeout"))
-    meter.meter.model_load("svc", "m", "", 3 * MS)
 
     assert meter.values(requests.BATCHES) == {("svc", "m", "", "", "timeout"): 1}
     assert meter.values(requests.BATCH_SIZE) == {("svc", "m", "", ""): 1}
-    assert meter.values(requests.MODEL_LOAD) == {("svc", "m", ""): 1}
 
 
 def test_bytes_that_are_no_counted_requests_are_refused():

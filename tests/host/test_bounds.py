@@ -94,15 +94,18 @@ def test_a_plain_application_whose_recording_breaks_is_served_without_it(monkeyp
     monkeypatch.setattr(inferometer.recorder.asgi, "AsgiRequest", breaks)
     wrapped = inferometer.recorder.asgi.asgi(app)
     worker = inferometer.recorder.asgi.worker_of_this_process()
-    monkeypatch.setattr(type(worker), "started", True)
+    before, worker.started = worker.started, True
     errors = worker.hooks.errors().get("asgi", 0)
     sent = []
 
     async def collect(message):
         sent.append(message)
 
-    for _ in range(3):
-        asyncio.run(wrapped(dict(SCOPE), receive, collect))
+    try:
+        for _ in range(3):
+            asyncio.run(wrapped(dict(SCOPE), receive, collect))
+    finally:
+        worker.started = before
 
     assert [message["status"] for message in sent] == [200] * 3
     assert (len(calls), worker.hooks.errors()["asgi"] - errors) == (1, 1)
