@@ -11,6 +11,7 @@ import pytest
 
 from inferometer_compose import cli
 
+EXAMPLE = str(Path(__file__).parents[2] / "examples/fleet.yaml")
 COMMANDS = (
     *("demo", "run", "doctor", "trace", "compare", "cost", "generate", "sidecar", "up", "status", "logs", "down"),
     *("recorder export", "slo explain", "slo gate", "dashboards push", "engines check"),
@@ -64,7 +65,7 @@ def test_help_imports_nothing_heavy():
         (("demo", "--for", "10"), "--for is '10': 10 has no unit"),
         (("demo", "--for", "0s"), "--for is 0s, a duration above 0 is right"),
         (("trace", "--slowest", "0"), "--slowest"),
-        (("slo", "backtest", "--file", "none.csv", "--config", "none.yaml"), "none.csv cannot be read"),
+        (("slo", "backtest", "--file", "none.csv", "--config", EXAMPLE), "none.csv cannot be read"),
         (("demo", "--fault", "gremlins"), "gremlins"),
         (("trace",), "say which request"),
         (("nonsense",), "nonsense"),

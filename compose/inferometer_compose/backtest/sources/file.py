@@ -82,7 +82,9 @@ def _csv(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
                 if len(row) != len(head):
                     raise FileError(f"{place}: {len(row)} values, the first line names {len(head)} columns")
                 yield place, {name: value.strip()[:_LONGEST_FIELD] for name, value in zip(head, row, strict=True)}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise FileError(f"{path} cannot be read: {error}") from error
 
 
