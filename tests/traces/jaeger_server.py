@@ -85,7 +85,8 @@ class Jaeger:
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         assert self._process is not None
         self._process.send_signal(number)
-        self._process.wait(20)
+        # Badger compacts what it holds before it closes.
+        self._process.wait(60)
 
     def ask(self, path: str, **parameters: object) -> Any:
         """What ``/api/…`` answers; None where it is not found."""
