@@ -23,7 +23,7 @@ from inferometer.catalog.stages import Outcome
 from inferometer.otlp import Kept, Resource, encode_trace
 from inferometer.otlp.span_fields import root_names, segment_fields, sizes
 from inferometer.otlp.span_layout import GAP_NS, envelope
-from inferometer.otlp.template import TraceTemplate
+from inferometer.otlp.template import Ids, TraceTemplate
 from inferometer.record import Flag, Labels, Moment, RequestRecord, partition
 
 SPANS = 8
@@ -74,14 +74,26 @@ def main() -> None:
     ends = [tuple(max(s.start, s.end - GAP_NS) + OFFSET for s in segments) for _, segments in rows]
     theirs = [readable(encode_trace(one)[0]) for one in kept]
 
-    ids = [(r.trace_id >> 64, r.trace_id & (1 << 64) - 1, r.span_id, r.parent_id) for r, _ in rows]
-    whole = [(r.start + OFFSET, r.end + OFFSET) for r, _ in rows]
+    parts = [slice(at, at + BATCH) for at in range(0, arguments.traces, BATCH)]
+    ids = [
+        Ids(
+            high=[r.trace_id >> 64 for r, _ in rows[part]],
+            low=[r.trace_id & (1 << 64) - 1 for r, _ in rows[part]],
+            span=[r.span_id for r, _ in rows[part]],
+            parent=[r.parent_id for r, _ in rows[part]],
+        )
+        for part in parts
+    ]
+    columns = {
+        part.start: (own, list(zip(*starts[part], strict=True)), list(zip(*ends[part], strict=True)))
+        for part, own in zip(parts, ids, strict=True)
+    }
+    last = [r.end + OFFSET for r, _ in rows]
 
     def by_template(part: slice) -> bytes:
-        given = zip(ids[part], whole[part], starts[part], ends[part], strict=True)
-        return envelope(
-            RESOURCE, [template.encode(own, root + sizes(84, 60), at, begun, ended) for own, at, begun, ended in given]
-        )
+        own, begun, ended = columns[part.start]
+        named = [root + sizes(84, 60) for _ in own.span]
+        return envelope(RESOURCE, template.encode(own, named, begun, ended, last[part]))
 
     cases: dict[str, Callable[[slice], bytes]] = {
         "OpenTelemetry's protobuf encoder": lambda part: encode_spans(
@@ -90,7 +102,6 @@ def main() -> None:
         "ours, from a record": lambda part: b"".join([encode_trace(one)[0] for one in kept[part]]),
         "ours, by template": by_template,
     }
-    parts = [slice(at, at + BATCH) for at in range(0, arguments.traces, BATCH)]
     pages = {name: work(parts[0]) for name, work in cases.items()}
     read = {name: spans_of(page) for name, page in pages.items()}
     if len({str(found) for found in read.values()}) != 1 or len(next(iter(read.values()))) != SPANS * BATCH:
