@@ -46,7 +46,7 @@ coverage: $(VENV)/.dev ## Which lines the fast tests run
 	$(BIN)/coverage report
 
 test-fast: $(VENV)/.dev ## The inner loop: a minute or so; no peers, no processes, no broad matrices
-	$(BIN)/python -m pytest -q -n 2 --hypothesis-profile=inner -m "not slow and not peers and not processes and not broad"
+	$(BIN)/python -m pytest -q -n 3 --hypothesis-profile=inner -m "not slow and not peers and not processes and not broad"
 
 test-frameworks: $(VENV)/.dev ## Hooks of the heavy frameworks, for real, in a cached environment of their own
 	$(WITH_FRAMEWORKS) -m pytest tests/frameworks
