@@ -34,7 +34,7 @@ demo: $(VENV)/.demo ## Real requests through real models; ends with where their 
 
 test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Prometheus, Alertmanager and Jaeger
 	$(BIN)/python -m pytest -n 2 -m "not slow and not peers and not processes"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "processes and not slow and not peers"
+	$(BIN)/python -m pytest -m "processes and not slow and not peers"
 	tools/debian.sh chromium=chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "(slow or peers) and not alone"
 	$(BIN)/python -m pytest -m "alone"

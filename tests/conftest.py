@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # They need an environment or an engine of their own: `make test-frameworks`, `make test-servers`, `make test-stack`.
 collect_ignore = ["frameworks", "servers", "stack"]
 
 # Machines are noisy: an example that took long says nothing about the code. Speed is measured by benchmarks/.
 # The inner loop (`make test-fast`) tries fewer examples of what does not say itself how many it needs.
-settings.register_profile("inferometer", deadline=None, max_examples=150)
-settings.register_profile("inner", deadline=None, max_examples=15)
+_SLOW: Final = [HealthCheck.too_slow]
+settings.register_profile("inferometer", deadline=None, max_examples=150, suppress_health_check=_SLOW)
+settings.register_profile("inner", deadline=None, max_examples=15, suppress_health_check=_SLOW)
 settings.load_profile("inferometer")
 
 # Programs in Go, promtool above all, spend a quarter of their time on looking for garbage in a little memory.

@@ -83,6 +83,7 @@ def test_nobody_outlives_one_who_is_killed(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from inferometer_compose.stack.process import Command, Process;"
         f"child = Process({child}, Path({str(tmp_path)!r}));"
+        "child.wait_until(lambda: 'up' in child.log.read_text(), within_seconds=10);"
         "print(child.pid, flush=True); time.sleep(600)"
     )
     parent = Process(Command("parent", [sys.executable, "-c", code], {}, pipe=True), tmp_path)
