@@ -46,6 +46,7 @@ async def cancelled(act, begun):
     """Cancel a task when it has begun to wait."""
     task = asyncio.create_task(act)
     await begun.wait()
+    # One turn of the loop: the task takes its first step, up to where it waits.
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -88,7 +88,7 @@ def _pages(entry: Mapping[str, Any]) -> EnginePages:
     if said is None:
         return EnginePages(**{**entry, **lists})
     # Workers read this file, too, and pages are nothing to them: the schema that comes with it is not imported there.
-    from inferometer.fleet.page_access import PageAccess  # noqa: PLC0415
+    from inferometer.fleet.page_access import PageAccess  # noqa: PLC0415 - see above
 
     return EnginePages(**{**entry, **lists, "access": PageAccess(**said)})
 

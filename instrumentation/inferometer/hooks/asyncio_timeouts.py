@@ -19,7 +19,8 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
         UnsupportedError: this Python's timeouts are made in another way.
     """
     made = vars(module.Timeout(None))
-    if not {"_state", "_task"} <= made.keys() or not hasattr(module, "_State") or "EXPIRING" not in vars(module._State):  # noqa: SLF001
+    states = vars(getattr(module, "_State", object))
+    if not {"_state", "_task"} <= made.keys() or "EXPIRING" not in states:
         raise UnsupportedError("asyncio.Timeout has no _task and _state that becomes EXPIRING")
     replace(worker, hook, module.Timeout, "_on_timeout", lambda original: _noted(worker, hook, original))
 

@@ -47,7 +47,7 @@ def before(original: Callable[..., Any], body: str, module: dict[str, Any], **ow
     )
     made: dict[str, Any] = {}
     # It is put together of *body* and of names that Python has taken for parameters already.
-    exec(source, module, made)  # noqa: S102
+    exec(source, module, made)  # noqa: S102 - see above
     wrapper: FunctionType = made["our_make"](original, **own)
     if isinstance(original, FunctionType) and exact:
         wrapper.__defaults__, wrapper.__kwdefaults__ = original.__defaults__, original.__kwdefaults__

@@ -38,4 +38,4 @@ def by_timeout() -> bool:
     found = _running.get(id(task))
     timeout = None if found is None else found()
     # An id is used again when its task is gone; a block that was left has made its TimeoutError already.
-    return timeout is not None and timeout._task is task and timeout._state.name == "EXPIRING"  # noqa: SLF001
+    return timeout is not None and timeout._task is task and timeout._state.name == "EXPIRING"  # noqa: SLF001 - as above
