@@ -49,9 +49,8 @@ def test_an_endpoint_has_every_stage(server):
     assert (labels.service, labels.model, labels.version, labels.tenant) == ("app_servers", "double", "3", "acme")
     assert (labels.method, labels.route) == ("POST", "/predict")
     assert (record.outcome, record.status, record.bytes_in, record.bytes_out) == (Outcome.OK, 200, 8, 7)
-    # Of 20 and 10 ms: an event loop counts them from its last look at the clock, on a busy machine a while ago.
-    assert stages(record)[Stage.DESERIALIZE] >= 15
-    assert stages(record)[Stage.PREPROCESS] >= 5
+    assert stages(record)[Stage.DESERIALIZE] >= 20
+    assert stages(record)[Stage.PREPROCESS] >= 10
     assert stages(record)[Stage.SERIALIZE] > 0
 
 
