@@ -14,14 +14,24 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Collection
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
+FIRST_LOOK_SECONDS: Final = 0.1
+"""How long processors are looked at before anything is imported: ten of their ticks."""
+LEAST_IDLE: Final = 0.2
+"""Of a processor that must have been idle then. Without idle time the thread would keep the interpreter's lock while it
+waits for a processor, and whoever looks at it would wait, too: 5 to 22 s where eight others want two processors."""
 LOOK_SECONDS: Final = 0.5
 """Time between two looks at how far it is."""
 LEAST_SHARE: Final = 0.1
 """Of a processor that idle time must give: the start takes 5 s with it. Where all processors are taken it gives less
 than a hundredth, and the start is an ordinary one."""
+_PROCESSORS: Final = Path("/proc/stat")
+_IDLE: Final = slice(4, 6)
+"""Fields of a processor's line: idle, and idle while something is read from a disk (proc_stat(5))."""
 _AGAIN: Final = "_INFEROMETER_STARTED_AGAIN"
 _THREADS_OF_BLAS: Final = "OPENBLAS_NUM_THREADS"
 
@@ -41,7 +51,8 @@ def start_in_idle_time(*modules: str) -> None:
     os.environ.setdefault(_THREADS_OF_BLAS, "1")
     # Of all that modules make nothing is garbage: without looking for some an import takes 14 % less.
     gc.disable()
-    if os.environ.pop(_AGAIN, "") or not hasattr(os, "SCHED_IDLE"):
+    again = os.environ.pop(_AGAIN, "")
+    if again or not hasattr(os, "SCHED_IDLE") or idle_processors() < LEAST_IDLE:
         _import(*modules)
     elif not imported_in_idle_time(*modules):
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, _AGAIN: "1"})  # noqa: S606 - us
@@ -50,6 +61,21 @@ def start_in_idle_time(*modules: str) -> None:
     gc.enable()
     # Libraries look at the end for what they made and nobody freed: DuckDB's says so on standard error.
     atexit.register(gc.unfreeze)
+
+
+def idle_processors() -> float:
+    """How many of the processors that this process may use are idle, in the next `FIRST_LOOK_SECONDS`; 0: unknown."""
+    mine = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    with contextlib.suppress(OSError):
+        ticks, begun = _idle_ticks(mine), time.monotonic()
+        time.sleep(FIRST_LOOK_SECONDS)
+        return (_idle_ticks(mine) - ticks) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - begun)
+    return 0.0
+
+
+def _idle_ticks(processors: Collection[str]) -> int:
+    lines = map(str.split, _PROCESSORS.read_text().splitlines())
+    return sum(int(ticks) for line in lines if line and line[0] in processors for ticks in line[_IDLE])
 
 
 def imported_in_idle_time(*modules: str) -> bool:

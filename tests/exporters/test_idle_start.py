@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from inferometer_exporters import idle_start
-from inferometer_exporters.idle_start import imported_in_idle_time, start_in_idle_time
+from inferometer_exporters.idle_start import idle_processors, imported_in_idle_time, start_in_idle_time
 
 POLICY = "import os, threading\npolicy = os.sched_getscheduler(threading.get_native_id())\n"
 STARVED = """
@@ -24,8 +24,9 @@ if not pathlib.Path("first").exists():
 BUSY = "import time\nwhile time.thread_time() < 0.07:\n    pass\n"
 PROGRAM = """
 import os, sys
-from inferometer_exporters.idle_start import start_in_idle_time
-start_in_idle_time("does_not_get_on")
+from inferometer_exporters import idle_start
+idle_start.LEAST_IDLE = 0.0
+idle_start.start_in_idle_time("does_not_get_on")
 print(os.getpid(), sys.argv[1:], "_INFEROMETER_STARTED_AGAIN" in os.environ, sys.stdin.read())
 """
 
@@ -36,6 +37,7 @@ def module(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     # As on a machine that has some idle time, however busy this one is.
     monkeypatch.setattr(idle_start, "LEAST_SHARE", 0.0)
+    monkeypatch.setattr(idle_start, "LEAST_IDLE", 0.0)
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     made = []
 
@@ -90,6 +92,30 @@ def test_where_no_idle_time_comes_the_process_begins_anew_with_its_arguments_and
 
     assert process.returncode == 0
     assert said == f"{process.pid} ['--one', 'two'] False all of it\n"
+
+
+def test_where_all_processors_are_taken_the_one_who_waits_imports_himself(module, monkeypatch):
+    monkeypatch.setattr(idle_start, "LEAST_IDLE", 1 + os.cpu_count())
+
+    start_in_idle_time(module("told_policy_here", POLICY))
+    assert sys.modules["told_policy_here"].policy == os.sched_getscheduler(0)
+
+
+def test_only_processors_that_may_be_used_count_and_what_they_wait_for_a_disk_is_idle_time(tmp_path, monkeypatch):
+    text = "cpu 1 1 1 {all} 0 0\ncpu0 5 0 5 {idle} {disk} 7 7\ncpu1 5 0 5 {other} 0 0\ncpu10 5 0 5 {other} 0 0\n"
+    looks = [{"all": 0, "idle": 100, "disk": 10, "other": 1}, {"all": 900, "idle": 103, "disk": 12, "other": 900}]
+    stat = tmp_path / "stat"
+    stat.write_text(text.format_map(looks[0]))
+    monkeypatch.setattr(idle_start, "_PROCESSORS", stat)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(os, "sysconf", {"SC_CLK_TCK": 100}.get)
+    clock = iter([7.0, 7.1])
+    monkeypatch.setattr(idle_start.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(idle_start.time, "sleep", lambda _: stat.write_text(text.format_map(looks[1])))
+
+    assert idle_processors() == pytest.approx(0.5)
+    stat.unlink()
+    assert idle_processors() == 0
 
 
 def test_a_thread_that_gets_on_is_waited_for(module, monkeypatch):
