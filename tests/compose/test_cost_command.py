@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ import pytest
 import uvicorn
 
 from inferometer.aggregate import Aggregator
+from inferometer.fleet import thresholds_file
+from inferometer.fleet.objective import Objective, Sli
 from inferometer.fleet.thresholds import Price, Thresholds
 from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.wire.frame import Frame, Names
@@ -162,6 +165,23 @@ def test_nothing_is_advised_from_ten_seconds_unless_asked(tmp_path, file):
 
     assert answer.returncode == 0
     assert "box: nothing is advised, 0 min are recorded, 24 h are needed" in answer.stdout
+
+
+def test_what_a_demo_was_promised_is_found_beside_its_recorder(tmp_path, file):
+    promise = Objective(slo="fast", service="shop", model="minilm", name="fast", sli=Sli.LATENCY,
+                        threshold_ns=SECOND // 4, target="99", window_ns=1)  # fmt: skip
+    demo = tmp_path / "demo-20261123-231339"
+    (demo / "config").mkdir(parents=True)
+    (demo / "sidecar").mkdir()
+    (demo / "config/thresholds.json").write_text(thresholds_file.dumps(Thresholds(objectives=(promise,))))
+    shutil.copy(file, demo / "sidecar")
+
+    named = cost("rightsize", "--json", "--recorder", str(demo / "sidecar" / file.name), cwd=tmp_path)
+    found = cost("rightsize", "--json", "--api", "http://127.0.0.1:1", cwd=tmp_path)
+
+    (device,) = json.loads(named.stdout)["devices"]
+    assert {model["model"]: model["slo_seconds"] for model in device["models"]} == {"minilm": 0.25, EVIL: None}
+    assert named.stdout == found.stdout
 
 
 @pytest.mark.parametrize(

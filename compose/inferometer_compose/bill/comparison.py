@@ -8,11 +8,15 @@ from typing import Final
 from inferometer.fleet.thresholds import PICODOLLARS
 from inferometer_compose.bill.claims import Claim, Finder, OfHost
 from inferometer_compose.bill.focus import UNUSED, Charge
+from inferometer_compose.bill.periods import Periods
 from inferometer_exporters.recorder.ledger_days import DAY_NS, DeviceDay
 from inferometer_exporters.recorder.remainders import split
 
 _DIGITS: Final = 60
 """Of sums: a bill's costs have up to 20 decimals, and are many."""
+_COVERED: Final = 0.95
+"""Of the time that a device was billed for on a day: where the ledger knows less of it, the two are of different
+times and their ratio is no price. It knows less on the day on which the sidecar was first started, and today."""
 _MOST_SERVICES: Final = 1000
 _OTHER: Final = "other"
 
@@ -43,6 +47,13 @@ class Day:
 
     ledger: DeviceDay
     lines: tuple[Line, ...]
+    billed_ns: int
+    """Time of that day that the bill is for."""
+
+    @property
+    def covered(self) -> bool:
+        """Whether the ledger knows the time that was billed."""
+        return self.ledger.span >= _COVERED * self.billed_ns
 
     @property
     def billed(self) -> int:
@@ -74,6 +85,8 @@ class Comparison:
 
     days: tuple[Day, ...]
     """Days of devices that both know."""
+    partial: tuple[Day, ...]
+    """Days of devices of which the ledger does not know the time that was billed: they correct nothing."""
     unbilled: tuple[DeviceDay, ...]
     """Days of devices inside of the bill's time that are not in the bill."""
     unknown: tuple[tuple[int, int], ...]
@@ -94,6 +107,8 @@ class _Sums:
 
     matched: dict[tuple[int, int, str, str, str], Decimal] = field(default_factory=dict)
     """By claim, day, SKU, service, pricing category."""
+    times: dict[tuple[int, int], Periods] = field(default_factory=dict)
+    """By claim and day: what time its charges are for."""
     rest: dict[str, Rest] = field(default_factory=dict)
     unused: Decimal = Decimal(0)
     charges: int = 0
@@ -118,6 +133,7 @@ def compare(charges: Iterable[Charge], claims: Sequence[Claim | OfHost], ledger:
     known = {(day.device, day.day): day for day in ledger}
     lines: dict[tuple[str, int], list[Line]] = {}
     unknown: dict[int, int] = {}
+    times: dict[tuple[str, int], int] = {}
     for (claim, day, sku, service, category), usd in sorted(sums.matched.items()):
         billed = _picodollars(usd)
         mine = [known[device, day] for device in claims[claim].devices if (device, day) in known]
@@ -137,9 +153,14 @@ def compare(charges: Iterable[Charge], claims: Sequence[Claim | OfHost], ledger:
                     billed=part,
                 )
                 lines.setdefault((one.device, day), []).append(line)
-    days = tuple(Day(ledger=known[key], lines=_shared(known[key].bill, lines[key])) for key in sorted(lines))
+                times[one.device, day] = max(times.get((one.device, day), 0), sums.times[claim, day].length)
+    days = [
+        Day(ledger=known[key], lines=_shared(known[key].bill, lines[key]), billed_ns=times[key])
+        for key in sorted(lines)
+    ]
     return Comparison(
-        days=days,
+        days=tuple(day for day in days if day.covered),
+        partial=tuple(day for day in days if not day.covered),
         unbilled=tuple(
             day
             for key, day in sorted(known.items())
@@ -166,6 +187,8 @@ def _read(charges: Iterable[Charge], finder: Finder) -> _Sums:
         for day, usd in _by_day(charge):
             key = (claim, day, sku, charge.service, charge.pricing_category)
             sums.matched[key] = sums.matched.get(key, Decimal(0)) + usd
+            begin, end = day * DAY_NS, (day + 1) * DAY_NS
+            sums.times.setdefault((claim, day), Periods()).add(max(charge.begin_ns, begin), min(charge.end_ns, end))
             sums.first = day if sums.first is None else min(sums.first, day)
             sums.last = day if sums.last is None else max(sums.last, day)
     return sums

@@ -14,6 +14,7 @@ from inferometer.fleet import thresholds_file
 from inferometer.fleet.thresholds import NOTHING
 from inferometer_compose.commands.console import screen
 from inferometer_compose.commands.recorded import ask
+from inferometer_compose.commands.trace import last_recorder
 from inferometer_compose.screens import cost as cost_screen
 from inferometer_compose.screens import cost_idle as idle_screen
 from inferometer_compose.screens import cost_rightsize as rightsize_screen
@@ -86,14 +87,15 @@ def run_rightsize(cold_start_seconds: float | None, thresholds: Path | None, ask
 
     Args:
         cold_start_seconds: how long a device takes until it serves again; None: as the ledger saw.
-        thresholds: what fleet.yaml promises, where no sidecar is asked.
+        thresholds: what fleet.yaml promises, where no sidecar is asked; None: as the demo left it beside its recorder.
         asked: where to look.
         anyway: advise from too little as well.
 
     Raises:
         InferometerError: there is nothing to answer from, or the thresholds cannot be read.
     """
-    known = NOTHING if thresholds is None else thresholds_file.read(thresholds)
+    path = thresholds or _left_by_a_demo(asked.recorder or last_recorder(Path.cwd()))
+    known = NOTHING if path is None else thresholds_file.read(path)
     question = cost_api.rightsize(known, asked.since_seconds, cold_start_seconds, anyway=anyway)
     parameters = _seconds(since_seconds=asked.since_seconds, cold_start_seconds=cold_start_seconds)
     parameters["anyway"] = str(int(anyway))
@@ -103,6 +105,12 @@ def run_rightsize(cold_start_seconds: float | None, thresholds: Path | None, ask
     else:
         _show(report, asked, lambda width: rightsize_screen.rightsize(report, width))
     return 0
+
+
+def _left_by_a_demo(recorder: Path | None) -> Path | None:
+    """What a demo was promised: its folder has ``sidecar/recorder.duckdb`` and ``config/thresholds.json``."""
+    path = None if recorder is None else recorder.parent.parent / "config" / "thresholds.json"
+    return path if path is not None and path.is_file() else None
 
 
 def _ask(path: str, parameters: Mapping[str, str], question: cost_api.Question, asked: Asked) -> object:

@@ -23,7 +23,7 @@ SINCE = "How far back; of a file, from its last entry."
 BY = "One or several of service, model, version, tenant, class, region, outcome, device."
 COLD_START = "Until a stopped device serves again; else as long as a model's load took."
 ANYWAY = "Advise from less than a day or a thousand requests, too: of low confidence."
-THRESHOLDS = "thresholds.json, where no sidecar is asked: what fleet.yaml promises."
+THRESHOLDS = "thresholds.json, where no sidecar is asked: what fleet.yaml promises; else as the demo left it."
 CSV = "Print rows by hour, named as FOCUS names them, that sum to the bill."
 
 

@@ -52,7 +52,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Compare, write what is corrected, and print; 1 where no charge is for a device of the ledger.
+    """Compare, write what is corrected, and print; 1 where there is no day that both know.
 
     Raises:
         InferometerError: an option or the bill is wrong, or there is no ledger to compare it with.
@@ -141,6 +141,11 @@ def _told(found: Iterable[Charge]) -> Iterator[Charge]:
 
 
 def _unmatched(compared: Comparison, host: str) -> str:
+    if compared.partial:
+        return (
+            "nothing is corrected: of no day does the ledger know the time that was billed; it begins with the "
+            "sidecar's first start, so come back with the bill of a whole day"
+        )
     return (
         f"none of the {compared.charges} charges is for a device of this ledger (host {host or 'unknown'}): name the "
         "bill's resources in fleet.yaml, `devices: - {match: …, price: …, bill: {resources: [i-0123456789abcdef0]}}`, "

@@ -41,6 +41,12 @@ def lines(compared: Comparison, written: Path | None) -> Iterator[Text]:
         yield Text(f"  ${compared.unused:,.2f} of commitments that nothing used")
     for day, cost in compared.unknown:
         yield Text(f"  {date(day)}: {amount(_usd(cost), 2)} billed, and the ledger knows nothing of that day")
+    for part in compared.partial:
+        yield Text(
+            f"  {date(part.ledger.day)}: {plain(part.ledger.device)} was billed for {_hours(part.billed_ns)} h, "
+            f"{amount(_usd(part.billed), 4)}, and the ledger knows {_hours(part.ledger.span)} h, "
+            f"{amount(_usd(part.ledger.bill), 4)}: no correction"
+        )
     for one in compared.unbilled:
         yield Text(
             f"  {date(one.day)}: {plain(one.device)} is not in the bill, {amount(_usd(one.bill), 4)} in the ledger"
@@ -65,11 +71,15 @@ def _days(days: Sequence[Day]) -> Iterator[Text]:
         Column("bill", [amount(_usd(day.billed), decimals) for day in days]),
         Column("correction", [amount(_usd(day.correction), decimals) for day in days]),
         Column("ratio", ["-" if day.ratio is None else f"{day.ratio:.3f}" for day in days]),
-        Column("hours", [f"{day.ledger.span / _HOUR_NS:.1f}" for day in days], rank=1),
-        Column("unpriced", [f"{day.ledger.unpriced / _HOUR_NS:.1f}" for day in days], rank=3),
+        Column("hours", [_hours(day.ledger.span) for day in days], rank=1),
+        Column("unpriced", [_hours(day.ledger.unpriced) for day in days], rank=3),
         Column("SKU", [plain(" ".join(line.sku for line in day.lines)) for day in days], rank=2, figure=False),
     ]
     yield from table(columns, _WIDTH)[0]
+
+
+def _hours(ns: int) -> str:
+    return f"{ns / _HOUR_NS:.3g}"
 
 
 def _usd(picodollars: int) -> float:
@@ -92,6 +102,7 @@ def as_json(compared: Comparison, bills: Sequence[Path], cost: Cost, written: Pa
         "correction_usd": _usd(billed - ledger),
         "ratio": billed / ledger if ledger else None,
         "days": [_day(day) for day in compared.days],
+        "partial_days": [_day(day) for day in compared.partial],
         "only_in_ledger": [
             {"day": date(one.day), "device": one.device, "ledger_usd": _usd(one.bill)} for one in compared.unbilled
         ],
@@ -114,6 +125,7 @@ def _day(day: Day) -> dict[str, Any]:
         "correction_usd": _usd(day.correction),
         "ratio": day.ratio,
         "ledger_seconds": day.ledger.span / 1e9,
+        "billed_seconds": day.billed_ns / 1e9,
         "unpriced_seconds": day.ledger.unpriced / 1e9,
         "skus": [
             {

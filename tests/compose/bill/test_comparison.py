@@ -10,9 +10,11 @@ from inferometer.fleet.loader import loads
 from inferometer_compose.bill.claims import Billed, claims
 from inferometer_compose.bill.comparison import compare
 from inferometer_compose.bill.focus import Charge
+from inferometer_compose.bill.periods import Periods
 from inferometer_exporters.recorder.ledger_days import DAY_NS, DeviceDay
 
 USD = 10**12
+HOUR = 3_600 * 10**9
 GPU = Billed(name="GPU-1", kind="gpu", model="NVIDIA H100 80GB HBM3")
 SECOND = Billed(name="GPU-2", kind="gpu", model="NVIDIA H100 80GB HBM3")
 HOST = Billed(name="gpu-node-1", kind="cpu", model="some CPU")
@@ -40,7 +42,7 @@ def charge(usd="10", day=100, days=1, **given):
         "pricing_category": "Standard", "commitment_status": "", "consumed": None, "consumed_unit": "", "tags": "",
     }  # fmt: skip
     begin = day * DAY_NS
-    return Charge(begin_ns=begin, end_ns=begin + days * DAY_NS, usd=Decimal(usd), **(told | given))
+    return Charge(**({"begin_ns": begin, "end_ns": begin + days * DAY_NS, "usd": Decimal(usd)} | told | given))
 
 
 def ledger_day(device, day=100, bill=8 * USD, span=DAY_NS):
@@ -113,8 +115,9 @@ def test_a_nodes_charge_is_divided_as_the_ledger_divides_it_and_sums_to_the_pico
 
 def test_devices_without_a_price_share_by_time():
     wanted = claims((GPU, SECOND), "h", "", None)
-    ledger = [ledger_day("GPU-1", bill=0, span=3), ledger_day("GPU-2", bill=0, span=1)]
-    (one, two) = compared([charge("8", resource="h")], wanted, ledger).days
+    ledger = [ledger_day("GPU-1", bill=0, span=3 * 10**9), ledger_day("GPU-2", bill=0, span=10**9)]
+    second = charge("8", resource="h", end_ns=100 * DAY_NS + 10**9)
+    (one, two) = compared([second], wanted, ledger).days
 
     assert (one.billed, two.billed) == (6 * USD, 2 * USD)
     assert one.ratio is None
@@ -153,20 +156,70 @@ def test_days_on_which_only_one_of_both_knows_something_are_shown():
     assert [day.day for day in made.unbilled] == [101]
 
 
+def test_a_day_of_which_the_ledger_knows_less_than_was_billed_corrects_nothing():
+    """The sidecar was first started at noon: half a day beside the bill of a whole one is no price."""
+    hours = [
+        charge("10", resource="h", sku=sku, begin_ns=100 * DAY_NS + n * HOUR, end_ns=100 * DAY_NS + (n + 1) * HOUR)
+        for n in range(24)
+        for sku in ("GPU", "CPU", "RAM")
+    ]
+    wanted = claims((GPU,), "h", "", None)
+    half, whole = (compared(hours, wanted, [ledger_day("GPU-1", span=n * HOUR)]) for n in (12, 23))
+
+    assert (half.days, [day.covered for day in half.partial]) == ((), [False])
+    assert (half.partial[0].billed, half.partial[0].billed_ns) == (720 * USD, DAY_NS)
+    assert (len(whole.days), whole.partial) == (1, ())
+
+
+def test_a_device_that_was_billed_for_less_than_the_ledger_knows_is_corrected():
+    """Stopped at noon: the ledger went on at the list price, the cloud did not."""
+    made = compared(
+        [charge("5", resource="h", end_ns=100 * DAY_NS + 12 * HOUR)],
+        claims((GPU,), "h", "", None),
+        [ledger_day("GPU-1")],
+    )
+
+    assert [day.correction for day in made.days] == [-3 * USD]
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), min_size=1, max_size=400))
+def test_time_that_several_charges_are_for_counts_once(stretches):
+    periods, seconds = Periods(), set()
+    for begin, length in stretches:
+        periods.add(begin, begin + length)
+        seconds.update(range(begin, begin + length))
+
+    assert periods.length == len(seconds)
+
+
+def test_however_many_charges_there_are_few_stretches_are_kept():
+    periods = Periods()
+    for second in range(86_400):
+        periods.add(second, second + 1)
+
+    assert periods.length == 86_400
+    assert len(periods._known) <= 257
+
+
 amounts = st.decimals(min_value=-1000, max_value=10_000, places=15)
 
 
 @given(
     st.lists(st.tuples(amounts, st.integers(100, 103), st.integers(1, 40), st.sampled_from("ABC")), max_size=20),
-    st.lists(st.tuples(st.sampled_from(["GPU-1", "GPU-2"]), st.integers(99, 106), st.integers(0, 10**15)), max_size=12),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["GPU-1", "GPU-2"]), st.integers(99, 106), st.integers(0, 10**15), st.integers(1, DAY_NS)
+        ),
+        max_size=12,
+    ),
 )
 def test_every_matched_dollar_is_on_one_day_of_one_device_or_told_as_unknown(bill, ledger):
     """A charge that spans days is split by time; rounding to picodollars happens once for each SKU and day."""
     found = [charge(str(usd), day=day, days=days, sku=sku, resource="h") for usd, day, days, sku in bill]
-    days = {(device, day): ledger_day(device, day=day, bill=cost) for device, day, cost in ledger}
+    days = {(device, day): ledger_day(device, day=day, bill=cost, span=span) for device, day, cost, span in ledger}
     made = compared(found, claims((GPU, SECOND), "h", "", None), list(days.values()))
 
-    shown = sum(day.billed for day in made.days) + sum(cost for _, cost in made.unknown)
+    shown = sum(day.billed for day in (*made.days, *made.partial)) + sum(cost for _, cost in made.unknown)
     lines = 3 * 60
     assert abs(shown - sum((usd for usd, *_ in bill), Decimal(0)) * USD) <= lines
     assert all(day.correction == day.billed - day.ledger.bill for day in made.days)

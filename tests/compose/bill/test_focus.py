@@ -43,10 +43,10 @@ def test_each_providers_export_is_read_to_the_last_decimal(name, effective, bill
     assert all(FIFTH <= charge.begin_ns < charge.end_ns <= FIFTH + DAY for charge in found)
 
 
-def as_parquet(path, columns="*"):
+def as_parquet(path, columns="*", bill="google-1.0.csv"):
     with duckdb.connect() as connection:
         connection.execute(
-            f"copy (select {columns} from read_csv('{DATA / 'google-1.0.csv'}', all_varchar=true)) "  # noqa: S608 - ours
+            f"copy (select {columns} from read_csv('{DATA / bill}', all_varchar=true)) "  # noqa: S608 - ours
             f"to '{path}' (format parquet)"
         )
     return path
@@ -64,6 +64,39 @@ def test_a_parquet_file_with_real_types_says_the_same_as_the_csv(tmp_path):
         (c.begin_ns, c.end_ns, c.usd, c.sku, c.resource) for c in expected
     ]
     assert tags(found[0].tags) == tags(expected[0].tags) == {"team": "inference"}
+
+
+TIMES = ("ChargePeriodStart", "ChargePeriodEnd")
+
+
+def typed(cost, time, **columns):
+    """SQL of a bill whose costs and times have these types."""
+    wanted = {"BilledCost": f"BilledCost::{cost}", "EffectiveCost": f"EffectiveCost::{cost}"}
+    wanted |= {name: f"replace({name}, ' UTC', '+00')::{time}" for name in TIMES} | columns
+    return "* replace (" + ", ".join(f"{sql} as {name}" for name, sql in wanted.items()) + ")"
+
+
+@pytest.mark.parametrize(
+    ("bill", "columns"),
+    [
+        ("aws-1.0.csv", typed("double", "timestamp", Tags="map(['user:Name'], ['gpu-aws'])")),
+        ("azure-1.2.csv", typed("decimal(38, 18)", "timestamp")),
+        ("google-1.0.csv", typed("decimal(38, 9)", "timestamptz", Tags="[{'key': 'team', 'value': 'inference'}]")),
+        ("oracle-1.0.csv", typed("varchar", "varchar")),
+    ],
+)
+def test_each_providers_export_as_parquet_says_the_same_as_the_csv(tmp_path, bill, columns):
+    """With the types of each: maps of tags, decimals, times with a zone, BigQuery's list of keys and values."""
+    worth = {"rates": {"EUR": Decimal("1.08")}}
+    found = read(as_parquet(tmp_path / "bill", columns, bill), **worth)
+    expected = read(DATA / bill, **worth)
+
+    assert [(c.begin_ns, c.end_ns, c.usd, c.sku, c.resource) for c in found] == [
+        (c.begin_ns, c.end_ns, c.usd, c.sku, c.resource) for c in expected
+    ]
+    first = tags(found[0].tags)
+    assert first
+    assert first.items() <= tags(expected[0].tags).items()
 
 
 def test_a_time_with_a_zone_in_a_parquet_file_is_utc(tmp_path):

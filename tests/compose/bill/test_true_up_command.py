@@ -45,12 +45,12 @@ def entry(names, wall, span, bill):
 def state(tmp_path):
     """A recorder of a host with eight H100 at 6.88 dollars, from the beginning of 2026-10-05 to its end."""
 
-    def made(host):
+    def made(host, begins=0):
         folder = tmp_path / host
         recorder = Recorder(folder / "recorder.duckdb")
         names = [recorder.names.number((name,)) for name in (host, *(f"GPU-{n}" for n in range(GPUS)))]
-        for number, hours in enumerate((0, 12, 24), 1):
-            wall = FIFTH + hours * HOUR_NS - (1 if hours == 24 else 0)
+        for number, hour in enumerate((begins, (begins + 24) // 2, 24), 1):
+            wall, hours = FIFTH + hour * HOUR_NS - (1 if hour == 24 else 0), hour - begins
             recorder.write(number, {"ledger": entry(names, wall, hours * HOUR_NS, hours * 6_880_000_000_000)})
         recorder.close()
         return folder
@@ -126,6 +126,18 @@ def test_a_bill_of_somebody_else_finds_nothing_and_says_how_to_name_resources(st
 
     assert "none of the 26 charges is for a device of this ledger (host elsewhere)" in said
     assert "--config" in said
+    assert not (folder / bill_corrections.FILE_NAME).exists()
+
+
+def test_the_day_on_which_the_sidecar_was_first_started_corrects_nothing(state):
+    """Four hours of a ledger beside the bill of a day: whoever multiplied by that would pay six times as much."""
+    folder = state("gpu-aws", begins=20)
+    found, said = true_up("--bill", DATA / "aws-1.0.csv", "--recorder", folder / "recorder.duckdb", code=1)
+
+    assert (
+        "2026-10-05: GPU-3 was billed for 24 h, $129.8100, and the ledger knows 4 h, $27.5200: no correction" in found
+    )
+    assert "nothing is corrected: of no day does the ledger know the time that was billed" in said
     assert not (folder / bill_corrections.FILE_NAME).exists()
 
 
