@@ -10,9 +10,9 @@ from inferometer_exporters.recorder.reading import SECOND, Cursor
 from inferometer_exporters.recorder.rightsize_answers import AdviceAnswer, DeviceSize, ModelSize, RightsizeReport
 from inferometer_exporters.recorder.rightsize_query import Promise, evidence
 from inferometer_exporters.rightsizing.advice import Advice
-from inferometer_exporters.rightsizing.device_rules import Market, Offer
 from inferometer_exporters.rightsizing.evidence import DeviceEvidence, ModelEvidence
 from inferometer_exporters.rightsizing.judge import judge
+from inferometer_exporters.rightsizing.market import Market, Offer
 
 SINCE_NS: Final = 30 * 24 * 3_600 * 10**9
 """How far back without being told: the month that is kept."""

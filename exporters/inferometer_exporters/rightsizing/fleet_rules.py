@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import Final
 
 from inferometer_exporters.rightsizing.advice import Advice, Confidence, per_month, percent
-from inferometer_exporters.rightsizing.device_rules import MEMORY_LIMIT
 from inferometer_exporters.rightsizing.evidence import DeviceEvidence, quantile
+from inferometer_exporters.rightsizing.size_rules import MEMORY_LIMIT
 
 REPLICA_LIMIT: Final = 0.7
 """Busy ratio up to which replicas are planned: a request that comes in a burst finds one free."""

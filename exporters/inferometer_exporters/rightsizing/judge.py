@@ -6,8 +6,8 @@ from typing import Final
 
 from inferometer_exporters.rightsizing import device_rules, fleet_rules
 from inferometer_exporters.rightsizing.advice import Advice, Confidence
-from inferometer_exporters.rightsizing.device_rules import Market
 from inferometer_exporters.rightsizing.evidence import HOUR_NS, DeviceEvidence
+from inferometer_exporters.rightsizing.market import Market
 
 LEAST_NS: Final = 24 * HOUR_NS
 """Less than a day does not know the night."""

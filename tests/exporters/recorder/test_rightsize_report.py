@@ -5,7 +5,7 @@ import pytest
 from inferometer.catalog import gpus, hosts
 from inferometer.catalog.stages import Kind
 from inferometer_exporters.recorder.rightsize_report import list_prices, rightsize_report
-from inferometer_exporters.rightsizing.device_rules import Market
+from inferometer_exporters.rightsizing.market import Market
 from inferometer_exporters.source import Reading, Sample
 
 GB = 10**9

@@ -6,7 +6,6 @@ import pytest
 
 from inferometer_exporters.rightsizing import datasheets, device_rules, fleet_rules
 from inferometer_exporters.rightsizing.advice import Confidence
-from inferometer_exporters.rightsizing.device_rules import Market, Offer
 from inferometer_exporters.rightsizing.evidence import (
     FIVE_MINUTES_NS,
     HOUR_NS,
@@ -17,6 +16,7 @@ from inferometer_exporters.rightsizing.evidence import (
     quantile,
 )
 from inferometer_exporters.rightsizing.judge import judge
+from inferometer_exporters.rightsizing.market import Market, Offer
 
 DAY = 24 * HOUR_NS
 GB = 10**9
