@@ -211,6 +211,10 @@ LINE = {"measure": "whole", "figure": "p99", "before": 0.143, "after": 0.160, "n
         ({"verdict": "better", "change": -0.071, "low": -0.09, "high": -0.05}, "better by 7.1 % (5.0\u20139.0 %)"),
         ({"verdict": "slight", "change": 0.03, "low": 0.01, "high": 0.05},
          "differs by less than 5 %: 3.0 % (1.0\u20135.0 %)"),
+        ({"verdict": "slight", "change": 1.51, "low": 1.08, "high": 2.03, "measure": "network"},
+         "differs by less than 1 % of the whole request: 151 % (108\u2013203 %)"),
+        ({"verdict": "not_shown", "change": 0.5, "low": -1.0, "high": 2880.45},
+         "no difference shown (-100 to more than +1000 %)"),
         ({"verdict": "same", "change": 0.0, "low": -0.01, "high": 0.01}, "the same within 5 %"),
         ({"verdict": "not_shown", "change": 0.03, "low": -0.02, "high": 0.3}, "no difference shown (-2 to +30 %)"),
         ({"verdict": "not_shown", "change": None, "low": None, "high": None, "before": 0.0, "after": 0.0},
@@ -237,3 +241,29 @@ def test_stages_without_a_difference_are_counted_and_shown_when_asked_for(record
 
     assert len(long) >= len(short)
     assert not any("more lines of stages" in text for text in long)
+
+
+def test_what_became_quicker_names_the_stage_that_saved_most():
+    """Of two stages that are better, the one with more seconds, not the one with fewer."""
+
+    def better(measure, before, after):
+        change = after / before - 1
+        return LINE | {
+            "measure": measure, "figure": "mean", "before": before, "after": after,
+            "change": change, "low": change - 0.01, "high": change + 0.01, "verdict": "better",
+        }  # fmt: skip
+
+    side = {"begin_seconds": 0.0, "end_seconds": 60.0, "requests": 500}
+    answer = {
+        "before": {"name": "v1", **side}, "after": {"name": "v2", **side},
+        "paired": True, "block_seconds": [1.0], "draws": 1000, "seed": 0, "confidence": 0.95, "least": 0.05,
+        "verdict": "better", "left_out": [],
+        "models": [{
+            "service": "svc", "model": "m", "requests_before": 500, "requests_after": 500, "verdict": "better",
+            "lines": [better("whole", 5.7, 0.3), better("queue", 4.8, 0.1), better("execute", 0.9, 0.2)],
+        }],
+    }  # fmt: skip
+
+    (*_, last) = lines(answer, all_lines=False)
+
+    assert last.plain.endswith("most of it in queue (-4700.00 ms a request)")

@@ -13,7 +13,7 @@ from inferometer.errors import InferometerError
 from inferometer_compose import web
 from inferometer_compose.commands.console import screen
 from inferometer_compose.commands.errors import FOUND_SOMETHING, WRONG_USE, say
-from inferometer_compose.commands.trace import last_recorder
+from inferometer_compose.commands.trace import left_behind
 from inferometer_compose.commands.windows import window
 from inferometer_compose.screens import compare as screens
 from inferometer_exporters.compare_api import parameters, two_versions
@@ -73,7 +73,7 @@ def _answer(options: Options) -> CompareAnswer:
             asked = urlencode(parameters(question(options, now_ns=time.time_ns())))
             url = f"{options.api}/api/compare?{asked}"
             return cast("CompareAnswer", web.get_json(url, timeout_seconds=_PATIENCE_SECONDS))
-        path = last_recorder(Path.cwd())
+        path = left_behind(options.api)
     if path is None:
         raise InferometerError(
             f"no sidecar answers at {options.api}, and neither a demo in this folder nor `inferometer run` left a "

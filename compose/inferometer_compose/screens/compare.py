@@ -8,7 +8,7 @@ from typing import Final
 from rich.text import Text
 
 from inferometer_compose.screens.units import UNKNOWN, percent
-from inferometer_exporters.comparison.lines import COST, ERRORS, WHOLE, Verdict
+from inferometer_exporters.comparison.lines import COST, ERRORS, STAGE_COUNTS, WHOLE, Verdict
 from inferometer_exporters.recorder.compare_answers import CompareAnswer, GroupAnswer, LineAnswer, SideAnswer
 
 _NAME, _FIGURE = 34, 12
@@ -23,6 +23,8 @@ _NAMES: Final = {
 }
 _ONE_DIGIT_BELOW: Final = 10
 """Per cent: 7.2 to 8.9 % says more than 7 to 9."""
+_HUGE: Final = 10.0
+"""Times more: how many more than that an interval allows is no news."""
 _ALWAYS: Final = frozenset({WHOLE, ERRORS, COST})
 _DIFFER: Final = frozenset({Verdict.WORSE, Verdict.BETTER, Verdict.SLIGHT})
 
@@ -105,7 +107,8 @@ def verdict(line: LineAnswer, least: float) -> str:
     if said is Verdict.NOT_SHOWN:
         return f"no difference shown {by}"
     if said is Verdict.SLIGHT:
-        return f"differs by less than {percent(least)}: {by}"
+        of = percent(least) if abs(change) < least else f"{percent(STAGE_COUNTS)} of the whole request"
+        return f"differs by less than {of}: {by}"
     return f"{said.value} by {by}"
 
 
@@ -121,7 +124,8 @@ def _by(change: float, low: float, high: float, *, points: bool) -> str:
     unit = " points" if points else " %"
     digits = 2 if points else 1 if 100 * max(abs(low), abs(high)) < _ONE_DIGIT_BELOW else 0
     if low <= 0 <= high:
-        return f"({100 * low:+.{digits}f} to {100 * high:+.{digits}f}{unit})"
+        most = f"{100 * high:+.{digits}f}" if high < _HUGE else f"more than {100 * _HUGE:+.0f}"
+        return f"({100 * low:+.{digits}f} to {most}{unit})"
     near, far = sorted((abs(low), abs(high)))
     dash = "\N{EN DASH}"
     return f"{100 * abs(change):.{digits}f}{unit} ({100 * near:.{digits}f}{dash}{100 * far:.{digits}f}{unit})"
@@ -188,7 +192,7 @@ def _worst(shown: Sequence[LineAnswer], said: Verdict) -> str:
     means = [line for line in shown if line["figure"] == "mean" and line["measure"] != WHOLE and line in mine]
     if not means:
         return first
-    most = max(means, key=_moved)
+    most = max(means, key=lambda line: abs(_moved(line)))
     return f"{first}; most of it in {most['measure']} ({_moved(most) * 1e3:+.2f} ms a request)"
 
 

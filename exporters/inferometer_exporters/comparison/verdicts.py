@@ -5,7 +5,7 @@ from math import exp, isfinite
 
 from inferometer_exporters.comparison.bootstrap import intervals
 from inferometer_exporters.comparison.figures import Figure, tasks
-from inferometer_exporters.comparison.lines import Found, Line, Verdict
+from inferometer_exporters.comparison.lines import Found, Line, Verdict, weighed
 from inferometer_exporters.comparison.samples import Pair
 
 
@@ -29,7 +29,7 @@ def compared(pairs: Sequence[Pair], *, paired: bool, least: float, seed: int = 0
             service=pair.service,
             model=pair.model,
             requests=(pair.before.requests, pair.after.requests),
-            lines=tuple(of_pair),
+            lines=tuple(weighed(of_pair)),
         )
         for pair, of_pair in zip(pairs, lines, strict=True)
     ]

@@ -155,6 +155,39 @@ def test_what_is_said_of_a_model_follows_from_its_lines(verdicts, in_all):
     assert Found(service="svc", model="m", requests=(1, 1), lines=lines).verdict is in_all
 
 
+def test_a_stage_is_worse_only_where_the_whole_request_could_tell(make, random):
+    """Reading the body takes twice as long, 60 microseconds more; the model, most of the request, half as long."""
+    queue, run = (np.exp(level + 0.3 * random.standard_normal(5_000)) for level in (11, 18))
+    pair = make.pair(
+        make.side({"network": queue, "execute": run}), make.side({"network": 2 * queue, "execute": run / 2})
+    )
+
+    (found,) = compared([pair], paired=False, least=0.05)
+
+    assert line(found, "network", "p50").verdict is Verdict.SLIGHT
+    assert line(found, "network", "p50").low > 0.9
+    assert line(found, "execute", "p50").verdict is Verdict.BETTER
+    assert found.verdict is Verdict.BETTER
+
+
+@pytest.mark.parametrize(
+    ("whole", "stage", "in_all"),
+    [
+        (Verdict.BETTER, Verdict.WORSE, Verdict.BETTER),
+        (Verdict.WORSE, Verdict.BETTER, Verdict.WORSE),
+        (Verdict.NOT_SHOWN, Verdict.WORSE, Verdict.WORSE),
+        (Verdict.SLIGHT, Verdict.BETTER, Verdict.BETTER),
+    ],
+)
+def test_what_callers_feel_comes_before_what_a_stage_says(whole, stage, in_all):
+    line = Line(
+        measure="whole", figure="p50", before=1.0, after=1.0, change=None, low=None, high=None, needed=0, verdict=whole,
+    )  # fmt: skip
+    lines = (line, replace(line, measure="execute", verdict=stage))
+
+    assert Found(service="svc", model="m", requests=(1, 1), lines=lines).verdict is in_all
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("number", "lasts"), [(3_000, 0.0), (3_000, 0.01), (12_000, 0.03)])

@@ -14,7 +14,7 @@ export class CompareView {
     this.title = "Compare";
     this.done = null;
     this.result = h("div");
-    this.element = h("div.view", {}, h("h1", {}, "Compare"), this.forms(), this.result);
+    this.element = h("div.view", {}, h("div.headline", {}, h("h1", {}, "Compare"), h("p.question", {}, "What is different between two requests, two stretches of time, or two versions?")), this.forms(), this.result);
   }
 
   forms() {
@@ -30,7 +30,7 @@ export class CompareView {
       return h("label.field", {}, h("span", {}, label), control);
     };
     const moment = (name, label) => h("input", { type: "datetime-local", step: 1, name, required: true, "aria-label": label, value: local(Number(params.get(name))) });
-    const range = (label, from, to) => h("fieldset.field", {}, h("legend", {}, label), moment(from, `${label}, from`), h("span", {}, "to"), moment(to, `${label}, to`));
+    const range = (label, from, to) => h("fieldset.field", {}, h("legend", {}, label), moment(from, `${label}, from`), h("span.to", {}, "to", moment(to, `${label}, to`)));
     const now = this.page.now();
     // Both halves of what is recorded, a quarter of an hour each at most: of an earlier time nothing is known.
     const half = Math.min(900, Math.max(this.page.first ? (now - this.page.first) / 2 : 900, 1));
