@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -36,13 +37,23 @@ async def how_many() -> int:
     return inside
 
 
-@app.get("/block/{seconds}")
-async def block(seconds: float) -> StreamingResponse:
+def wait_for(until: Path) -> None:
+    """Sleep until a test makes a file: a time that is fixed may be over before what is to wait has come.
+
+    Ten seconds at most, for a test that failed makes none.
+    """
+    deadline = time.monotonic() + 10
+    while not until.exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+@app.get("/block")
+async def block(until: Path) -> StreamingResponse:
     """Says that it is there, then blocks the event loop."""
 
     async def parts() -> AsyncIterator[bytes]:
         yield b"x"
-        time.sleep(seconds)  # noqa: ASYNC251 - that is what it is for
+        wait_for(until)
 
     return StreamingResponse(parts())
 
@@ -58,12 +69,12 @@ async def fast() -> None:
     """Waits for nothing."""
 
 
-@app.get("/thread/{seconds}")
-def thread(seconds: float) -> None:
+@app.get("/thread")
+def thread(until: Path) -> None:
     """Keeps a thread."""
     global inside  # noqa: PLW0603 - a test asks for it
     inside += 1
-    time.sleep(seconds)
+    wait_for(until)
     inside -= 1
 
 
@@ -100,10 +111,16 @@ async def quick_work() -> int:
 
 @app.get("/sleep/{seconds}")
 async def sleep(seconds: float) -> None:
-    """Keeps a connection."""
+    """Keeps its own connection."""
+    await asyncio.sleep(seconds)
+
+
+@app.get("/kept")
+async def kept(until: Path) -> None:
+    """Keeps the connection over which it is called."""
     global inside  # noqa: PLW0603 - a test asks for it
     inside += 1
-    await asyncio.sleep(seconds)
+    await run_in_threadpool(wait_for, until)
     inside -= 1
 
 
@@ -111,9 +128,9 @@ client = httpx.AsyncClient(limits=httpx.Limits(max_connections=1))
 
 
 @app.get("/call")
-async def call(port: int, seconds: float) -> None:
+async def call(port: int, until: str) -> None:
     """Calls over the one connection."""
-    await client.get(f"http://127.0.0.1:{port}/sleep/{seconds}")
+    await client.get(f"http://127.0.0.1:{port}/kept", params={"until": until})
 
 
 @app.get("/quick-call")

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 import inferometer.hooks.fastapi_routing
 import inferometer.hooks.starlette_routing
 import inferometer.recorder.asgi
+import inferometer.recorder.sender
 from inferometer.hooks.registry import HOOKS, install
 from inferometer.recorder.asgi_request import AsgiRequest
 from inferometer.recorder.hook_states import ACTIVE, FAILED
@@ -51,9 +52,9 @@ def starlette_app():
 
 BROKEN = {
     "a request begins": (inferometer.recorder.asgi, "AsgiRequest", ASGI_HOOK),
-    "a header is read": (OpenRequest, "_read", ASGI_HOOK),
+    "a header is read": (inferometer.recorder.sender, "read", ASGI_HOOK),
     "an answer begins": (AsgiRequest, "_answered", ASGI_HOOK),
-    "a request ends": (OpenRequest, "_finish", ASGI_HOOK),
+    "a request ends": (OpenRequest, "shape", ASGI_HOOK),
     "FastAPI's functions": (inferometer.hooks.fastapi_routing, "current", "fastapi.routing"),
     "Starlette's routes": (inferometer.hooks.starlette_routing, "current", "starlette.routing"),
 }

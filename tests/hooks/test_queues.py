@@ -25,7 +25,8 @@ SERVERS = {
 }
 MS = 10**6
 LONG = 200 * MS
-"""What waits is made to wait 300 ms."""
+HELD_SECONDS = 0.3
+"""How long what waits is made to wait, from when it was sent."""
 
 
 @pytest.fixture(scope="module", params=SERVERS.values(), ids=SERVERS)
@@ -81,11 +82,17 @@ def asked(server, path, connection=None):
     connection.close()
 
 
+@pytest.fixture
+def over(tmp_path):
+    """A file to make when what another request needs is to be free."""
+    return tmp_path / "over"
+
+
 @contextmanager
-def blocked(server, seconds):
-    """The event loop does nothing inside."""
+def blocked(server, over):
+    """The event loop does nothing inside, until *over* is there."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("GET", f"/block/{seconds}")
+    connection.request("GET", f"/block?until={over}")
     answer = connection.getresponse()
     assert answer.read(1) == b"x"
     yield
@@ -118,14 +125,16 @@ def recorded(server, route, act):
 
 
 @pytest.mark.parametrize("used", [False, True], ids=["new connection", "connection kept alive"])
-def test_a_request_that_waits_in_the_kernel(server, used):
+def test_a_request_that_waits_in_the_kernel(server, used, over):
     connection = alive(server) if used else http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     sent = []
 
     def act():
-        with blocked(server, 0.3):
+        with blocked(server, over):
             sent.append(time.monotonic_ns())
             connection.request("GET", "/fast")
+            time.sleep(HELD_SECONDS)
+            over.touch()
             assert connection.getresponse().status == 200
         connection.close()
 
@@ -136,50 +145,48 @@ def test_a_request_that_waits_in_the_kernel(server, used):
     assert sent[0] <= record.stamps[Moment.ARRIVAL]
 
 
-def test_a_request_whose_task_waits_for_the_event_loop(server):
+def test_a_request_whose_task_waits_for_the_event_loop(server, over):
     first, second = alive(server), alive(server)
 
     def act():
         # Both are there when the loop looks again: both heads are parsed, then the first one's task blocks.
-        with blocked(server, 0.03), asked(server, "/hog", first), asked(server, "/fast", second):
-            pass
+        with blocked(server, over), asked(server, "/hog", first), asked(server, "/fast", second):
+            over.touch()
 
     assert_only(recorded(server, "/fast", act), Kind.EVENT_LOOP)
 
 
-def test_a_request_that_waits_for_a_thread(server):
-    assert_only(behind_a_thread(server, "/quick-thread"), Kind.THREADPOOL)
+def test_a_request_that_waits_for_a_thread(server, over):
+    assert_only(behind(server, f"/thread?until={over}", "/quick-thread", over), Kind.THREADPOOL)
 
 
 @pytest.mark.parametrize("path", ["/quick-dependency", "/quick-resource", "/quick-work"])
-def test_whatever_of_a_request_needs_a_thread_waits_for_it_and_does_nothing_else(one_server, path):
-    record = behind_a_thread(one_server, path)
+def test_whatever_of_a_request_needs_a_thread_waits_for_it_and_does_nothing_else(one_server, path, over):
+    record = behind(one_server, f"/thread?until={over}", path, over)
 
     assert_only(record, Kind.THREADPOOL)
     assert partition(record).total(Stage.DESERIALIZE) < LONG / 2
     assert partition(record).total(Stage.HANDLER) < LONG / 2
 
 
-def behind_a_thread(server, path):
-    """The record of a request that finds the only thread at work."""
+def behind(server, first, path, over, query=""):
+    """The record of a request that finds what it needs in use by a *first* one, until *over* is there."""
 
     def act():
-        with asked(server, "/thread/0.4"):
+        with asked(server, first):
             wait_inside(server)
-            with asked(server, path):
-                pass
+            with asked(server, path + query):
+                time.sleep(HELD_SECONDS)
+                over.touch()
 
     return recorded(server, path, act)
 
 
-def test_a_request_whose_call_waits_for_a_connection(one_server):
-    def act():
-        with asked(one_server, f"/call?port={one_server.port}&seconds=0.4"):
-            wait_inside(one_server)
-            with asked(one_server, f"/quick-call?port={one_server.port}"):
-                pass
+def test_a_request_whose_call_waits_for_a_connection(one_server, over):
+    port = one_server.port
+    record = behind(one_server, f"/call?port={port}&until={over}", "/quick-call", over, query=f"?port={port}")
 
-    assert_only(recorded(one_server, "/quick-call", act), Kind.POOL)
+    assert_only(record, Kind.POOL)
 
 
 def test_a_request_that_waits_for_its_batch(one_server):
@@ -230,21 +237,23 @@ def test_a_request_over_a_unix_socket_has_no_arrival(serve, tmp_path):
     assert server.collector.frames[-1].gauges["accept_queues"] == []
 
 
-def test_connections_that_nobody_accepts_are_in_the_frames(server):
-    with blocked(server, 0.5):
+def test_connections_that_nobody_accepts_are_in_the_frames(server, over):
+    with blocked(server, over):
         waiting = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=10) for _ in range(5)]
         for connection in waiting:
             connection.connect()
         server.collector.until(lambda: server.collector.frames[-1].gauges["accept_queues"] == [5])
+        over.touch()
     for connection in waiting:
         connection.close()
 
     server.collector.until(lambda: server.collector.frames[-1].gauges["accept_queues"] == [0])
 
 
-def test_threads_and_who_waits_for_them_are_in_the_frames(server):
-    with asked(server, "/thread/0.5"), asked(server, "/quick-thread"), asked(server, "/quick-thread"):
+def test_threads_and_who_waits_for_them_are_in_the_frames(server, over):
+    with asked(server, f"/thread?until={over}"), asked(server, "/quick-thread"), asked(server, "/quick-thread"):
         server.collector.until(lambda: server.collector.frames[-1].gauges["threads"] == [1, 1, 2])
+        over.touch()
 
     server.collector.until(lambda: server.collector.frames[-1].gauges["threads"] == [1, 0, 0])
 

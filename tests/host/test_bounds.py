@@ -67,7 +67,7 @@ def test_ten_thousand_executes_of_one_request(bench):
 @pytest.mark.parametrize("name", ["model", "tenant", "request_class"])
 def test_a_name_of_its_own_for_every_request(bench, name):
     names = iter(range(100_000))
-    bench.worker.buffers._limit = 100_000
+    bench.worker.buffers.limit = 100_000
 
     def act():
         annotate(**{name: f"name-{next(names)}"})

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inferometer.recorder.asgi import recording
-from inferometer.recorder.request import READ_HEADERS
+from inferometer.recorder.sender import READ_HEADERS
 from inferometer.wire.layout import SHAPE_FIELDS
 
 NAMES = sorted({*READ_HEADERS, b"x-tenant", b"x-class"})

@@ -428,7 +428,7 @@ def test_more_requests_than_may_wait_are_dropped_and_counted(bench, monkeypatch)
 
 def test_a_request_whose_row_was_dropped_is_not_waited_for(bench):
     b = bench()
-    b.worker.buffers._limit = 0
+    b.worker.buffers.limit = 0
     b.request().close()
     for _ in range(4):
         _, finished = b.flush()

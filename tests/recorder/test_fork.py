@@ -31,3 +31,19 @@ def test_parent_and_child_send_their_own_requests_once(tmp_path):
         assert len({record.trace_id for record in records}) == 6
         assert len({hello.worker_id for hello in collector.hellos}) == len(workers) == 2
         assert len({hello.pid for hello in collector.hellos}) == 2
+
+
+def test_what_ids_of_a_childs_traces_begin_with_is_its_own(bench):
+    of_the_parent = bench.worker.trace_hi
+    bench.worker.after_fork()
+
+    assert bench.worker.trace_hi != of_the_parent
+
+
+def test_what_ids_of_traces_begin_with_changes_with_each_frame(bench):
+    seen = set()
+    for _ in range(5):
+        seen.add(bench.worker.trace_hi)
+        bench.frame()
+
+    assert len(seen) == 5

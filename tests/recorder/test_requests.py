@@ -305,7 +305,7 @@ def test_between_the_requests_of_one_task_none_is_current(bench, client, answer)
 
 
 def test_a_request_whose_record_is_lost_is_not_current_any_more(bench, client, answer, monkeypatch):
-    monkeypatch.setattr(OpenRequest, "_finish", lambda _: 1 / 0)
+    monkeypatch.setattr(OpenRequest, "shape", lambda _: 1 / 0)
 
     async def then_what_is_current():
         await client()(bench.wrap(answer()))
@@ -325,7 +325,7 @@ def test_ids_do_not_follow_the_global_seed(bench, client, answer):
 
 
 def test_a_failure_of_ours_loses_the_record_and_not_the_answer(bench, client, answer, monkeypatch, caplog):
-    monkeypatch.setattr(OpenRequest, "_finish", lambda _: 1 / 0)
+    monkeypatch.setattr(OpenRequest, "shape", lambda _: 1 / 0)
     asked = run(client()(bench.wrap(answer())))
     run(client()(bench.wrap(answer())))
 

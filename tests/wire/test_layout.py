@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferometer.wire.layout import HEAD_OF_REQUESTS, REQUESTS, TABLES, TAIL_OF_REQUESTS, Table, packed
+from inferometer.wire.layout import (
+    HEAD_OF_REQUESTS,
+    PLAIN_REQUEST,
+    REQUESTS,
+    SELDOM_IN_REQUESTS,
+    TABLES,
+    TAIL_OF_REQUESTS,
+    Table,
+    packed,
+)
 
 LIMITS = {"Q": 2**64, "I": 2**32, "H": 2**16, "B": 2**8}
 
@@ -33,6 +42,14 @@ def test_a_row_is_as_the_protocol_has_it(table, data):
 @given(row=values(REQUESTS))
 def test_a_request_in_two_pieces_is_one_row(row):
     assert HEAD_OF_REQUESTS.pack(*row[:-1]) + TAIL_OF_REQUESTS.pack(row[-1]) == REQUESTS.row.pack(*row)
+
+
+@given(row=values(REQUESTS))
+def test_a_plain_request_is_the_row_whose_seldom_columns_are_0(row):
+    given_out = [value for name, value in zip(REQUESTS.names, row, strict=True) if name not in SELDOM_IN_REQUESTS]
+    whole = [0 if name in SELDOM_IN_REQUESTS else value for name, value in zip(REQUESTS.names, row, strict=True)]
+
+    assert PLAIN_REQUEST.pack(*given_out) == REQUESTS.row.pack(*whole)
 
 
 def test_a_machine_that_would_leave_a_gap_does_not():

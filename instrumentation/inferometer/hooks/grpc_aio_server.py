@@ -50,7 +50,7 @@ def _with(ours: Any, original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _interceptor(worker: Worker, hook: str, base: type) -> Any:
-    opening, known = _Opening(worker, hook), Methods()
+    opening, methods = _Opening(worker, hook), Methods()
     worker.hooks.on_failure(hook, opening.stop)
 
     class Interceptor(base):  # type: ignore[misc]  # grpc is imported by its user, not by us
@@ -68,7 +68,13 @@ def _interceptor(worker: Worker, hook: str, base: type) -> Any:
             if handler is None:
                 call.failure = UNIMPLEMENTED
                 return None
-            return _served(call, known, details.method, handler)
+            try:
+                call.serve(methods.of(details.method, handler))
+            except Exception as error:  # noqa: BLE001 - the edge: the call goes on without us
+                call.abandon()
+                worker.hooks.failed(hook, error)
+                return handler
+            return call
 
     return Interceptor()
 
@@ -85,6 +91,7 @@ class _Opening:
         self._hook = hook
         self._wanted = wanted_metadata(worker)
         self._names = Names(worker.excluded_paths)
+        self._known = self._names.known
         self._off = False
 
     def stop(self) -> None:
@@ -100,14 +107,12 @@ class _Opening:
         worker = self._worker
         try:
             method = details.method
-            name = self._names.known.get(method) or self._names.of(method)
+            name = self._known.get(method) or self._names.of(method)
             # It is not started where it is switched off.
-            if not name or self._off or not (worker.started or self._start()):
+            if not name or self._off or not (worker.running[0] or self._start()):
                 return None
-            call = LoopCall(worker, self._hook, headers(details.invocation_metadata, self._wanted))
-            call.task = task = asyncio.current_task()
-            if task is not None:
-                task.add_done_callback(call.finished)
+            given = headers(details.invocation_metadata, self._wanted)
+            call = LoopCall(worker, self._hook, given, asyncio.current_task())
             loop = asyncio.get_running_loop()
             # Only asyncio's own loop says what it has to do besides; to be told of a turn is not free.
             if getattr(loop, "_ready", True):
@@ -117,13 +122,3 @@ class _Opening:
             worker.hooks.failed(self._hook, error)
             return None
         return call
-
-
-def _served(call: LoopCall, known: Methods, method: str, handler: Any) -> Any:
-    try:
-        call.serve(known.of(method, handler))
-    except Exception as error:  # noqa: BLE001 - the edge: the call goes on without us
-        call.abandon()
-        call.worker.hooks.failed(call.hook, error)
-        return handler
-    return call

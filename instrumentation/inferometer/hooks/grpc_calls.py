@@ -73,8 +73,11 @@ class OutgoingCall:
 
     def serialize(self, message: Any) -> Any:
         """Stand for the method's serializer of requests."""
+        return self.serialized(self._serializer, message)
+
+    def serialized(self, inner: Function | None, message: Any) -> Any:
+        """What *inner* makes of a request, and say how long that took."""
         start = now()
-        inner = self._serializer
         data = message if inner is None else inner(message)
         try:
             end = now()
@@ -90,8 +93,11 @@ class OutgoingCall:
 
     def deserialize(self, data: bytes) -> Any:
         """Stand for the method's deserializer of responses."""
+        return self.deserialized(self._deserializer, data)
+
+    def deserialized(self, inner: Function | None, data: bytes) -> Any:
+        """What *inner* makes of a response, and say how long that took."""
         start = now()
-        inner = self._deserializer
         message = data if inner is None else inner(data)
         try:
             end = now()

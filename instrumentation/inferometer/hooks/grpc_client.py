@@ -1,9 +1,11 @@
 """gRPC, threaded client: each call by each of the ways in which a method can be called.
 
 All of them go through the classes of ``grpc._channel`` that a channel makes, so channels that are there already are
-reached, too. A call gets a copy of its method with a serializer and a deserializer of its own.
+reached, too. A call gets a copy of its method with a serializer and a deserializer of its own; one that blocks, of a
+method that is unary both ways, does all of it in its own thread, so one copy serves all such calls of a method.
 """
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
@@ -20,6 +22,36 @@ _STREAMS: Final = (
 )  # fmt: skip
 
 Call = Callable[..., Any]
+Copy = Callable[[Any, Any], Any]
+
+
+class _Here(threading.local):
+    """The call of this thread."""
+
+    call: OutgoingCall | None = None
+
+
+class _Codec:
+    """Stands for the serializer and the deserializer of a method, for whichever call this thread is at."""
+
+    __slots__ = ("_deserializer", "_here", "_serializer")
+
+    def __init__(self, method: Any, here: _Here) -> None:
+        self._serializer = method._request_serializer  # noqa: SLF001 - the library has no public name for it
+        self._deserializer = method._response_deserializer  # noqa: SLF001 - the library has no public name for it
+        self._here = here
+
+    def serialize(self, message: Any) -> Any:
+        call = self._here.call
+        if call is not None:
+            return call.serialized(self._serializer, message)
+        return message if self._serializer is None else self._serializer(message)
+
+    def deserialize(self, data: bytes) -> Any:
+        call = self._here.call
+        if call is not None:
+            return call.deserialized(self._deserializer, data)
+        return data if self._deserializer is None else self._deserializer(data)
 
 
 def install(worker: Worker, module: ModuleType, hook: str) -> None:
@@ -32,16 +64,18 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
     missing = [name for name, found in classes.items() if found is None]
     if missing:
         raise UnsupportedError(f"grpc._channel has no {', '.join(missing)}")
+    here = _Here()
     for name in _UNARY:
         copy = _copying(classes[name])
         streams = "Stream" in name
-        replace(worker, hook, classes[name], "_blocking", _blocking(worker, hook, copy, streams=streams))
+        blocking = _streaming(worker, hook, copy) if streams else _blocking(worker, hook, copy, here)
+        replace(worker, hook, classes[name], "_blocking", blocking)
         replace(worker, hook, classes[name], "future", _future(worker, hook, copy, streams=streams))
     for name in _STREAMS:
         replace(worker, hook, classes[name], "__call__", _stream(worker, hook, _copying(classes[name])))
 
 
-def _copying(kind: Any) -> Callable[[Any, OutgoingCall, bool], Any]:
+def _copying(kind: Any) -> Copy:
     slots = [
         slot
         for base in kind.__mro__
@@ -49,15 +83,14 @@ def _copying(kind: Any) -> Callable[[Any, OutgoingCall, bool], Any]:
         if slot not in ("__weakref__", "__dict__")
     ]
 
-    def copy(method: Any, call: OutgoingCall, streams: bool) -> Any:  # noqa: FBT001 - private, called below
-        """The method as this call is to find it."""
-        call.between(method._request_serializer, method._response_deserializer, streams=streams)  # noqa: SLF001 - the library has no public name for it
+    def copy(method: Any, codec: Any) -> Any:
+        """The method as calls are to find it whose messages *codec* codes."""
         made = kind.__new__(kind)
         for slot in slots:
             setattr(made, slot, getattr(method, slot))
         vars(made).update(vars(method))
-        made._request_serializer = call.serialize  # noqa: SLF001 - the library has no public name for it
-        made._response_deserializer = call.deserialize  # noqa: SLF001 - the library has no public name for it
+        made._request_serializer = codec.serialize  # noqa: SLF001 - the library has no public name for it
+        made._response_deserializer = codec.deserialize  # noqa: SLF001 - the library has no public name for it
         return made
 
     return copy
@@ -67,15 +100,50 @@ def _outgoing(worker: Worker, hook: str, method: Any, metadata: Any) -> Outgoing
     return begin(worker, hook, method._method, getattr(method, "_target", ""), metadata)  # noqa: SLF001 - the library has no public name for it
 
 
-def _copied(worker: Worker, hook: str, copy: Call, method: Any, call: OutgoingCall, *, streams: bool) -> Any:
+def _copied(worker: Worker, hook: str, copy: Copy, method: Any, call: OutgoingCall, *, streams: bool) -> Any:
     try:
-        return copy(method, call, streams)
+        call.between(method._request_serializer, method._response_deserializer, streams=streams)  # noqa: SLF001 - the library has no public name for it
+        return copy(method, call)
     except Exception as error:  # noqa: BLE001 - the edge: the call goes out, only its serialization is not known
         worker.hooks.failed(hook, error)
         return method
 
 
-def _blocking(worker: Worker, hook: str, copy: Call, *, streams: bool) -> Callable[[Call], Call]:
+def _twin(worker: Worker, hook: str, copy: Copy, method: Any, here: _Here) -> Any:
+    try:
+        twin = method.inferometer_twin = copy(method, _Codec(method, here))
+    except Exception as error:  # noqa: BLE001 - the edge: the call goes out, only its serialization is not known
+        worker.hooks.failed(hook, error)
+        return method
+    return twin
+
+
+def _blocking(worker: Worker, hook: str, copy: Copy, here: _Here) -> Callable[[Call], Call]:
+    def make(original: Call) -> Call:
+        def _blocking(
+            self: Any, request: Any, timeout: Any = None, metadata: Any = None, *args: Any, **more: Any
+        ) -> Any:
+            call = begin(worker, hook, self._method, getattr(self, "_target", ""), metadata)
+            if call is None:
+                return original(self, request, timeout, metadata, *args, **more)
+            method = vars(self).get("inferometer_twin") or _twin(worker, hook, copy, self, here)
+            before, here.call = here.call, call
+            try:
+                state, inner = original(method, request, timeout, call.metadata, *args, **more)
+            except BaseException as error:
+                _raised(call, error)
+                raise
+            finally:
+                here.call = before
+            call.ended(code_of(state.code), state.trailing_metadata)
+            return state, inner
+
+        return _blocking
+
+    return make
+
+
+def _streaming(worker: Worker, hook: str, copy: Copy) -> Callable[[Call], Call]:
     def make(original: Call) -> Call:
         def _blocking(
             self: Any, request: Any, timeout: Any = None, metadata: Any = None, *args: Any, **more: Any
@@ -83,7 +151,7 @@ def _blocking(worker: Worker, hook: str, copy: Call, *, streams: bool) -> Callab
             call = _outgoing(worker, hook, self, metadata)
             if call is None:
                 return original(self, request, timeout, metadata, *args, **more)
-            method = _copied(worker, hook, copy, self, call, streams=streams)
+            method = _copied(worker, hook, copy, self, call, streams=True)
             try:
                 state, inner = original(method, request, timeout, call.metadata, *args, **more)
             except BaseException as error:
@@ -97,7 +165,7 @@ def _blocking(worker: Worker, hook: str, copy: Call, *, streams: bool) -> Callab
     return make
 
 
-def _future(worker: Worker, hook: str, copy: Call, *, streams: bool) -> Callable[[Call], Call]:
+def _future(worker: Worker, hook: str, copy: Copy, *, streams: bool) -> Callable[[Call], Call]:
     def make(original: Call) -> Call:
         def future(self: Any, request: Any, timeout: Any = None, metadata: Any = None, *args: Any, **more: Any) -> Any:
             call = _outgoing(worker, hook, self, metadata)
@@ -112,7 +180,7 @@ def _future(worker: Worker, hook: str, copy: Call, *, streams: bool) -> Callable
     return make
 
 
-def _stream(worker: Worker, hook: str, copy: Call) -> Callable[[Call], Call]:
+def _stream(worker: Worker, hook: str, copy: Copy) -> Callable[[Call], Call]:
     def make(original: Call) -> Call:
         def __call__(  # noqa: N807 - it becomes that method
             self: Any, request: Any, timeout: Any = None, metadata: Any = None, *args: Any, **more: Any

@@ -11,7 +11,7 @@ from typing import Any, Final
 from inferometer.hooks.grpc_streams import LoopRequests, Requests, Responses
 from inferometer.recorder.request import current_request, now
 from inferometer.recorder.rpc_method import Method
-from inferometer.recorder.rpc_request import Headers, RpcRequest
+from inferometer.recorder.rpc_request import Headers, Messages, RpcRequest
 from inferometer.recorder.rpc_status import (
     CANCELLED,
     OK,
@@ -30,9 +30,17 @@ _BUSY_NS: Final = 10**6
 class LoopCall(RpcRequest):
     """An open call of the asyncio server; its methods run in the call's task, or for a plain function in a thread."""
 
-    __slots__ = ("accepted", "code", "context", "task", "trailing")
+    __slots__ = ("accepted", "code", "context", "response_streaming", "task", "trailing")
 
-    def __init__(self, worker: Worker, hook: str, metadata: Headers) -> None:
+    def __init__(self, worker: Worker, hook: str, metadata: Headers, task: "asyncio.Task[Any] | None") -> None:
+        """Open a call.
+
+        Args:
+            worker: of this process.
+            hook: that errors of ours are counted for.
+            metadata: as `headers` gives it.
+            task: in which the server handles the call.
+        """
         RpcRequest.__init__(self, worker, hook, metadata)
         self.start = self.body_start = self.entry
         self.accepted = False
@@ -40,7 +48,9 @@ class LoopCall(RpcRequest):
         """What a plain function has said: its context does not tell."""
         self.trailing: Any = ()
         self.context: Any = None
-        self.task: asyncio.Task[Any] | None = None
+        self.task = task
+        if task is not None:
+            task.add_done_callback(self.finished)
 
     def turned(self) -> None:
         """The event loop has made a turn while the request's message was waited for: so long it had other work."""
@@ -59,8 +69,9 @@ class LoopCall(RpcRequest):
     def serve(self, method: Method) -> None:
         """Stand for the method's handler."""
         self.method = method
+        self.response_streaming = method.streams_out
         if method.streams_in or method.streams_out:
-            RpcRequest.serve(self, method)
+            self.messages = Messages()
         if method.streams_in:
             self.body_start = 0
             self.endpoint = now()
@@ -94,7 +105,7 @@ class LoopCall(RpcRequest):
         method = self.method
         try:
             if method.streams_in:
-                argument = self._requests(argument)
+                argument = LoopRequests(self, self._pulled(argument))
             response = await method.behaviour(argument, context)
         except BaseException as error:
             self.broke(error, UNKNOWN)
@@ -106,7 +117,9 @@ class LoopCall(RpcRequest):
         return response
 
     async def _many(self, argument: Any, context: Any) -> AsyncIterator[Any]:
-        responses = self._begin(context)(self._requests(argument), context)
+        if self.method.streams_in:
+            argument = LoopRequests(self, self._pulled(argument))
+        responses = self._begin(context)(argument, context)
         try:
             async for response in responses:
                 yield response
@@ -119,11 +132,10 @@ class LoopCall(RpcRequest):
             raise
         self.told()
 
-    def _requests(self, argument: Any) -> Any:
-        if not self.method.streams_in:
-            return argument
-        self.pulling = True
-        return LoopRequests(self, argument)
+    def _pulled(self, arguments: Any) -> Any:
+        if self.messages is not None:
+            self.messages.pulling = True
+        return arguments
 
     def _begin(self, context: Any) -> Callable[..., Any]:
         self.context = context
@@ -133,8 +145,7 @@ class LoopCall(RpcRequest):
         self.thread = now()
         behaviour, told = self._begin(context), ThreadContext(self, context)
         if self.method.streams_in:
-            self.pulling = True
-            argument = Requests(self, argument)
+            argument = Requests(self, self._pulled(argument))
         token = current_request.set(self)
         try:
             response = behaviour(argument, told)
@@ -154,8 +165,7 @@ class LoopCall(RpcRequest):
         self.thread = now()
         behaviour, told = self._begin(context), ThreadContext(self, context)
         if self.method.streams_in:
-            self.pulling = True
-            argument = Requests(self, argument)
+            argument = Requests(self, self._pulled(argument))
         # The context is the thread's, which runs other calls after this one.
         token = current_request.set(self)
         try:
@@ -177,14 +187,17 @@ class LoopCall(RpcRequest):
     def finished(self, task: "asyncio.Task[Any]") -> None:
         """The call's task has done with it."""
         try:
+            context = self.context
+            # The context of a plain function, which has a thread, does not tell.
+            plain = self.respond and not self.failure and not self.thread and not context.code()
+            code = OK if plain and not task.cancelling() and not task.cancelled() else self._code(task, context)
             # What was said last is with grpc since then; that the task hears of it takes turns of the event loop.
-            self.ended_with(self._code(task), self.respond or self.last or now())
+            self.ended_with(code, self.respond or self.last or now())
         except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only our record is lost
             self.worker.open.pop(self.span_id, None)
             self.worker.hooks.failed(self.hook, error)
 
-    def _code(self, task: "asyncio.Task[Any]") -> int:
-        context = self.context
+    def _code(self, task: "asyncio.Task[Any]", context: Any) -> int:
         if task.cancelling() or task.cancelled():
             left = context.time_remaining() if context is not None else None
             return given_up(left, now() - self.start)

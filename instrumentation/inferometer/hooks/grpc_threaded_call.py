@@ -7,7 +7,8 @@ from typing import Any
 
 from inferometer.hooks.grpc_streams import Requests, Responses
 from inferometer.recorder.request import now
-from inferometer.recorder.rpc_request import Headers, RpcRequest
+from inferometer.recorder.rpc_method import Method
+from inferometer.recorder.rpc_request import Headers, Messages, RpcRequest
 from inferometer.recorder.rpc_status import OK, UNIMPLEMENTED, UNKNOWN, code_of, given_up
 from inferometer.recorder.worker import Worker
 
@@ -15,12 +16,12 @@ from inferometer.recorder.worker import Worker
 class ThreadedCall(RpcRequest):
     """An open call of the threaded server."""
 
-    __slots__ = ("cancelled", "rpc")
+    __slots__ = ("request_streaming", "response_streaming", "rpc")
 
     # It is opened by the thread that takes calls in, and handled by one of a pool.
     in_context = False
 
-    def __init__(self, worker: Worker, hook: str, metadata: Headers, state: Any, cancelled: object) -> None:
+    def __init__(self, worker: Worker, hook: str, metadata: Headers, state: Any) -> None:
         """Open a call.
 
         Args:
@@ -28,73 +29,71 @@ class ThreadedCall(RpcRequest):
             hook: that errors of ours are counted for.
             metadata: as `headers` gives it.
             state: the server's, of this call.
-            cancelled: what ``client`` of the state is when the client has given up.
         """
         self.rpc = state
-        self.cancelled = cancelled
         RpcRequest.__init__(self, worker, hook, metadata)
 
-    @property
-    def unary_unary(self) -> Callable[..., Any]:
-        """What the server calls."""
-        return self._called(self._one) if self.method.wishes else self._one
+    def serve(self, method: Method) -> "ThreadedCall | Wishing":
+        """What stands for the method's handler."""
+        self.method = method
+        self.request_streaming = method.streams_in
+        self.response_streaming = method.streams_out
+        if method.streams_in or method.streams_out:
+            self.messages = Messages()
+        self.endpoint = now()
+        return Wishing(self) if method.wishes else self
 
-    @property
-    def stream_unary(self) -> Callable[..., Any]:
-        """What the server calls."""
-        return self._called(self._one)
-
-    @property
-    def unary_stream(self) -> Callable[..., Any]:
-        """What the server calls."""
-        return self._called(self._many)
-
-    @property
-    def stream_stream(self) -> Callable[..., Any]:
-        """What the server calls."""
-        return self._called(self._many)
-
-    def _called(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
-        wishes = self.method.wishes
-        if wishes:
-            behaviour = partial(behaviour)
-            vars(behaviour).update(wishes)
-        return behaviour
-
-    def _one(self, argument: Any, context: Any, *more: Any) -> Any:
-        method = self.method
-        if method.streams_in:
-            self.pulling = True
-            argument = Requests(self, argument)
+    def unary_unary(self, argument: Any, context: Any) -> Any:
+        """Stand for the method's behaviour."""
         try:
-            return method.behaviour(argument, context, *more)
+            return self.method.behaviour(argument, context)
         except BaseException as error:
             self.broke(error, UNKNOWN)
             raise
 
-    def _many(self, argument: Any, context: Any, *more: Any) -> Any:
-        responses = self._one(argument, context, *more)
-        return responses if more else Responses(self, responses)
+    def stream_unary(self, arguments: Any, context: Any) -> Any:
+        """Stand for the method's behaviour."""
+        return self.unary_unary(self._pulled(arguments), context)
+
+    def unary_stream(self, argument: Any, context: Any, *send: Any) -> Any:
+        """Stand for the method's behaviour; one that wants it so is given a function to *send* with."""
+        try:
+            responses = self.method.behaviour(argument, context, *send)
+        except BaseException as error:
+            self.broke(error, UNKNOWN)
+            raise
+        return responses if send else Responses(self, responses)
+
+    def stream_stream(self, arguments: Any, context: Any, *send: Any) -> Any:
+        """Stand for the method's behaviour; one that wants it so is given a function to *send* with."""
+        return self.unary_stream(self._pulled(arguments), context, *send)
+
+    def _pulled(self, arguments: Any) -> Requests:
+        if self.messages is not None:
+            self.messages.pulling = True
+        return Requests(self, arguments)
 
     def answer(self, timing: tuple[str, str]) -> None:
         """Add our time to the trailing metadata."""
         state = self.rpc
         state.trailing_metadata = (*(state.trailing_metadata or ()), timing)
 
-    def finished(self, rpc_event: Any) -> None:
-        """The pool's thread has done with it."""
-        self.ended_with(self._code(rpc_event), now())
+    def code(self, rpc_event: Any, cancelled: object) -> int:
+        """The code that it has ended with.
 
-    def _code(self, rpc_event: Any) -> int:
+        Args:
+            rpc_event: with which the server was told of the call.
+            cancelled: what ``client`` of the state is when the client has given up.
+        """
         state = self.rpc
         if not state.statused:
-            if state.client is not self.cancelled:
+            if state.client is not cancelled:
                 return UNKNOWN
             left = rpc_event.call_details.deadline - time.time()
             return given_up(left, now() - self.entry)
         if state.code is not None:
             return code_of(state.code)
-        if self.failure == OK and not self.body_end and not self.method.streams_in:
+        if self.failure == OK and not self.body_end and not self.request_streaming:
             return UNIMPLEMENTED  # what the server says to a client that sends no message where one is due
         return self.failure
 
@@ -102,3 +101,21 @@ class ThreadedCall(RpcRequest):
         """Let go of the server's objects; whether its client left is what the status says."""
         self.rpc = None
         return False
+
+
+class Wishing:
+    """A call's behaviours with what the method's own says of the way and the place in which it wants to be called."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: ThreadedCall) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._call, name)
+        return self._called(found) if name.startswith(("unary_", "stream_")) else found
+
+    def _called(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+        wishing = partial(behaviour)
+        vars(wishing).update(self._call.method.wishes)
+        return wishing

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from inferometer.hooks.patching import UnsupportedError, replace
-from inferometer.recorder.asgi_request import ARRIVAL_KEY, START_KEY
+from inferometer.recorder.asgi_request import TIMES_KEY
 from inferometer.recorder.tcp_info import AVAILABLE, waited_ns
 from inferometer.recorder.worker import Worker
 
@@ -29,7 +29,7 @@ def install(worker: Worker, module: ModuleType, hook: str) -> None:
 
 def _stamped(worker: Worker, hook: str, original: Callable[..., None]) -> Callable[..., None]:  # noqa: ARG001 - as below
     def __init__(self: Any, scope: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it becomes that method
-        scope[START_KEY] = now()
+        scope[TIMES_KEY] = now(), 0
         original(self, scope, *args, **kwargs)
 
     return __init__
@@ -37,12 +37,13 @@ def _stamped(worker: Worker, hook: str, original: Callable[..., None]) -> Callab
 
 def _timed(worker: Worker, hook: str, original: Callable[..., None]) -> Callable[..., None]:
     def __init__(self: Any, scope: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it becomes that method
-        scope[START_KEY] = start = now()
+        start = now()
+        scope[TIMES_KEY] = start, 0
         original(self, scope, *args, **kwargs)
         try:
             connection = self.transport.get_extra_info("socket")
             if connection is not None and (waited := waited_ns(connection)):
-                scope[ARRIVAL_KEY] = min(now() - waited, start)
+                scope[TIMES_KEY] = start, min(now() - waited, start)
         except OSError:
             # A Unix socket, or one that was closed meanwhile: nobody can tell.
             pass

@@ -74,10 +74,8 @@ def recording(worker: Worker, call: Method) -> Method:
             await call(self, scope, receive, _lifespan_send(worker, scope, send))
             return
         try:
-            if not running[0]:
-                worker.start(ready=False)
             # Not where it is switched off.
-            scope[RECORDED] = recorded = running[0] == 1 and scope["path"] not in excluded
+            scope[RECORDED] = recorded = (running[0] or _begun(worker)) and scope["path"] not in excluded
             request = AsgiRequest(worker, scope, receive, send) if recorded else None
         except Exception as error:  # noqa: BLE001 - the edge: the request goes on without us
             worker.failed(error)
@@ -99,6 +97,12 @@ def recording(worker: Worker, call: Method) -> Method:
                 _back(token)
 
     return __call__
+
+
+def _begun(worker: Worker) -> bool:
+    """Start it, as a request is the first that is seen of a server; whether it is started now."""
+    worker.start(ready=False)
+    return worker.started
 
 
 def _back(token: Token[OpenRequest | None]) -> None:

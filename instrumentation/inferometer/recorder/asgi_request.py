@@ -10,20 +10,19 @@ from inferometer.recorder.request import OpenRequest, now
 from inferometer.recorder.routes import route_of
 from inferometer.recorder.token_stream import HEAD, TOGETHER, JsonAnswer, Streamed, streamed
 from inferometer.recorder.tokens import CHUNKS
-from inferometer.recorder.usage import may_state
+from inferometer.recorder.usage import HINT, NEAR
 from inferometer.recorder.waits import Waits
 
 if TYPE_CHECKING:
     from inferometer.recorder.worker import Worker
 
-START_KEY: Final = "inferometer.start"
-"""Where a server's hook leaves the moment at which it had parsed the head, ns."""
-ARRIVAL_KEY: Final = "inferometer.arrival"
-"""Where it leaves the moment at which the kernel had the request, ns, if it knows."""
+TIMES_KEY: Final = "inferometer.times"
+"""Where a server's hook leaves when it had parsed the head, and when the kernel had the request, ns; 0 for unknown."""
 BLOCKED_NS: Final = 10**6
 """A part of a stream that took this long to hand over waited for the client."""
+_UNKNOWN: Final = (0, 0)
 _UNAVAILABLE: Final = 503
-_REREAD: Final = frozenset((list, tuple))
+_REREAD: Final = (list, tuple)
 
 
 class AsgiRequest(OpenRequest):
@@ -32,7 +31,8 @@ class AsgiRequest(OpenRequest):
     __slots__ = ("head", "rx", "scope", "tx")
 
     def __init__(self, worker: "Worker", scope: Scope, receive: Receive, send: Send) -> None:
-        OpenRequest.__init__(self, worker, scope["headers"], scope.get(START_KEY, 0), scope.get(ARRIVAL_KEY, 0))
+        start, arrival = scope.get(TIMES_KEY, _UNKNOWN)
+        OpenRequest.__init__(self, worker, scope["headers"], start, arrival)
         self.scope: Scope | None = scope
         self.rx = receive
         self.tx = send
@@ -65,9 +65,10 @@ class AsgiRequest(OpenRequest):
                 return self._part(message, body) if message.get("more_body") else self._final(message, body)
             if kind == "http.response.start":
                 self.respond = now()
-                self.status = status = int(message["status"])
+                status = message["status"]
+                self.status = status = status if type(status) is int else int(status)
                 self.head = head = message.get("headers", ())
-                if head.__class__ not in _REREAD:
+                if not isinstance(head, _REREAD):
                     # They may be read only once, and it is the server that reads them.
                     self.head = head = list(head)
                     message = {**message, "headers": head}
@@ -75,7 +76,7 @@ class AsgiRequest(OpenRequest):
                     self.retry_after = any(name.lower() == b"retry-after" for name, _ in head)
                 if self.answers:
                     message = self._answered(message)
-                if self.joined is not None:
+                if self.worker.tracing is not None:
                     self.worker.answering(self)
         except Exception as error:  # noqa: BLE001 - the server judges whatever an application sends
             self.worker.failed(error)
@@ -88,18 +89,28 @@ class AsgiRequest(OpenRequest):
     async def _final(self, message: Message, body: bytes) -> None:
         await self.tx(message)
         self.last = last = now()
-        if body:
-            self.bytes_out += len(body)
-            self.chunks += 1
+        if not body:
+            return
+        if self.chunks:
+            self._end(body, last)
+            return
+        # An answer in one piece, as most are.
+        self.chunks = 1
+        self.bytes_out = len(body)
+        self.first_chunk = last
+        # `may_state`, without the call.
+        if type(body) is bytes and body.rfind(HINT, NEAR) >= 0:
+            self._stated(body, last)
+
+    def _end(self, body: bytes, at: int) -> None:
+        """The last part of a stream was handed over."""
+        self.chunks += 1
+        self.bytes_out += len(body)
+        if self.stream is not None:
             try:
-                if self.stream is not None:
-                    self.stream.feed(body, last)
-                elif not self.first_chunk and body.__class__ is bytes and may_state(body):
-                    self._stated(body, last)
+                self.stream.feed(body, at)
             except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only its tokens are lost
                 self._blind(error)
-            if not self.first_chunk:
-                self.first_chunk = last
 
     async def _part(self, message: Message, body: bytes) -> None:
         begun = now()
@@ -141,10 +152,14 @@ class AsgiRequest(OpenRequest):
             self._blind(error)
 
     def _stated(self, body: bytes, at: int) -> None:
-        stream = streamed(self.head, every=False)
-        if isinstance(stream, JsonAnswer):
-            stream.feed(body, at)
-            self.stream = stream
+        """An answer in one piece may state its tokens."""
+        try:
+            stream = streamed(self.head, every=False)
+            if isinstance(stream, JsonAnswer):
+                stream.feed(body, at)
+                self.stream = stream
+        except Exception as error:  # noqa: BLE001 - as above
+            self._blind(error)
 
     def _blind(self, error: Exception) -> None:
         self.stream = None
@@ -153,14 +168,24 @@ class AsgiRequest(OpenRequest):
     def place(self) -> tuple[str, str]:
         """(method, route template) as far as the router has decided."""
         scope = self.scope
-        return ("", "") if scope is None else (scope.get("method", ""), route_of(scope))
+        if scope is None:
+            return "", ""
+        try:
+            route = scope["route"].path_format
+            # Most applications have neither mounts nor routers in routers; `route_of` knows the others.
+            if type(route) is str and "fastapi" not in scope and "app_root_path" not in scope:
+                return scope["method"], route
+        except (KeyError, AttributeError):
+            # No route was found, or it is one of a framework whose routes are others.
+            pass
+        return scope.get("method", ""), route_of(scope)
 
     def release(self) -> bool:
         """Let go of the server's objects; whether the client left before it had the whole answer."""
         self.scope = None
         self.head = ()
-        if self.left:
+        if self.rare is not None and self.left:
             return True
         # uvicorn's cycle knows of a client that left while nobody was asking receive().
         tx = self.tx
-        return tx.__class__ is MethodType and getattr(tx.__self__, "disconnected", False) is True
+        return type(tx) is MethodType and getattr(tx.__self__, "disconnected", False) is True

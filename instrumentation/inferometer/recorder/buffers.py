@@ -31,9 +31,10 @@ class Buffers:
     """Finished requests, executes outside any request, and batches, until a frame takes them."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
+        """Finished requests of each kind that are kept, and executes and batches."""
         self.plain: list[bytes] = []
-        """Rows of requests that have no rows in other tables."""
+        """Rows of requests that have no rows in other tables; `limit` bounds them, too."""
         self._named: list[bytes] = []
         self._whole: list[bytes] = []
         self._executes: list[bytes] = []
@@ -43,35 +44,35 @@ class Buffers:
 
     def request(self, row: bytes) -> None:
         """A finished request that has nothing but its row."""
-        if len(self.plain) < self._limit:
+        if len(self.plain) < self.limit:
             self.plain.append(row)
         else:
             self.dropped()
 
     def request_named(self, row: bytes, external_id: bytes) -> None:
         """A finished request that has nothing but its row and what its caller calls it."""
-        if len(self._named) < self._limit:
+        if len(self._named) < self.limit:
             self._named.append(row + external_id)
         else:
             self.dropped()
 
     def request_with(self, row: bytes, *parts: bytes) -> None:
         """A finished request with its rows of each of `PARTS`: one object, so that all of it lands in one frame."""
-        if len(self._whole) >= self._limit:
+        if len(self._whole) >= self.limit:
             self.dropped()
             return
         self._whole.append(b"".join((_COUNTS.pack(*map(len, parts)), row, *parts)))
 
     def execute(self, row: bytes) -> None:
         """An execute that no request has part in."""
-        if len(self._executes) < self._limit:
+        if len(self._executes) < self.limit:
             self._executes.append(row)
         else:
             self.dropped()
 
     def batch(self, row: bytes) -> None:
         """An executed batch."""
-        if len(self._batches) < self._limit:
+        if len(self._batches) < self.limit:
             self._batches.append(row)
         else:
             self.dropped()

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Final
 
-from inferometer.recorder import process
+from inferometer.recorder import process, rows
 from inferometer.settings import Policy
 from inferometer.wire.frame import Frame, encode
 from inferometer.wire.gauges import Gauges
@@ -32,13 +32,13 @@ class FrameMaker:
         monotonic_ns, wall_ns = time.monotonic_ns(), time.time_ns()
         worker.executes.ask_devices()
         scanned = [
-            (request, request.open_row(), request.announced())
+            (request, rows.still_open(request), rows.announced(request))
             for request in list(worker.open.values())[:MAX_OPEN_ROWS]
             if not request.ended
         ]
         loose = b"".join(worker.executes.running())
-        rows = worker.buffers.take()
-        tables = dict(rows.tables)
+        taken = worker.buffers.take()
+        tables = dict(taken.tables)
         still_open = _without_finished(scanned, tables[Section.REQUESTS])
         tables[Section.OPEN] = b"".join([row for _, row, _ in still_open])
         tables[Section.EXECUTES] += loose + b"".join([executes for _, _, executes in still_open])
@@ -50,6 +50,7 @@ class FrameMaker:
         )
         self._sequence += 1
         worker.frames += 1
+        worker.draw()
         frame = Frame(
             worker_id=worker.worker_id,
             sequence=self._sequence,

@@ -37,13 +37,26 @@ def headers(metadata: Metadata | None, wanted: frozenset[str]) -> Headers:
     return found
 
 
+class Messages(Stretches):
+    """The messages of a stream: what is only asked of a call that has one."""
+
+    __slots__ = ("decoded", "pulling", "written")
+
+    def __init__(self) -> None:
+        Stretches.__init__(self)
+        self.decoded = self.written = 0
+        """ns at which the last one that came in was decoded, and the last one that goes out was encoded."""
+        self.pulling = False
+        """Whether requests come through an iterator of ours, which then tells their times."""
+
+
 class RpcRequest(OpenRequest, ABC):
     """An open call that stands in the place of its method's handler: the server gets it for one.
 
     So each call has a deserializer and a serializer of its own, and they know which call they work for.
     """
 
-    __slots__ = ("decoded", "failure", "hook", "method", "pulling", "stretches", "written")
+    __slots__ = ("failure", "hook", "messages", "method")
 
     def __init__(self, worker: "Worker", hook: str, metadata: Headers) -> None:
         """Open a call whose method is not known yet.
@@ -57,27 +70,9 @@ class RpcRequest(OpenRequest, ABC):
         self.method: Method = NO_METHOD
         self.failure = OK
         """Code that gRPC sends where something raised and nobody said a code."""
-        self.decoded = self.written = 0
-        self.pulling = False
-        """Whether requests of a stream come through an iterator of ours, which then tells their times."""
-        self.stretches: Stretches | None = None
+        self.messages: Messages | None = None
+        """Of a call that may have several, in or out."""
         OpenRequest.__init__(self, worker, metadata)
-
-    def serve(self, method: Method) -> None:
-        """Stand for the method's handler."""
-        self.method = method
-        if method.streams_in or method.streams_out:
-            self.stretches = Stretches()
-
-    @property
-    def request_streaming(self) -> bool:
-        """As the method has it."""
-        return self.method.streams_in
-
-    @property
-    def response_streaming(self) -> bool:
-        """As the method has it."""
-        return self.method.streams_out
 
     @abstractmethod
     def answer(self, timing: tuple[str, str]) -> None:
@@ -93,66 +88,76 @@ class RpcRequest(OpenRequest, ABC):
             self.broke(error, INTERNAL)
             raise
         try:
-            self.decoded = end = now()
+            end = now()
             self.body_end = start
             self.bytes_in += len(data)
-            if self.stretches is None:
+            if self.messages is None:
                 self.validate = end
-            elif not self.pulling:
-                self.stretches.add(self, DECODE, start, end)
+            else:
+                self._decoded(self.messages, start, end)
             if not self.endpoint:
                 self.endpoint = end
         except Exception as error:  # noqa: BLE001 - the edge: the message is the application's, with or without us
             self.worker.hooks.failed(self.hook, error)
         return message
 
+    def _decoded(self, messages: Messages, start: int, end: int) -> None:
+        messages.decoded = end
+        if not messages.pulling:
+            messages.add(self, DECODE, start, end)
+
     def response_serializer(self, message: Any) -> Any:
         """Stand for the method's serializer."""
         start = now()
-        method = self.method
-        inner = method.serializer
+        inner = self.method.serializer
         try:
             data = message if inner is None else inner(message)
         except BaseException as error:
             self.broke(error, INTERNAL)
             raise
         try:
-            self.written = end = now()
-            self.bytes_out += len(data) if isinstance(data, bytes) else 0
+            end = now()
             self.chunks += 1
-            if method.streams_out and self.stretches is not None:
-                self.stretches.add(self, ENCODE, start, end)
-                self.first_chunk = self.first_chunk or end
-            else:
-                self.encode = start
-                self.respond = end
-                if self.answers or self.worker.tracing is not None:
-                    self.told()
+            if isinstance(data, bytes):
+                self.bytes_out += len(data)
+            if self.messages is not None and self.method.streams_out:
+                self._encoded(self.messages, start, end)
+                return data
+            self.encode = start
+            self.respond = end
+            if self.answers or self.worker.tracing is not None:
+                self.told()
         except Exception as error:  # noqa: BLE001 - the edge: the answer goes out without us
             self.worker.hooks.failed(self.hook, error)
         return data
 
+    def _encoded(self, messages: Messages, start: int, end: int) -> None:
+        messages.written = end
+        messages.add(self, ENCODE, start, end)
+        self.first_chunk = self.first_chunk or end
+
     def handed(self) -> None:
         """The last message of a stream that was written is with the transport."""
-        begun, self.written = self.written, 0
-        if not begun or self.stretches is None:
+        messages = self.messages
+        if messages is None or not messages.written:
             return
+        begun, messages.written = messages.written, 0
         try:
             end = now()
             if self.chunks == 1:
                 self.first_chunk = end
-            self.stretches.add(self, SEND, begun, end)
+            messages.add(self, SEND, begun, end)
         except Exception as error:  # noqa: BLE001 - the edge: the stream is the application's, with or without us
             self.worker.hooks.failed(self.hook, error)
 
     def pulled(self, begun: int) -> None:
         """A message of a stream is there, for which somebody has waited since *begun*, ns."""
-        start, stretches = self.body_end, self.stretches
-        if stretches is None or not begun <= start <= self.decoded:
+        start, messages = self.body_end, self.messages
+        if messages is None or not begun <= start <= messages.decoded:
             return
         try:
-            stretches.add(self, READ, begun, start)
-            stretches.add(self, DECODE, start, self.decoded)
+            messages.add(self, READ, begun, start)
+            messages.add(self, DECODE, start, messages.decoded)
         except Exception as error:  # noqa: BLE001 - the edge: the stream is the application's, with or without us
             self.worker.hooks.failed(self.hook, error)
 
@@ -181,17 +186,13 @@ class RpcRequest(OpenRequest, ABC):
         """The call has ended, with a code, at *last* in ns: the record is made. Nothing is raised from here."""
         self.last = last
         self.status = code
-        if self.stretches is not None:
-            self.stretches.tell(self)
-        tracing = self.worker.tracing
-        if tracing is not None:
-            tracing.closing(self)
-        try:
-            self._finish()
-        except Exception as error:  # noqa: BLE001 - the edge: the answer is given, only our record is lost
-            self.worker.open.pop(self.span_id, None)
-            self.worker.buffers.dropped()
-            self.worker.hooks.failed(self.hook, error)
+        if self.messages is not None:
+            self.messages.tell(self)
+        self.close()
+
+    def failed(self, error: Exception) -> None:
+        """Our code on its path raised."""
+        self.worker.hooks.failed(self.hook, error)
 
     def place(self) -> tuple[str, str]:
         """(`GRPC`, ``package.Service/Method``); the latter is empty for methods that the server does not have."""

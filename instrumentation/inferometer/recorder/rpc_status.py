@@ -55,7 +55,8 @@ def code_of(status: Any) -> int:
     """Number of a ``grpc.StatusCode``; 0 for None, which is OK, and ``UNKNOWN`` for what is none, as gRPC sends it."""
     if status is None:
         return OK
-    value = getattr(status, "value", status)
+    # The value of an enum's member as the member keeps it: ``value`` is looked for by Python code.
+    value = getattr(status, "_value_", None) or getattr(status, "value", status)
     number = value[0] if isinstance(value, tuple) and value else value
     return number if isinstance(number, int) and 0 <= number < _CODES else UNKNOWN
 

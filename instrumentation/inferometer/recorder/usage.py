@@ -5,8 +5,10 @@ from typing import Final
 
 TAIL: Final = 2048
 """Bytes at the end of an answer, or of an event, in which they are looked for: they come last."""
-_NEAR: Final = 1024
-_HINT: Final = b'_tokens"'
+NEAR: Final = -1024
+"""Where in a whole answer `may_state` begins to look."""
+HINT: Final = b'_tokens"'
+"""What it looks for."""
 # OpenAI, Anthropic, Ollama, Gemini, llama.cpp, TGI. Inside a JSON string quotes are escaped, so that what a user
 # wrote can never look like one of these names.
 _INPUT: Final = re.compile(
@@ -33,4 +35,4 @@ def _last(name: re.Pattern[bytes], tail: bytes) -> int:
 
 def may_state(body: bytes) -> bool:
     """Whether a whole answer may state tokens as OpenAI and Anthropic do: cheap enough to ask of every answer."""
-    return body.rfind(_HINT, -_NEAR) >= 0
+    return body.rfind(HINT, NEAR) >= 0

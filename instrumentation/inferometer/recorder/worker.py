@@ -20,7 +20,8 @@ from inferometer.recorder.ids import Ids
 from inferometer.recorder.listening import Listening
 from inferometer.recorder.loop_lag import LoopLag
 from inferometer.recorder.proxy_wait import ProxyClock
-from inferometer.recorder.request import READ_HEADERS, OpenRequest, current
+from inferometer.recorder.request import OpenRequest, current
+from inferometer.recorder.sender import READ_HEADERS
 from inferometer.recorder.shapes import Shapes
 from inferometer.recorder.thread_pool import ThreadPool
 from inferometer.recorder.tracing import Tracing, Untraced
@@ -76,6 +77,7 @@ class Worker:
         self._ids = Ids()
         self.bits: Callable[[int], int] = self._ids.bits
         """``bits(n)`` is a random integer of n bits."""
+        self.draw()
         self.executes = Executes(self.shapes, self.buffers, self.bits, current)
         self.worker_id = os.urandom(16)
         self._queues: dict[int, Callable[[], tuple[str, int]]] = {}
@@ -151,6 +153,13 @@ class Worker:
         """What is asked once per frame is to be asked now: something that it depends on has changed."""
         self.frames += 1
 
+    def draw(self) -> None:
+        """Draw the upper half of the ids of traces that begin here until the next frame; the lower is each one's own.
+
+        So a request draws 64 bits, and two of them are alike only within a quarter of a second.
+        """
+        self.trace_hi = self.bits(64)
+
     def answering(self, request: OpenRequest) -> None:
         """A request that somebody else may trace, too, is answered."""
         if self.tracing is not None:
@@ -218,6 +227,7 @@ class Worker:
         self._pid = os.getpid()
         self.worker_id = os.urandom(16)
         self._ids.reseed()
+        self.draw()
         self._starting = threading.Lock()
         if self._flusher is not None:
             self._flusher.abandon()

@@ -120,7 +120,7 @@ class WsgiRequest(OpenRequest):
         self.head = headers
         if code == _UNAVAILABLE:
             self.retry_after = any(name.lower() == "retry-after" for name, _ in headers)
-        if self.joined is not None:
+        if self.worker.tracing is not None:
             self.worker.answering(self)
         if self.answers and self.length >= 0:
             return (status, self._timed(headers), *arguments[2:])

@@ -90,6 +90,13 @@ HEAD_OF_REQUESTS = packed("".join(code for _, code in REQUESTS.columns[:-1]))
 TAIL_OF_REQUESTS = packed(REQUESTS.columns[-1][1])
 """A row in two pieces: its last column is where no machine would put it, which makes the whole slow to write."""
 
+SELDOM_IN_REQUESTS = frozenset({"first_token", "proxy_wait", "tokens_in", "tokens_out", "last_token"})
+"""Columns that are 0 for most requests."""
+PLAIN_REQUEST = packed(
+    "".join(f"{struct.calcsize(code)}x" if name in SELDOM_IN_REQUESTS else code for name, code in REQUESTS.columns)
+)
+"""A row without these: their place is zero bytes that nobody hands over."""
+
 OPEN = Table(
     Section.OPEN,
     (

@@ -228,6 +228,37 @@ def test_encoding_and_decoding_are_stages_of_the_caller(world, client):
     assert call.end - call.start <= record.duration_ns - 50_000_000
 
 
+def test_a_codec_that_calls_somebody_itself_is_still_the_codec_of_its_own_call(world):
+    inner = world.stub(world.serve("threaded"))
+
+    def encode(message):
+        inner.One(text(""))
+        time.sleep(0.02)
+        return message.SerializeToString()
+
+    def decode(data):
+        time.sleep(0.03)
+        return StringValue.FromString(data)
+
+    outer = inner.channel.unary_unary("/test.Echo/One", encode, decode)
+    outer(text(""))
+    record = world.caller(lambda: outer(text("")))
+
+    assert len(record.calls) == 2
+    assert ms(record, Stage.SERIALIZE) >= 20
+    assert ms(record, Stage.DESERIALIZE) >= 30
+
+
+def test_all_calls_of_a_method_that_block_use_one_copy_of_it(world):
+    one = world.stub(world.serve("threaded")).One
+    world.caller(lambda: one(text("")))
+    copy = one.inferometer_twin
+    world.caller(lambda: one(text("")))
+
+    assert one.inferometer_twin is copy
+    assert len(one(text("")).value) == 100  # outside of any request
+
+
 def test_a_callee_that_says_nothing_is_remote_as_a_whole(world, client):
     caller = client(world, world.serve("threaded"))
     record = world.caller(lambda: caller.silent("sleep 0.02"))
