@@ -1,8 +1,4 @@
-"""An aggregator with something of every kind, and an independent reader of protobuf pages."""
-
-import importlib.util
-from pathlib import Path
-from types import ModuleType
+"""An aggregator with something of every kind."""
 
 import pytest
 
@@ -11,26 +7,6 @@ from inferometer.catalog import requests, telemetry
 
 VALUES = (0, 1, 1_000_000, 20_000_000, 250_000_000, 250_000_001, 10**12)
 AWKWARD = ('s"v\\c', "100 %\nof it", "", "")
-
-
-def beside(name: str) -> ModuleType:
-    """A module of this folder, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def metrics_proto() -> ModuleType:
-    return beside("metrics_proto")
-
-
-@pytest.fixture(scope="session")
-def shapes() -> ModuleType:
-    return beside("shapes")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import gzip
 from bisect import bisect_left
 
+import metrics_proto
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,7 +79,7 @@ def test_text_is_read_by_its_reference_parser_with_awkward_labels(filled):
     assert list(counts.values()) == sorted(counts.values())
 
 
-def test_protobuf_says_the_same_as_text_and_has_the_sketch(filled, metrics_proto):
+def test_protobuf_says_the_same_as_text_and_has_the_sketch(filled):
     exposition = Exposition(filled.snapshot)
     page = exposition.respond(PROMETHEUS_3)
     families = metrics_proto.families(page.body)
@@ -121,7 +122,7 @@ def native(histogram) -> dict[int, int]:
 
 
 @given(st.lists(st.integers(0, 10**12), max_size=40))
-def test_every_value_is_in_the_native_bucket_that_its_size_says(metrics_proto, values):
+def test_every_value_is_in_the_native_bucket_that_its_size_says(values):
     aggregator = Aggregator()
     for value in values:
         aggregator.observe(DURATION, ("svc", "m", "", ""), value)
@@ -144,7 +145,7 @@ def test_every_value_is_in_the_native_bucket_that_its_size_says(metrics_proto, v
     assert sum(found.values()) + histogram.zero_count == histogram.sample_count
 
 
-def test_a_new_histogram_is_native_and_empty(metrics_proto):
+def test_a_new_histogram_is_native_and_empty():
     aggregator = Aggregator()
     aggregator.observe(DURATION, ("svc", "m", "", ""), 5)
 

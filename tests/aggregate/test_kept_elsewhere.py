@@ -2,6 +2,7 @@
 
 import math
 
+import metrics_proto
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
@@ -57,7 +58,7 @@ def test_openmetrics_is_read_by_its_reference_parser():
     assert families[TOKENS.name.removesuffix("_total")].samples[0].value == 3.0
 
 
-def test_protobuf_says_the_same_and_has_no_native_form(metrics_proto):
+def test_protobuf_says_the_same_and_has_no_native_form():
     families = metrics_proto.families(exposition(histogram(), tokens(3.0)).respond(PROMETHEUS_3).body)
 
     (metric,) = families[TOKENS.name].metric
@@ -69,7 +70,7 @@ def test_protobuf_says_the_same_and_has_no_native_form(metrics_proto):
     assert len(found[0].histogram.positive_span) == 0
 
 
-def test_a_sum_that_nobody_knows_is_not_0(metrics_proto):
+def test_a_sum_that_nobody_knows_is_not_0():
     whole = exposition(histogram(total=None))
 
     assert "_sum" not in series(whole.respond().body.decode(), DURATION.name)

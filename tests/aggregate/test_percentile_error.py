@@ -2,6 +2,7 @@
 
 import sys
 
+import latency_shapes as shapes
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ SHAPES = ("lognormal", "bimodal", "pareto", "exponential", "uniform", "constant 
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_native_percentiles_are_within_two_per_cent_of_the_exact_ones(shapes, shape, capsys):
+def test_native_percentiles_are_within_two_per_cent_of_the_exact_ones(shape, capsys):
     values = shapes.values(shape)
     cell = cell_of(values.tolist())
     exact = np.quantile(values, shapes.QUANTILES) / 1e9
@@ -40,7 +41,7 @@ def test_native_percentiles_are_within_two_per_cent_of_the_exact_ones(shapes, sh
 
 
 @given(st.integers(1_000, 60 * 10**9), st.sampled_from([0.5, 0.99, 0.999]))
-def test_one_value_alone_is_within_a_bucket_of_the_truth(shapes, value, level):
+def test_one_value_alone_is_within_a_bucket_of_the_truth(value, level):
     """A timeout that all requests hit, or a hard end of a distribution, can lie anywhere in its bucket.
 
     There the error is up to 4.4 %: that is what schema 4 guarantees, and no more.

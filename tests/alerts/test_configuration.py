@@ -1,10 +1,9 @@
 """Configuration of Prometheus and Alertmanager, and the times in it."""
 
-import importlib.util
 import json
 from functools import cache
-from pathlib import Path
 
+import alert_fleets as fleets
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +13,6 @@ from inferometer.fleet import durations
 from inferometer_alerts.addresses import Addresses
 from inferometer_alerts.generation import files
 from inferometer_alerts.time_scale import TimeScale
-
-_SPEC = importlib.util.spec_from_file_location("fleets", Path(__file__).with_name("fleets.py"))
-fleets = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(fleets)
 
 
 @cache

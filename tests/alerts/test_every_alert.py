@@ -1,10 +1,9 @@
 """Every alert has what its reader needs at three in the morning: what, how much, since when, whose, and where next."""
 
-import importlib.util
 import re
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import alert_fleets as fleets
 import pytest
 
 from inferometer.catalog.labels import MODEL, OUTCOME, SERVICE, SLO
@@ -17,10 +16,6 @@ from inferometer_alerts.rule_file import document
 from inferometer_alerts.rule_labels import OBJECTIVE
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_dashboards.boards import boards
-
-_SPEC = importlib.util.spec_from_file_location("fleets", Path(__file__).with_name("fleets.py"))
-fleets = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(fleets)
 
 FLEET = fleets.hostile()
 SCALE = TimeScale(1)

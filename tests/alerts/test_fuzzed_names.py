@@ -1,7 +1,5 @@
 """Whatever people call their services, models, tenants and versions: rules parse, and say the same names."""
 
-import importlib.util
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import promql_parser
@@ -16,10 +14,6 @@ from inferometer_alerts import recorded_slos, rule_file
 from inferometer_alerts.generation import rule_groups
 from inferometer_alerts.time_scale import TimeScale
 from inferometer_alerts.yaml_text import dump
-
-_SPEC = importlib.util.spec_from_file_location("fleets", Path(__file__).with_name("fleets.py"))
-fleets = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(fleets)
 
 # What means something to PromQL, RE2, YAML, Go's templates, HTML or a URL, and any other letter.
 SPECIAL = "\"'\\`{}[]()<>$%&|*+?.^#:;,=!~@/- \u00e9\u4e2d\U0001f600"

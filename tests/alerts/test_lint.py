@@ -1,8 +1,6 @@
 """The lint finds what is wrong with a rule; the rules that are generated have nothing of that."""
 
-import importlib.util
-from pathlib import Path
-
+import alert_fleets as fleets
 import pytest
 
 from inferometer.catalog.labels import DEVICE, MODEL, SERVICE
@@ -13,10 +11,6 @@ from inferometer_alerts.lint import findings
 from inferometer_alerts.rule import Alert, Board, Group, Rule, Severity
 from inferometer_alerts.rule_series import Recorded
 from inferometer_alerts.time_scale import TimeScale
-
-_SPEC = importlib.util.spec_from_file_location("fleets", Path(__file__).with_name("fleets.py"))
-fleets = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(fleets)
 
 FLEETS = {make.__name__: make() for make in (fleets.example, fleets.hostile, fleets.every_sli)}
 FINE = "sum by (service, model) (rate(inference_requests_total[5m])) > 0.5"

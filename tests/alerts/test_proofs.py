@@ -1,19 +1,14 @@
 """Every generated rule is proved: the verdict of some test depends on it; each alert both fires and stays quiet."""
 
-import importlib.util
 from collections import defaultdict
-from pathlib import Path
 
+import alert_fleets as fleets
 import pytest
 
 from inferometer_alerts import promtool
 from inferometer_alerts.generation import alerts
 from inferometer_alerts.time_scale import TimeScale
 from mutants.proofs import Generated
-
-_SPEC = importlib.util.spec_from_file_location("fleets", Path(__file__).with_name("fleets.py"))
-fleets = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(fleets)
 
 
 @pytest.fixture(scope="module")

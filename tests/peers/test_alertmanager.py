@@ -1,10 +1,11 @@
 """Our configuration of Alertmanager in its own tools: routes lead where our tests say, messages can be written."""
 
-import importlib.util
 import json
 import subprocess
 from pathlib import Path
 
+import alert_fleets as fleets
+import alertmanager_tree
 import pytest
 
 from inferometer_alerts.addresses import COMPOSE
@@ -16,17 +17,6 @@ pytestmark = [pytest.mark.peers]
 
 ROOT = Path(__file__).parents[2]
 AMTOOL = ROOT / ".tools/bin/amtool"
-
-
-def module(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-walked = module(ROOT / "tests/alerts/test_alertmanager.py")
-fleets = module(ROOT / "tests/alerts/fleets.py")
 
 
 def amtool(*arguments):
@@ -72,7 +62,7 @@ def test_alertmanager_walks_the_routes_as_our_tests_do(config, labels):
 
     found = amtool("config", "routes", "test", f"--config.file={config}", *pairs)
 
-    assert found.strip().split(",") == walked.receivers(labels)
+    assert found.strip().split(",") == alertmanager_tree.receivers(labels)
 
 
 def alert(name, summary, **more):
@@ -108,7 +98,7 @@ def rendered(tmp_path, template, data):
 
 
 def templates():
-    (slack,) = next(r["slack_configs"] for r in walked.read()["receivers"] if "slack_configs" in r)
+    (slack,) = next(r["slack_configs"] for r in alertmanager_tree.read()["receivers"] if "slack_configs" in r)
     return slack["title"], slack["text"]
 
 

@@ -19,7 +19,7 @@ from inferometer_dashboards import lint
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.alone, pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(600)]
 
 BOARDS = pytest.mark.parametrize("uid", list(Board), ids=str)
 NATIVE = 0.044

@@ -1,6 +1,5 @@
 """The pages as a real Prometheus 3.9 reads them: native and classic histograms, exemplars, no `increase` at birth."""
 
-import importlib.util
 import json
 import subprocess
 import time
@@ -8,11 +7,12 @@ import urllib.error
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+import latency_shapes as shapes
 import numpy as np
 import pytest
 from free_ports import free_port
@@ -51,19 +51,7 @@ def eventually(what: str, ask: Callable[[], Any]) -> Any:
     return answer
 
 
-@pytest.fixture(scope="module")
-def shapes() -> ModuleType:
-    """Six shapes of latencies, those of tests/aggregate."""
-    path = Path(__file__).parents[1] / "aggregate/shapes.py"
-    spec = importlib.util.spec_from_file_location("shapes", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def observe_shapes(aggregator: Aggregator, shapes: ModuleType) -> None:
+def observe_shapes(aggregator: Aggregator) -> None:
     """Each shape as a model of its own."""
     for shape in shapes.SHAPES:
         cell = aggregator.histogram(DURATION, ("svc", shape, "", ""))
@@ -72,7 +60,7 @@ def observe_shapes(aggregator: Aggregator, shapes: ModuleType) -> None:
 
 
 @pytest.fixture(scope="module")
-def scraped(tmp_path_factory, shapes) -> Iterator[SimpleNamespace]:
+def scraped(tmp_path_factory) -> Iterator[SimpleNamespace]:
     """An aggregator with 1,000 durations of 1 to 1,000 ms, scraped in three formats each second."""
     if not PROMETHEUS.exists():
         pytest.fail(f"{PROMETHEUS} is missing; run `make tools`")
@@ -115,7 +103,7 @@ def scraped(tmp_path_factory, shapes) -> Iterator[SimpleNamespace]:
 
     try:
         eventually("Prometheus scrapes all three", lambda: value("sum(up)") == 3)
-        observe_shapes(aggregator, shapes)
+        observe_shapes(aggregator)
         for milliseconds in range(1, 1001):
             aggregator.observe(DURATION, MODEL, milliseconds * 1_000_000)
         aggregator.add(requests.REQUESTS, COUNTED, 1000)
@@ -152,7 +140,7 @@ def test_quantiles_of_the_native_histogram_are_within_the_promised_error(scraped
 @pytest.mark.parametrize(
     "shape", ["lognormal", "bimodal", "pareto", "exponential", "uniform", "constant with outliers"]
 )
-def test_prometheus_computes_percentiles_of_six_shapes_within_two_per_cent(scraped, shapes, shape):
+def test_prometheus_computes_percentiles_of_six_shapes_within_two_per_cent(scraped, shape):
     exact = np.quantile(shapes.values(shape), shapes.QUANTILES) / 1e9
     series = f'{{job="native",model="{shape}"}}'
     native, classic = [], []

@@ -1,9 +1,9 @@
 """Objectives of every kind, alone in a fleet, from fleet.yaml to a firing alert in Prometheus's own engine."""
 
-import importlib.util
 import subprocess
 from pathlib import Path
 
+import alert_fleets as fleets
 import pytest
 
 from inferometer_alerts.generation import files
@@ -12,10 +12,6 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 PROMTOOL = ROOT / ".tools/bin/promtool"
-
-_SPEC = importlib.util.spec_from_file_location("fleets", ROOT / "tests/alerts/fleets.py")
-fleets = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(fleets)
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

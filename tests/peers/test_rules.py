@@ -1,10 +1,10 @@
 """Generated rules in Prometheus's own engine: they load, they fire when they must, and a wrong one is found out."""
 
-import importlib.util
 import subprocess
 from decimal import Decimal
 from pathlib import Path
 
+import alert_fleets as fleets
 import pytest
 
 from inferometer import promql
@@ -21,10 +21,6 @@ pytestmark = [pytest.mark.peers]
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / ".tools/bin"
 GENERATED = ROOT / "compose/config"
-
-_SPEC = importlib.util.spec_from_file_location("fleets", ROOT / "tests/alerts/fleets.py")
-fleets = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(fleets)
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

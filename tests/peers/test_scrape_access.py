@@ -1,11 +1,12 @@
 """Pages that ask who reads them, in a real Prometheus with the configuration that is generated: engines' and ours."""
 
 import base64
-import importlib.util
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import locked_pages as locked
+import prometheus_server
 import pytest
 
 from inferometer.access import Access, Certificates, Token
@@ -19,15 +20,6 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(120)]
 ROOT = Path(__file__).parents[2]
 
 
-def module(path: str):
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-locked = module("tests/exporters/pages/locked.py")
-prometheus_server = module("tests/faults/prometheus_server.py")
 PAGE = (ROOT / "tests/data/engines/vllm/vllm-0.9.2-cpu-scrape2.prom").read_bytes()
 BASIC = "Basic " + base64.b64encode(f"{locked.USER}:{locked.PASSWORD}".encode()).decode()
 FLEET = """

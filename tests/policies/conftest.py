@@ -1,7 +1,6 @@
 """Real servers whose telemetry all goes to one trace store."""
 
 import http.client
-import importlib.util
 import os
 import signal
 import socket
@@ -13,12 +12,7 @@ from pathlib import Path
 
 import pytest
 from free_ports import free_port
-
-_spec = importlib.util.spec_from_file_location("policies_receiver", Path(__file__).parent / "receiver.py")
-receiver_module = importlib.util.module_from_spec(_spec)
-sys.modules["policies_receiver"] = receiver_module
-_spec.loader.exec_module(receiver_module)
-Receiver, Trace = receiver_module.Receiver, receiver_module.Trace
+from policies_receiver import Receiver, Trace
 
 APPS = Path(__file__).parent / "apps"
 CALLER = "00f067aa0ba902b7"

@@ -1,10 +1,7 @@
 """Flask beside other telemetry: exactly one SERVER span per request, the user's spans and our stages below it."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
+from policies_receiver import Receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 CALLER = "00f067aa0ba902b7"
@@ -25,18 +22,9 @@ CASES = [
 """What else there is, and whether the one line stands after it."""
 
 
-def _module(path):
-    spec = importlib.util.spec_from_file_location("flask_receiver", path)
-    module = importlib.util.module_from_spec(spec)
-    # Its dataclasses look themselves up there.
-    sys.modules["flask_receiver"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def receiver():
-    made = _module(Path(__file__).parents[1] / "policies" / "receiver.py").Receiver()
+    made = Receiver()
     yield made
     made.close()
 

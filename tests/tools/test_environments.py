@@ -1,6 +1,5 @@
 """Environments of heavy tests are made once, are whole or not there, and give way to newer ones."""
 
-import importlib.util
 import subprocess
 import sys
 import threading
@@ -8,15 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import environments
+
 PROGRAM = Path(__file__).parents[2] / "tools" / "environments.py"
-
-
-@pytest.fixture(scope="module")
-def environments():
-    spec = importlib.util.spec_from_file_location("environments", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -27,7 +20,7 @@ def source(tmp_path):
     return folder
 
 
-def test_an_environment_is_made_once_and_runs_python(environments, source, tmp_path):
+def test_an_environment_is_made_once_and_runs_python(source, tmp_path):
     home = environments.make("small", tmp_path / "cache", source=source)
     made = (home / ".ready").stat().st_mtime_ns
     again = environments.make("small", tmp_path / "cache", source=source)
@@ -40,7 +33,7 @@ def test_an_environment_is_made_once_and_runs_python(environments, source, tmp_p
     assert Path(shown.strip()) == home
 
 
-def test_what_was_left_half_made_is_made_again(environments, source, tmp_path):
+def test_what_was_left_half_made_is_made_again(source, tmp_path):
     home = environments.make("small", tmp_path / "cache", source=source)
     (home / ".ready").unlink()
     (home / "left").touch()
@@ -50,7 +43,7 @@ def test_what_was_left_half_made_is_made_again(environments, source, tmp_path):
     assert not (home / "left").exists()
 
 
-def test_other_requirements_make_another_one_and_the_old_one_goes(environments, source, tmp_path):
+def test_other_requirements_make_another_one_and_the_old_one_goes(source, tmp_path):
     cache = tmp_path / "cache"
     (source / "small-two.txt").write_text("# another name\n")
     other = environments.make("small-two", cache, source=source)
@@ -63,7 +56,7 @@ def test_other_requirements_make_another_one_and_the_old_one_goes(environments, 
     assert (other / ".ready").exists()
 
 
-def test_two_at_once_make_it_once(environments, source, tmp_path, monkeypatch):
+def test_two_at_once_make_it_once(source, tmp_path, monkeypatch):
     builds = []
     build = environments._build
     monkeypatch.setattr(environments, "_build", lambda *args: builds.append(args) or build(*args))
@@ -80,7 +73,7 @@ def test_two_at_once_make_it_once(environments, source, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("line", ["numpy", "numpy>=1", "-r other.txt", "git+https://example.org/x", "numpy==1 --hash"])
-def test_a_line_that_fixes_no_version_is_refused_with_its_number(environments, source, tmp_path, line):
+def test_a_line_that_fixes_no_version_is_refused_with_its_number(source, tmp_path, line):
     (source / "small.txt").write_text(f"# first\n{line}\n")
 
     with pytest.raises(environments.UnusableError, match=r"small\.txt:2: .* fixes no version; write name==version"):
@@ -88,12 +81,12 @@ def test_a_line_that_fixes_no_version_is_refused_with_its_number(environments, s
 
 
 @pytest.mark.parametrize("name", ["unknown", "../small", ""])
-def test_a_name_that_is_not_there_says_which_are(environments, source, tmp_path, name):
+def test_a_name_that_is_not_there_says_which_are(source, tmp_path, name):
     with pytest.raises(environments.UnusableError, match=r"there are: small$"):
         environments.make(name, tmp_path / "cache", source=source)
 
 
-def test_what_cannot_be_installed_is_said_and_leaves_nothing_that_counts(environments, source, tmp_path, monkeypatch):
+def test_what_cannot_be_installed_is_said_and_leaves_nothing_that_counts(source, tmp_path, monkeypatch):
     for variable in ("UV_OFFLINE", "UV_NO_INDEX", "PIP_NO_INDEX"):
         monkeypatch.setenv(variable, "1")
     (source / "small.txt").write_text("there-is-no-such-package==1.0\n")
@@ -111,7 +104,7 @@ def test_what_cannot_be_installed_is_said_and_leaves_nothing_that_counts(environ
         ({"HOME": "/h"}, "/h/.cache/inferometer/environments"),
     ],
 )
-def test_the_cache_is_where_the_environment_says(environments, environ, place):
+def test_the_cache_is_where_the_environment_says(environ, place):
     assert environments.cache(environ) == Path(place)
 
 
@@ -124,7 +117,7 @@ def test_exit_codes_and_plain_errors(arguments, code):
     assert "Traceback" not in done.stderr
 
 
-def test_every_environment_of_the_project_fixes_its_versions(environments):
+def test_every_environment_of_the_project_fixes_its_versions():
     names = [path.stem for path in environments.REQUIREMENTS.glob("*.txt")]
 
     assert "frameworks" in names

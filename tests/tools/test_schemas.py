@@ -1,20 +1,10 @@
 """Schemas for kubeconform: strict where the API is, open where it is, whole in one file."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "tools" / "schemas.py"
+import schemas
+
 _INT_OR_STRING = {"oneOf": [{"type": "integer"}, {"type": "string"}]}
-
-
-@pytest.fixture(scope="module")
-def schemas():
-    spec = importlib.util.spec_from_file_location("schemas", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def crd(schema):
@@ -28,13 +18,13 @@ def crd(schema):
 
 
 @pytest.fixture
-def made(schemas):
+def made():
     """The schema of a kind with some properties."""
     meta = {schemas._OBJECT_META: {"type": "object", "properties": {"name": {"type": "string"}}}}
     return lambda **properties: dict(schemas.of_crd(crd(properties), meta))["thing-keda-v1alpha1.json"]
 
 
-def test_files_are_named_as_kubeconform_asks_for_them(schemas):
+def test_files_are_named_as_kubeconform_asks_for_them():
     assert schemas.file_name("", "v1", "ConfigMap") == "configmap-v1.json"
     assert schemas.file_name("apps", "v1", "Deployment") == "deployment-apps-v1.json"
     assert schemas.file_name("rbac.authorization.k8s.io", "v1", "Role") == "role-rbac-v1.json"
@@ -71,7 +61,7 @@ def test_null_is_right_only_where_the_api_takes_it(made):
     assert schema["properties"]["b"]["type"] == "string"
 
 
-def test_a_schema_is_of_one_kind_and_whole(made, schemas):
+def test_a_schema_is_of_one_kind_and_whole(made):
     schema = made(spec={"type": "object"})
 
     assert schema["properties"]["apiVersion"] == {"enum": ["keda.sh/v1alpha1"]}
@@ -80,7 +70,7 @@ def test_a_schema_is_of_one_kind_and_whole(made, schemas):
     assert schema["definitions"].keys() == {schemas._OBJECT_META}
 
 
-def test_kubernetes_own_kinds_bring_what_they_refer_to(schemas):
+def test_kubernetes_own_kinds_bring_what_they_refer_to():
     document = {
         "definitions": {
             "v1.ConfigMap": {
@@ -103,7 +93,7 @@ def test_kubernetes_own_kinds_bring_what_they_refer_to(schemas):
     assert schema["definitions"]["io.api.resource.Quantity"] == {"oneOf": [{"type": "string"}, {"type": "number"}]}
 
 
-def test_without_go_it_says_what_is_missing(schemas, monkeypatch, tmp_path):
+def test_without_go_it_says_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(schemas.ModuleError, match="Go is not on PATH: install Go"):

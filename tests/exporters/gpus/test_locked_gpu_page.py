@@ -1,9 +1,9 @@
 """A page of GPUs behind TLS and a token, as the options of `inferometer sidecar` ask for it."""
 
-import importlib.util
 import threading
 from pathlib import Path
 
+import locked_pages as locked
 import pytest
 
 from inferometer.catalog import gpus
@@ -16,10 +16,6 @@ from inferometer_exporters.sidecar import Sidecar
 
 TESTS = Path(__file__).parents[2]
 PAGE = TESTS / "data" / "gpus" / "dcgm-exporter-2023-08.prom"
-
-_SPEC = importlib.util.spec_from_file_location("locked", TESTS / "exporters" / "pages" / "locked.py")
-locked = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(locked)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,9 @@
 """Pages behind a token, a password or TLS, on real servers: who shows what is let in, and no secret is told on."""
 
 import base64
-import importlib.util
 import logging
-from pathlib import Path
 
+import locked_pages as locked
 import pytest
 
 from inferometer.catalog import engines as catalog
@@ -13,10 +12,6 @@ from inferometer.fleet.page_access import PageAccess
 from inferometer_exporters.engines.scrape import Scraped, Scraper
 from inferometer_exporters.pages.credentials import MOST_SECRET_BYTES, authorization
 from inferometer_exporters.pages.fetch import PageUrl, fetch
-
-_SPEC = importlib.util.spec_from_file_location("locked", Path(__file__).with_name("locked.py"))
-locked = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(locked)
 
 PAGE = b"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running 3\n"
 BEARER = f"Bearer {locked.TOKEN}"

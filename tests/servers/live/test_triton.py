@@ -2,6 +2,8 @@
 
 import shutil
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from known_load import (
     BROKEN,
     EXECUTE,
     QUICK_ONES,
+    SLOW,
     SLOW_ONES,
     WRONG,
     all_told,
@@ -18,6 +21,7 @@ from known_load import (
     only,
     reading_of,
 )
+from watched import Watched
 
 from inferometer.catalog import engines, requests
 
@@ -61,17 +65,35 @@ def body(row):
     return {"inputs": [{"name": "row", "shape": [len(row)], "datatype": "FP64", "data": row}]}
 
 
-def test_triton_tells_means_and_takes_errors_of_its_python_backend_for_successes(start, port, models, backends):
+@pytest.fixture
+def watched(tmp_path, port) -> Iterator[Watched]:
+    """What reads its page and takes its spans."""
+    folder = tmp_path / "watched"
+    folder.mkdir()
+    made = Watched(folder, page=port, engine="triton", model="iris")
+    yield made
+    made.close()
+
+
+def test_triton_tells_means_and_takes_errors_of_its_python_backend_for_successes(
+    start, port, models, backends, watched
+):
+    tracing = (
+        "mode=opentelemetry", "rate=1", "level=TIMESTAMPS", "opentelemetry,resource=service.name=llm",
+        f"opentelemetry,url=http://127.0.0.1:{watched.otlp_http}/v1/traces",
+    )  # fmt: skip
     server = start(
         "triton", "{home}/" + f"{PACKAGES}/pytriton/tritonserver/bin/tritonserver", "--model-repository", str(models),
         "--backend-directory", str(backends), "--http-address", "127.0.0.1", "--http-port", "{port}",
         "--allow-grpc", "false", "--metrics-address", "127.0.0.1", "--metrics-port", str(port),
+        *(word for one in tracing for word in ("--trace-config", one)),
         ready="/v2/health/ready", LD_LIBRARY_PATH="{home}/" + f"{PACKAGES}/nvidia_pytriton.libs",
         PYTHONPATH="{home}/" + PACKAGES,
     )  # fmt: skip
     seen = drive(server, "/v2/models/iris/infer", body)
     good = QUICK_ONES + SLOW_ONES
     found = reading_of(port, "triton", all_told(good + BROKEN + 1))
+    traced = watched.requests("llm", good + BROKEN + WRONG + 1, 60)
 
     assert (seen.of(200), seen.of(500)) == (good, BROKEN + WRONG)
     # Wrong input is refused before it counts; what the backend answers as an error, and nobody reads, is a success.
@@ -81,3 +103,10 @@ def test_triton_tells_means_and_takes_errors_of_its_python_backend_for_successes
     mean_holds(only(found, EXECUTE), seen, left=1, failed=BROKEN)
     assert only(found, requests.BATCH_SIZE.name).sum == good + BROKEN + 1
     assert engines.KV_CACHE.name in found.missing
+    # Its spans know what was refused, and of its backend's errors as little as its page.
+    assert Counter(one["outcome"] for one in traced) == {"ok": good + BROKEN + 1, "client_error": WRONG}
+    of_ok = [one for one in traced if one["outcome"] == "ok"]
+    assert {(one["model"], one["version"]) for one in of_ok} == {("iris", "1")}
+    executed = sum(one["stages"]["execute"] for one in of_ok)
+    assert executed == pytest.approx(only(found, EXECUTE).sum, rel=0.02)
+    assert len([one for one in of_ok if one["stages"]["execute"] >= SLOW]) >= SLOW_ONES + 1

@@ -1,5 +1,6 @@
 """Fleets for tests of generated files."""
 
+from functools import cache
 from pathlib import Path
 
 from inferometer.fleet.loader import load, loads
@@ -13,10 +14,12 @@ HOSTILE_TENANT = 'a\\b "c", {{ .D }}'
 HOSTILE_MODEL = "/a|b.*(c)'[d]: #e %20&f=?"
 
 
+@cache
 def example() -> Fleet:
     return load(ROOT / "examples/fleet.yaml")
 
 
+@cache
 def hostile() -> Fleet:
     """Names that mean something to PromQL, YAML, a regular expression, a template or a URL."""
     service = HOSTILE_SERVICE.replace("\\", "\\\\").replace('"', '\\"')
@@ -63,6 +66,7 @@ budgets:
 """)
 
 
+@cache
 def every_sli() -> Fleet:
     """Every SLI, scope and source, with defaults and overrides."""
     return loads("""
