@@ -18,6 +18,9 @@ endef
 WITH_FRAMEWORKS = environment=$$($(BIN)/python tools/environments.py frameworks) && \
 	  PYTHONPATH=$(subst $() ,:,$(PACKAGES:%=$(CURDIR)/%)) $$environment/bin/python
 
+# A worker has whole files, whose tests share what they start, in the order that tests/conftest.py gives them.
+BY_FILE := --dist loadfile --no-loadscope-reorder
+
 # Images of Python often set it; without compiled files each process of a test compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -33,10 +36,10 @@ demo: $(VENV)/.demo ## Real requests through real models; ends with where their 
 	@$(BIN)/inferometer demo --for 60s --fault errors
 
 test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Prometheus, Alertmanager and Jaeger
-	$(BIN)/python -m pytest -n 2 -m "not slow and not peers and not processes"
-	$(BIN)/python -m pytest -m "processes and not slow and not peers"
+	$(BIN)/python -m pytest -n 3 -m "not slow and not peers and not processes"
+	$(BIN)/python -m pytest -n 3 $(BY_FILE) -m "processes and not slow and not peers"
 	tools/debian.sh chromium=chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "(slow or peers) and not alone"
+	$(BIN)/python -m pytest -n 3 $(BY_FILE) -m "(slow or peers) and not alone"
 	$(BIN)/python -m pytest -m "alone"
 
 coverage: $(VENV)/.dev ## Which lines the fast tests run

@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -61,13 +62,42 @@ _OF_PROCESSES: Final = (
 most of it waiting for an interpreter."""
 
 
+_OF_PEERS: Final = ("peers",)
+"""Tests that start a real Prometheus or the like. Here and there others do, too, and say so themselves."""
+_LONGEST: Final = (
+    "peers/test_large_fleet.py",
+    "tools/test_mutants.py",
+    "peers/test_objectives.py",
+    "peers/test_rules.py",
+    "exporters/comparison/test_verdicts.py",
+    "peers/test_backtest.py",
+)
+"""Files of a minute and more. Whichever of them began last would have a worker to itself while the others are done."""
+
+
+@cache
+def _marks(path: Path) -> frozenset[str]:
+    """What all tests of a file or folder are marked with by where they are."""
+    within = {path, *path.parents}
+    places = {"processes": _OF_PROCESSES, "peers": _OF_PEERS}
+    return frozenset(mark for mark, names in places.items() if not within.isdisjoint(_HERE / name for name in names))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files of which `-m` leaves out every test need not be imported, in each worker anew."""
+    expression = str(config.option.markexpr)
+    left_out = () if "(" in expression else expression.split(" and ")
+    return any(f"not {mark}" in left_out for mark in _marks(collection_path)) or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of processes, which the inner loop leaves out."""
-    files = {str(_HERE / name) for name in _OF_PROCESSES}
-    folders = tuple(f"{name}/" for name in files)
+    """Mark the tests of processes and of peers, which the inner loop leaves out; what takes longest begins first."""
+    order = {_HERE / name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
     for item in items:
-        path = str(item.path)
-        if "serve" in getattr(item, "fixturenames", ()) or path in files or path.startswith(folders):
+        for mark in _marks(item.path):
+            item.add_marker(mark)
+        if "serve" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.processes)
 
 
@@ -85,6 +115,10 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
-    """What was set aside ends as ever, so that no library tells of what it believes to be lost."""
+    """What was set aside ends as ever, so that no library tells of what it believes to be lost.
+
+    After pytest's own last looks for garbage, which need not go through it.
+    """
     gc.unfreeze()
