@@ -59,7 +59,11 @@ def run(
         for line in sidecar.doors():
             _say(line)
         _say(f"metrics {scheme}://{replace(settings.metrics, port=sidecar.page.port)}/metrics")
-        _say(f"api {scheme}://{replace(settings.api, port=sidecar.api_port)}")
+        api = f"{scheme}://{replace(settings.api, port=sidecar.api_port)}"
+        if pages is not NO_PAGES:
+            _say(f"live {api}/")
+        # The last one: whoever starts us reads on until it has come.
+        _say(f"api {api}")
         if with_stdin:
             threading.Thread(target=_end_with_stdin, args=(sidecar,), name="inferometer-stdin", daemon=True).start()
         sidecar.run()

@@ -30,6 +30,7 @@ PATIENCE: Final = 64
 _REQUESTS: Final = "requests"
 _SPANS: Final = "spans"
 _SECTION: Final = "sidecar.unstored"
+_LET_GO: Final = "sidecar.spans_let_go"
 _SIDECAR: Final = COMPONENT.values[-1]
 _QUEUE_FULL: Final = DROP_REASON.values[2]
 
@@ -50,7 +51,7 @@ class Unstored:
         self._failures = 0
         self._attempt_at = 0
         self._names: dict[str, list[list[object]]] = {}
-        self._let_go = 0
+        self._let_go = recorder.spans_let_go
         self.stored = 0
         """The newest pass whose rows the recorder has."""
 
@@ -83,9 +84,12 @@ class Unstored:
         self._failures = 0
         self._rows.clear()
         self.stored = number
-        if gone := self._recorder.spans_let_go - self._let_go:
-            self._let_go += gone
+        self._count_let_go()
+
+    def _count_let_go(self) -> None:
+        if (gone := self._recorder.spans_let_go - self._let_go) > 0:
             self._aggregator.add(telemetry.SPANS_LET_GO, (), gone)
+        self._let_go = self._recorder.spans_let_go
 
     @property
     def waiting(self) -> int:
@@ -108,10 +112,15 @@ class Unstored:
             self._aggregator.add(telemetry.DROPS, (_SIDECAR, _QUEUE_FULL), lost)
 
     def dump(self) -> dict[str, bytes]:
-        """What a crash would take: how many requests wait, and names that the state uses and the recorder lacks."""
+        """What a crash would take: how many requests wait, and names that the state uses and the recorder lacks.
+
+        And how many spans that went are counted: the recorder is stored before the state, so that it may know of more.
+        """
+        counted = {_LET_GO: json.dumps(self._let_go).encode()}
         if not self._failures:
-            return {}
-        return {_SECTION: json.dumps({"requests": self.waiting, "names": self._recorder.fresh_names()}).encode()}
+            return counted
+        told = {"requests": self.waiting, "names": self._recorder.fresh_names()}
+        return counted | {_SECTION: json.dumps(told).encode()}
 
     def load(self, sections: Mapping[str, bytes], *, same_names: bool) -> None:
         """Count what was lost with the process that wrote this state; `rollback` gives its names their numbers.
@@ -119,6 +128,12 @@ class Unstored:
         Raises:
             StateError: it is not what `dump` writes.
         """
+        try:
+            # States of before 2026-11-24 do not say it, and another file's number means nothing here.
+            if same_names and _LET_GO in sections:
+                self._let_go = int(json.loads(sections[_LET_GO]))
+        except (TypeError, ValueError) as error:
+            raise StateError(f"spans that were let go are not as the sidecar writes them: {error}") from error
         if _SECTION not in sections:
             return
         try:
@@ -133,6 +148,7 @@ class Unstored:
         """Delete rows of passes after *number*; the newest that remains."""
         self.stored = self._recorder.rollback(number)
         self._recorder.renew_names(self._names)
+        self._count_let_go()
         return self.stored
 
     def upkeep(self, now_ns: int, wall_ns: int) -> None:

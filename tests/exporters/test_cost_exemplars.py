@@ -1,10 +1,9 @@
 """A dear request's point in the histogram of cost opens its trace: once that was accepted, in every format."""
 
-import importlib.util
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
+import metrics_proto
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -23,11 +22,7 @@ ACCEPTS, REFUSES = 200, 400
 
 def metric_families(page):
     """The page as the project that defines the format reads it."""
-    path = Path(__file__).parents[1] / "aggregate" / "metrics_proto.py"
-    spec = importlib.util.spec_from_file_location("metrics_proto", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.families(page)
+    return metrics_proto.families(page)
 
 
 @pytest.fixture

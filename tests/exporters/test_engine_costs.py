@@ -58,9 +58,9 @@ def host(new_bench, make):
             only_model=lambda service: "qwen" if service == "llm" else "", wall_ns=bench.clock.wall,
         )  # fmt: skip
 
-    def build(*names, pages=(LLM,)):
+    def build(*names, pages=(LLM,), read_elsewhere=()):
         sampler = Gpus(*names)
-        known = replace(make.THRESHOLDS, prices=(*make.THRESHOLDS.prices, PRICE))
+        known = replace(make.THRESHOLDS, prices=(*make.THRESHOLDS.prices, PRICE), read_elsewhere=read_elsewhere)
         bench = new_bench(sampler=sampler, thresholds=known, pages=pages, foreign=foreign)
         sampler.bench = bench
         bench.gpus, bench.inbox = sampler, inbox
@@ -431,9 +431,13 @@ def test_whatever_an_engine_tells_shares_and_idle_time_are_the_bill(host, make, 
     assert whole["total"]["residual_usd"] == 0
 
 
-@pytest.mark.parametrize(("pages", "counted"), [((), 1), ((LLM,), None)])
-def test_a_request_that_a_page_counts_is_recorded_by_its_span_and_not_counted_again(host, pages, counted):
-    bench = host(GPU, pages=pages)
+@pytest.mark.parametrize(
+    ("pages", "elsewhere", "counted"),
+    [((), (), 1), ((LLM,), (), None), ((), ("llm",), None)],
+    ids=["no-page", "read-here", "read-by-prometheus"],
+)
+def test_a_request_that_a_page_counts_is_recorded_by_its_span_and_not_counted_again(host, pages, elsewhere, counted):
+    bench = host(GPU, pages=pages, read_elsewhere=elsewhere)
     now = bench.clock.now
     span(bench, now - SECOND, now)
     settle(bench)

@@ -161,9 +161,78 @@ def test_rows_of_all_tables_together_are_bounded(bench, make, full, monkeypatch)
     assert bench.value(*DROPPED) in {None, 0}
 
 
+MOST_SPANS = 20
+
+
+def of_others(count):
+    ids = {name: np.arange(count, dtype=np.uint64) for name in ("trace_hi", "trace_lo", "span_id", "parent_id")}
+    numbers = dict.fromkeys(("wall_ns", "duration_ns", "kind", "failed"), np.zeros(count, np.int64))
+    texts = dict.fromkeys(("service", "name"), np.array(["s"] * count, object))
+    return {**ids, **numbers, "request": ids["trace_hi"], **texts}
+
+
+def let_go(bench):
+    return bench.value(telemetry.SPANS_LET_GO) or 0
+
+
+def with_spans(bench, worker, count):
+    bench.pipeline._unstored.put("spans", of_others(count))
+    return bench.do_pass(worker.arrival(bench.clock.now))
+
+
+@pytest.mark.parametrize(("brings", "refused"), [(15, 0), (33, 13)])
+def test_spans_that_went_in_a_pass_whose_state_was_never_written_are_counted(new_bench, make, brings, refused):
+    """The crash comes between the recorder's commit and the state file: what was deleted is gone, and told once."""
+    worker, first = make.worker(), new_bench()
+    first.recorder._spans._most = MOST_SPANS
+    with_spans(first, worker, 12)
+    sections = with_spans(first, worker, 12)
+    before = let_go(first)
+    with_spans(first, worker, brings)
+    assert let_go(first) > before
+
+    second = new_bench(clock=first.clock)
+    second.recorder._spans._most = MOST_SPANS
+    second.pipeline.load(sections, same_boot=True)
+    second.pipeline.rollback(first.number - 1)
+    second.number = first.number - 1
+    second.do_pass()
+
+    (stored,) = second.rows("select count(*) from spans")[0]
+    assert let_go(second) + stored == 12 + 12
+    # Sent again, or not: what the lost pass had no room for was never let go by anybody.
+    second.pipeline._unstored.put("spans", of_others(brings))
+    second.do_pass()
+    (stored,) = second.rows("select count(*) from spans")[0]
+    assert let_go(second) + stored == 12 + 12 + brings
+    assert let_go(second) >= refused
+
+
+def test_a_state_of_before_spans_were_counted_there_counts_from_where_the_recorder_is(new_bench, make):
+    worker, first = make.worker(), new_bench()
+    first.recorder._spans._most = MOST_SPANS
+    with_spans(first, worker, 15)
+    sections = dict(with_spans(first, worker, 15))
+    del sections["sidecar.spans_let_go"]
+    counted = let_go(first)
+
+    second = new_bench(clock=first.clock)
+    second.pipeline.load(sections, same_boot=True)
+    second.pipeline.rollback(first.number)
+    second.number = first.number
+    second.do_pass()
+
+    assert let_go(second) == counted == 15
+
+
 @pytest.mark.parametrize("told", [b"x", b"[]", b'{"requests": "x", "names": {}}', b'{"requests": 1, "names": 5}'])
 def test_a_section_that_is_none_is_refused(bench, make, told):
     sections = bench.do_pass(make.worker().arrival(bench.clock.now))
 
     with pytest.raises(StateError, match="rows that waited"):
         bench.pipeline.load({**sections, "sidecar.unstored": told}, same_boot=True)
+
+
+def test_a_number_of_spans_that_is_none_is_refused(bench):
+    with pytest.raises(StateError, match="spans that were let go"):
+        bench.pipeline._unstored.load({"sidecar.spans_let_go": b"many"}, same_names=True)

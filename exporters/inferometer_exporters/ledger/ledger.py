@@ -8,25 +8,35 @@ import numpy as np
 
 from inferometer.errors import StateError
 from inferometer_exporters.columns.packed import pack, unpack
-from inferometer_exporters.columns.tables import Column, Columns, Ids, Ints, Mask, take
-from inferometer_exporters.ledger import claims
+from inferometer_exporters.columns.tables import Column, Columns, Ids, Ints, take
 from inferometer_exporters.ledger.account import Account, Device, State
-from inferometer_exporters.ledger.entries import Owed, enter
 from inferometer_exporters.ledger.loads import Loads
 from inferometer_exporters.ledger.prices import Rate
-from inferometer_exporters.ledger.runs import energy, merged, method, mixed, none, restored
+from inferometer_exporters.ledger.runs import (
+    GRACE_NS,
+    bounded,
+    by_device,
+    clip,
+    energy,
+    merged,
+    method,
+    mixed,
+    none,
+    restored,
+    settled_until,
+)
 from inferometer_exporters.ledger.steps import Step, StepModel
-from inferometer_exporters.ledger.sweep import MAX_WINDOW_NS, sweep
+from inferometer_exporters.ledger.sweep import MAX_WINDOW_NS
 from inferometer_exporters.ledger.told_steps import ToldSteps
-from inferometer_exporters.ledger.weights import Active, PhaseWeights, active, beside
+from inferometer_exporters.ledger.weights import PhaseWeights
+from inferometer_exporters.ledger.windows import Windows
 
-GRACE_NS: Final = 2 * 10**9
-"""A request may end between two tables of one frame; in the next it is told."""
 MAX_UNFINISHED: Final = 100_000
 """Rows of runs whose requests nobody ends; the oldest are given up."""
 _ACCOUNTS: Final = "ledger.accounts"
 _RUNS: Final = "ledger.runs"
 _STEPS: Final = "ledger.steps"
+_NOTHING: Final = np.zeros(0, np.int64)
 
 
 class Ledger:
@@ -45,13 +55,12 @@ class Ledger:
         self.given_up = 0
         """Rows that were given up and not counted yet: their requests never ended, or steps came too fast."""
         self._rate = rate
-        self._phases = phases or PhaseWeights()
         self._index: dict[str, int] = {}
         self._runs = none()
         self._steps = ToldSteps()
         self._loads = Loads()
         self._unobserved_until = 0
-        self._sources: dict[int, int] = {}
+        self._windows = Windows(self._steps, self._loads, phases or PhaseWeights())
 
     @property
     def pending(self) -> int:
@@ -93,11 +102,11 @@ class Ledger:
 
     def belongs(self, worker: int, source: int) -> None:
         """A worker, or what stands for an engine in its place, is a part of a service: *source* stands for that."""
-        self._sources[worker] = source
+        self._windows.sources[worker] = source
 
     def source(self, worker: int) -> int | None:
         """What stands for the service of a worker; None where nobody said."""
-        return self._sources.get(worker)
+        return self._windows.sources.get(worker)
 
     def announce(self, rows: Columns) -> None:
         """Take in members of runs, announced or final; a row may come any number of times.
@@ -105,7 +114,7 @@ class Ledger:
         What began before the sweep's place is late: that part is counted, and nobody is charged for it.
         """
         if len(rows["worker"]):
-            self._clip(rows)
+            clip(rows)
             self._use(rows)
         self._runs, new = merged(self._runs, rows)
         swept = self._swept(self._runs["device"])
@@ -122,13 +131,6 @@ class Ledger:
         """Up to when each of *devices* is settled."""
         return np.array([account.since for account in self.accounts], np.int64)[devices]
 
-    @staticmethod
-    def _clip(rows: Columns) -> None:
-        """A worker knows nothing of the time after it spoke: a row that says so must not wait for that time."""
-        newest = np.where(rows["told"] > 0, rows["told"] + GRACE_NS, np.iinfo(np.int64).max)
-        for name in ("start", "end", "release"):
-            rows[name] = np.minimum(rows[name], newest)
-
     def _use(self, rows: Columns) -> None:
         """Remember who runs something on which device; of the first device, this host, that is not asked."""
         elsewhere = np.flatnonzero((rows["device"] > 0) & ~rows["engine"])
@@ -139,17 +141,9 @@ class Ledger:
 
     def _bound(self) -> None:
         self.given_up += self._steps.bounded()
-        runs = self._runs
-        if len(runs["worker"]) <= MAX_UNFINISHED:
-            return
-        unfinished = np.flatnonzero(~runs["final"])
-        extra = len(unfinished) - MAX_UNFINISHED
-        if extra > 0:
-            oldest = unfinished[np.argsort(runs["told"][unfinished], kind="stable")[:extra]]
-            keep = np.ones(len(runs["worker"]), bool)
-            keep[oldest] = False
-            self._runs = take(runs, keep)
-            self.given_up += extra
+        if self.pending > MAX_UNFINISHED:
+            self._runs, gone = bounded(self._runs, MAX_UNFINISHED)
+            self.given_up += gone
 
     def steps(self, steps: Sequence[Step], accounts: Callable[[str], Sequence[int]] | None = None) -> None:
         """Take in steps of engines: their sequences share the device by what each computed, from here on.
@@ -186,7 +180,7 @@ class Ledger:
             others: the same for single devices, by their index.
             closing: nothing more will be told, so no device stays behind.
         """
-        rows = self._by_device()
+        rows = by_device(self._runs["device"])
         for index, account in enumerate(self.accounts):
             if account.closed:
                 account.skip(until)
@@ -202,22 +196,11 @@ class Ledger:
                     now = state
                 if account.meter is not None:
                     stop = account.meter.edge(account.since, stop)
-                self._window(index, account, mine, stop, now)
+                self._windows.settle(index, account, self._runs, mine, stop, idle=now)
         self.until = max(self.until, until)
         settled = min(account.since for account in self.accounts) if self.accounts else self.until
         self._loads.settled(settled)
         self._steps.settled(settled)
-
-    def _by_device(self) -> dict[int, Ints]:
-        """Rows of each device, by its index."""
-        devices = self._runs["device"]
-        if not len(devices):
-            return {}
-        if not devices.any():
-            return {0: np.arange(len(devices))}
-        order = np.argsort(devices, kind="stable")
-        found, first = np.unique(devices[order], return_index=True)
-        return dict(zip(found.tolist(), np.split(order, first[1:]), strict=True))
 
     def released(self) -> Columns:
         """Take out the rows of finished requests all of whose runs are settled, with what they owe.
@@ -226,24 +209,13 @@ class Ledger:
         they were charged; ``microjoules`` is -1 where a part of their time is not known.
         """
         runs = self._runs
-        done = runs["final"] & (runs["release"] <= self._behind(runs))
+        done = runs["final"] & (runs["release"] <= settled_until(runs, self._swept(runs["device"])))
         found = take(runs, done)
         if len(found["worker"]):
             self._runs = take(runs, ~done)
         found = take(found, found["span_id"] != 0)
         spent = found["microjoules"]
         return found | {"microjoules": energy(found), "spent": spent, "method": method(found)}
-
-    def _behind(self, runs: Columns) -> Ints:
-        """Up to when all devices of each row's run are settled."""
-        swept = self._swept(runs["device"])
-        if not runs["rank"].any():
-            return swept
-        _, run = np.unique(mixed(runs["worker"], runs["execute_id"], runs["span_id"]), return_inverse=True)
-        least = np.full(int(run.max()) + 1, np.iinfo(np.int64).max)
-        np.minimum.at(least, run, swept)
-        found: Ints = least[run]
-        return found
 
     def unsettled(self) -> Ids:
         """Requests that have a run on a device that stays behind: `mixed` of worker and span id."""
@@ -282,54 +254,6 @@ class Ledger:
         runs["final"][mine] = True
         runs["release"][mine] = np.maximum(runs["release"][mine], runs["end"][mine])
         return take(runs, mine)
-
-    def _window(self, index: int, account: Account, rows: Ints, until: int, idle: State) -> None:
-        runs, since = self._runs, account.since
-        here = (runs["start"][rows] < until) & (
-            (runs["end"][rows] == 0) | (runs["end"][rows] > since) | runs["stepped"][rows]
-        )
-        mine = rows[here]
-        told = runs["claim"][mine] > 0
-        work = self._active(index, take(runs, mine), since, until)
-        swept = sweep(work.begin, work.end, work.weight)
-        owed = np.zeros(len(mine), np.int64)
-        owned = work.row >= 0
-        np.add.at(owed, work.row[owned], swept.shares[owned])
-        owed[runs["span_id"][mine] == 0] = 0
-        attributed = int(owed.sum())
-        spare = until - since - swept.busy
-        loading = self._loads.covered(index, work, since, until) - swept.busy if self._loads.of(index) else 0
-        if told.any():
-            owed[told] = self._granted(account, take(runs, mine), told, owed, (since, until, spare - loading))
-            claimed = int(owed[told].sum())
-            attributed, spare = attributed + claimed, spare - claimed
-        states = {
-            State.ATTRIBUTED: attributed,
-            State.SYSTEM: swept.busy - int(owed[~told].sum()),
-            State.LOADING: loading,
-            idle: spare - loading,
-        }
-        enter(runs, Owed(mine, owed, work), account, states, until)
-        account.enter(states)
-
-    def _granted(self, account: Account, rows: Columns, told: Mask, owed: Ints, window: tuple[int, int, int]) -> Ints:
-        """What each claim of a window (since, until, ns without a run) is charged."""
-        since, until, room = window
-        sources = np.array([self._sources.get(worker, worker) for worker in rows["worker"].tolist()], np.uint64)
-        worked: dict[int, int] = {}
-        for source, ns in zip(sources[~told].tolist(), owed[~told].tolist(), strict=True):
-            worked[source] = worked.get(source, 0) + ns
-        claimed = take(rows, told)
-        return claims.granted(claims.due(claimed, since, until), sources[told], worked, account.credits, room)
-
-    def _active(self, index: int, rows: Columns, since: int, until: int) -> Active:
-        claimed = rows["claim"] > 0
-        if not rows["stepped"].any() and not claimed.any():
-            return active(rows, since, until, self._phases)
-        free = np.flatnonzero(~rows["stepped"] & ~claimed)
-        runs = active(take(rows, free), since, until, self._phases).among(free)
-        steps = self._steps.active(index, rows, since, until)
-        return runs if steps is None else beside(runs, steps)
 
     def dump(self) -> dict[str, bytes]:
         """The ledger as sections of the state file."""
@@ -373,6 +297,3 @@ class Ledger:
         for account in self.accounts:
             account.reopen(now, gap)
         self.until = now
-
-
-_NOTHING: Final = np.zeros(0, np.int64)

@@ -12,6 +12,8 @@ from inferometer.errors import StateError
 from inferometer_exporters.columns.tables import Column, Columns, Ids, Ints, Mask, take
 from inferometer_exporters.ledger.methods import UNMETERED, UNPRICED, Method, codes
 
+GRACE_NS: Final = 2 * 10**9
+"""A request may end between two tables of one frame; in the next it is told."""
 _COLUMNS: Final = (
     ("worker", "<u8"),  # the first 8 bytes of its id
     ("execute_id", "<u8"),
@@ -123,6 +125,47 @@ def merged(table: Columns, new: Columns) -> tuple[Columns, Mask]:
     # What was said last of its end counts, unless nothing was: a row may come again from before it ended.
     result["end"] = np.where(result["end"] != 0, result["end"], np.maximum.reduceat(both["end"][order], first))
     return result, order[first] >= old
+
+
+def clip(rows: Columns) -> None:
+    """A worker knows nothing of the time after it spoke: a row that says so must not wait for that time."""
+    newest = np.where(rows["told"] > 0, rows["told"] + GRACE_NS, np.iinfo(np.int64).max)
+    for name in ("start", "end", "release"):
+        rows[name] = np.minimum(rows[name], newest)
+
+
+def bounded(runs: Columns, most: int) -> tuple[Columns, int]:
+    """Without the oldest of more than *most* unfinished rows, and how many went."""
+    unfinished = np.flatnonzero(~runs["final"])
+    extra = len(unfinished) - most
+    if extra <= 0:
+        return runs, 0
+    oldest = unfinished[np.argsort(runs["told"][unfinished], kind="stable")[:extra]]
+    keep = np.ones(len(runs["worker"]), bool)
+    keep[oldest] = False
+    return take(runs, keep), extra
+
+
+def by_device(devices: Column) -> dict[int, Ints]:
+    """Rows of each device, by its index."""
+    if not len(devices):
+        return {}
+    if not devices.any():
+        return {0: np.arange(len(devices))}
+    order = np.argsort(devices, kind="stable")
+    found, first = np.unique(devices[order], return_index=True)
+    return dict(zip(found.tolist(), np.split(order, first[1:]), strict=True))
+
+
+def settled_until(runs: Columns, swept: Ints) -> Ints:
+    """Up to when all devices of each row's run are settled, where each row's own device is up to *swept*."""
+    if not runs["rank"].any():
+        return swept
+    _, run = np.unique(mixed(runs["worker"], runs["execute_id"], runs["span_id"]), return_inverse=True)
+    least = np.full(int(run.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(least, run, swept)
+    found: Ints = least[run]
+    return found
 
 
 def method(rows: Columns) -> Ints:

@@ -4,6 +4,7 @@ Every statement is fetched to its end: a result that stays open blocks its conne
 """
 
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
@@ -30,6 +31,9 @@ __all__ = [
     "summary",
 ]
 
+_LOCKED: Final = "Conflicting lock is held"
+"""What DuckDB says of a file that another process has open."""
+
 
 def opened(path: Path) -> Cursor:
     """A recorder file that no sidecar has open, for reading.
@@ -37,10 +41,16 @@ def opened(path: Path) -> Cursor:
     Raises:
         StateError: there is none, or a running sidecar has it, or another version of inferometer wrote it.
     """
+    if not path.is_file():
+        raise StateError(f"cannot read the flight recorder {path}: there is no such file")
     try:
         cursor = duckdb.connect(str(path), read_only=True)
         version = rows(cursor, "select max(version) from schema_version")[0][0]
     except duckdb.Error as error:
+        if _LOCKED in str(error):
+            raise StateError(
+                f"a sidecar that runs has the flight recorder {path}: --api names it, by the address that it printed"
+            ) from error
         raise StateError(f"cannot read the flight recorder {path}: {error}") from error
     if version != VERSION:
         cursor.close()

@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 import duckdb
 
+from inferometer_exporters.recorder.opening import MEMORY
 from inferometer_exporters.recorder.reading import Cursor
-from inferometer_exporters.recorder.store import MEMORY
 
 MORE: Final = "192MB"
 """What the cost of a million requests by tenant needs, twice (benchmarks/recorder.py asks for it)."""

@@ -223,6 +223,11 @@ PROCESSES: Final[dict[str, str]] = {
 }
 """Null of a process of version 4, empty where it is not known: `inferometer.wire.pod.Pod`."""
 
+SPANS_LET_GO: Final[dict[str, str]] = {
+    "pass": "UBIGINT",  # 0 of rows that were stored and went: no rollback brings them back
+    "spans": "BIGINT",
+}
+
 OF_REQUESTS: Final[dict[str, dict[str, str]]] = {
     "requests": REQUESTS,
     "executes": EXECUTES,
@@ -240,10 +245,12 @@ HISTORY: Final[dict[str, dict[str, str]]] = {
     "device_minutes": DEVICE_MINUTES,
     "process_peaks": PROCESS_PEAKS,
     "slo_minutes": SLO_MINUTES,
+    "spans_let_go": SPANS_LET_GO,
 }
 """What outlives the rest: of each hour the ledger's last entry, kept when `ledger` is trimmed, because a bill comes
 later; how devices were, by minute, because a week says more of the size they need than a day; and what counted for
-objectives, kept when `requests` is trimmed, because a budget lasts a month."""
+objectives, kept when `requests` is trimmed, because a budget lasts a month; and how many spans of others went for newer
+ones, in the transaction in which they went, because a crash may come before the state that counts them."""
 DIMENSIONS: Final[dict[str, dict[str, str]]] = {"labels": LABELS, "names": NAMES, "processes": PROCESSES}
 """Tables of what rows refer to by number; small, never deleted but by a rollback."""
 

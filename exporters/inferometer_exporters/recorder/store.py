@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 
-from inferometer.errors import RefusedError, StateError
+from inferometer.errors import StateError
 from inferometer.fleet.objective import Objective
 from inferometer_exporters.columns.tables import Columns, length
 from inferometer_exporters.recorder import ledger_days, slo_minutes
 from inferometer_exporters.recorder.dimensions import Dimension
 from inferometer_exporters.recorder.insertion import insertion
-from inferometer_exporters.recorder.schema import DIMENSIONS, HISTORY, OF_REQUESTS, VERSION, additions, statements
+from inferometer_exporters.recorder.opening import NAME, cursor_of, opened
+from inferometer_exporters.recorder.schema import DIMENSIONS, HISTORY, OF_REQUESTS
 from inferometer_exporters.recorder.span_rows import TABLE as SPANS
 from inferometer_exporters.recorder.span_rows import Room, SpanRows
 
@@ -25,14 +25,6 @@ _log = logging.getLogger(__name__)
 
 MINUTES_KEPT_NS: Final = 35 * 24 * 3_600 * 10**9
 """Of `device_minutes` and `process_peaks`: a month and its neighbours; 50,000 rows for each device."""
-_NAME: Final = "flight"
-_ROW_GROUP: Final = 16_384
-MEMORY: Final = "64MB"
-"""Of the store: with a million requests and all that a sidecar holds besides, 200 MiB (benchmarks/recorder.py)."""
-_SETTINGS: Final[dict[str, str | int]] = {"threads": 1, "memory_limit": MEMORY}
-"""One thread: of two the second spins, and a row costs 5.7 µs instead of 4.0."""
-_SPILL: Final = "1GB"
-"""What a question that needs more memory may write beside the file, while it is asked."""
 _TRIMMED: Final = 10
 """Per cent of the passes that go when the file is full."""
 _MARKED: Final = ("requests", "ledger")
@@ -69,8 +61,8 @@ class Recorder:
         self._bounds = bounds or Bounds()
         self._objectives = tuple(objectives)
         self._spans = SpanRows(self._bounds.max_spans)
-        self._root = _opened(path)
-        self._writer = _cursor(self._root)
+        self._root = opened(path)
+        self._writer = cursor_of(self._root)
         self.identity = int(self._run("select identity from schema_version")[0][0])
         """Random, of this file: numbers of names mean nothing in another."""
         self._restore()
@@ -96,7 +88,7 @@ class Recorder:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection for one reader in one thread; the caller closes it."""
-        return _cursor(self._root)
+        return cursor_of(self._root)
 
     def write(self, number: int, batches: Mapping[str, Columns]) -> None:
         """Store the rows of pass *number*, all or none, durable when this returns.
@@ -117,7 +109,7 @@ class Recorder:
             for table, whole in batches.items():
                 columns = whole
                 if table == SPANS:
-                    room = self._spans.room_for(whole, self._run)
+                    room = self._spans.room_for(number, whole, self._run)
                     columns = room.rows
                 if length(columns):
                     self._writer.register("batch", columns)
@@ -234,7 +226,7 @@ class Recorder:
 
     @property
     def spans_let_go(self) -> int:
-        """Spans of others that went for newer ones, since this process began."""
+        """Spans of others that went for newer ones, since the file was made."""
         return self._spans.let_go
 
     @property
@@ -246,7 +238,7 @@ class Recorder:
     def size(self) -> int:
         """Bytes of the file that are in use, and of its log."""
         blocks = self._run(
-            f"select used_blocks * block_size from pragma_database_size() where database_name = '{_NAME}'"  # noqa: S608 - a constant
+            f"select used_blocks * block_size from pragma_database_size() where database_name = '{NAME}'"  # noqa: S608 - a constant
         )[0][0]
         log = self.path.with_name(self.path.name + ".wal")
         return int(blocks) + (log.stat().st_size if log.exists() else 0)
@@ -255,53 +247,3 @@ class Recorder:
         """Close the file; readers' cursors end."""
         self._writer.close()
         self._root.close()
-
-
-def _opened(path: Path) -> duckdb.DuckDBPyConnection:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StateError(f"cannot make the folder of the flight recorder {path}: {error}") from error
-    try:
-        return _checked(path)
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
-            raise RefusedError(f"another process has {path} open: a state folder is for one sidecar") from error
-        aside = path.with_name(f"{path.name}.damaged")
-        _log.warning("%s cannot be read (%s); it is set aside as %s", path, error, aside)
-        path.replace(aside)
-        path.with_name(path.name + ".wal").unlink(missing_ok=True)
-        return _checked(path)
-
-
-def _checked(path: Path) -> duckdb.DuckDBPyConnection:
-    spill = {"temp_directory": f"{path}.tmp", "max_temp_directory_size": _SPILL}
-    root = duckdb.connect(config={**_SETTINGS, **spill})
-    quoted = str(path).replace("'", "''")
-    # A checkpoint writes row groups that are not full again and again. Smaller ones halve that work, and make the
-    # longest pause 75 ms instead of 570 (8,192 rows a pass, one core).
-    root.execute(f"attach '{quoted}' as {_NAME} (row_group_size {_ROW_GROUP})").fetchall()
-    connection = _cursor(root)
-    # All or nothing: a file whose tables are made halfway is of no version. And the disk is waited for once.
-    connection.execute("begin").fetchall()
-    for statement in statements():
-        connection.execute(statement).fetchall()
-    found = connection.execute("select max(version) from schema_version").fetchall()[0][0]
-    if found is None:
-        connection.execute("insert into schema_version values (?, ?)", [VERSION, secrets.randbits(63)]).fetchall()
-    elif found < VERSION:
-        for statement in additions():
-            connection.execute(statement).fetchall()
-        connection.execute("update schema_version set version = ?", [VERSION]).fetchall()
-    connection.execute("commit").fetchall()
-    connection.close()
-    if found is not None and found > VERSION:
-        root.close()
-        raise StateError(f"{path} is a flight recorder of version {found}, this inferometer reads up to {VERSION}")
-    return root
-
-
-def _cursor(root: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    cursor = root.cursor()
-    cursor.execute(f"use {_NAME}").fetchall()
-    return cursor

@@ -3,9 +3,9 @@
 import duckdb
 import pytest
 
+from inferometer_exporters.recorder.opening import MEMORY
 from inferometer_exporters.recorder.reading import rows
 from inferometer_exporters.recorder.room import MORE, Room
-from inferometer_exporters.recorder.store import MEMORY
 
 LIMIT = "select value from duckdb_settings() where name = 'memory_limit'"
 
