@@ -2,19 +2,21 @@
 
 ``python benchmarks/otlp_in.py [--spans 200000] [--rounds 5]``
 
-CPU time of this thread, in rounds; three kinds of spans with ten attributes each: of traces that nobody recorded,
-SERVER spans that become records, and spans below recorded requests, which are enriched and stored. Beside it, where
+CPU time of this thread, in rounds; spans with ten attributes each: of traces that nobody recorded, SERVER spans that
+become records, and spans below recorded requests, which are enriched and stored; and vLLM's requests as it writes them
+(twelve attributes, from which three stages are made). Numbers in them are other ones in each span. Beside it, where
 `.tools/bin/otelcol` is: OpenTelemetry's Collector, which takes the same bodies over HTTP into its exporter `debug`
 (a line a batch); its CPU time by /proc. Its figure holds HTTP, ours does not.
 Target: 100,000 spans/s.
 """
 
-# ruff: noqa: SLF001
+# ruff: noqa: S311, SLF001
 
 import argparse
 import contextlib
 import http.client
 import os
+import random
 import secrets
 import socket
 import statistics
@@ -57,16 +59,36 @@ def body(kind, parents):
         if kind == "below requests":
             trace, parent = parents[index % len(parents)]
             span.trace_id, span.parent_span_id = trace.to_bytes(16, "big"), parent.to_bytes(8, "big")
-        span.name, span.kind, span.flags = "llm_request", 2 if kind == "records" else 1, 257
+        span.name, span.kind, span.flags = "llm_request", 2 if kind in {"records", "vLLM"} else 1, 257
         span.start_time_unix_nano, span.end_time_unix_nano = now - 10**8, now
+        if kind == "vLLM":
+            vllm(span)
+            continue
         prefix = "gen_ai.usage." if kind == "records" else "app."
         for number, name in enumerate(("input_tokens", "output_tokens", "a", "b", "c", "d", "e")):
             pair = span.attributes.add()
-            pair.key, pair.value.int_value = prefix + name, number + 10
+            pair.key, pair.value.int_value = prefix + name, random.randrange(1, 4_000) if number < 2 else number
         for name in ("gen_ai.response.model" if kind == "records" else "app.model", "x.text", "y.text"):
             pair = span.attributes.add()
             pair.key, pair.value.string_value = name, "a text of a usual length"
     return request.SerializeToString()
+
+
+def vllm(span):
+    """A request's attributes in the order of vLLM 0.32 (tests/data/engine_spans)."""
+    latency, usage, request = "gen_ai.latency.", "gen_ai.usage.", "gen_ai.request."
+    queue, prefill, decode = random.random() / 100, random.random() / 50, random.random() / 20
+    for name, value in (
+        (latency + "time_to_first_token", queue + prefill), (latency + "e2e", queue + prefill + decode),
+        (latency + "time_in_queue", queue), (usage + "prompt_tokens", random.randrange(1, 4_000)),
+        (usage + "completion_tokens", random.randrange(1, 1_000)), (latency + "time_in_model_prefill", prefill),
+        (latency + "time_in_model_decode", decode), (latency + "time_in_model_inference", prefill + decode),
+        (request + "id", f"cmpl-{secrets.token_hex(8)}-0"), (request + "top_p", 1.0),
+        (request + "max_tokens", random.choice((20, 256, 1_024))), (request + "n", 1),
+    ):  # fmt: skip
+        pair = span.attributes.add()
+        pair.key = name
+        setattr(pair.value, {int: "int_value", float: "double_value", str: "string_value"}[type(value)], value)
 
 
 def recorded(recorder):
@@ -101,7 +123,7 @@ def ours(bodies, spans, recorder, naming):
         request = taking.take(bodies[index % len(bodies)], messages.from_protobuf, near=True)
         if index % 50 == 49:
             foreign.release(time.monotonic_ns(), 0, everything=True)
-            foreign._made.clear()  # the same bodies come again, and stand for new spans
+            foreign._asking._made.clear()  # the same bodies come again, and stand for new spans
         else:
             request.message.SerializeToString()  # what sending on costs
     foreign.release(time.monotonic_ns(), 0, everything=True)
@@ -163,7 +185,10 @@ def main():
         recorder = Recorder(Path(folder) / "recorder.duckdb")
         naming = Naming(recorder, NOTHING)
         parents = recorded(recorder)
-        kinds = {kind: [body(kind, parents) for _ in range(50)] for kind in ("strangers", "records", "below requests")}
+        kinds = {
+            kind: [body(kind, parents) for _ in range(50)]
+            for kind in ("strangers", "records", "below requests", "vLLM")
+        }
         peer = stack.enter_context(collector(folder)) if COLLECTOR.exists() else None
         slowest = float("inf")
         for kind, bodies in kinds.items():

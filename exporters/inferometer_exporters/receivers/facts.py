@@ -96,6 +96,19 @@ class Facts(NamedTuple):
     """When the first token left, ns since the epoch."""
 
 
+def with_parts(facts: Facts, parts: tuple[Part, ...], first_token: int) -> Facts:
+    """The same with where its time went, and when its first token left."""
+    # Field by field: `_replace` takes as long as all else that is done for a span.
+    outcome, model, route, status, read, written, version, _, cached, _ = facts
+    return Facts(outcome, model, route, status, read, written, version, parts, cached, first_token)
+
+
+def with_model(facts: Facts, model: str) -> Facts:
+    """The same of a model."""
+    outcome, _, route, status, read, written, version, parts, cached, first = facts
+    return Facts(outcome, model, route, status, read, written, version, parts, cached, first)
+
+
 class Normalizer(Protocol):
     """Knows the spans of one engine, or of one convention."""
 
@@ -112,8 +125,8 @@ class Normalizer(Protocol):
         """What is in every body that tells of its requests; empty: nobody knows. Most spans are of no engine."""
 
     @property
-    def alone(self) -> bool:
-        """Whether it looks at no other span than the one that it is asked about."""
+    def alone(self) -> "Alone | None":
+        """How to ask it of attributes, where it looks at no other span than the one that it is asked about."""
 
     @property
     def called(self) -> Callable[[str], bool]:
@@ -123,12 +136,24 @@ class Normalizer(Protocol):
     def inner(self) -> frozenset[str]:
         """Names of its requests that may be spans of no kind below others."""
 
+    @property
+    def early(self) -> Callable[[str], bool]:
+        """Whether a span of this name may come long before its request."""
+
     def __call__(self, span: Told) -> Facts | None:
         """What *span* says of a request; None where it is not about one, or somebody else's."""
 
 
 def _any_name(_: str) -> bool:
     return True
+
+
+def _no_name(_: str) -> bool:
+    return False
+
+
+Alone = Callable[[Mapping[str, Value], bool, int], Facts | None]
+"""Attributes of a span, whether it failed, and when it began: what these alone say of a request."""
 
 
 class Convention(NamedTuple):
@@ -139,8 +164,9 @@ class Convention(NamedTuple):
     roots: bool = False
     mark: bytes = b""
     called: Callable[[str], bool] = _any_name
-    alone: bool = False
+    alone: Alone | None = None
     inner: frozenset[str] = frozenset()
+    early: Callable[[str], bool] = _no_name
 
     def __call__(self, span: Told) -> Facts | None:
         """What *span* says of a request; None where it is not about one."""
@@ -149,26 +175,28 @@ class Convention(NamedTuple):
 
 def of_generation(span: Told) -> Facts | None:
     """A request to a generative model, by OpenTelemetry's conventions and the names that were theirs before."""
-    return generated(span.attributes, failed=span.failed)
+    return generated(span.attributes, span.failed)
 
 
-def generated(said: Mapping[str, Value], *, failed: bool) -> Facts | None:
+def generated(said: Mapping[str, Value], failed: bool, _start: int = 0) -> Facts | None:  # noqa: FBT001 - an `Alone`
     """What attributes say of a request to a generative model; None where they are of none."""
     if _GENERATION.isdisjoint(said):
         return None
     status = number(said, _STATUS) if _HTTP_STATUS in said else 0
     if status not in _STATUSES:
         status = 0
-    # The first names are what most say: each of these calls would be a part of what a span costs.
-    model, operation = said.get(_MODELS[0]), said.get(_OPERATION[0])
-    read, written = said.get(_READ[0]), said.get(_WRITTEN[0])
+    # What most say, or nobody, is found without a call: each would be a part of what a span costs.
+    model, operation = said.get(_MODELS[0]) or said.get(_MODELS[1]), said.get(_OPERATION[0])
+    read, written = said.get(_READ[0]) or said.get(_READ[1]), said.get(_WRITTEN[0]) or said.get(_WRITTEN[1])
     return Facts(
         _ended(status, failed=failed) if status or failed else Outcome.OK,
-        model if model.__class__ is str and model else text(said, _MODELS),
+        model if model.__class__ is str else text(said, _MODELS) if model else "",
         operation if operation.__class__ is str else "",
         status,
-        read if read.__class__ is int and 0 < read <= _MOST_TOKENS else number(said, _READ),
-        written if written.__class__ is int and 0 < written <= _MOST_TOKENS else number(said, _WRITTEN),
+        read if read.__class__ is int and 0 < read <= _MOST_TOKENS else number(said, _READ) if read else 0,
+        written
+        if written.__class__ is int and 0 < written <= _MOST_TOKENS
+        else (number(said, _WRITTEN) if written else 0),
     )
 
 
@@ -207,10 +235,12 @@ def text(said: Mapping[str, Value], names: Sequence[str]) -> str:
 def seconds(said: Mapping[str, Value], name: str) -> int | None:
     """An attribute in seconds, as ns; None where it is none, or below 0."""
     value = said.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LONGEST:
+    if value.__class__ is not float and (isinstance(value, bool) or not isinstance(value, int | float)):
+        return None
+    if not 0 <= value < _LONGEST:
         return None
     return round(value * _SECOND)
 
 
-GENERATION: Final = Convention(_GENERATION | {spans.HTTP_STATUS.name}, of_generation, mark=b"gen_ai.", alone=True)
+GENERATION: Final = Convention(_GENERATION | {spans.HTTP_STATUS.name}, of_generation, mark=b"gen_ai.", alone=generated)
 """OpenTelemetry's own conventions, for engines that have no words of their own."""

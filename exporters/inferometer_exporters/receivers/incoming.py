@@ -6,17 +6,19 @@ from typing import Final
 
 import numpy as np
 
-from inferometer_exporters.columns.tables import Columns, Ids
+from inferometer_exporters.columns.tables import Columns, Ids, concatenate, take
+from inferometer_exporters.receivers.alike import Alike, Shapes
 from inferometer_exporters.receivers.engine_spans import NORMALIZERS
-from inferometer_exporters.receivers.facts import GENERATION, Facts, Normalizer, generated
+from inferometer_exporters.receivers.facts import GENERATION, Alone, Facts
 from inferometer_exporters.receivers.messages import SERVER, ExportTraceServiceRequest, ScopeSpans, Span, failed, wanted
-from inferometer_exporters.receivers.seen import Seen
 
 MARKS: Final = tuple(
     sorted({one.mark for one in NORMALIZERS if one.mark} | {name.encode() for one in NORMALIZERS for name in one.inner})
 )
 """What bodies are searched for, before any span of them is looked at."""
 _NAMED: Final = tuple(one for one in NORMALIZERS if not one.mark)
+_WANTED: Final = frozenset[str]().union(*(one.names for one in NORMALIZERS if one.alone is not None))
+"""Attributes of those who look at no other span than the one that they are asked about."""
 _TRACE_BYTES: Final = 16
 _SPAN_BYTES: Final = 8
 _NO_PARENT: Final = bytes(_SPAN_BYTES)
@@ -63,8 +65,19 @@ class Incoming:
     """CLOCK_MONOTONIC, when it was taken into a pass."""
 
 
+def shapes() -> Shapes:
+    """For `incoming`: shapes of spans of generative models."""
+    return Shapes(_WANTED)
+
+
 def incoming(
-    message: ExportTraceServiceRequest, size: int, *, near: bool, port: str, body: bytes | None = None
+    message: ExportTraceServiceRequest,
+    size: int,
+    *,
+    near: bool,
+    port: str,
+    body: bytes | None = None,
+    known: Shapes | None = None,
 ) -> Incoming:
     """Columns of a request; modifies *message* where it holds spans that are none.
 
@@ -74,36 +87,52 @@ def incoming(
         near: whether it came from this host.
         port: value of the label ``port``.
         body: as protobuf; None: it was another format, in which names may be written otherwise.
+        known: shapes of spans of earlier bodies.
     """
     spans, groups = _spans(message)
-    columns, rejected = _columns(spans), 0
+    marks = None if body is None else frozenset(mark for mark in MARKS if mark in body)
+    generates = marks is not None and GENERATION.mark in marks
+    alike = known.alike(body, len(spans)) if generates and known is not None and body is not None else []
+    columns, rejected = _columns_of(alike, spans), 0
     if columns is None:
         # One by one: most bodies have nothing that is wrong.
         spans, groups, rejected = _valid(message)
-        columns = _columns(spans) or {}
-    marks = None if body is None else frozenset(mark for mark in MARKS if mark in body)
+        columns, alike = _columns(spans) or {}, []
     # Now, while the message is in the processor's cache: a pass later this takes twice the time.
-    told = _generated(spans, columns) if marks is not None and GENERATION.mark in marks else {}
+    told = _generated(spans, columns, alike) if generates else {}
     return Incoming(message, spans, groups, columns, size, rejected, near, port, marks, told)
 
 
-def _generated(spans: Sequence[Span], columns: Columns) -> dict[int, Facts]:
+def _generated(spans: Sequence[Span], columns: Columns, alike: Sequence[Alike]) -> dict[int, Facts]:
     found: dict[int, Facts] = {}
     # Spans of one body have few names, if anybody counts them.
-    owners: dict[str, Normalizer] = {}
-    for index in np.flatnonzero(columns["kind"] == SERVER).tolist():
+    owners: dict[str, Alone | None] = {}
+    served = columns["kind"] == SERVER
+    for group in alike:
+        alone = _owner(owners, group.shape.name)
+        served[group.at] = False
+        if group.shape.kind != SERVER or alone is None:
+            continue
+        places, starts = group.at.tolist(), columns["wall_ns"][group.at].tolist()
+        for index, start, said in zip(places, starts, group.shape.attributes(group.rows), strict=True):
+            facts = alone(said, group.shape.failed, start)
+            if facts is not None:
+                found[index] = facts
+    others = np.flatnonzero(served)
+    for index, start in zip(others.tolist(), columns["wall_ns"][others].tolist(), strict=True):
         span = spans[index]
-        name = span.name
-        own = owners.get(name)
-        if own is None:
-            own = owners[name] = next((one for one in _NAMED if one.called(name)), GENERATION)
-        if own is GENERATION:
-            facts = generated(wanted(span, GENERATION.names), failed=failed(span))
-        else:
-            facts = own(Seen(span, own.names)) if own.alone else None
+        alone = _owner(owners, span.name)
+        facts = None if alone is None else alone(wanted(span, _WANTED), failed(span), start)
         if facts is not None:
             found[index] = facts
     return found
+
+
+def _owner(owners: dict[str, Alone | None], name: str) -> Alone | None:
+    """Who knows what spans of a name say, without looking at others."""
+    if name not in owners:
+        owners[name] = next((one for one in _NAMED if one.called(name)), GENERATION).alone
+    return owners[name]
 
 
 def _spans(message: ExportTraceServiceRequest) -> tuple[list[Span], list[Group]]:
@@ -154,31 +183,44 @@ def _replaced(scope: ScopeSpans, valid: Sequence[Span]) -> list[Span]:
     return list(scope.spans)
 
 
+def _columns_of(alike: Sequence[Alike], spans: Sequence[Span]) -> Columns | None:
+    """Columns of spans; None where one of them is not what `_is_valid` asks for."""
+    if sum(len(group.at) for group in alike) != len(spans) or not alike:
+        return _columns(spans)
+    parts = concatenate(group.shape.columns(group.rows) for group in alike)
+    order = np.argsort(np.concatenate([group.at for group in alike]))
+    parts = take(parts, order)
+    return _checked(parts)
+
+
 def _columns(spans: Sequence[Span]) -> Columns | None:
-    """Columns of *spans*; None where one of them is not what `_is_valid` asks for."""
+    """The same of spans that are objects."""
     traces, own = [span.trace_id for span in spans], [span.span_id for span in spans]
     parents = [span.parent_span_id or _NO_PARENT for span in spans]
     if not ({*map(len, traces)} <= {_TRACE_BYTES} and {*map(len, own), *map(len, parents)} <= {_SPAN_BYTES}):
         return None
-    try:
-        start = np.array([span.start_time_unix_nano for span in spans], np.int64)
-        end = np.array([span.end_time_unix_nano for span in spans], np.int64)
-    except OverflowError:
-        return None
     ids = np.frombuffer(b"".join(traces), ">u8").reshape(-1, 2).astype(np.uint64)
-    span_ids = _ids(own)
-    if not (ids.any(axis=1).all() and span_ids.all() and ((start > 0) & (start < LATEST_NS) & (end < LATEST_NS)).all()):
+    return _checked(
+        {
+            "trace_hi": ids[:, 0],
+            "trace_lo": ids[:, 1],
+            "span_id": _ids(own),
+            "parent_id": _ids(parents),
+            "start": np.array([span.start_time_unix_nano for span in spans], np.uint64),
+            "end": np.array([span.end_time_unix_nano for span in spans], np.uint64),
+            "kind": np.array([span.kind for span in spans], np.uint8),
+        }
+    )
+
+
+def _checked(columns: Columns) -> Columns | None:
+    start, end = columns.pop("start"), columns.pop("end")
+    traced = (columns["trace_hi"] | columns["trace_lo"]).all() and columns["span_id"].all()
+    if not (traced and ((start > 0) & (start < LATEST_NS) & (end < LATEST_NS)).all()):
         return None
-    return {
-        "trace_hi": ids[:, 0],
-        "trace_lo": ids[:, 1],
-        "span_id": span_ids,
-        "parent_id": _ids(parents),
-        "wall_ns": start,
-        # A clock that was set back makes no negative time.
-        "duration_ns": np.maximum(end - start, 0),
-        "kind": np.array([span.kind for span in spans], np.uint8),
-    }
+    start = start.astype(np.int64)
+    # A clock that was set back makes no negative time.
+    return columns | {"wall_ns": start, "duration_ns": np.maximum(end.astype(np.int64) - start, 0)}
 
 
 def _ids(parts: list[bytes]) -> Ids:

@@ -1,6 +1,7 @@
 """Requests as a frame would bring them, made of spans that say what a record needs."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ class Told(NamedTuple):
     """Nobody whom we know called it."""
 
 
+_START: Final = attrgetter("start")
 Place = Callable[[str, str, int], str]
 """Devices of a service on a host, given when the first of its runs began (CLOCK_MONOTONIC ns); empty: not known."""
 
@@ -40,12 +42,13 @@ Place = Callable[[str, str, int], str]
 def _runs(parts: Sequence[Part]) -> list[Part]:
     """The parts in which a request ran on a device, one after the other: of two at a time the first one counts."""
     found: list[Part] = []
-    if not parts:
-        return found
-    for part in sorted((part for part in parts if part.stage is Stage.EXECUTE), key=lambda part: part.start):
-        start = max(part.start, found[-1].end) if found else part.start
-        if start < part.end:
-            found.append(part._replace(start=start))
+    until = 0
+    for part in sorted((part for part in parts if part.stage is Stage.EXECUTE), key=_START):
+        stage, kind, start, end = part
+        start = max(start, until)
+        if start < end:
+            found.append(part if start == part.start else Part(stage, kind, start, end))
+            until = end
     return found
 
 
@@ -110,18 +113,20 @@ class Records:
 
     def executes(self, spans: Columns, told: Sequence[Told], offset_ns: int, place: Place) -> tuple[Columns, set[int]]:
         """Runs of those requests whose device is known, as rows of frames; and which of *told* they are of."""
-        first: dict[tuple[str, str], int] = {}
-        runs = {index: found for index, one in enumerate(told) if (found := _runs(one.facts.parts))}
-        for index, parts in runs.items():
-            key = told[index].sender.service, told[index].sender.host
-            first[key] = min(first.get(key, parts[0].start), parts[0].start)
-        devices = {key: self._naming.name(place(*key, start - offset_ns)) for key, start in first.items()}
+        first: dict[int, int] = {}
+        senders: dict[int, Sender] = {}
+        for one in told:
+            starts = [part.start for part in one.facts.parts if part.stage is Stage.EXECUTE and part.start < part.end]
+            if starts:
+                identity, start = id(one.sender), min(starts)
+                senders[identity] = one.sender
+                first[identity] = min(first.get(identity, start), start)
+        devices = self._devices(((senders[identity], start - offset_ns) for identity, start in first.items()), place)
         rows: list[dict[str, int]] = []
         placed: set[int] = set()
-        for index, parts in runs.items():
-            one = told[index]
-            device = devices[one.sender.service, one.sender.host]
-            if not device:
+        for index, one in enumerate(told):
+            device = devices.get((one.sender.service, one.sender.host), 0)
+            if not device or not (parts := _runs(one.facts.parts)):
                 continue
             placed.add(index)
             span, worker = int(spans["span_id"][one.row]), source_of(one.sender.service)
@@ -146,23 +151,33 @@ class Records:
 
         The execution of *placed* ones is told by their runs.
         """
-        parts = [
-            (one.row, part)
-            for index, one in enumerate(told)
-            for part in one.facts.parts
-            if part.end > part.start and not (part.stage is Stage.EXECUTE and index in placed)
-        ]
-        rows: Columns = {name: np.zeros(len(parts), column.dtype) for name, column in empty(INTERVALS).items()}
+        parts = [part for one in told for part in one.facts.parts]
+        of = np.repeat(np.arange(len(told)), [len(one.facts.parts) for one in told])
+        stages, kinds, starts, ends = (
+            np.array(values, np.int64) for values in (zip(*parts, strict=True) if parts else ((), (), (), ()))
+        )
+        away = np.isin(of, list(placed)) & (stages == int(Stage.EXECUTE))
+        these = np.flatnonzero((ends > starts) & ~away)
+        at = np.array([one.row for one in told], np.int64)[of[these]]
+        rows: Columns = {name: np.zeros(len(these), column.dtype) for name, column in empty(INTERVALS).items()}
         for name, values in (
-            ("span_id", spans["span_id"][np.array([row for row, _ in parts], np.int64)]),
+            ("span_id", spans["span_id"][at]),
             # A moment from before this boot is none on our clock.
-            ("start", np.maximum(np.array([part.start for _, part in parts], np.int64) - offset_ns, 1)),
-            ("end", np.maximum(np.array([part.end for _, part in parts], np.int64) - offset_ns, 1)),
-            ("stage", [int(part.stage) for _, part in parts]),
-            ("kind", [int(part.kind) for _, part in parts]),
+            ("start", np.maximum(starts[these] - offset_ns, 1)),
+            ("end", np.maximum(ends[these] - offset_ns, 1)),
+            ("stage", stages[these]),
+            ("kind", kinds[these]),
         ):
-            rows[name] = np.array(values, rows[name].dtype)
+            rows[name] = values.astype(rows[name].dtype)
         return rows
+
+    def _devices(self, begun: Iterable[tuple[Sender, int]], place: Place) -> dict[tuple[str, str], int]:
+        """The recorder's number of what each service runs on, by service and host; 0: not known."""
+        first: dict[tuple[str, str], int] = {}
+        for sender, start in begun:
+            key = sender.service, sender.host
+            first[key] = min(first.get(key, start), start)
+        return {key: self._naming.name(place(*key, start)) for key, start in first.items()}
 
     def _labels_of(self, told: Sequence[Told]) -> list[int]:
         known: dict[tuple[int, str, str, str], int] = {}

@@ -1,8 +1,8 @@
 """Spans of several bodies by row, who sent them, and what is below each of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -17,6 +17,22 @@ _OURS: Final = "inferometer"
 """Scope of spans that this library made: their requests are recorded, by whoever made them."""
 _MOST_BELOW: Final = 1_000
 """Spans below one request that are looked at."""
+
+
+Key = tuple[int, int, int]
+"""Of a trace, in two halves, and of a span in it."""
+
+
+class Below(Told, Protocol):
+    """A span below another."""
+
+    @property
+    def span_id(self) -> int:
+        """Its id."""
+
+
+def _nothing(_: Key) -> Sequence[Below]:
+    return ()
 
 
 class Batch:
@@ -75,13 +91,22 @@ class Tree:
         spans: their columns.
         wanted: attributes that normalizers look at.
         ahead: the first row of spans that still wait; None: there are none.
+        earlier: spans that went on before, by their parent.
     """
 
-    def __init__(self, batch: Batch, spans: Columns, wanted: frozenset[str], ahead: int | None = None) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        spans: Columns,
+        wanted: frozenset[str],
+        ahead: int | None = None,
+        earlier: Callable[[Key], Sequence[Below]] = _nothing,
+    ) -> None:
         self._batch = batch
         self._spans = spans
         self._wanted = wanted
         self._ahead = ahead
+        self._earlier = earlier
         self.looked: set[int] = set()
         """Ids of spans that wait and were looked at."""
 
@@ -91,7 +116,7 @@ class Tree:
 
     def below(self, row: int) -> list[Told]:
         """Spans below one, the nearest first."""
-        trace = self._spans["trace_hi"][row], self._spans["trace_lo"][row]
+        trace = int(self._spans["trace_hi"][row]), int(self._spans["trace_lo"][row])
         found: list[Told] = []
         level = [int(self._spans["span_id"][row])]
         while level and len(found) < _MOST_BELOW:
@@ -99,7 +124,10 @@ class Tree:
             found += [self.told(one) for one in rows]
             if self._ahead is not None:
                 self.looked.update(int(self._spans["span_id"][one]) for one in rows if one >= self._ahead)
+            before = [one for parent in level for one in self._earlier((*trace, parent))]
+            found += before
             level = [int(self._spans["span_id"][one]) for one in rows if one != row]
+            level += [one.span_id for one in before]
         return found[:_MOST_BELOW]
 
     @cached_property

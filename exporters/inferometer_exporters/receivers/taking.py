@@ -7,7 +7,7 @@ from inferometer.catalog import telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON, REFUSAL
 from inferometer.errors import InferometerError
 from inferometer_exporters.receivers.inbox import Inbox
-from inferometer_exporters.receivers.incoming import Incoming, incoming
+from inferometer_exporters.receivers.incoming import Incoming, incoming, shapes
 from inferometer_exporters.receivers.messages import ExportTraceServiceRequest, from_protobuf
 from inferometer_exporters.tally import Tally
 
@@ -34,6 +34,7 @@ class Taking:
         self._inbox = inbox
         self._tally = tally
         self._port = port
+        self._shapes = shapes()
 
     def take(self, body: bytes, decode: Callable[[bytes], ExportTraceServiceRequest], *, near: bool) -> Incoming:
         """Decode a request and queue its spans.
@@ -50,7 +51,7 @@ class Taking:
         if self._inbox.is_full:
             raise BusyError(BUSY_WORDS)
         plain = body if decode is from_protobuf else None
-        request = incoming(decode(body), len(body), near=near, port=self._port, body=plain)
+        request = incoming(decode(body), len(body), near=near, port=self._port, body=plain, known=self._shapes)
         if request.spans and not self._inbox.put(request):
             raise BusyError(BUSY_WORDS)
         self._tally.add(telemetry.SPANS_RECEIVED, (self._port,), len(request.spans))

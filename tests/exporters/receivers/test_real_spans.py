@@ -7,7 +7,7 @@ import pytest
 
 from inferometer.catalog.labels import PORT
 from inferometer.catalog.phases import Phase
-from inferometer.catalog.stages import Kind, Stage
+from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.fleet.thresholds import NOTHING
 from inferometer.record.model import Flag
 from inferometer_exporters.naming import Naming
@@ -28,15 +28,22 @@ MILLISECOND = 10**6
 def made_of(tmp_path):
     """What a pass makes of the spans of a file."""
     recorder = Recorder(tmp_path / "recorder.duckdb")
+    naming = Naming(recorder, NOTHING)
 
     def release(name):
         inbox = Inbox(1 << 30)
         Taking(inbox, Tally(), PORT.values[3]).take((FOLDER / name).read_bytes(), messages.from_json, near=True)
-        foreign = Foreign(
-            inbox, recorder, Naming(recorder, NOTHING), home=Home(host="box"), only_model={"llm": "words"}.get
-        )
+        foreign = Foreign(inbox, recorder, naming, home=Home(host="box"), only_model={"llm": "words"}.get)
         return foreign.release(time.monotonic_ns(), 0, everything=True)
 
+    def labels(made):
+        of = [naming.labels(number) for number in made.requests["labels"].tolist()]
+        return [(one.service, one.model, one.version) for one in of]
+
+    def routes(made):
+        return [naming.labels(number).route for number in made.requests["labels"].tolist()]
+
+    release.labels, release.routes = labels, routes
     yield release
     recorder.close()
 
@@ -104,3 +111,41 @@ def test_requests_of_a_real_dynamo_are_its_frontends_and_its_workers_below_whoev
     away = milliseconds("960206f0eef7e5c7", Stage.REMOTE)
     assert (min(choosing)[0], max(end for _, end in choosing)) == pytest.approx((4.87, 15.67), abs=0.01)
     assert (min(away)[0], max(end for _, end in away)) == pytest.approx((15.69, 97.69), abs=0.01)
+
+
+def test_requests_of_a_real_triton_are_queue_compute_and_answer(made_of):
+    made = made_of("triton-2.51.0.json")
+    requests, rows = made.requests, made.intervals
+    took = ((rows["end"] - rows["start"]) / MILLISECOND).round(2)
+
+    def milliseconds(stage, kind):
+        return took[(rows["stage"] == stage) & (rows["kind"] == kind)].tolist()
+
+    # All of its spans are SERVER spans; one of three is the request. The third was answered with an error, which it
+    # does not say; the input of the fourth was none.
+    assert [f"{parent:016x}" for parent in requests["parent_id"].tolist()] == ["0" * 16] * 4 + ["b7ad6b7169203331"]
+    assert [bool(flags & Flag.ENTRY) for flags in requests["flags"].tolist()] == [True] * 5
+    assert requests["outcome"].tolist() == [Outcome.OK] * 3 + [Outcome.CLIENT_ERROR, Outcome.OK]
+    assert made_of.labels(made) == [("flowers", "iris", "1")] * 3 + [("flowers", "", ""), ("flowers", "iris", "1")]
+    assert milliseconds(Stage.QUEUE, Kind.BATCH_WAIT) == [0.07, 0.07, 0.06, 0.08]
+    assert milliseconds(Stage.EXECUTE, Kind.COPY_IN) == [0.15, 0.04, 0.04, 0.05]
+    assert milliseconds(Stage.EXECUTE, Kind.NONE) == [185.21, 279.87, 153.8, 134.77]
+    assert milliseconds(Stage.EXECUTE, Kind.COPY_OUT) == [0.12, 0.28, 0.09, 0.21]
+    assert milliseconds(Stage.NETWORK, Kind.SEND) == [0.02, 0.02, 0.02, 0.02]
+
+
+def test_requests_of_a_real_ray_serve_have_its_deployment_their_status_and_the_way_to_the_replica(made_of):
+    made = made_of("ray-serve-2.60.0.json")
+    requests, rows = made.requests, made.intervals
+    took = ((rows["end"] - rows["start"]) / MILLISECOND).round(1).tolist()
+
+    # All of its spans are SERVER spans; one of three is the request. What was asked for is no route.
+    assert made_of.labels(made) == [("garden", "flowers", "")] * 5
+    assert made_of.routes(made) == ["/"] * 5
+    assert requests["status"].tolist() == [200, 500, 200, 200, 500]
+    assert requests["outcome"].tolist() == [
+        Outcome.OK, Outcome.SERVER_ERROR, Outcome.OK, Outcome.OK, Outcome.SERVER_ERROR
+    ]  # fmt: skip
+    assert [f"{parent:016x}" for parent in requests["parent_id"].tolist()].count("b7ad6b7169203331") == 1
+    assert set(rows["kind"].tolist()) == {Kind.ENGINE}
+    assert took == []

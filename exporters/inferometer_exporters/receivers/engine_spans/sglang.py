@@ -43,6 +43,15 @@ def _may_be(name: str) -> bool:
     return _ROUTE in name
 
 
+_OFTEN: Final = frozenset({"decode_loop", "spec_draft", "spec_verify"})
+"""One for each token; what they tell, `decode_forward` tells as a whole."""
+_OF_THREADS: Final = "(host:"
+
+
+def _early(name: str) -> bool:
+    return (name in _STAGES and name not in _OFTEN) or _OF_THREADS in name
+
+
 def _ask(span: Told) -> Facts | None:
     if not text(span.attributes, (RID,)):
         return None
@@ -64,4 +73,6 @@ def _ask(span: Told) -> Facts | None:
     )
 
 
-NORMALIZER: Final = Convention(GENERATION.names | {RID, FIRST_TOKEN, CACHED}, _ask, roots=True, called=_may_be)
+NORMALIZER: Final = Convention(
+    GENERATION.names | {RID, FIRST_TOKEN, CACHED}, _ask, roots=True, called=_may_be, early=_early
+)
