@@ -4,7 +4,6 @@
 
     InferometerError
       + CatalogError      a name, label or unit that the catalogue does not have
-      + RecordError       a record whose parts contradict each other
       + WireError         bytes that are not a frame of ours
       + FleetError        fleet.yaml is wrong: file, line, column, value, what would be right
       + StateError        a state file that cannot be read or written
@@ -23,10 +22,6 @@ class InferometerError(Exception):
 
 class CatalogError(InferometerError):
     """A series, label or unit is used that the catalogue does not declare."""
-
-
-class RecordError(InferometerError):
-    """The parts of a record contradict each other."""
 
 
 class WireError(InferometerError):

@@ -1,10 +1,10 @@
 """The commands `inferometer engines …`: on a terminal, as JSON, with pages that are wrong."""
 
 import base64
-import importlib.util
 import json
 from pathlib import Path
 
+import locked_pages as locked
 import pytest
 from typer.testing import CliRunner
 
@@ -16,9 +16,6 @@ from inferometer.fleet.engines import coverage
 from inferometer_compose.commands.declared import app
 
 ROOT = Path(__file__).parents[2]
-_SPEC = importlib.util.spec_from_file_location("locked", ROOT / "tests/exporters/pages/locked.py")
-locked = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(locked)
 PAGES = ROOT / "tests/data/engines"
 VLLM = PAGES / "vllm/vllm-0.9.2-cpu-scrape2.prom"
 
@@ -64,6 +61,22 @@ def test_a_page_of_an_unknown_name_ends_with_1_and_names_it(tmp_path):
 
 def test_a_page_is_read_from_standard_input():
     assert json.loads(run("check", "-", "--json", given=VLLM.read_bytes()))["engine"] == "vllm"
+
+
+def test_an_empty_page_is_said_to_be_empty(tmp_path):
+    page = tmp_path / "page.prom"
+    page.write_text("\n")
+
+    assert f"{page}: the page is empty" in run("check", str(page), code=2)
+
+
+def test_each_engine_is_listed_with_the_place_of_its_page_in_lines_of_a_terminal():
+    shown = run("list").splitlines()
+    at = next(number for number, line in enumerate(shown) if line.startswith("  litellm "))
+
+    assert shown[at].split()[:3] == ["litellm", "LiteLLM", "proxy"]
+    assert shown[at + 1].startswith("    http://HOST:4000/metrics; litellm_settings: ")
+    assert max(map(len, shown)) <= 120
 
 
 def test_a_saved_page_whose_last_line_lost_its_end_is_read_and_that_is_said(tmp_path):

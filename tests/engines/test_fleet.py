@@ -139,6 +139,9 @@ def test_prometheus_scrapes_only_what_the_fleet_gives_it():
     assert engine_scraping.document(sidecar, TimeScale(1)) is None
     assert summary.thresholds(itself).engines == ()
     written = files(itself)
+    # The sidecar need not count what spans tell of them, too; a file of before says nothing of it.
+    assert thresholds_file.loads(written["thresholds.json"].decode()).read_elsewhere == ("llm",)
+    assert thresholds_file.loads(files(sidecar)["thresholds.json"].decode()).read_elsewhere == ()
     assert json.loads(written["prometheus/targets/engine-vllm-0.32.json"]) == [
         {"targets": ["10.0.0.7:8000"], "labels": {
             "service": "llm", "__scheme__": "http", "__metrics_path__": "/metrics", "inferometer_model": "llama"}},

@@ -91,3 +91,35 @@ def test_series_that_come_and_go_do_not_stay_in_memory_for_good():
         reader.update("".join(f'x{{a="{number}-{n}"}} 1\n' for n in range(200)))
 
     assert len(reader.series) < 40 * 200 / 2
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('a{l="x"} 2', "2.0"),
+        ('a{l="x"} 2 1700000000000', "2.0"),
+        ('a{l="x"} 2 # {l="x"} 9', "2.0"),
+        ('a{l="x"}\t2', "2.0"),
+        ('a {l="x"} 2', "2.0"),
+        ('a{l="x"} 2\r', "2.0"),
+        ('a{l="x"} NaN', "nan"),
+        ('a{l="x"} 2_0', "no number"),
+        ('a{l="x"} 2 two', "no sample"),
+        ('a{l="x"}} 2', "no number"),
+        ('b{l="x"} 2', "None"),
+    ],
+)
+def test_a_line_whose_name_and_labels_stood_before_is_read_as_if_they_had_not(line, expected):
+    # What stands before makes the name known, and the labels, each with others.
+    before, after = 'a{l="y"} 1\nc{l="x"} 1\n', f"{line}\n"
+
+    def read_of(text):
+        reader = RawPage(lambda name: Named(name, 0), lambda family: family.name == "a")
+        try:
+            found = read(reader, text)
+        except SourceError as error:
+            return str(error).partition(": line ")[2].partition(": ")[2]
+        return found.get(("a", (("l", "x"),)))
+
+    assert read_of(before + after) == read_of(after)
+    assert str(read_of(after)).startswith(expected)

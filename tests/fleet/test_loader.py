@@ -198,7 +198,7 @@ def test_an_error_shows_the_line_and_points_at_the_value():
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FleetError, match=r"absent\.yaml: cannot be read: No such file or directory"):
+    with pytest.raises(FleetError, match=r"absent\.yaml: cannot be read: No such file or directory\n +--config names"):
         load(tmp_path / "absent.yaml")
 
 

@@ -43,7 +43,7 @@ def listing(*, json: bool) -> int:
         _print({"engines": [_described(mapping) for mapping in known]})
         return 0
     out = screen()
-    for line in screens.listing(known):
+    for line in screens.listing(known, out.width):
         out.print(line)
     return 0
 
@@ -180,6 +180,8 @@ def _page(where: str, access: PageAccess) -> bytes:
         page = sys.stdin.buffer.read() if where == _STANDARD_INPUT else Path(where).read_bytes()
     except OSError as error:
         raise SourceError(f"{where}: {error.strerror}") from error
+    if not page.strip():
+        raise SourceError(f"{where}: the page is empty: an engine shows its series once it serves")
     if page.endswith(b"\n"):
         return page
     # Of a page that somebody saved it is usually an editor that took the end away.

@@ -12,9 +12,10 @@ from inferometer.catalog.labels import DEVICE, MODEL, REPLICA, VERSION
 from inferometer.catalog.model import Unit
 from inferometer.fleet.engines import Boundaries, Quality
 from inferometer.fleet.engines import Mapping as EngineMapping
-from inferometer.fleet.engines.coverage import MARKS
+from inferometer.fleet.engines.coverage import MARKS, place
 from inferometer_compose.screens.columns import Column, plain, table
 from inferometer_compose.screens.units import duration
+from inferometer_compose.screens.wrapped import wrapped
 from inferometer_exporters.engines.detection import VersionFrom
 from inferometer_exporters.engines.reading import Reading, Value
 
@@ -32,15 +33,18 @@ _ROWS: Final = 8
 """Series of one signal that are shown; ``--json`` has all."""
 
 
-def listing(known: Sequence[EngineMapping]) -> list[Text]:
-    """Engines, a line each."""
+def listing(known: Sequence[EngineMapping], width: int) -> Iterator[Text]:
+    """Engines, a line each, and below it where its page is."""
     columns = (
         Column("engine", [mapping.engine for mapping in known], figure=False),
         Column("", [mapping.title for mapping in known], figure=False),
         Column("tested with", [", ".join(mapping.tested) for mapping in known], figure=False),
-        Column("page", [f"{mapping.page} {mapping.enable}".rstrip() for mapping in known], figure=False),
     )
-    return table(columns, _WIDE)[0]
+    title, *rows = table(columns, _WIDE)[0]
+    yield title
+    for row, mapping in zip(rows, known, strict=True):
+        yield row
+        yield from wrapped(Text(f"    {place(mapping)}", "dim"), width)
 
 
 def coverage(told: Mapping[str, Mapping[str, Boundaries]], width: int) -> Iterator[Text]:

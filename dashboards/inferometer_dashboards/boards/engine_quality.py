@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from inferometer.catalog.engines import SIGNALS, Signal
@@ -93,6 +94,7 @@ def _reasons(columns: Sequence[Told], asked: Sequence[Signal]) -> Iterator[str]:
             yield f"- **{each.title}**, {', '.join(of)}: {why}"
 
 
+@cache
 def _of_engine(engine: str, version: str | None) -> Told:
     mapping = engines.load(engine)
     known = {name: Known(each) for name, each in boundaries(engine, version).items()}

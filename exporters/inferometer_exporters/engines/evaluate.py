@@ -109,6 +109,12 @@ def _spread(way: Way, shape: Shape, values: Values, here: Values) -> Spread | No
     buckets = []
     for bound in sorted(shape.buckets):
         terms = shape.buckets[bound]
+        if series == 1:
+            # Most engines show a histogram for each set of labels.
+            value = values[terms[0].place]
+            if value is not None and not isnan(value) and here[terms[0].place] is not None:
+                buckets.append((bound, value))
+            continue
         # Sums of cumulative counts mean something where all series have the boundary.
         parts = _parts(terms, values, frozenset()) if len(terms) == series else []
         if len(parts) == series and _there(terms, here):

@@ -33,6 +33,10 @@ class Target:
     """Model of series that do not say theirs."""
 
 
+Rules = Mapping[str, LabelRule]
+"""By the name of our label: how a page's labels make it."""
+
+
 class Labeller:
     """Makes labels of signals; bounded.
 
@@ -46,13 +50,12 @@ class Labeller:
         self.unknown: set[str] = set()
         """Series whose labels have values that the mapping does not know."""
 
-    def labels(self, of: model.Mapping, told: Told, source: Source, raw: Raw) -> tuple[str, ...] | None:
-        """The values of the signal's labels; None where the page has one that nobody knows."""
-        rules = {**dict(of.labels), **dict(source.labels)}
-        fixed = dict(told.set)
-        if told.signal.label is not None:
-            fixed[told.signal.label.name] = told.signal.value
-        entry: Series = of_engine(told.signal.entry)
+    def of(self, of: model.Mapping, told: Told, source: Source) -> "Labels":
+        """What gives a source's series the labels of its signal."""
+        return Labels(self, of, told, source)
+
+    def made(self, entry: Series, fixed: Mapping[str, str], rules: Rules, raw: Raw) -> tuple[str, ...] | None:
+        """The values of a signal's labels; None where the page has one that nobody knows."""
         values = []
         for label in entry.labels:
             value = self._label(label, fixed, rules, raw)
@@ -62,7 +65,7 @@ class Labeller:
             values.append(value)
         return tuple(values)
 
-    def _label(self, label: Label, fixed: Mapping[str, str], rules: Mapping[str, LabelRule], raw: Raw) -> str | None:
+    def _label(self, label: Label, fixed: Mapping[str, str], rules: Rules, raw: Raw) -> str | None:
         if label is SERVICE or label is REGION:
             return self._target.service if label is SERVICE else self._target.region
         rule = rules.get(label.name)
@@ -89,6 +92,43 @@ class Labeller:
             known.add(value)
             return value
         return OTHER
+
+
+class Labels:
+    """Labels of one source's series: a page has few of them, and each many times, as a histogram has its buckets.
+
+    Args:
+        labeller: of the page.
+        of: the mapping.
+        told: the signal.
+        source: of the signal.
+    """
+
+    def __init__(self, labeller: Labeller, of: model.Mapping, told: Told, source: Source) -> None:
+        self._labeller = labeller
+        self._rules = {**dict(of.labels), **dict(source.labels)}
+        self._fixed = dict(told.set)
+        if told.signal.label is not None:
+            self._fixed[told.signal.label.name] = told.signal.value
+        self._entry: Series = of_engine(told.signal.entry)
+        self._replica: int = self._entry.label_names.index(REPLICA.name)
+        self._names = tuple(dict.fromkeys(name for rule in self._rules.values() for name in rule.of))
+        self._known: dict[tuple[str | None, ...], tuple[str, ...]] = {}
+
+    def values(self, raw: Raw) -> tuple[str, ...] | None:
+        """Of one series; None where the page has one that nobody knows."""
+        # What no rule asks for, a bucket's bound above all, changes nothing.
+        said = tuple(map(raw.labels.get, self._names))
+        found = self._known.get(said)
+        if found is None:
+            found = self._labeller.made(self._entry, self._fixed, self._rules, raw)
+            if found is not None:
+                self._known[said] = found
+        return found
+
+    def replica(self, values: tuple[str, ...]) -> str:
+        """Which of them is the replica: what begins anew together."""
+        return values[self._replica]
 
 
 @cache

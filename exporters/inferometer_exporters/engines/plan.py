@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from inferometer.catalog.engines import of_engine
-from inferometer.catalog.labels import REPLICA
 from inferometer.fleet.engines import model
 from inferometer.fleet.engines.model import Operand, Source, Told
 from inferometer.fleet.engines.versions import Numbers
 from inferometer.fleet.engines.vocabulary import PageType, Part, Quality
-from inferometer_exporters.engines.labelling import Labeller, Target, fits
+from inferometer_exporters.engines.labelling import Labeller, Labels, Target, fits
 from inferometer_exporters.engines.raw import Named, Raw
 from inferometer_exporters.engines.ways import Number, Plan, Shape, Term, Way, scaled
 from inferometer_exporters.pages.exposition import Family
@@ -114,9 +112,9 @@ class _Maker:
         """Series whose labels have values that the mapping does not know."""
         return self._labeller.unknown
 
-    def labels(self, of: model.Mapping, told: Told, source: Source, place: int) -> tuple[str, ...] | None:
-        """The values of the signal's labels; None where the page has one that nobody knows."""
-        return self._labeller.labels(of, told, source, self.raws[place])
+    def labels(self, of: model.Mapping, told: Told, source: Source) -> Labels:
+        """What gives a source's series the labels of its signal."""
+        return self._labeller.of(of, told, source)
 
     def way(self, of: model.Mapping, told: Told, source: Source) -> Way:
         """A source, as the page has it."""
@@ -157,9 +155,9 @@ class _Reader:
 
     def __init__(self, maker: _Maker, of: model.Mapping, told: Told, source: Source) -> None:
         self._maker = maker
-        self._of = of
-        self._told = told
         self._source = source
+        self._labels = maker.labels(of, told, source)
+        self._is_total = told.signal.entry.kind in _CUMULATIVE
         self._operands = list(_operands(told, source))
         self.seen: list[int] = []
 
@@ -209,14 +207,13 @@ class _Reader:
         """(place, labels) of an operand's series; *counts*: that one is there means that the source is."""
         maker = self._maker
         for place in maker.places(operand, kinds, part):
-            labels = maker.labels(self._of, self._told, self._source, place)
+            labels = self._labels.values(maker.raws[place])
             if counts:
                 self.seen.append(place)
             if labels is None:
                 continue
-            if self._told.signal.entry.kind in _CUMULATIVE:
-                names = of_engine(self._told.signal.entry).label_names
-                maker.cumulative[place] = labels[names.index(REPLICA.name)]
+            if self._is_total:
+                maker.cumulative[place] = self._labels.replica(labels)
             yield place, labels
 
 

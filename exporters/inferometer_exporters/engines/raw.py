@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from inferometer.errors import SourceError
 from inferometer_exporters.pages.exposition import (
@@ -33,8 +33,7 @@ class _TooManyError(Exception):
     """A page has more series than are mapped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(NamedTuple):
     """A series of a page that somebody wants."""
 
     name: str
@@ -91,7 +90,7 @@ class RawPage:
         """Lines of the page that declare a type."""
         self._known: dict[str, int] = {}
         self._said: dict[str, str] = {}
-        self._resolved: dict[str, tuple[Family, int] | None] = {}
+        self._resolved: dict[str, tuple[str, Family, int] | None] = {}
 
     def update(self, text: str) -> Values:
         """The numbers of a page, by place in `series`; None where the series is not on it.
@@ -150,8 +149,9 @@ class RawPage:
             return None
         if new and not self._declarations(lines, new):
             return None
+        labels: dict[str, Mapping[str, str]] = {}
         for place in new:
-            unwanted += self._sample(lines[place], place, read)
+            unwanted += self._sample(lines[place], place, read, labels)
         self.sized = unwanted + len(read) - read.count(None)
         return [value if value is None or value.__class__ is float else number(value) for value in read]  # type: ignore[arg-type]  # the others are text
 
@@ -182,15 +182,19 @@ class RawPage:
             raw.text.startswith(name) and raw.family.type != declared and _of(raw.text, name) for raw in self.series
         )
 
-    def _sample(self, line: str, place: int, read: list[str | float | None]) -> int:
+    def _sample(
+        self, line: str, place: int, read: list[str | float | None], labels: dict[str, Mapping[str, str]]
+    ) -> int:
         """Read a line that is not known; 1 if it is a sample that nobody wants."""
-        bare = line.strip()
-        if not bare or bare.startswith("#"):
-            return 0
-        try:
-            found = sample(line)
-        except ValueError as error:
-            raise unreadable(place + 1, error) from error
+        found = self._alike(line, labels)
+        if found is None:
+            bare = line.strip()
+            if not bare or bare.startswith("#"):
+                return 0
+            try:
+                found = sample(line, labels)
+            except ValueError as error:
+                raise unreadable(place + 1, error) from error
         slot = self._known.get(found.series)
         if slot is None or slot == _DECLARATION:
             slot = self._slot(found)
@@ -205,6 +209,17 @@ class RawPage:
             read[slot] = found.value
         return 0
 
+    def _alike(self, line: str, labels: Mapping[str, Mapping[str, str]]) -> Line | None:
+        """A line whose name and whose labels stood in others before; None of any that is not just that."""
+        series, _, value = line.rpartition("} ")
+        name, _, text = series.partition("{")
+        if name not in self._resolved or (of := labels.get(text)) is None:
+            return None
+        try:
+            return Line(name, of, number(value), f"{series}}}")
+        except ValueError:
+            return None
+
     def _slot(self, found: Line) -> int:
         if found.name not in self._resolved:
             self._resolved[found.name] = self._resolve(found.name)
@@ -213,27 +228,27 @@ class RawPage:
             return _UNWANTED
         if len(self.series) >= MOST_WANTED:
             raise _TooManyError(f"the page has more than {MOST_WANTED:,} series of the engine")
-        of, spelling = resolved
-        self.series.append(Raw(self._named(found.name).name, of, found.labels, spelling, found.series))
+        name, of, spelling = resolved
+        self.series.append(Raw(name, of, found.labels, spelling, found.series))
         return len(self.series) - 1
 
-    def _resolve(self, name: str) -> tuple[Family, int] | None:
-        """The family of a sample's name, as the mapping calls it; None where nobody wants it."""
+    def _resolve(self, name: str) -> tuple[str, Family, int] | None:
+        """A sample's name, its family and spelling, as the mapping calls them; None where nobody wants it."""
         of = family(name, self._types)
         if name.endswith(_CREATED) and name.removesuffix(_CREATED) not in {"", name}:
             return None
-        named = self._named(of.name)
+        named, own = self._named(of.name), self._named(name).name
         self.families[name] = of
         of = Family(named.name, of.type, of.part)
         if self._wants(of):
-            return of, named.spelling
+            return own, of, named.spelling
         if of.type == "untyped":
             # A page that declares nothing: what a suffix means, the mapping knows.
             for part in ("bucket", "sum", "count"):
                 base = named.name.removesuffix(f"_{part}")
                 guess = Family(base, "histogram", part)
                 if base != named.name and self._wants(guess):
-                    return guess, named.spelling
+                    return own, guess, named.spelling
         return None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isinf
+from typing import NamedTuple
 
 from inferometer.catalog.engines import of_engine
 from inferometer.catalog.model import Series, Unit
@@ -11,8 +12,7 @@ from inferometer.fleet.engines.model import Source, Told
 from inferometer.fleet.engines.vocabulary import Combine, PageUnit, Quality
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """A place and what its number is multiplied with."""
 
     place: int

@@ -25,6 +25,8 @@ _LABEL: Final = re.compile(rf"{_BLANKS}({_NAME}){_BLANKS}={_BLANKS}({_TEXT}){_BL
 _COMMENT: Final = re.compile(rf"{_BLANKS}#[ \t]+(HELP|TYPE)[ \t]+({_NAME})(?:[ \t]+(.*?))?[ \t]*\r?", re.ASCII)
 _ESCAPED: Final = re.compile(r"\\(.)")
 _CHARACTERS: Final = {"n": "\n", "\\": "\\", '"': '"'}
+MOST_LABELS: Final = 10_000
+"""Sets of labels of one page that are kept in mind while it is read: a page of 50 MB has half a million."""
 _QUOTED: Final = 60
 """Characters of a wrong line that an error repeats."""
 _BYTE_ORDER_MARK: Final = "\ufeff"
@@ -100,8 +102,12 @@ def declared_type(word: str) -> str:
     return word if word in TYPES else _OTHER_WORDS.get(word, "untyped")
 
 
-def sample(line: str) -> Line:
+def sample(line: str, known: dict[str, Mapping[str, str]] | None = None) -> Line:
     """The sample of a line that is no comment and not blank.
+
+    Args:
+        line: without its end.
+        known: labels by how they are written, of lines before; the same ones stand on many.
 
     Raises:
         ValueError: it is none; the message quotes it.
@@ -110,7 +116,18 @@ def sample(line: str) -> Line:
     if found is None:
         raise ValueError(f"no sample: {quoted(line)}")
     name, labels, value = found["name"], found["labels"], found["value"]
-    return Line(name, parsed_labels(labels) if labels else {}, number(value), found["series"].rstrip())
+    return Line(name, _labels(labels, known) if labels else {}, number(value), found["series"].rstrip())
+
+
+def _labels(text: str, known: dict[str, Mapping[str, str]] | None) -> Mapping[str, str]:
+    if known is None:
+        return parsed_labels(text)
+    found = known.get(text)
+    if found is None:
+        found = parsed_labels(text)
+        if len(known) < MOST_LABELS:
+            known[text] = found
+    return found
 
 
 def quoted(line: str) -> str:

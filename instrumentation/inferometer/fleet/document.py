@@ -23,6 +23,7 @@ _TAGS = {
     "tag:yaml.org,2002:null": "nothing",
     "tag:yaml.org,2002:timestamp": "date",
 }
+_WHERE_ONE_IS = "--config names another; examples/fleet.yaml of a checkout is one to begin with"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,8 @@ def read(path: Path) -> Mapping:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise FleetError(f"cannot be read: {error.strerror}", Place(file, 0, 0)) from error
+        hint = _WHERE_ONE_IS if isinstance(error, FileNotFoundError) else ""
+        raise FleetError(f"cannot be read: {error.strerror}", Place(file, 0, 0), hint=hint) from error
     except UnicodeDecodeError as error:
         raise FleetError("is not UTF-8 text", Place(file, 1, 1)) from error
     return parse(text, file=file)

@@ -1,5 +1,7 @@
 """From a fleet to thresholds.json."""
 
+from collections.abc import Iterator
+
 from inferometer.fleet import budget_policy, device_prices
 from inferometer.fleet.budget_policy import BudgetStep
 from inferometer.fleet.model import Fleet
@@ -47,10 +49,14 @@ def thresholds(fleet: Fleet) -> Thresholds:
                 access=service.access,
                 devices=service.devices,
             )
-            for service in fleet.services
-            if not service.instrumented and service.pages and service.scraped_by is ScrapedBy.SIDECAR
+            for service in _with_pages(fleet, ScrapedBy.SIDECAR)
         ),
+        read_elsewhere=tuple(service.name for service in _with_pages(fleet, ScrapedBy.PROMETHEUS)),
     )
+
+
+def _with_pages(fleet: Fleet, by: ScrapedBy) -> Iterator[Service]:
+    return (one for one in fleet.services if not one.instrumented and one.pages and one.scraped_by is by)
 
 
 def only_model(service: Service) -> str:

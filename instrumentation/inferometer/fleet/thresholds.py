@@ -87,6 +87,8 @@ class Thresholds:
     engines: tuple[EnginePages, ...] = ()
     engines_every_ns: int = ENGINES_EVERY_NS
     """From one reading of an engine's page to the next; a time scale divides it."""
+    read_elsewhere: tuple[str, ...] = ()
+    """Services whose pages Prometheus reads itself: their requests are counted there."""
 
     @cached_property
     def _by_model(self) -> dict[tuple[str, str], tuple[Objective, ...]]:

@@ -34,6 +34,8 @@ def dumps(thresholds: Thresholds) -> str:
     }
     if thresholds.engines_every_ns != ENGINES_EVERY_NS:
         document["engines_every_ns"] = thresholds.engines_every_ns
+    if thresholds.read_elsewhere:
+        document["read_elsewhere"] = list(thresholds.read_elsewhere)
     return json.dumps(document, indent=2) + "\n"
 
 
@@ -72,6 +74,7 @@ def loads(text: str) -> Thresholds:
         # Files of before 2026-11-23 have none.
         engines=tuple(map(_pages, document.get("engines", ()))),
         engines_every_ns=document.get("engines_every_ns", ENGINES_EVERY_NS),
+        read_elsewhere=tuple(document.get("read_elsewhere", ())),
     )
 
 

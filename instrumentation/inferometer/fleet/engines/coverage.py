@@ -12,6 +12,7 @@ from inferometer import generated_tables
 from inferometer.catalog.engines import SIGNALS, Signal
 from inferometer.fleet import engines
 from inferometer.fleet.engines import Boundaries, Quality, boundaries
+from inferometer.fleet.engines import Mapping as EngineMapping
 
 MARKS: Final[Mapping[Quality, str]] = {
     Quality.EXACT: "●",
@@ -50,10 +51,15 @@ def _table() -> str:
     return "\n".join(head + body)
 
 
+def place(mapping: EngineMapping) -> str:
+    """Where an engine's page is, and what switches it on where it is off."""
+    return "; ".join(part.rstrip(".") for part in (mapping.page, mapping.enable) if part)
+
+
 def _engines() -> str:
     table = ["| engine | `engine:` | page | tested with |", "|---|---|---|---|"]
     for mapping in engines.every():
-        page = f"{mapping.page} {mapping.enable}".strip()
+        page = place(mapping)
         table.append(f"| {mapping.title} | `{mapping.engine}` | {page} | {', '.join(mapping.tested)} |")
     return "\n".join(table)
 
