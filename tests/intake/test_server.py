@@ -136,7 +136,7 @@ def test_what_is_not_ours_is_refused_with_its_reason(server, peer, data, reason)
 
 
 def test_a_worker_that_gives_out_names_without_end_is_refused(server, peer, monkeypatch):
-    monkeypatch.setattr("inferometer.intake.server.MAX_NAMES", 10)
+    monkeypatch.setattr("inferometer.intake.introductions.MAX_NAMES", 10)
     peer.say(hello(names=Names({}, dict.fromkeys(range(6), "x"))))
 
     assert "more than 10 names" in peer.refused(frame(names=Names({}, dict.fromkeys(range(6, 11), "x"))))

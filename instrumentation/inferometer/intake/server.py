@@ -14,11 +14,11 @@ from inferometer.access import Token
 from inferometer.catalog.labels import REFUSAL
 from inferometer.errors import WireError
 from inferometer.intake.connection import NOT_YET, READ_BYTES, Connection, RefusalError
-from inferometer.intake.distant_clock import DistantClock
+from inferometer.intake.introductions import Introductions, Translate, learn
 from inferometer.intake.listeners import Listener
-from inferometer.intake.pipeline import Arrival, WorkerInfo
+from inferometer.intake.pipeline import Arrival
 from inferometer.wire import frame as frames
-from inferometer.wire.frame import Frame, Names
+from inferometer.wire.frame import Frame
 from inferometer.wire.layout import REQUESTS
 from inferometer.wire.message import Hello, Type, ack, pack
 from inferometer.wire.pod import Pod
@@ -28,17 +28,13 @@ _log = logging.getLogger(__name__)
 MAX_CONNECTIONS: Final = 512
 MAX_WAITING_BYTES: Final = 256 << 20
 """Bytes of frames that wait for a pass; beyond it sockets are not read, and workers hold their frames back."""
-MAX_NAMES: Final = 100_000
-"""Label sets and strings of one worker."""
 HELLO_SECONDS: Final = 10.0
 """A connection that has not said who it is by then is closed."""
 MESSAGE_SECONDS: Final = 30.0
 """A message that is not whole so long after its first byte is given up with its connection."""
 MAX_PARTIAL_BYTES: Final = 256 << 20
 """Of messages that are not whole, of all connections together."""
-_UNAUTHORIZED, _UNDECODABLE, _TOO_LARGE, _TOO_SLOW, _TOO_MANY, _, _UNSUPPORTED = REFUSAL.values[:7]
-Translate = Callable[[Frame, int], Frame]
-"""Moves the stamps of a frame by so many ns."""
+_, _UNDECODABLE, _TOO_LARGE, _TOO_SLOW, _TOO_MANY = REFUSAL.values[:5]
 
 
 class Server:
@@ -66,13 +62,12 @@ class Server:
         pod_of: Callable[[int], Pod] = lambda _: Pod(),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._boot_id = boot_id
+        self._introductions = Introductions(
+            boot_id=boot_id, token=token, translate=translate, pod_of=pod_of, monotonic=monotonic
+        )
         self._monotonic = monotonic
         self._max_waiting = max_waiting_bytes
-        self._token = token
-        self._translate = translate
         self._tell_refused = refused
-        self._pod_of = pod_of
         self._partial_bytes = 0
         self._selector = selectors.DefaultSelector()
         self._listeners = list(listeners)
@@ -217,54 +212,17 @@ class Server:
 
     def _message(self, connection: Connection, kind: int, payload: bytes) -> None:
         if kind == Type.HELLO:
-            self._hello(connection, Hello.from_bytes(payload))
+            self._introductions.take(connection, Hello.from_bytes(payload))
         elif kind == Type.FRAME:
             if connection.worker is None:
                 raise RefusalError(_UNDECODABLE, "a frame came before HELLO")
             frame = frames.decode(payload)
             if frame.worker_id != connection.worker.worker_id:
                 raise RefusalError(_UNDECODABLE, "a frame is of another worker than its connection")
-            self._learn(connection, frame.names)
-            self._inbox.append((connection, self._on_our_clock(connection, frame)))
+            learn(connection, frame.names)
+            self._inbox.append((connection, self._introductions.on_our_clock(connection, frame)))
             self.waiting_bytes += len(payload)
             self.waiting_requests += frame.count(REQUESTS)
-
-    def _on_our_clock(self, connection: Connection, frame: Frame) -> Frame:
-        if connection.clock is None or self._translate is None:
-            return frame
-        return self._translate(frame, connection.clock.message(frame.monotonic_ns, int(self._monotonic() * 10**9)))
-
-    def _hello(self, connection: Connection, hello: Hello) -> None:
-        if connection.is_tcp and self._token is not None and not self._token.equals(hello.token):
-            raise RefusalError(_UNAUTHORIZED, "unauthorized")
-        start_ns = hello.start_ns
-        if hello.boot_id != self._boot_id:
-            start_ns += self._distant(connection, hello)
-        connection.worker = WorkerInfo(
-            worker_id=hello.worker_id,
-            pid=hello.pid,
-            service=hello.service,
-            sdk_version=hello.sdk_version,
-            host=hello.host,
-            start_ns=start_ns,
-            pod=hello.pod if connection.is_tcp else hello.pod.or_else(self._pod_of(connection.pid)),
-        )
-        self._learn(connection, hello.names)
-
-    def _distant(self, connection: Connection, hello: Hello) -> int:
-        """Note that a worker has another kernel's clock; what is to be added to its stamps."""
-        if self._translate is None or not connection.is_tcp:
-            why = "the worker runs on another kernel: it must come over TCP (inferometer sidecar --frames-tcp)"
-            raise RefusalError(_UNSUPPORTED, why)
-        connection.clock = DistantClock()
-        if not hello.monotonic_ns:
-            return 0
-        return connection.clock.message(hello.monotonic_ns, int(self._monotonic() * 10**9))
-
-    def _learn(self, connection: Connection, names: Names) -> None:
-        connection.names.update(names)
-        if len(connection.names.shapes) + len(connection.names.strings) > MAX_NAMES:
-            raise RefusalError(_TOO_LARGE, f"the worker gave out more than {MAX_NAMES} names")
 
     def _close_silent(self) -> None:
         now = self._monotonic()
