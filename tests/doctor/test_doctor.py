@@ -14,8 +14,8 @@ from inferometer.doctor import destination, hooks
 from inferometer.doctor.application import Application
 from inferometer.doctor.destination import Destination
 from inferometer.doctor.examination import Examination, Setting
-from inferometer.doctor.hooks import ABSENT, HookFound
-from inferometer.doctor.text import lines
+from inferometer.doctor.hooks import ABSENT, NEVER, HookFound
+from inferometer.doctor.text import _hooks, lines
 from inferometer.hooks.registry import HOOKS, Hook
 from inferometer.intake import local
 from inferometer.recorder.hook_states import HookStates
@@ -85,8 +85,8 @@ def test_an_application_that_nobody_switched_on_is_found(doctor, tmp_path):
     assert ran.returncode == 1
     assert "  ✗ not switched on\n" in ran.stdout
     assert (
-        "shop:app is not recorded: it has no `import inferometer.auto`, and INFEROMETER_ENABLED is not set"
-        in ran.stdout
+        "shop:app is not recorded: it has no `import inferometer.auto`, and INFEROMETER_ENABLED is not set; "
+        "`inferometer run` sets it" in ran.stdout
     )
     assert "hooked: fastapi" in ran.stdout
 
@@ -218,6 +218,45 @@ def test_a_library_is_named_by_what_installed_it():
     assert (found["json"].library, found["json"].library_version) == ("the standard library", "")
     assert (found["none"].library, found["none"].status) == ("no_such_library", ABSENT)
     assert (found["opentelemetry"].library, found["opentelemetry"].library_version[:2]) == ("opentelemetry", "1.")
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Puts an empty package of a name and version where Python finds it."""
+
+    def install(name, version):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+        information = tmp_path / f"{name}-{version}.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (information / "RECORD").write_text(f"{name}/__init__.py,,\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        hooks._providers.cache_clear()
+
+    yield install
+    hooks._providers.cache_clear()
+
+
+@pytest.mark.parametrize(("name", "version"), [("tf_keras", "2.19.0"), ("keras", "2.15.0")])
+def test_keras_2_is_said_to_have_no_hook_with_what_to_do(installed, name, version):
+    installed(name, version)
+    found = hooks.look([one for one in HOOKS if one.name.startswith("keras")], HookStates())
+
+    seen = [one for one in found if one.library == name]
+    assert {(one.status, one.library_version) for one in seen} == {(NEVER, version)}
+    (line,) = (line for line in _hooks(found) if name in line and "not installed" not in line)
+    assert line == (
+        f"  · {name} {version}  not hooked: this is Keras 2; "
+        'mark its calls with inferometer.stage("execute"), or use Keras 3'
+    )
+
+
+def test_of_keras_3_nothing_of_the_kind_is_said(installed):
+    installed("keras", "3.11.0")
+    found = hooks.look([one for one in HOOKS if one.name.startswith("keras")], HookStates())
+
+    assert not [one for one in found if one.status == NEVER]
 
 
 def test_the_whole_text():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from inferometer.catalog import engines, telemetry
 from inferometer.catalog.model import Series
@@ -10,7 +11,7 @@ from inferometer.doctor import destination
 from inferometer.errors import InferometerError
 from inferometer.settings import Settings
 from inferometer_compose import web
-from inferometer_compose.doctor.link import Link, Where, broken, whole
+from inferometer_compose.doctor.link import Link, Where, broken, unseen, whole
 from inferometer_exporters.pages.exposition import Point
 
 MOST_SKEW_SECONDS: Final = 5.0
@@ -39,10 +40,21 @@ def look(where: Where) -> Iterator[Link]:
 def _socket(where: Where) -> Link:
     settings, _ = Settings.read(where.environment)
     target = destination.look(settings)
+    if target.kind == "election" and settings.metrics == urlsplit(where.metrics).netloc and _answers(where):
+        # Of the demo, of `inferometer run`, of another user: its own workers were told where it is.
+        says = f"that of {where.metrics} is not where this shell's settings lead; its own workers know it"
+        return unseen("socket", f"{says}; for others: INFEROMETER_SIDECAR")
     if target.problems:
         cure = "start a sidecar there, or set INFEROMETER_SIDECAR to the address of one"
         return broken("socket", "; ".join(target.problems), cure)
     return whole("socket", target.says)
+
+
+def _answers(where: Where) -> bool:
+    try:
+        return any(one.name == telemetry.BUILD_INFO.name for one in where.page)
+    except InferometerError:
+        return False
 
 
 def _workers(page: list[Point]) -> Link:

@@ -115,7 +115,8 @@ def _of_switch(by: str, settings: Settings, app: Application | None) -> list[str
     if settings.enabled and not _has_pth():
         return [f"{_PTH} is not in this Python's site-packages: INFEROMETER_ENABLED=1 does nothing here; install again"]
     if not by and app is not None and app.found:
-        return [f"{app.name} is not recorded: it has no `import inferometer.auto`, and INFEROMETER_ENABLED is not set"]
+        why = "it has no `import inferometer.auto`, and INFEROMETER_ENABLED is not set; `inferometer run` sets it"
+        return [f"{app.name} is not recorded: {why}"]
     return []
 
 

@@ -1,7 +1,7 @@
 """The hooks, with the library that each waits for."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -13,8 +13,13 @@ from inferometer.recorder.hook_states import FAILED, OFF, UNSUPPORTED, HookState
 
 ABSENT: Final = "absent"
 """The library is not installed."""
+NEVER: Final = "never"
+"""The library is there, and we have no hook for it."""
 BROKEN: Final = frozenset({FAILED, UNSUPPORTED})
 _STANDARD: Final = "the standard library"
+_KERAS, _TF_KERAS, _KERAS_2 = "keras", "tf_keras", "2."
+# Its successor is of 2023, and what still needs it is TensorFlow's own past; silence would look like a fault of ours.
+_NO_KERAS_2: Final = 'this is Keras 2; mark its calls with inferometer.stage("execute"), or use Keras 3'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +32,20 @@ class HookFound:
     library_version: str
     """Empty where it is not installed, or part of Python."""
     status: str
-    """A status of ``catalog.labels.HOOK_STATUS``, or `ABSENT`."""
+    """A status of ``catalog.labels.HOOK_STATUS``, `ABSENT` or `NEVER`."""
     reason: str
     """Why, where something is wrong."""
 
 
 def look(hooks: Sequence[Hook], states: HookStates) -> list[HookFound]:
     """How each hook is. Imports no library."""
-    return [_found(hook, states) for hook in hooks]
+    return [*(_found(hook, states) for hook in hooks), *_without_a_hook()]
+
+
+def _without_a_hook() -> Iterator[HookFound]:
+    if find_spec(_TF_KERAS) is not None:
+        library, version = _distribution(_TF_KERAS)
+        yield HookFound(hook=_TF_KERAS, library=library, library_version=version, status=NEVER, reason=_NO_KERAS_2)
 
 
 def _found(hook: Hook, states: HookStates) -> HookFound:
@@ -42,6 +53,9 @@ def _found(hook: Hook, states: HookStates) -> HookFound:
     there = find_spec(package) is not None
     library, version = _distribution(package)
     status = states.status_of(hook.name) or OFF
+    if package == _KERAS and version.startswith(_KERAS_2):
+        # What the hook waits for is never imported there.
+        return HookFound(hook=hook.name, library=library, library_version=version, status=NEVER, reason=_NO_KERAS_2)
     return HookFound(
         hook=hook.name,
         library=library,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from inferometer.doctor.examination import Examination, Setting
-from inferometer.doctor.hooks import ABSENT, BROKEN, HookFound
+from inferometer.doctor.hooks import ABSENT, BROKEN, NEVER, HookFound
 from inferometer.recorder.hook_states import ACTIVE, OFF, WAITING
 
 _SAYS = {ACTIVE: "hooked", WAITING: "hooked when it is imported", OFF: "off"}
@@ -49,6 +49,8 @@ def _hooks(found: Sequence[HookFound]) -> Iterator[str]:
         if said:
             sign = "✓" if any(one.status == ACTIVE for one in mine) else "·"
             yield f"  {sign} {name:<{width}}  {'; '.join(said)}"
+        for why in dict.fromkeys(one.reason for one in mine if one.status == NEVER):
+            yield f"  · {name:<{width}}  not hooked: {why}"
         for one in mine:
             if one.status in BROKEN:
                 yield f"  ✗ {name:<{width}}  {one.hook} is {one.status}: {one.reason}"
