@@ -1,6 +1,7 @@
 """A model server that batches, and marks what no hook can see: preprocessing, the model's name.
 
-Start it with ``uvicorn batching:app --app-dir examples``.
+Start it with ``uvicorn batching:app --app-dir examples``, then
+``seq 8 | xargs -P 8 -I N curl -s '127.0.0.1:8000/count?text=one+two+N'``, which is one batch or a few.
 """
 
 from typing import Annotated

@@ -1,6 +1,6 @@
 """A worker that takes messages from a queue: each is a request, its wait in the queue included.
 
-Start it with ``python examples/consumer.py``.
+Start it with ``inferometer run -- python examples/consumer.py``, then see ``inferometer trace --slowest 2``.
 """
 
 import queue

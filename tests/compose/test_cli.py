@@ -101,3 +101,19 @@ def test_the_base_install_says_which_extra_has_the_command_line(tmp_path):
     assert answer.stderr == (
         'inferometer: the command line is part of an extra: pip install "inferometer[demo]" (or sidecar, generate)\n'
     )
+
+
+@pytest.mark.processes
+def test_a_sidecar_says_where_its_live_page_is_before_its_last_line(tmp_path):
+    nowhere = ["--metrics", "127.0.0.1:0", "--api", "127.0.0.1:0", "--otlp-grpc", "off", "--otlp-http", "off"]
+    places = ["--socket", str(tmp_path / "socket"), "--state", str(tmp_path / "state"), *nowhere]
+    command = [sys.executable, "-m", "inferometer_compose", "sidecar", *places]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as sidecar:
+        try:
+            said = [next(sidecar.stdout).split() for _ in range(4)]
+        finally:
+            sidecar.terminate()
+        sidecar.stdout.read()
+
+    assert [name for name, _ in said] == ["frames", "metrics", "live", "api"]
+    assert said[2][1] == f"{said[3][1]}/"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from inferometer.errors import RefusedError
+from inferometer_compose.commands.declared_containers import Profile
 from inferometer_compose.containers.program import Compose, find
 from inferometer_compose.containers.services import Service, Wanted, memory_warning, services, taken
 
@@ -162,6 +164,28 @@ def test_a_folder_that_is_not_there_is_wrong_use():
 
     assert answer.returncode == 2
     assert "/nonexistent/config is no folder: inferometer generate --out writes it" in answer.stderr
+
+
+def test_a_misspelt_profile_is_wrong_use_and_starts_nothing():
+    answer = command("up", "--profile", "dmeo", PATH="/nonexistent")
+
+    assert answer.returncode == 2
+    assert "'dmeo' is not one of" in answer.stderr
+
+
+def test_each_profile_of_the_compose_file_can_be_asked_for():
+    named = set(re.findall(r"profiles: \[(\w+)]", (ROOT / "compose" / "docker-compose.yaml").read_text()))
+
+    # `mine` is the stack without any of these.
+    assert named == set(Profile) - {Profile.MINE}
+
+
+def test_logs_of_a_service_that_does_not_exist_are_wrong_use(docker):
+    environment = docker(version="echo 2.40.3", ps="echo []", config="printf 'sidecar\nprometheus\n'")
+    answer = command("logs", "sidcar", **environment)
+
+    assert answer.returncode == 2
+    assert "there is no service 'sidcar'; known: prometheus, sidecar" in answer.stderr
 
 
 def test_a_folder_that_an_older_inferometer_wrote_is_named_before_docker_makes_folders_of_its_files(tmp_path):

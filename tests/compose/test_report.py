@@ -134,6 +134,20 @@ def test_an_objective_shows_its_alert_from_firing_to_its_end():
     assert line.endswith("page at 0:27, received 0:28, resolved 0:52")
 
 
+def test_columns_of_objectives_stand_under_each_other_however_long_a_name_is():
+    long = replace(objective(slo="long"), name="interactive-of-a-long-name", threshold_seconds=0.25)
+    header, *rows = (line for line in text(objectives=(objective(), long)).splitlines() if "99.9 %" in line or
+                     "Inside" in line)  # fmt: skip
+
+    ends = {row.index("99.9 %") + len("99.9 %") for row in rows}
+    assert len(rows) == 2
+    assert ends == {header.index("target") + len("target")}
+
+
+def test_no_line_ends_with_a_blank_where_it_was_broken():
+    assert not [line for line in text(width=80).splitlines() if line != line.rstrip()]
+
+
 def a_story(tier, *, fired=27.0, received=28.0, resolved=None, severity="page"):
     return AlertStory(
         name="Burn",
@@ -242,7 +256,7 @@ def test_no_word_is_lost_and_no_line_too_long_for_the_terminal(width):
 
 
 def test_what_is_kept_is_counted():
-    assert text().endswith("Kept: recorder 24,711 requests (inferometer trace ID)   ·   Jaeger 1,204 traces")
+    assert text().endswith("Kept: recorder 24,711 requests   ·   Jaeger 1,204 traces")
 
 
 def a_state(**changes):

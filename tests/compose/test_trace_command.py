@@ -1,5 +1,6 @@
 """`inferometer trace` asks the sidecar, and reads the last recorder where none answers."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -98,7 +99,7 @@ def test_the_sidecars_trace_is_drawn(sidecar, tmp_path):
 
     assert answer.returncode == 0, answer.stderr
     heading, hop, execute = answer.stdout.splitlines()
-    assert heading == f"Request   trace {TRACE}   tenant acme   ok   $0.00000025"
+    assert heading == f"Request of 1970-01-01 00:00:01 UTC   trace {TRACE}   tenant acme   ok   $0.00000025"
     assert hop.startswith("embedder POST /embed")
     assert "execute" in execute
     assert "█" in execute
@@ -158,4 +159,21 @@ def test_without_a_sidecar_the_last_demos_recorder_is_read(tmp_path):
 
     assert last_recorder(tmp_path, {"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "demo-2" / "sidecar" / FILE_NAME
     answer = trace("--slowest", "1", "--api", "http://127.0.0.1:1", cwd=tmp_path)
-    assert (answer.returncode, answer.stderr) == (1, "inferometer: no request is recorded\n")
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "inferometer: no sidecar answers at http://127.0.0.1:1; "
+        "demo-2/sidecar/recorder.duckdb is what the last one left\n"
+        "inferometer: no request is recorded\n"
+    )
+
+
+def test_a_recorder_that_a_sidecar_has_open_says_whom_to_ask(tmp_path):
+    path = tmp_path / FILE_NAME
+    with contextlib.closing(Recorder(path)):
+        answer = trace("--slowest", "1", "--recorder", str(path), "--api", "http://127.0.0.1:1", cwd=tmp_path)
+
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        f"inferometer: a sidecar that runs has the flight recorder {path}: "
+        "--api names it, by the address that it printed\n"
+    )

@@ -94,6 +94,14 @@ def test_no_line_is_wider_than_the_terminal():
         assert max(map(len, text(width))) <= width
 
 
+def test_a_long_name_has_a_third_of_the_screen_and_the_model_behind_it_stands_in_full():
+    hop = replace(a_trace().root, service="chat", title="POST /v1/chat/completions", remark="chatty v2", children=())
+    first = lines(replace(a_trace(), root=hop), width=120)[0].plain
+
+    assert first.startswith("chat POST /v1/chat/completions ")
+    assert first.endswith("ms  chatty v2")
+
+
 def test_the_heading_names_trace_tenant_and_cost():
     assert heading(a_trace(), "The slowest request").plain == (
         f"The slowest request   trace {'4bf92f35' * 4}   tenant globex   ok   $0.0000061"

@@ -126,9 +126,13 @@ def logs(names: Iterable[str], *, follow: bool, tail: int) -> int:
     """What services printed; the exit status of Docker Compose.
 
     Raises:
-        RefusedError: there is no Docker Compose.
+        RefusedError: there is no Docker Compose, or no service of such a name.
     """
     compose = find(Path.cwd(), _everything())
+    # Docker Compose says so, too, but ends with 0.
+    known = compose.ask("config", "--services").split()
+    if unknown := [name for name in names if name not in known]:
+        raise RefusedError(f"there is no service {unknown[0]!r}; known: {', '.join(sorted(known))}")
     return compose.follow("logs", "--tail", str(tail), *(("--follow",) if follow else ()), *names)
 
 

@@ -1,5 +1,6 @@
 """The commands of the stack in containers, with their options, help and examples."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,18 @@ PROFILE = (
 )
 
 
+class Profile(StrEnum):
+    """Parts of the stack that compose/docker-compose.yaml tells apart."""
+
+    DEMO = "demo"
+    MINE = "mine"
+    GPU = "gpu"
+    SCALE = "scale"
+
+
 def up(
     *,
-    profile: Annotated[list[str] | None, typer.Option(help=PROFILE, show_default="demo")] = None,
+    profile: Annotated[list[Profile] | None, typer.Option(help=PROFILE, show_default="demo")] = None,
     config: Annotated[Path | None, typer.Option(help="Folder that `inferometer generate` wrote.")] = None,
     targets: Annotated[Path | None, typer.Option(help="Folder with lists of what to scrape besides.")] = None,
     wait: Annotated[str, typer.Option(help="How long services may take to be healthy.")] = "2m",
@@ -27,7 +37,7 @@ def up(
     with plain_errors():
         from inferometer_compose.commands import containers as command  # noqa: PLC0415  # as all of them
 
-        profiles = tuple(profile or ("demo",))
+        profiles = tuple(one.value for one in profile or (Profile.DEMO,))
         code = command.up(command.Options(profiles=profiles, config=config, targets=targets, wait_seconds=seconds))
     raise typer.Exit(code)
 

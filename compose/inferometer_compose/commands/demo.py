@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import shutil
 import signal
 import sys
 import time
@@ -10,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from rich.console import Console
 from rich.live import Live
@@ -31,6 +33,11 @@ from inferometer_compose.stack.local import LocalStack, Peers
 
 # Without a terminal there is a line now and then instead of one that lives.
 _PLAIN_LINE_EVERY_SECONDS = 10.0
+WITHOUT_PEERS: Final = (
+    "it goes without them: no alerts, traces on the live page; in a checkout `make tools` builds them"
+)
+_NEXT: Final = ("trace --slowest 3", "cost --by model,tenant", "compare --versions v1,v2")
+"""Commands that say more of the run that has just ended."""
 # What people open in a browser.
 _TO_OPEN = ("live", "jaeger", "prometheus")
 
@@ -87,6 +94,8 @@ def _start(stack: LocalStack, options: Options, console: Console) -> None:
     services = "  ".join(f"{name} :{port}" for name, port in stack.services.items())
     _say(console, "fleet", f"{services}     3 real ONNX models, ready in {seconds:.1f} s")
     _say(console, "peers", "  ".join(str(program) for program in stack.programs.all()))
+    if any(program.path is None for program in stack.programs.all()):
+        _say(console, "", WITHOUT_PEERS)
     if stack.notes:
         _say(console, "note", "; ".join(stack.notes))
     _say(console, "up", "   ".join(f"{name} {stack.up[name]}" for name in _TO_OPEN if name in stack.up))
@@ -118,7 +127,10 @@ def _finish(stack: LocalStack, options: Options, outcome: Outcome, console: Cons
     )
     if not complete:
         console.print(f"Why some are missing may stand in {stack.folder / 'sidecar.log'}", style="yellow")
-    console.print(f"Recorder: {recorder}", style="dim")
+    console.print(f"Recorder: {os.path.relpath(recorder)}", style="dim")
+    # `make demo` runs us from an environment that is not on PATH.
+    program = "inferometer" if shutil.which("inferometer") else os.path.relpath(sys.argv[0])
+    console.print(f"More: {program} {' | '.join(_NEXT)}", style="dim", markup=False)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from inferometer.errors import InferometerError, StateError
 from inferometer_compose import web
-from inferometer_compose.commands.trace import last_recorder
+from inferometer_compose.commands.trace import left_behind
 from inferometer_exporters.recorder.queries import opened
 from inferometer_exporters.recorder.reading import Cursor
 
@@ -41,7 +41,7 @@ def ask(
     """
     if recorder is None and web.answers(f"{api}/healthz"):
         return _from_sidecar(f"{api}{path}?{urlencode(parameters)}")
-    file = recorder or last_recorder(Path.cwd())
+    file = recorder or left_behind(api)
     if file is None:
         raise no_recorder(api)
     with closing(opened(file)) as cursor:

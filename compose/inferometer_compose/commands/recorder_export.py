@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from inferometer.errors import InferometerError, StateError
 from inferometer_compose import web
 from inferometer_compose.commands.recorded import no_recorder
-from inferometer_compose.commands.trace import last_recorder
+from inferometer_compose.commands.trace import left_behind
 from inferometer_exporters.export_api import EXPORT_SECONDS, ROWS
 from inferometer_exporters.recorder import parquet
 from inferometer_exporters.recorder.queries import opened
@@ -34,7 +34,7 @@ def run(out: Path, *, since_seconds: float, api: str, recorder: Path | None, as_
     if recorder is None and web.answers(f"{api}/healthz"):
         written = _all(out, lambda table, path: _fetched(api, table, path, since_seconds))
     else:
-        file = recorder or last_recorder(Path.cwd())
+        file = recorder or left_behind(api)
         if file is None:
             raise no_recorder(api)
         since_ns = time.time_ns() - round(since_seconds * SECOND)

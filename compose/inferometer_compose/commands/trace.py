@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, cast
 from urllib.parse import quote
@@ -115,12 +116,21 @@ def last_recorder(folder: Path, environment: Mapping[str, str] = os.environ) -> 
     return max(files, key=lambda path: path.stat().st_mtime, default=None)
 
 
+def left_behind(api: str) -> Path | None:
+    """The last recorder's file, asked because nobody answers at *api*; says so, since what it holds may be old."""
+    here = Path.cwd()
+    if (path := last_recorder(here)) is not None:
+        shown = path.relative_to(here) if path.is_relative_to(here) else path
+        say(f"no sidecar answers at {api}; {shown} is what the last one left")
+    return path
+
+
 def _source(api: str, recorder: Path | None) -> Source:
     if recorder is not None:
         return FromFile(recorder)
     if web.answers(f"{api}/healthz"):
         return FromSidecar(api)
-    if (path := last_recorder(Path.cwd())) is not None:
+    if (path := left_behind(api)) is not None:
         return FromFile(path)
     raise InferometerError(
         f"no sidecar answers at {api}, and neither a demo in this folder nor `inferometer run` left a recorder: "
@@ -147,11 +157,20 @@ def _print_json(found: Sequence[TraceAnswer]) -> None:
     sys.stdout.write(json.dumps({"traces": found}, indent=2) + "\n")
 
 
+def _began(answer: TraceAnswer) -> str:
+    """When the first hop began, by its host's clock."""
+    first = min(answer["hops"], key=lambda hop: hop["start_seconds"])
+    return f"{datetime.fromtimestamp(first['wall_seconds'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _draw(found: Sequence[TraceAnswer]) -> None:
     console = screen()
     for number, answer in enumerate(found):
         if number:
             console.print()
         drawn = trace_of(answer)
-        for line in (waterfall.heading(drawn), *waterfall.lines(drawn, width=console.width)):
+        for line in (
+            waterfall.heading(drawn, f"Request of {_began(answer)}"),
+            *waterfall.lines(drawn, width=console.width),
+        ):
             console.print(line, no_wrap=True, overflow="ignore", crop=False)

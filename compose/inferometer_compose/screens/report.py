@@ -39,7 +39,9 @@ def _fitted(line: Text, width: int) -> Iterator[Text]:
     while len(line) > width:
         plain = line.plain[:width]
         at = max(plain.rfind("  ", _CONTINUED + 1), 0) or max(plain.rfind(" ", _CONTINUED + 1), 0) or width
-        yield line[:at]
+        head = line[:at]
+        head.rstrip()
+        yield head
         line = Text(" " * _CONTINUED).append_text(line[at + len(line.plain[at:]) - len(line.plain[at:].lstrip()) :])
     yield line
 
@@ -78,12 +80,14 @@ def _tail(model: ModelTimes) -> str:
 def _objectives(figures: Figures) -> Iterator[Text]:
     titles = [("target", 9), ("now", 9), ("budget left", 13)]
     alerts = f"alerts {figures.alerts_missing}" if figures.alerts_missing else "alerts"
-    yield _line("Inside the objective?", titles, alerts, style="bold")
     stories = {objective.slo: [a for a in figures.alerts if a.slo == objective.slo] for objective in figures.objectives}
     troubled = [o for o in figures.objectives if o.bad or stories[o.slo]]
     troubled.sort(key=lambda objective: -(objective.spent_ratio or 0.0))
-    for objective in troubled[:_MOST_OBJECTIVES]:
-        yield _objective(objective, _stories(stories[objective.slo]))
+    shown = troubled[:_MOST_OBJECTIVES]
+    name_width = max([_NAME, *(len(_promise(objective)) for objective in shown)])
+    yield _line("Inside the objective?", titles, alerts, style="bold", name_width=name_width)
+    for objective in shown:
+        yield _objective(objective, _stories(stories[objective.slo]), name_width)
     if more := len(troubled[_MOST_OBJECTIVES:]):
         yield Text(f"  {more} more with bad requests, less far from their target", "dim")
     if quiet := len(figures.objectives) - len(troubled):
@@ -121,9 +125,12 @@ def _held(name: str, alerts: Sequence[HeldBack]) -> str:
     return f"{name}{f' ({tiers})' if tiers else ''}{f' of {whose}' if whose else ''}"
 
 
-def _objective(objective: Objective, alerts: str) -> Text:
+def _promise(objective: Objective) -> str:
     limit = f" (≤ {duration(objective.threshold_seconds)})" if objective.threshold_seconds is not None else ""
-    name = f"  {objective.service}  {objective.model}  {objective.name}{limit}"
+    return f"  {objective.service}  {objective.model}  {objective.name}{limit}"
+
+
+def _objective(objective: Objective, alerts: str, name_width: int) -> Text:
     spent = objective.spent_ratio
     left = None if spent is None else max(0.0, 1 - spent)
     columns = [
@@ -131,7 +138,7 @@ def _objective(objective: Objective, alerts: str) -> Text:
         (percent(objective.now_ratio, digits=2), 9),
         (percent(left), 13),
     ]
-    line = _line(name, columns, alerts)
+    line = _line(_promise(objective), columns, alerts, name_width=name_width)
     line.stylize("red" if spent is not None and spent > 1 else "")
     return line
 
@@ -200,7 +207,7 @@ def _slowest(figures: Figures, width: int) -> Iterator[Text]:
 
 
 def _kept(figures: Figures) -> Iterator[Text]:
-    text = f"Kept: recorder {figures.recorded_requests:,} requests (inferometer trace ID)"
+    text = f"Kept: recorder {figures.recorded_requests:,} requests"
     if figures.exported_to:
         text += f"   ·   {figures.exported_to} {figures.kept_traces:,} traces"
     yield Text(text, "dim")

@@ -9,6 +9,8 @@ from inferometer.catalog.stages import Stage
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _LABEL, _TIME = 26, 8
+"""Columns of a name, at least, and of a time."""
+_UNIT = "ms  "
 _NARROWEST_BAR = 20
 # Rows below this share of the whole request say nothing on a screen; they are summed in one.
 _SMALLEST_SHARE = 0.004
@@ -93,11 +95,23 @@ def lines(trace: Trace, *, width: int) -> list[Text]:
     notes = max(
         (len(note) for hop in _hops(trace.root) for note in (hop.remark, *(n for _, n in hop.notes))), default=0
     )
+    notes = max(notes, len(_UNIT + trace.root.remark))
     longest = max(hop.duration_seconds for hop in _hops(trace.root))
     figure = max(_TIME, len(_figure(longest, total)) + 1)
-    bar = max(_NARROWEST_BAR, width - _LABEL - figure - 2 - min(notes + 2, width // 3))
-    canvas = _Canvas(total, bar, figure, width)
+    label = max(_LABEL, min(_longest_name(trace.root) + 1, width // 3))
+    bar = max(_NARROWEST_BAR, width - label - figure - 2 - min(notes + 2, width // 3))
+    canvas = _Canvas(total, bar, figure, label, width)
     return list(_hop(trace.root, canvas, depth=0))
+
+
+def _name(hop: Hop) -> str:
+    return f"{hop.service} {hop.title}".strip()
+
+
+def _longest_name(hop: Hop, depth: int = 0) -> int:
+    """Columns of the longest name of a hop, with its indentation."""
+    # Children stand below the stage that waits for them.
+    return max(2 * depth + len(_name(hop)), *(_longest_name(child, depth + 2) for child in hop.children), 0)
 
 
 def _figure(seconds: float, total: float) -> str:
@@ -117,16 +131,17 @@ class _Canvas:
     bar: int
     figure: int
     """Columns of a time in ms, with a space before it."""
+    label: int
     width: int
 
     def row(
         self, label: str, depth: int, seconds: float, *, cells: str, style: str = "", colour: str = "", note: str = ""
     ) -> Text:
         name = f"{'  ' * depth}{label}"
-        if len(name) > _LABEL - 1:
-            name = name[: _LABEL - 2] + "…"
+        if len(name) > self.label - 1:
+            name = name[: self.label - 2] + "…"
         figure = _figure(seconds, self.total).rjust(self.figure)
-        row = Text.assemble((name.ljust(_LABEL), style), (cells, colour), figure, ("  " + note, "dim"))
+        row = Text.assemble((name.ljust(self.label), style), (cells, colour), figure, ("  " + note, "dim"))
         row.truncate(self.width, overflow="ellipsis")
         row.rstrip()
         return row
@@ -135,9 +150,8 @@ class _Canvas:
 def _hop(hop: Hop, canvas: _Canvas, *, depth: int) -> Iterator[Text]:
     whole = [(hop.start_seconds, hop.start_seconds + hop.duration_seconds)]
     cells = _cells(whole, canvas.total, canvas.bar)
-    unit = "ms  " if depth == 0 else ""
-    label = f"{hop.service} {hop.title}".strip()
-    yield canvas.row(label, depth, hop.duration_seconds, cells=cells, style="bold", note=unit + hop.remark)
+    unit = _UNIT if depth == 0 else ""
+    yield canvas.row(_name(hop), depth, hop.duration_seconds, cells=cells, style="bold", note=unit + hop.remark)
     for text in hop.details:
         detail = Text(f"{'  ' * (depth + 1)}{text}", "dim")
         detail.truncate(canvas.width, overflow="ellipsis")
