@@ -227,7 +227,7 @@ def instrument(watch, server, intake, pipeline):
     watch.wrap(pipeline._charges, "settled", "cost series")
     watch.wrap(pipeline._traces, "judge", "keeper")
     watch.wrap(pipeline._traces, "send", EXPORTS)
-    watch.wrap(pipeline._recorder, "write", "recorder")
+    watch.wrap(pipeline._unstored._recorder, "write", "recorder")
     watch.wrap(pipeline, "dump", "state: dump")
     watch.wrap(intake._state, "write", "state: write")
     watch.wrap(pipeline, "publish", "publish")

@@ -27,14 +27,15 @@ def files(fleet: Fleet, *, time_scale: int = 1, addresses: Addresses = COMPOSE) 
     scale = TimeScale(time_scale)
     comment = alerts.HEADER
     made = alerts.files(fleet, time_scale=time_scale, addresses=addresses)
-    for board in boards(fleet):
+    shown = boards(fleet)
+    for board in shown:
         made[f"grafana/dashboards/{board.uid}.json"] = grafana.dumps(board, fleet.links, note=scale.note)
     folder = "grafana/provisioning"
     for name, every_region in provisioning.FOLDERS.items():
         sources = provisioning.datasources(addresses, fleet.links, scale, every_region=every_region)
         made[f"{folder}/{name}/inferometer.yaml"] = dump(sources, comment=comment)
     made[f"{folder}/dashboards/inferometer.yaml"] = dump(provisioning.providers(), comment=comment)
-    made["jaeger/ui.js"] = jaeger_ui.dumps(fleet, boards(fleet))
+    made["jaeger/ui.js"] = jaeger_ui.dumps(fleet, shown)
     made[SCHEMA] = (json.dumps(json_schema(Fleet, title="fleet.yaml"), indent=2) + "\n").encode()
     return made
 

@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -121,11 +120,3 @@ class Server:
         times = [("start", f"{begin:.3f}"), ("end", f"{end:.3f}"), ("step", f"{step:g}")]
         found: list[dict[str, Any]] = self.ask("query_range", [("query", query), *times])["result"]
         return found
-
-
-def eventually(ask: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """The first answer that is true, or the last one."""
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return answer

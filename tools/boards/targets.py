@@ -1,9 +1,8 @@
 """Queries of boards, as their JSON has them, and what they yield."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isnan
 from typing import Any, Final
 
 from boards.grafana_variables import ALL, Chosen, Range, Variable, filled, references, resolved
@@ -172,8 +171,3 @@ def _ranged(one: Mapping[str, Any]) -> Found:
     values = [float(text) for _, text in one.get("values", ())]
     values += [float(histogram["count"]) for _, histogram in one.get("histograms", ())]
     return Found(one["metric"], tuple(values))
-
-
-def not_numbers(found: Sequence[Found]) -> int:
-    """How many values are no number: somewhere is divided by nothing."""
-    return sum(isnan(value) for one in found for value in one.values)

@@ -1,7 +1,7 @@
 """The views of the page: which panels each has. They are the boards' own, where the recorder can answer them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from inferometer.fleet.model import Fleet
@@ -58,7 +58,7 @@ def views() -> tuple[View, ...]:
             key="slo",
             title="SLO & budget",
             question="Is what was promised kept, and how fast is the budget used?",
-            panels=(objectives(_NO_FLEET), *_of(fleet, "burn-rate"), bad_events(), *_of(fleet, "budget-left")),
+            panels=(objectives(_NO_FLEET), *_of(fleet, "burn-rate"), bad_events(), _left_at_most(fleet)),
         ),
         View(
             key="cost",
@@ -76,6 +76,16 @@ def _of(board: Board, *keys: str) -> Iterator[Panel]:
     panels = {panel.key: panel for panel in board.panels()}
     for key in keys:
         yield panels[key]
+
+
+def _left_at_most(fleet: Board) -> Panel:
+    """A recorder knows a part of the period only: Prometheus, which knows more, may say less."""
+    (panel,) = _of(fleet, "budget-left")
+    return replace(
+        panel,
+        title="Error budget left, at most",
+        description=f"{panel.description} What is not recorded of the period is taken for good here.",
+    )
 
 
 def _tail() -> Panel:

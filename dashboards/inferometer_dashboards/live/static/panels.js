@@ -113,7 +113,7 @@ export class PanelCard {
     }
     const place = (name) => columns.findIndex((column) => column.name === name);
     const [service, model] = [place("service"), place("model")];
-    const write = columns.map((column) => (TEXTS.has(column.name) ? (value) => value ?? "" : column.name === "threshold_seconds" ? format.seconds : format.unit(column.unit)));
+    const write = columns.map((column) => (TEXTS.has(column.name) ? (value) => value ?? (column.name === "price_source" ? "no price" : "") : column.name === "threshold_seconds" ? format.seconds : format.unit(column.unit)));
     const heads = columns.map((column, index) => {
       const sorted = this.sort?.column === index ? (this.sort.down ? "descending" : "ascending") : null;
       const number = !TEXTS.has(column.name);
@@ -174,7 +174,7 @@ function nothing(panel) {
     prices: "No device yet: the ledger begins with the sidecar's first second.",
   };
   if (of[panel.key]) return of[panel.key];
-  if (panel.unit === "usd" || panel.unit === "usd_per_hour") return "No price: devices get theirs from fleet.yaml or the price book.";
+  if (panel.unit === "usd" || panel.unit === "usd_per_hour") return "No price: name one under devices: in fleet.yaml, run `inferometer generate`, and start the sidecar with --thresholds.";
   return "Nothing in this time. Choose a longer one above.";
 }
 

@@ -13,7 +13,7 @@ const NAMES = ["service", "model", "version", "tenant", "outcome", "stage", "min
 const COLUMNS = ["time", "service", "model", "version", "tenant", "outcome", "duration_seconds", "cost_usd", "device", "trace_id"];
 
 /** Rows of requests; each is a link to its waterfall. */
-export function rows(page, requests, { compact = false } = {}) {
+export function rows(page, requests, { compact = false, money = !compact } = {}) {
   const most = Math.max(...requests.map((one) => one.duration_seconds), 1e-9);
   return requests.map((one) => {
     const where = page.url(`/trace/${one.trace_id}`, {}, { keep: false });
@@ -27,29 +27,31 @@ export function rows(page, requests, { compact = false } = {}) {
       h(`td${bad ? ".act" : ""}`, {}, bad ? `▲ ${one.outcome}` : one.outcome),
       h("td.number", {}, format.seconds(one.duration_seconds)),
       h("td.where", {}, h("span.scaled", { style: { width: `${Math.max(4, (one.duration_seconds / most) * 100)}%` } }, shares(stages)[0])),
-      compact ? null : h("td.number.wide", {}, one.cost_usd === null ? (one.device ? "unpriced" : "") : format.usd(one.cost_usd)),
+      money ? h(`td.number${compact ? "" : ".wide"}`, {}, one.cost_usd === null ? (one.device ? "unpriced" : "") : format.usd(one.cost_usd)) : null,
       compact ? null : h("td.wide", {}, one.device),
     );
   });
 }
 
-const heads = (compact) => h("tr", {}, ["Began", compact ? null : "Service", "Model", compact ? null : "Tenant", "Outcome", "Duration", "Where the time went", compact ? null : "Cost", compact ? null : "Device"].filter(Boolean)
-  .map((name) => h(`th${["Duration", "Cost"].includes(name) ? ".number" : ""}${["Tenant", "Cost", "Device"].includes(name) ? ".wide" : ""}`, { scope: "col" }, name)));
+const heads = (compact, money = !compact) => h("tr", {}, ["Began", compact ? null : "Service", "Model", compact ? null : "Tenant", "Outcome", "Duration", "Where the time went", money ? "Cost" : null, compact ? null : "Device"].filter(Boolean)
+  .map((name) => h(`th${["Duration", "Cost"].includes(name) ? ".number" : ""}${!compact && ["Tenant", "Cost", "Device"].includes(name) ? ".wide" : ""}`, { scope: "col" }, name)));
 
 /** A table of requests in a card, as boards show one. */
 export class RequestList {
   constructor(page, title, sort) {
     this.page = page;
     this.sort = sort;
+    // What is sorted by its cost shows it.
+    this.money = sort === "dearest";
     this.body = h("tbody");
     this.more = h("p.note");
     this.element = h("section.card.list", { "aria-label": title }, h("div.head", {}, h("h2", {}, title)),
-      h("div.scroll", { tabindex: "0", role: "group", "aria-label": `${title}, table` }, h("table.requests", {}, h("thead", {}, heads(true)), this.body)), this.more);
+      h("div.scroll", { tabindex: "0", role: "group", "aria-label": `${title}, table` }, h("table.requests", {}, h("thead", {}, heads(true, this.money)), this.body)), this.more);
   }
 
   async refresh(chosen, signal) {
     const found = await get("/api/requests", { ...this.page.times(), ...chosen, n: 10, sort: this.sort }, signal);
-    fill(this.body, found.requests.length ? rows(this.page, found.requests, { compact: true }) : h("tr", {}, h("td", { colspan: 5 }, "No request in this time.")));
+    fill(this.body, found.requests.length ? rows(this.page, found.requests, { compact: true, money: this.money }) : h("tr", {}, h("td", { colspan: 5 + Number(this.money) }, "No request in this time.")));
     fill(this.more, link(this.page.url("/requests", { ...chosen, sort: this.sort }), {}, "All of them, with filters"));
   }
 
