@@ -157,11 +157,11 @@ def test_a_request_of_ray_serve_is_the_way_to_a_replica_and_its_work(told):
     hop, parts = told(
         [
             {"span_id": root, "name": "proxy_http_request Embedder __call__ /embed", "kind": 2, "start": start,
-             "end": start + 100 * MS, "attributes": {"http.response.status_code": 200, "http.route": "/embed"}},
+             "end": start + 100 * MS, "attributes": {"http.response.status_code": 200, "http.route": "/embed/7"}},
             {"span_id": routed, "parent_id": root, "name": "route_to_replica Embedder __call__", "kind": 3,
              "start": start + 10 * MS, "end": start + 95 * MS},
             {"parent_id": routed, "name": "replica_handle_request Embedder __call__", "kind": 2,
-             "start": start + 30 * MS, "end": start + 90 * MS},
+             "start": start + 30 * MS, "end": start + 90 * MS, "attributes": {"http.route": "/embed"}},
         ],
         service="serve",
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """Ray Serve: the proxy's span with the replica's below it; between them lies the way to the replica and the wait there.
 
 Source: spans of Ray 2.60, all of them SERVER spans: ``proxy_http_request APPLICATION METHOD PATH``, ``route_to_replica
-DEPLOYMENT METHOD``, ``replica_handle_request DEPLOYMENT METHOD``. To the proxy the path that was asked for is the
-route; the replica has the application's own.
+DEPLOYMENT METHOD``, ``replica_handle_request DEPLOYMENT METHOD``. The proxy calls the path that was asked for a route,
+whatever it was; the application's own is on the others.
 """
 
 from typing import Final
@@ -36,7 +36,7 @@ def _ask(span: Told) -> Facts | None:
         outcome=outcome(span, status),
         status=status,
         model=words[1] if len(words) > 1 else "",
-        route=text(span.attributes if replica is None else replica.attributes, (_ROUTE,)),
+        route=next((text(one.attributes, (_ROUTE,)) for one in (replica, routed) if one is not None), ""),
         parts=parts,
     )
 
