@@ -22,6 +22,9 @@ def main() -> None:
         from inferometer_exporters.idle_start import start_in_idle_time  # noqa: PLC0415  # as all commands are
 
         start_in_idle_time("inferometer_compose.commands.declared", "inferometer_compose.commands.sidecar")
+    from inferometer.old_terminals import make_readable  # noqa: PLC0415  # a sidecar imports in idle time
+
+    make_readable(sys.stdout, sys.stderr)
     from inferometer_compose.commands.declared import app  # noqa: PLC0415  # the base install has no typer
 
     app()

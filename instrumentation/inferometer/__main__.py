@@ -10,6 +10,7 @@ from dataclasses import asdict
 from inferometer.doctor.examination import examine
 from inferometer.doctor.text import lines
 from inferometer.errors import InferometerError
+from inferometer.old_terminals import make_readable
 
 FOUND_SOMETHING = 1
 WRONG_USE = 2
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a text")
     options = parser.parse_args(arguments)
+    make_readable(sys.stdout, sys.stderr)
     # What the log would warn of is among the findings.
     logging.getLogger("inferometer").setLevel(logging.CRITICAL)
     try:
