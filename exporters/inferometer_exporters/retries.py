@@ -1,4 +1,7 @@
-"""Answers that nobody waited for: their caller had given the attempt up and tried again. They ended well for nothing.
+"""Answers that nobody waited for: their caller had given the attempt up. They ended well for nothing.
+
+An attempt is given up where no answer of it ever came: a timeout, a connection that broke, the slower of two hedges,
+which its caller cancelled; and where it was answered, but tried again all the same.
 
 A callee's request is settled before or after its caller tells of its attempts, so either waits for the other, bounded
 in number. What waits is not part of the state: of retries around a restart some are not counted, none twice.
@@ -21,6 +24,8 @@ MAX_ANSWERS: Final = 32_768
 MAX_ATTEMPTS: Final = 10_000
 """Attempts that were given up, and whose callee has not told of them."""
 _WELL: Final = np.array([outcome in ANSWERED for outcome in Outcome])
+_ANSWERED: Final = int(Outcome.OK)
+"""Of an attempt: somebody answered it, or nobody knows."""
 _KEPT: Final = ("parent_id", "labels", "cost")
 
 
@@ -42,8 +47,20 @@ class Retries:
 
     def attempts(self, calls: Columns) -> None:
         """Take in outgoing attempts of finished requests: all of one request's together."""
-        if not length(calls) or int(calls["attempt"].max()) <= 1:
+        if not length(calls):
             return
+        unanswered = calls["call_id"][calls["outcome"] != _ANSWERED]
+        again = int(calls["attempt"].max()) > 1
+        if not len(unanswered) and not again:
+            return
+        self._given_up |= dict.fromkeys(unanswered.tolist())
+        if again:
+            self._tried_again(calls)
+        self._match()
+        while len(self._given_up) > MAX_ATTEMPTS:
+            del self._given_up[next(iter(self._given_up))]
+
+    def _tried_again(self, calls: Columns) -> None:
         names = ("span_id", "target", "attempt", "start", "call_id")
         told = sorted(zip(*(calls[name].tolist() for name in names), strict=True), key=lambda call: call[3])
         earlier: dict[tuple[int, int, int], int] = {}
@@ -52,9 +69,6 @@ class Retries:
             if before is not None:
                 self._given_up[before] = None
             earlier[span, target, attempt] = call_id
-        self._match()
-        while len(self._given_up) > MAX_ATTEMPTS:
-            del self._given_up[next(iter(self._given_up))]
 
     def settled(self, rows: Columns) -> None:
         """Take in settled requests with what they owe."""

@@ -206,22 +206,25 @@ def test_a_load_of_a_model_is_on_the_device_that_it_is_loaded_to(bench, make, ga
 
 
 def tried_again(make, worker, now):
-    """A caller's request that called the embedder twice: its first attempt came to nothing."""
+    """A caller's request whose first attempt at the embedder came to nothing, as did one of two hedged ones."""
     ms = make.MS
     calls = [
         make.call(1, 77, now + 10 * ms, now + 40 * ms, attempt=1, status=0),
         make.call(1, 78, now + 50 * ms, now + 90 * ms, attempt=2),
         make.call(1, 79, now + 91 * ms, now + 95 * ms, attempt=1),
+        # Two hedges: the second was faster.
+        make.call(1, 80, now + 95 * ms, now + 98 * ms, attempt=1, status=0, outcome=int(Outcome.CANCELLED)),
+        make.call(1, 81, now + 96 * ms, now + 98 * ms, attempt=1),
     ]
     return worker.arrival(now + 100 * ms, requests=[make.request(1, now, now + 99 * ms, shape=1)], calls=calls)
 
 
 def callees(make, worker, now):
-    """What came of the three calls: all of them were answered, the first too late."""
+    """What came of the calls: all of them were answered, the first and a hedge too late."""
     ms = make.MS
-    spans = ((5, 77, 11), (6, 78, 60), (7, 79, 92))
+    spans = ((5, 77, 11), (6, 78, 60), (7, 79, 92), (8, 80, 101), (9, 81, 111))
     return worker.arrival(
-        now + 100 * ms,
+        now + 120 * ms,
         requests=[make.request(s, now + b * ms, now + (b + 3) * ms, parent_id=call) for s, call, b in spans],
         executes=[make.execute(s, now + b * ms, now + (b + 2) * ms) for s, _, b in spans],
     )
@@ -236,8 +239,8 @@ def test_an_answer_to_an_attempt_that_was_given_up_is_counted_once_whoever_tells
         bench.do_pass(frame, seconds=0.1)
     bench.do_pass(seconds=6)
 
-    assert bench.value(requests.RETRIED_COST, *TENANT) == 2 * make.MS
-    assert bench.value(requests.COST, *TENANT, "execute", "ok", "exclusive") == 6 * make.MS
+    assert bench.value(requests.RETRIED_COST, *TENANT) == 4 * make.MS
+    assert bench.value(requests.COST, *TENANT, "execute", "ok", "exclusive") == 10 * make.MS
 
 
 def test_what_waits_for_a_caller_or_a_callee_is_bounded(bench, make, monkeypatch):

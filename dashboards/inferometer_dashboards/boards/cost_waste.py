@@ -26,7 +26,7 @@ def _spent(*by: Label) -> Expr:
 
 
 def _in_vain() -> Expr:
-    """Cost of requests that were not answered and of attempts that were tried again; 0 where there were none."""
+    """Cost of requests that were not answered and of attempts that were given up; 0 where there were none."""
     none = _spent() * 0
     unanswered = promql.sum_by(promql.rate(promql.select(COST, *_OF, _IN_VAIN), RATE_INTERVAL))
     retried = promql.sum_by(promql.rate(promql.select(RETRIED_COST, *_OF), RATE_INTERVAL))
@@ -39,7 +39,7 @@ def _share() -> Panel:
         title="Wasted",
         description=(
             "Share of what requests cost that bought no answer: they failed, timed out, were rejected or cancelled, "
-            "or their caller had tried again. Above a few percent: shorten timeouts, stop work when the client is "
+            "or their caller had given them up. Above a few percent: shorten timeouts, stop work when the client is "
             "gone, and retry with a pause."
         ),
         unit=Show.RATIO,
@@ -70,9 +70,10 @@ def _retried() -> Panel:
     retried = promql.sum_by(promql.rate(promql.select(RETRIED_COST, *_OF), RATE_INTERVAL), *OF_MODEL)
     return Panel(
         key="waste-retried",
-        title="Attempts that were tried again",
+        title="Attempts that were given up",
         description=(
-            "Marginal cost per hour of good answers that came too late: their caller had given up and asked again. "
+            "Marginal cost per hour of good answers that nobody waited for: their caller had given up, asked again, "
+            "or taken the faster of two hedged attempts. "
             "Not 0: the caller's timeout is shorter than the model's p99; make them fit, or hedge less."
         ),
         unit=Show.USD_PER_HOUR,

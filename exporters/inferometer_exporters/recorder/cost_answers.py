@@ -44,7 +44,7 @@ class GroupCost(TokenCost):
     idle_ratio: float | None
     """Part of the fully loaded cost that is not marginal."""
     wasted_usd: float | None
-    """Of failed, timed out, rejected and cancelled requests, and of those whose caller tried again."""
+    """Of failed, timed out, rejected and cancelled requests, and of those whose caller gave them up."""
     wasted_ratio: float | None
     """Of device time."""
     joules: float | None

@@ -13,7 +13,7 @@ from inferometer_exporters.recorder.ledger_hours import HOUR_NS, Window
 from inferometer_exporters.recorder.reading import Cursor, rows
 
 WASTED: Final = FAILED | {Outcome.CANCELLED}
-"""Outcomes whose cost bought nobody anything; so did a hop whose caller tried again."""
+"""Outcomes whose cost bought nobody anything; so did a hop whose caller had given it up or tried again."""
 _OUTCOMES: Final = " ".join(f"when {int(outcome)} then '{outcome.label}'" for outcome in Outcome)
 _KEYS: Final = {
     SERVICE.name: "service",
@@ -49,8 +49,10 @@ _HOPS: Final = f"""
         from requests r left join labels l on l.id = r.labels
         where r.pass > $since and r.pass <= $until and flags & {int(Flag.ENTRY)} != 0 group by all
     ),
-    tried_again as (
-        select distinct failed.call_id from calls as next join calls as failed
+    given_up as (
+        select call_id from calls where outcome != {int(Outcome.OK)} and pass > $since and pass <= $until
+        union
+        select failed.call_id from calls as next join calls as failed
             on failed.span_id = next.span_id and failed.target = next.target and failed.attempt + 1 = next.attempt
                and failed.end_ns <= next.start_ns
         where next.attempt > 1 and next.pass > $since and next.pass <= $until
@@ -61,7 +63,7 @@ _HOPS: Final = f"""
                coalesce(nullif(own_class, ''), entries.class, '') as class,
                flags & {int(Flag.WARMUP)} != 0 as warm, flags & {int(Flag.ENTRY)} != 0 as entry,
                outcome in ({", ".join(str(int(outcome)) for outcome in sorted(WASTED))})
-                   or parent_id in (select call_id from tried_again) as wasted,
+                   or parent_id in (select call_id from given_up) as wasted,
                tokens_in > 0 or tokens_out > 0 as tokens
         from recorded left join entries using (trace_hi, trace_lo)
     ),

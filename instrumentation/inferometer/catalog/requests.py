@@ -155,7 +155,7 @@ COST: Final = Counter(
 RETRIED_COST: Final = Counter(
     name="inference_retried_cost_usd_total",
     unit=Unit.USD,
-    help="Marginal cost of good answers to attempts that their caller had given up and tried again: for nothing.",
+    help="Marginal cost of good answers to attempts that their caller had given up or tried again: for nothing.",
     labels=OF_TENANT,
 )
 REQUEST_COST: Final = Histogram(

@@ -121,7 +121,7 @@ def test_what_failed_timed_out_was_rejected_or_cancelled_is_waste(spent, asked, 
     assert group(asked("outcome"), outcome.label)["requests"] >= 1
 
 
-def test_a_hop_whose_caller_tried_again_is_waste_however_it_ended(spent, asked, bench, make):
+def test_a_hop_whose_caller_had_given_it_up_is_waste_however_it_ended(spent, asked, bench, make):
     now = bench.clock.now
     calls = [
         make.call(1, 71, now, now + 100 * make.MS, status=0),
@@ -129,6 +129,9 @@ def test_a_hop_whose_caller_tried_again_is_waste_however_it_ended(spent, asked, 
         make.call(1, 73, now, now + 100 * make.MS, target=4),
         # Beside the one that failed, and still under way when that was tried again.
         make.call(1, 74, now, now + 200 * make.MS),
+        # The slower of two hedges, and one whose caller had a timeout and let it be.
+        make.call(1, 75, now, now + 200 * make.MS, status=0, outcome=int(Outcome.CANCELLED)),
+        make.call(1, 76, now, now + 200 * make.MS, status=0, outcome=int(Outcome.TIMEOUT)),
     ]
     spent(
         {"span": 1, "ms": 400, "shape": 1, "runs": []},
@@ -136,11 +139,13 @@ def test_a_hop_whose_caller_tried_again_is_waste_however_it_ended(spent, asked, 
         {"span": 3, "ms": 100, "at": 120, "flags": INNER, "parent_id": 72},
         {"span": 4, "ms": 100, "at": 240, "flags": INNER, "parent_id": 73},
         {"span": 5, "ms": 100, "at": 360, "flags": INNER, "parent_id": 74},
+        {"span": 6, "ms": 20, "at": 480, "flags": INNER, "parent_id": 75},
+        {"span": 7, "ms": 3, "at": 520, "flags": INNER, "parent_id": 76},
         calls=calls,
     )
     spent()
 
-    assert group(asked("model"), "minilm")["wasted_usd"] == usd(100)
+    assert group(asked("model"), "minilm")["wasted_usd"] == usd(123)
 
 
 def test_warm_up_is_a_part_of_the_bill_and_of_no_group(spent, asked):
