@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 import venv
+from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from inferometer_compose import cli
+from inferometer_compose.commands.declared import app
 
 EXAMPLE = str(Path(__file__).parents[2] / "examples/fleet.yaml")
 COMMANDS = (
@@ -29,7 +32,39 @@ def test_help_lists_every_command():
 
     assert answer.returncode == 0
     for command in COMMANDS:
-        assert f"│ {command.split()[0]} " in answer.stdout
+        assert f"\n  {command.split()[0]} " in answer.stdout
+
+
+def test_help_asks_the_questions_in_their_order_and_cuts_no_sentence_short():
+    lines = inferometer("--help", COLUMNS="60").stdout.splitlines()
+    sentence = "Real models under load on this machine, and where their time and money went."
+
+    assert [line for line in lines if line.endswith(":")] == [
+        *("Options:", "Begin here:", "What happened:", "What is promised:", "The stack:")
+    ]
+    assert sentence in " ".join(line.strip() for line in lines)
+    assert max(len(line) for line in lines) < 60
+
+
+def every(command, name="inferometer"):
+    yield name, command
+    for below, one in getattr(command, "commands", {}).items():
+        yield from every(one, f"{name} {below}")
+
+
+OPTIONS = [
+    (f"{name} {option.opts[0]}", option)
+    for name, command in every(get_command(app))
+    for option in command.params
+    if option.param_type_name == "option" and not option.is_flag
+]
+
+
+@pytest.mark.parametrize("option", [option for _, option in OPTIONS], ids=[name for name, _ in OPTIONS])
+def test_an_option_that_takes_a_value_says_of_what_kind(option):
+    """``--since DURATION`` tells what ``--since TEXT`` does not; a few choices are listed."""
+    assert option.help.endswith(".")
+    assert option.metavar or isinstance(option.default, Enum)
 
 
 def test_the_version_is_that_of_the_package():

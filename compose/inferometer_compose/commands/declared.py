@@ -19,17 +19,20 @@ from inferometer_compose.commands.declared_recorder import app as recorder
 from inferometer_compose.commands.declared_sidecar import sidecar
 from inferometer_compose.commands.declared_slo import app as slo
 from inferometer_compose.commands.errors import plain_errors
+from inferometer_compose.commands.help import Grouped
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR
 from inferometer_compose.commands.parameters import seconds as seconds_of
 from inferometer_compose.faults import Fault
 
 app = typer.Typer(
+    cls=Grouped,
     name="inferometer",
     help="Where the time and the money of every inference request go.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # its boxes cut names short on narrow terminals
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     epilog="Example: inferometer demo --for 60s --fault errors",
 )
 
@@ -39,7 +42,7 @@ PROMISED = "What is promised"
 RUNNING = "The stack"
 """How `inferometer --help` groups the commands, in this order."""
 
-FAULTS = "Have this fault from 20 % to 50 % of the time."
+FAULTS = f"Have this fault from 20 % to 50 % of the time: {', '.join(Fault)}."
 OTLP = "Where kept traces go; else as OTEL_EXPORTER_OTLP_ENDPOINT says."
 
 
@@ -64,11 +67,17 @@ def _inferometer(
 
 def demo(
     *,
-    for_: Annotated[str, typer.Option("--for", help="How long the load lasts, counted from readiness.")] = "60s",
-    fault: Annotated[Fault | None, typer.Option(help=FAULTS)] = None,
-    time_scale: Annotated[int, typer.Option(min=1, help="Divides every SLO window, for alerts within a minute.")] = 60,
-    rate: Annotated[float, typer.Option(min=0.1, help="Requests per second.")] = 25.0,
-    config: Annotated[Path | None, typer.Option(help="A fleet.yaml; the demo's own unless given.")] = None,
+    for_: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="How long the load lasts, counted from readiness.")
+    ] = "60s",
+    fault: Annotated[Fault | None, typer.Option(metavar="FAULT", help=FAULTS)] = None,
+    time_scale: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Divides every SLO window, for alerts within a minute.")
+    ] = 60,
+    rate: Annotated[float, typer.Option(min=0.1, metavar="NUMBER", help="Requests per second.")] = 25.0,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A fleet.yaml; the demo's own unless given.")
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up until Ctrl-C.")] = False,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
@@ -92,10 +101,12 @@ def demo(
 
 def generate(
     *,
-    config: Annotated[Path, typer.Option(help="The fleet file.")] = Path("fleet.yaml"),
-    out: Annotated[Path, typer.Option(help="Folder of the generated files.")] = Path("config"),
+    config: Annotated[Path, typer.Option(metavar="FILE", help="The fleet file.")] = Path("fleet.yaml"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the generated files.")] = Path("config"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where files differ.")] = False,
-    time_scale: Annotated[int, typer.Option(min=1, help="Divides every window, for demo and tests.")] = 1,
+    time_scale: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Divides every window, for demo and tests.")
+    ] = 1,
     kubernetes: Annotated[
         bool, typer.Option("--kubernetes", help="Manifests instead: a Kustomize base, and a component per service.")
     ] = False,
@@ -110,12 +121,23 @@ def generate(
 
 def run(
     *,
-    command: Annotated[list[str], typer.Argument(help="The command and its arguments.", show_default=False)],
-    config: Annotated[Path | None, typer.Option(help="A fleet.yaml: objectives, tenants, prices.")] = None,
-    metrics: Annotated[str | None, typer.Option(help="host:port of /metrics; 127.0.0.1:9464 or a free one.")] = None,
-    api: Annotated[str | None, typer.Option(help="host:port of the page; 127.0.0.1:9465 or a free one.")] = None,
-    state: Annotated[Path | None, typer.Option(help="Folder of the flight recorder; a new one of this run.")] = None,
-    otlp: Annotated[str | None, typer.Option(help=OTLP)] = None,
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND", help="The command and its arguments.", show_default=False)
+    ],
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A fleet.yaml: objectives, tenants, prices.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where Prometheus scrapes; 127.0.0.1:9464 or a free one.")
+    ] = None,
+    api: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where the live page and the API answer; 127.0.0.1:9465 or a free one."),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the flight recorder; a new one of this run.")
+    ] = None,
+    otlp: Annotated[str | None, typer.Option(metavar="URL", help=OTLP)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="No sidecar, no command.")] = False,
 ) -> None:
     """Run a command with a sidecar beside it, and record without a code change."""
@@ -131,10 +153,14 @@ def run(
 
 def trace(
     *,
-    trace_id: Annotated[str | None, typer.Argument(help="Its id: up to 32 hexadecimal digits.")] = None,
-    slowest: Annotated[int | None, typer.Option(min=1, help="The slowest requests, that many.")] = None,
-    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
-    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
+    trace_id: Annotated[
+        str | None, typer.Argument(metavar="TRACE_ID", help="Its id: up to 32 hexadecimal digits.")
+    ] = None,
+    slowest: Annotated[
+        int | None, typer.Option(min=1, metavar="NUMBER", help="The slowest requests, that many.")
+    ] = None,
+    api: Annotated[str, typer.Option(metavar="URL", help=API)] = SIDECAR,
+    recorder: Annotated[Path | None, typer.Option(metavar="FILE", help=RECORDER)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Draw the waterfall of a request."""

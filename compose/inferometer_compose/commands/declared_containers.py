@@ -27,10 +27,14 @@ class Profile(StrEnum):
 
 def up(
     *,
-    profile: Annotated[list[Profile] | None, typer.Option(help=PROFILE, show_default="demo")] = None,
-    config: Annotated[Path | None, typer.Option(help="Folder that `inferometer generate` wrote.")] = None,
-    targets: Annotated[Path | None, typer.Option(help="Folder with lists of what to scrape besides.")] = None,
-    wait: Annotated[str, typer.Option(help="How long services may take to be healthy.")] = "2m",
+    profile: Annotated[list[Profile] | None, typer.Option(metavar="PROFILE", help=PROFILE, show_default="demo")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder that `inferometer generate` wrote.")
+    ] = None,
+    targets: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder with lists of what to scrape besides.")
+    ] = None,
+    wait: Annotated[str, typer.Option(metavar="DURATION", help="How long services may take to be healthy.")] = "2m",
 ) -> None:
     """Start the stack in containers, and wait until it is healthy."""
     seconds = seconds_of("--wait", wait)
@@ -65,9 +69,11 @@ def status(*, json: Annotated[bool, typer.Option("--json", help=JSON)] = False) 
 
 def logs(
     *,
-    services: Annotated[list[str] | None, typer.Argument(help="Only these.", show_default=False)] = None,
+    services: Annotated[
+        list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", show_default=False)
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    tail: Annotated[int, typer.Option(min=0, help="Lines of each service.")] = 100,
+    tail: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Lines of each service.")] = 100,
 ) -> None:
     """What the services of the stack in containers print."""
     with plain_errors():

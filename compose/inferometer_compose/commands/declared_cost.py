@@ -8,12 +8,14 @@ import typer
 from inferometer.errors import InferometerError
 from inferometer_compose.bill.costs import Cost
 from inferometer_compose.commands.errors import plain_errors
+from inferometer_compose.commands.help import Grouped
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR, seconds
 
 if TYPE_CHECKING:
     from inferometer_compose.commands.cost import Asked
 
 app = typer.Typer(
+    cls=Grouped,
     help="What requests cost, what idle devices cost, and what would cost less.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
@@ -31,10 +33,10 @@ CSV = "Print rows by hour, named as FOCUS names them, that sum to the bill."
 def cost(
     context: typer.Context,
     *,
-    by: Annotated[str, typer.Option(help=BY)] = "model",
-    since: Annotated[str, typer.Option(help=SINCE)] = "24h",
-    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
-    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
+    by: Annotated[str, typer.Option(metavar="FIELDS", help=BY)] = "model",
+    since: Annotated[str, typer.Option(metavar="DURATION", help=SINCE)] = "24h",
+    api: Annotated[str, typer.Option(metavar="URL", help=API)] = SIDECAR,
+    recorder: Annotated[Path | None, typer.Option(metavar="FILE", help=RECORDER)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
     csv: Annotated[bool, typer.Option("--csv", help=CSV)] = False,
 ) -> None:
@@ -53,10 +55,10 @@ def cost(
 @app.command(epilog="Example: inferometer cost idle --since 7d --cold-start 90s")
 def idle(
     *,
-    since: Annotated[str, typer.Option(help=SINCE)] = "24h",
-    cold_start: Annotated[str | None, typer.Option(help=COLD_START)] = None,
-    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
-    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
+    since: Annotated[str, typer.Option(metavar="DURATION", help=SINCE)] = "24h",
+    cold_start: Annotated[str | None, typer.Option(metavar="DURATION", help=COLD_START)] = None,
+    api: Annotated[str, typer.Option(metavar="URL", help=API)] = SIDECAR,
+    recorder: Annotated[Path | None, typer.Option(metavar="FILE", help=RECORDER)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
     csv: Annotated[bool, typer.Option("--csv", help=CSV)] = False,
 ) -> None:
@@ -73,12 +75,14 @@ def idle(
 @app.command(epilog="Example: inferometer cost rightsize --since 7d")
 def rightsize(
     *,
-    since: Annotated[str, typer.Option(help=SINCE)] = "30d",
-    cold_start: Annotated[str | None, typer.Option(help=COLD_START)] = None,
+    since: Annotated[str, typer.Option(metavar="DURATION", help=SINCE)] = "30d",
+    cold_start: Annotated[str | None, typer.Option(metavar="DURATION", help=COLD_START)] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help=ANYWAY)] = False,
-    thresholds: Annotated[Path | None, typer.Option(envvar="INFEROMETER_THRESHOLDS", help=THRESHOLDS)] = None,
-    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
-    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
+    thresholds: Annotated[
+        Path | None, typer.Option(envvar="INFEROMETER_THRESHOLDS", metavar="FILE", help=THRESHOLDS)
+    ] = None,
+    api: Annotated[str, typer.Option(metavar="URL", help=API)] = SIDECAR,
+    recorder: Annotated[Path | None, typer.Option(metavar="FILE", help=RECORDER)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print a row for each piece of advice.")] = False,
 ) -> None:
@@ -95,17 +99,24 @@ def rightsize(
 @app.command(name="true-up", epilog="Example: inferometer cost true-up --bill focus.parquet --config fleet.yaml")
 def true_up(
     *,
-    bill: Annotated[list[Path], typer.Option(help="FOCUS export, CSV (also .gz) or Parquet; may stand several times.")],
-    config: Annotated[Path | None, typer.Option(help="A fleet.yaml that says which charges are whose.")] = None,
+    bill: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="FOCUS export, CSV (also .gz) or Parquet; may stand several times."),
+    ],
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A fleet.yaml that says which charges are whose.")
+    ] = None,
     kind: Annotated[Cost, typer.Option("--cost", help="Which cost of a charge counts.")] = Cost.EFFECTIVE,
     rate: Annotated[
         list[str] | None,
-        typer.Option(help="US dollars for one of another currency: EUR=1.08; may stand several times."),
+        typer.Option(
+            metavar="CURRENCY=USD", help="US dollars for one of another currency: EUR=1.08; may stand several times."
+        ),
     ] = None,
-    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
-    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
+    api: Annotated[str, typer.Option(metavar="URL", help=API)] = SIDECAR,
+    recorder: Annotated[Path | None, typer.Option(metavar="FILE", help=RECORDER)] = None,
     state: Annotated[
-        Path | None, typer.Option(help="The sidecar's state folder, where it is not the recorder's.")
+        Path | None, typer.Option(metavar="FOLDER", help="The sidecar's state folder, where it is not the recorder's.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from inferometer_compose.commands.errors import plain_errors
+from inferometer_compose.commands.help import Grouped
 from inferometer_compose.commands.parameters import JSON
 
 EXAMPLE = "Example: inferometer dashboards push --url https://grafana.example --token-file grafana.token"
-app = typer.Typer(help="Boards for Grafana.", no_args_is_help=True, epilog=EXAMPLE)
+app = typer.Typer(cls=Grouped, help="Boards for Grafana.", no_args_is_help=True, epilog=EXAMPLE)
 
 
 @app.callback()
@@ -20,9 +21,11 @@ def _dashboards() -> None:
 @app.command(epilog=EXAMPLE)
 def push(
     *,
-    token_file: Annotated[Path, typer.Option(envvar="GRAFANA_TOKEN_FILE", help="File of a service account's token.")],
-    config: Annotated[Path, typer.Option(help="The fleet file.")] = Path("fleet.yaml"),
-    url: Annotated[str, typer.Option(help="Where Grafana answers.")] = "http://127.0.0.1:3000",
+    token_file: Annotated[
+        Path, typer.Option(envvar="GRAFANA_TOKEN_FILE", metavar="FILE", help="File of a service account's token.")
+    ],
+    config: Annotated[Path, typer.Option(metavar="FILE", help="The fleet file.")] = Path("fleet.yaml"),
+    url: Annotated[str, typer.Option(metavar="URL", help="Where Grafana answers.")] = "http://127.0.0.1:3000",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Also boards that a person changed.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where boards differ.")] = False,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,

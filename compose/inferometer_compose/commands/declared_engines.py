@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from inferometer_compose.commands.errors import plain_errors
+from inferometer_compose.commands.help import Grouped
 from inferometer_compose.commands.parameters import JSON
 
 app = typer.Typer(
+    cls=Grouped,
     help="Foreign model servers: which are known, what their pages say, and what they cannot say.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -35,19 +37,31 @@ def list_engines(*, json: Annotated[bool, typer.Option("--json", help=JSON)] = F
 
 @app.command(epilog="Example: inferometer engines check http://127.0.0.1:8000/metrics")
 def check(
-    page: Annotated[str, typer.Argument(help=PAGE)],
+    page: Annotated[str, typer.Argument(metavar="PAGE", help=PAGE)],
     *,
-    engine: Annotated[str | None, typer.Option(help=ENGINE)] = None,
-    version: Annotated[str | None, typer.Option(help=VERSION)] = None,
-    model: Annotated[str, typer.Option(help=MODEL)] = "",
-    config: Annotated[Path | None, typer.Option(help=CONFIG)] = None,
-    token_file: Annotated[Path | None, typer.Option(help="File of the token that the page asks for.")] = None,
-    username: Annotated[str | None, typer.Option(help="User that the page asks for; with --password-file.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File of the user's password.")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="PEM file of the authority that vouches for the page.")] = None,
-    server_name: Annotated[str | None, typer.Option(help="Name in its certificate, where not its host.")] = None,
-    cert_file: Annotated[Path | None, typer.Option(help="PEM file with which we show who we are.")] = None,
-    key_file: Annotated[Path | None, typer.Option(help="PEM file of its key, where it is another.")] = None,
+    engine: Annotated[str | None, typer.Option(metavar="ENGINE", help=ENGINE)] = None,
+    version: Annotated[str | None, typer.Option(metavar="VERSION", help=VERSION)] = None,
+    model: Annotated[str, typer.Option(metavar="NAME", help=MODEL)] = "",
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help=CONFIG)] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File of the token that the page asks for.")
+    ] = None,
+    username: Annotated[
+        str | None, typer.Option(metavar="USER", help="User that the page asks for; with --password-file.")
+    ] = None,
+    password_file: Annotated[Path | None, typer.Option(metavar="FILE", help="File of the user's password.")] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM file of the authority that vouches for the page.")
+    ] = None,
+    server_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name in its certificate, where not its host.")
+    ] = None,
+    cert_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM file with which we show who we are.")
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM file of its key, where it is another.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """What a page of an engine or of a GPU exporter says in our words: exit 1 where it has names that nobody knows."""
@@ -73,7 +87,7 @@ def check(
 @app.command(epilog="Example: inferometer engines coverage --engine vllm")
 def coverage(
     *,
-    engine: Annotated[str | None, typer.Option(help=WHICH)] = None,
+    engine: Annotated[str | None, typer.Option(metavar="ENGINE", help=WHICH)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """How well each engine tells each signal, and why not better."""

@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from inferometer_compose.commands.errors import plain_errors
+from inferometer_compose.commands.help import Grouped
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR, seconds
 
 app = typer.Typer(
+    cls=Grouped,
     help="What the flight recorder holds: every request of the last hours.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -24,10 +26,10 @@ def _recorder() -> None:
 @app.command(epilog="Example: inferometer recorder export --since 24h --out recording")
 def export(
     *,
-    out: Annotated[Path, typer.Option(help="Folder of the files; made where there is none.")],
-    since: Annotated[str, typer.Option(help="How long ago the oldest request began.")] = "24h",
-    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
-    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the files; made where there is none.")],
+    since: Annotated[str, typer.Option(metavar="DURATION", help="How long ago the oldest request began.")] = "24h",
+    api: Annotated[str, typer.Option(metavar="URL", help=API)] = SIDECAR,
+    recorder: Annotated[Path | None, typer.Option(metavar="FILE", help=RECORDER)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Write requests, executes and the ledger as Parquet files, for other tools."""

@@ -13,15 +13,25 @@ from inferometer_exporters.gpus.choice import GpuChoice
 
 def sidecar(
     *,
-    socket: Annotated[Path | None, typer.Option(help="Where workers send their frames.")] = None,
-    metrics: Annotated[str, typer.Option(help="Where Prometheus scrapes.")] = "127.0.0.1:9464",
-    api: Annotated[str, typer.Option(help="Where the API and the live page answer.")] = "127.0.0.1:9465",
-    state: Annotated[Path | None, typer.Option(help="Folder of its state and of the flight recorder.")] = None,
+    socket: Annotated[Path | None, typer.Option(metavar="PATH", help="Where workers send their frames.")] = None,
+    metrics: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where Prometheus scrapes.")] = "127.0.0.1:9464",
+    api: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where the API and the live page answer.")
+    ] = "127.0.0.1:9465",
+    state: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of its state and of the flight recorder.")
+    ] = None,
     thresholds: Annotated[
         Path | None,
-        typer.Option(envvar="INFEROMETER_THRESHOLDS", help="thresholds.json, as `inferometer generate` writes it."),
+        typer.Option(
+            envvar="INFEROMETER_THRESHOLDS",
+            metavar="FILE",
+            help="thresholds.json, as `inferometer generate` writes it.",
+        ),
     ] = None,
-    otlp: Annotated[str | None, typer.Option(help="Where kept traces go, else as OTEL_EXPORTER_OTLP_… say.")] = None,
+    otlp: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where kept traces go, else as OTEL_EXPORTER_OTLP_… say.")
+    ] = None,
     gpu: Annotated[
         GpuChoice, typer.Option(envvar="INFEROMETER_GPU", help="How NVIDIA GPUs of this host are read: docs/gpus.md.")
     ] = GpuChoice.AUTO,
@@ -29,70 +39,108 @@ def sidecar(
         list[str] | None,
         typer.Option(
             envvar="INFEROMETER_GPU_PAGE",
+            metavar="URL",
             help="URL of dcgm-exporter or nvidia_gpu_exporter on this host; may be given more than once.",
         ),
     ] = None,
     gpu_page_token_file: Annotated[
         Path | None,
-        typer.Option(envvar="INFEROMETER_GPU_PAGE_TOKEN_FILE", help="File of the token that these pages ask for."),
+        typer.Option(
+            envvar="INFEROMETER_GPU_PAGE_TOKEN_FILE", metavar="FILE", help="File of the token that these pages ask for."
+        ),
     ] = None,
     gpu_page_username: Annotated[
         str | None,
-        typer.Option(envvar="INFEROMETER_GPU_PAGE_USERNAME", help="User that they ask for; with a password's file."),
+        typer.Option(
+            envvar="INFEROMETER_GPU_PAGE_USERNAME",
+            metavar="USER",
+            help="User that they ask for; with a password's file.",
+        ),
     ] = None,
     gpu_page_password_file: Annotated[
         Path | None,
-        typer.Option(envvar="INFEROMETER_GPU_PAGE_PASSWORD_FILE", help="File of the user's password."),
+        typer.Option(envvar="INFEROMETER_GPU_PAGE_PASSWORD_FILE", metavar="FILE", help="File of the user's password."),
     ] = None,
     gpu_page_ca_file: Annotated[
         Path | None,
-        typer.Option(envvar="INFEROMETER_GPU_PAGE_CA_FILE", help="PEM file of the authority that vouches for them."),
+        typer.Option(
+            envvar="INFEROMETER_GPU_PAGE_CA_FILE",
+            metavar="FILE",
+            help="PEM file of the authority that vouches for them.",
+        ),
     ] = None,
     gpu_page_server_name: Annotated[
         str | None,
-        typer.Option(envvar="INFEROMETER_GPU_PAGE_SERVER_NAME", help="Name in their certificate, where not the host."),
+        typer.Option(
+            envvar="INFEROMETER_GPU_PAGE_SERVER_NAME",
+            metavar="NAME",
+            help="Name in their certificate, where not the host.",
+        ),
     ] = None,
     gpu_page_cert_file: Annotated[
         Path | None,
-        typer.Option(envvar="INFEROMETER_GPU_PAGE_CERT_FILE", help="PEM file with which we show them who we are."),
+        typer.Option(
+            envvar="INFEROMETER_GPU_PAGE_CERT_FILE", metavar="FILE", help="PEM file with which we show them who we are."
+        ),
     ] = None,
     gpu_page_key_file: Annotated[
         Path | None,
-        typer.Option(envvar="INFEROMETER_GPU_PAGE_KEY_FILE", help="PEM file of its key, where it is another."),
+        typer.Option(
+            envvar="INFEROMETER_GPU_PAGE_KEY_FILE", metavar="FILE", help="PEM file of its key, where it is another."
+        ),
     ] = None,
     engine_page: Annotated[
         list[str] | None,
         typer.Option(
             envvar="INFEROMETER_ENGINE_PAGE",
+            metavar="SERVICE:ENGINE=URL",
             help="Page of a foreign engine, as llm:vllm=http://127.0.0.1:8000/metrics; may be given more than once.",
         ),
     ] = None,
-    replay: Annotated[Path | None, typer.Option(help="Recorded GPU readings, for hosts without a GPU.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Recorded GPU readings, for hosts without a GPU.")
+    ] = None,
     otlp_grpc: Annotated[
-        str | None, typer.Option(help="Where spans come in over gRPC, or off; else 127.0.0.1:4317, where that is free.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where spans come in over gRPC, or off; else 127.0.0.1:4317, where that is free."
+        ),
     ] = None,
     otlp_http: Annotated[
-        str | None, typer.Option(help="Where spans come in over HTTP, or off; else 127.0.0.1:4318, where that is free.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where spans come in over HTTP, or off; else 127.0.0.1:4318, where that is free."
+        ),
     ] = None,
     frames_tcp: Annotated[
-        str | None, typer.Option(help="Where frames come in over TCP, such as 127.0.0.1:9466; not at all without it.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where frames come in over TCP, such as 127.0.0.1:9466; not at all without it."
+        ),
     ] = None,
     token_file: Annotated[
         Path | None,
         typer.Option(
             envvar="INFEROMETER_SIDECAR_TOKEN_FILE",
+            metavar="FILE",
             help="File of the token that every TCP port asks for.",
         ),
     ] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="PEM file: every TCP port speaks TLS with it.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key, where it is another.")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM file: every TCP port speaks TLS with it.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM file of its key, where it is another.")
+    ] = None,
     tls_client_ca: Annotated[
-        Path | None, typer.Option(help="PEM file: only clients with a certificate of this authority are heard.")
+        Path | None,
+        typer.Option(metavar="FILE", help="PEM file: only clients with a certificate of this authority are heard."),
     ] = None,
     instance_type: Annotated[
         str,
         typer.Option(
             envvar="INFEROMETER_INSTANCE_TYPE",
+            metavar="TYPE",
             help="This host's type, as its provider calls it: its price is used, of INFEROMETER_REGION.",
         ),
     ] = "",
@@ -101,7 +149,9 @@ def sidecar(
     ] = PriceKind.ON_DEMAND,
     opencost: Annotated[
         str | None,
-        typer.Option(envvar="INFEROMETER_OPENCOST", help="OpenCost's page, for its price of this node's GPUs."),
+        typer.Option(
+            envvar="INFEROMETER_OPENCOST", metavar="URL", help="OpenCost's page, for its price of this node's GPUs."
+        ),
     ] = None,
     nice: Annotated[
         int,
@@ -109,6 +159,7 @@ def sidecar(
             min=0,
             max=niceness.MOST,
             envvar="INFEROMETER_SIDECAR_NICE",
+            metavar="NUMBER",
             help="How far it steps back behind what it watches, where processors are short.",
         ),
     ] = niceness.USUAL,

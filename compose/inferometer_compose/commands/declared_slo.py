@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inferometer_compose.commands.errors import plain_errors
+from inferometer_compose.commands.help import Grouped
 from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR, seconds
 
 if TYPE_CHECKING:
     from inferometer_compose.slo_source import Asked
 
 app = typer.Typer(
+    cls=Grouped,
     help="What is promised, how fast its budget goes, and who is told when.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -44,10 +46,10 @@ def _asked(prometheus: str, api: str, recorder: Path | None, config: Path | None
 
 @app.command(epilog="Example: inferometer slo explain available --requests-per-hour 60")
 def explain(
-    name: Annotated[str, typer.Argument(help=NAME)] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help=NAME)] = "",
     *,
-    config: Annotated[Path, typer.Option(help=CONFIG)] = Path("fleet.yaml"),
-    requests_per_hour: Annotated[float, typer.Option(min=0.01, help=TRAFFIC)] = 600.0,
+    config: Annotated[Path, typer.Option(metavar="FILE", help=CONFIG)] = Path("fleet.yaml"),
+    requests_per_hour: Annotated[float, typer.Option(min=0.01, metavar="NUMBER", help=TRAFFIC)] = 600.0,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Which windows watch an objective, and how long an outage lasts until somebody is told."""
@@ -60,12 +62,12 @@ def explain(
 
 @app.command(epilog="Example: inferometer slo status gateway")
 def status(
-    name: Annotated[str, typer.Argument(help=WHICH)] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help=WHICH)] = "",
     *,
-    prometheus: Annotated[str, typer.Option(envvar="INFEROMETER_PROMETHEUS", help=PROMETHEUS)] = "",
-    api: Annotated[str, typer.Option(help=SIDECAR_API)] = "",
-    recorder: Annotated[Path | None, typer.Option(help=FILE)] = None,
-    config: Annotated[Path | None, typer.Option(help=PROMISED)] = None,
+    prometheus: Annotated[str, typer.Option(envvar="INFEROMETER_PROMETHEUS", metavar="URL", help=PROMETHEUS)] = "",
+    api: Annotated[str, typer.Option(metavar="URL", help=SIDECAR_API)] = "",
+    recorder: Annotated[Path | None, typer.Option(metavar="FILE", help=FILE)] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help=PROMISED)] = None,
     causes: Annotated[bool, typer.Option(help=CAUSES)] = True,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
@@ -80,12 +82,12 @@ def status(
 @app.command(epilog="Example: inferometer slo gate --service gateway && deploy gateway")
 def gate(
     *,
-    service: Annotated[str, typer.Option(help=WHICH)] = "",
-    least: Annotated[float, typer.Option(min=0, max=100, help=LEAST)] = 0.0,
-    prometheus: Annotated[str, typer.Option(envvar="INFEROMETER_PROMETHEUS", help=PROMETHEUS)] = "",
-    api: Annotated[str, typer.Option(help=SIDECAR_API)] = "",
-    recorder: Annotated[Path | None, typer.Option(help=FILE)] = None,
-    config: Annotated[Path | None, typer.Option(help=PROMISED)] = None,
+    service: Annotated[str, typer.Option(metavar="NAME", help=WHICH)] = "",
+    least: Annotated[float, typer.Option(min=0, max=100, metavar="PERCENT", help=LEAST)] = 0.0,
+    prometheus: Annotated[str, typer.Option(envvar="INFEROMETER_PROMETHEUS", metavar="URL", help=PROMETHEUS)] = "",
+    api: Annotated[str, typer.Option(metavar="URL", help=SIDECAR_API)] = "",
+    recorder: Annotated[Path | None, typer.Option(metavar="FILE", help=FILE)] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help=PROMISED)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Whether the budgets allow a change: exit 0 if they do, 1 if one is gone or frozen, 2 if nobody can tell."""
@@ -99,14 +101,14 @@ def gate(
 @app.command(epilog="Example: inferometer slo backtest --since 30d --slo available --inject '20% errors for 1h'")
 def backtest(
     *,
-    slo: Annotated[str, typer.Option(help=WHICH)] = "",
-    since: Annotated[str, typer.Option(help=SINCE)] = "30d",
-    inject: Annotated[str, typer.Option(help=INJECT)] = "",
-    config: Annotated[Path, typer.Option(help=CONFIG)] = Path("fleet.yaml"),
-    prometheus: Annotated[str, typer.Option(help=ASKED)] = "",
-    file: Annotated[Path | None, typer.Option(help=COUNTS)] = None,
-    recorder: Annotated[Path | None, typer.Option(help=RECORDER)] = None,
-    api: Annotated[str, typer.Option(help=API)] = SIDECAR,
+    slo: Annotated[str, typer.Option(metavar="NAME", help=WHICH)] = "",
+    since: Annotated[str, typer.Option(metavar="DURATION", help=SINCE)] = "30d",
+    inject: Annotated[str, typer.Option(metavar="INCIDENT", help=INJECT)] = "",
+    config: Annotated[Path, typer.Option(metavar="FILE", help=CONFIG)] = Path("fleet.yaml"),
+    prometheus: Annotated[str, typer.Option(metavar="URL", help=ASKED)] = "",
+    file: Annotated[Path | None, typer.Option(metavar="FILE", help=COUNTS)] = None,
+    recorder: Annotated[Path | None, typer.Option(metavar="FILE", help=RECORDER)] = None,
+    api: Annotated[str, typer.Option(metavar="URL", help=API)] = SIDECAR,
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """What the alerts would have done in the past, ours and the classic ones, and which objective that supports."""
@@ -131,11 +133,16 @@ def backtest(
 
 @app.command(epilog="Example: inferometer slo scaling embedder --prometheus http://127.0.0.1:9090")
 def scaling(
-    name: Annotated[str, typer.Argument(help="A service or a model; all that scale unless given.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A service or a model; all that scale unless given.")
+    ] = "",
     *,
-    config: Annotated[Path, typer.Option(help=CONFIG)] = Path("fleet.yaml"),
+    config: Annotated[Path, typer.Option(metavar="FILE", help=CONFIG)] = Path("fleet.yaml"),
     prometheus: Annotated[
-        str, typer.Option(envvar="INFEROMETER_PROMETHEUS", help="Asked for what signals and cold starts are now.")
+        str,
+        typer.Option(
+            envvar="INFEROMETER_PROMETHEUS", metavar="URL", help="Asked for what signals and cold starts are now."
+        ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
