@@ -1,9 +1,10 @@
 """A worker with all hooks for one test, a collector for what it sends, and a real server around an application.
 
 Run by ``make test-frameworks``, in the environment of requirements/environments/frameworks.txt. A framework that is
-missing there fails these tests.
+missing there fails these tests. (test_keras_2.py runs in requirements/environments/keras-2.txt, too, without PyTorch.)
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -18,7 +19,6 @@ os.environ.update(
 )
 
 import pytest
-import torch
 import uvicorn
 
 from inferometer.hooks.registry import install
@@ -31,7 +31,10 @@ from inferometer.wire.records import executes
 
 HOST = "host-1"
 
-torch.set_num_threads(1)
+with contextlib.suppress(ImportError):
+    import torch
+
+    torch.set_num_threads(1)
 sys.path.insert(0, str(Path(__file__).parent))  # tiny, the models of these tests, and polling
 
 from polling import until  # noqa: E402 - after what must be set before

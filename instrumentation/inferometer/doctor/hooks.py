@@ -1,7 +1,8 @@
 """The hooks, with the library that each waits for."""
 
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -17,9 +18,10 @@ NEVER: Final = "never"
 """The library is there, and we have no hook for it."""
 BROKEN: Final = frozenset({FAILED, UNSUPPORTED})
 _STANDARD: Final = "the standard library"
-_KERAS, _TF_KERAS, _KERAS_2 = "keras", "tf_keras", "2."
-# Its successor is of 2023, and what still needs it is TensorFlow's own past; silence would look like a fault of ours.
-_NO_KERAS_2: Final = 'this is Keras 2; mark its calls with inferometer.stage("execute"), or use Keras 3'
+_KERAS: Final = "keras"
+_OLD_KERAS: Final = re.compile(r"[01]\.|2\.(\d|1[0-2])\.")
+# What is hooked has another place there; silence would look like a fault of ours.
+_NO_OLD_KERAS: Final = 'it is older than 2.13; mark its calls with inferometer.stage("execute")'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +41,7 @@ class HookFound:
 
 def look(hooks: Sequence[Hook], states: HookStates) -> list[HookFound]:
     """How each hook is. Imports no library."""
-    return [*(_found(hook, states) for hook in hooks), *_without_a_hook()]
-
-
-def _without_a_hook() -> Iterator[HookFound]:
-    if find_spec(_TF_KERAS) is not None:
-        library, version = _distribution(_TF_KERAS)
-        yield HookFound(hook=_TF_KERAS, library=library, library_version=version, status=NEVER, reason=_NO_KERAS_2)
+    return [_found(hook, states) for hook in hooks]
 
 
 def _found(hook: Hook, states: HookStates) -> HookFound:
@@ -53,9 +49,9 @@ def _found(hook: Hook, states: HookStates) -> HookFound:
     there = find_spec(package) is not None
     library, version = _distribution(package)
     status = states.status_of(hook.name) or OFF
-    if package == _KERAS and version.startswith(_KERAS_2):
+    if package == _KERAS and _OLD_KERAS.match(version):
         # What the hook waits for is never imported there.
-        return HookFound(hook=hook.name, library=library, library_version=version, status=NEVER, reason=_NO_KERAS_2)
+        return HookFound(hook=hook.name, library=library, library_version=version, status=NEVER, reason=_NO_OLD_KERAS)
     return HookFound(
         hook=hook.name,
         library=library,

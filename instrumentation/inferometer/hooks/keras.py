@@ -2,6 +2,7 @@
 
 Training and evaluation are none, and neither is a call that is only followed to make a graph. On a device other than
 the host's CPU the time is that of the call: exact for ``predict``, which returns when the result is there.
+Keras 2 and 3 have the same methods, in modules of other names.
 """
 
 import sys
