@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import sys
 from types import ModuleType
 
 import pytest
@@ -118,17 +117,89 @@ def test_the_timeout_of_one_task_says_nothing_of_another():
     assert (ours, theirs) == ([Outcome.TIMEOUT], [Outcome.CANCELLED])
 
 
-def test_wait_for_is_such_a_timeout_where_it_is_made_of_one():
+async def of_a_coroutine(seconds, act):
+    await asyncio.wait_for(act, seconds)
+
+
+async def of_a_generator(seconds, act):
+    async def parts():
+        yield await asyncio.wait_for(act, seconds)
+
+    async for _ in parts():
+        pass
+
+
+async def of_what_is_awaited(seconds, act):
+    class Awaited:
+        def __await__(self):
+            return asyncio.wait_for(act, seconds).__await__()
+
+    await Awaited()
+
+
+async def of_its_own_task(seconds, act):
+    await asyncio.create_task(asyncio.wait_for(act, seconds))
+
+
+WAYS = [of_a_coroutine, of_a_generator, of_what_is_awaited, of_its_own_task]
+
+
+@pytest.mark.parametrize("seconds", [SOON, 0])
+@pytest.mark.parametrize("wait_for", WAYS)
+def test_wait_for_is_such_a_timeout_however_it_is_waited_for(wait_for, seconds):
+    said = []
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(wait_for(seconds, judged(said)))
+
+    # What has no time at all is cancelled before it begins.
+    assert said == [Outcome.TIMEOUT] * (seconds > 0)
+
+
+@pytest.mark.parametrize("wait_for", WAYS)
+def test_a_task_that_somebody_cancels_within_a_wait_for_is_cancelled(wait_for):
     said = []
 
     async def act():
-        await asyncio.wait_for(judged(said), SOON)
+        task = asyncio.create_task(wait_for(60, judged(said)))
+        for _ in range(4):
+            # Turns of the loop: each task on the way takes its first step.
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(act())
+
+    assert said == [Outcome.CANCELLED]
+
+
+@pytest.mark.parametrize("inner", WAYS[:-1])
+@pytest.mark.parametrize("outer", [within, *WAYS])
+def test_a_wait_for_inside_of_what_runs_out_has_timed_out_too(outer, inner):
+    said = []
 
     with pytest.raises(TimeoutError):
-        asyncio.run(act())
+        asyncio.run(outer(0.01, inner(60, judged(said))))
 
-    # Until Python 3.12 it is made of a task that is cancelled, and nobody can tell.
-    assert said == [Outcome.TIMEOUT if sys.version_info >= (3, 12) else Outcome.CANCELLED]
+    assert said == [Outcome.TIMEOUT]
+
+
+def test_after_a_wait_for_that_ran_out_a_cancellation_is_one_again():
+    said = []
+
+    async def later(begun):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(judged([]), SOON)
+        begun.set()
+        await judged(said)
+
+    async def act():
+        begun = asyncio.Event()
+        await cancelled(later(begun), begun)
+
+    asyncio.run(act())
+
+    assert said == [Outcome.CANCELLED]
 
 
 def test_outside_of_any_task_nothing_has_timed_out():

@@ -65,7 +65,17 @@ def answering(*answers):
     return httpx.MockTransport(handle), asked
 
 
-def test_an_attempt_that_the_application_itself_stops_waiting_for_has_timed_out(worker):
+async def within(seconds, call):
+    async with asyncio.timeout(seconds):
+        await call
+
+
+async def wait_for(seconds, call):
+    await asyncio.wait_for(call, seconds)
+
+
+@pytest.mark.parametrize("stops", [within, wait_for])
+def test_an_attempt_that_the_application_itself_stops_waiting_for_has_timed_out(worker, stops):
     asyncio_timeouts.install(worker, asyncio.timeouts, "asyncio.timeouts")
 
     async def hangs(_request):
@@ -74,11 +84,7 @@ def test_an_attempt_that_the_application_itself_stops_waiting_for_has_timed_out(
     async def act():
         async with httpx.AsyncClient(transport=httpx.MockTransport(hangs)) as client:
             with pytest.raises(TimeoutError):
-                await within(0.001, client.get("http://models:8000/predict"))
-
-    async def within(seconds, call):
-        async with asyncio.timeout(seconds):
-            await call
+                await stops(0.01, client.get("http://models:8000/predict"))
 
     (call,) = within_a_request(worker, act).calls
 

@@ -1,6 +1,7 @@
 """``asyncio.timeout``, and ``asyncio.wait_for`` from Python 3.12 on: what they cancel has timed out.
 
-Called only when one runs out; a block that is left in time costs nothing.
+Called only when one runs out; a block that is left in time costs nothing. ``wait_for`` of older Pythons needs no hook
+(`inferometer.recorder.waited_for`).
 """
 
 from collections.abc import Callable

@@ -1,12 +1,15 @@
 """Cancellations that a timeout of the application made: inside its block they look like any other.
 
 ``asyncio.timeout`` cancels the task and makes a TimeoutError of that when its block is left; whoever waits inside the
-block, such as a client whose call hangs, gets the CancelledError.
+block, such as a client whose call hangs, gets the CancelledError. ``asyncio.wait_for`` does the same from Python 3.12
+on; before, it is made in another way (`inferometer.recorder.waited_for`).
 """
 
 import sys
 from typing import Any, Final
 from weakref import ref
+
+from inferometer.recorder import waited_for
 
 _running: Final[dict[int, "ref[Any]"]] = {}
 """The newest timeout that ran out, by its task's id, for as long as somebody holds it."""
@@ -29,12 +32,23 @@ def ran_out(timeout: Any) -> None:
 
 def by_timeout() -> bool:
     """Whether what cancels the current task is a timeout that ran out, whose block was not left yet."""
-    if not _running:
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not (_running or waited_for.OLD):
         return False
     try:
-        task = sys.modules["asyncio"].current_task()
+        task = asyncio.current_task()
     except RuntimeError:
         return False
+    while task is not None:
+        if _in_a_block_of(task):
+            return True
+        over, task = waited_for.ended(task) if waited_for.OLD else (False, None)
+        if over:
+            return True
+    return False
+
+
+def _in_a_block_of(task: Any) -> bool:
     found = _running.get(id(task))
     timeout = None if found is None else found()
     # An id is used again when its task is gone; a block that was left has made its TimeoutError already.
