@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+from inferometer.catalog.stages import Stage
+from inferometer.recorder.request import OpenRequest
 from inferometer.testing import Collector
 
 PROGRAM = Path(__file__).with_name("forking.py")
@@ -47,3 +50,22 @@ def test_what_ids_of_traces_begin_with_changes_with_each_frame(bench):
         bench.frame()
 
     assert len(seen) == 5
+
+
+def test_a_child_does_not_wait_for_a_thread_that_stayed_in_its_parent(bench):
+    """It was making what a request has none of yet when another thread forked."""
+    request = OpenRequest(bench.worker, [])
+    bench.worker.making.acquire()
+    bench.worker.after_fork()
+
+    def goes_on():
+        request.degraded = True
+        request.add_interval(1, 2, Stage.HANDLER)
+
+    child = threading.Thread(target=goes_on, daemon=True)
+    child.start()
+    child.join(5)
+
+    assert not child.is_alive()
+    assert request.degraded
+    assert len(request.intervals) == 1

@@ -1,6 +1,7 @@
 """What most requests never have is kept apart, and nobody sees the difference."""
 
 import threading
+from types import SimpleNamespace
 
 from inferometer.catalog.stages import Outcome
 from inferometer.record import Moment
@@ -9,6 +10,7 @@ from inferometer.recorder.request import OpenRequest
 
 
 class Thing:
+    worker = SimpleNamespace(making=threading.Lock())
     rare = None
     colour = Rare("grey")
     weight = Rare(0)

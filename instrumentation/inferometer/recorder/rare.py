@@ -5,10 +5,16 @@ They lie in a dictionary that is made for the first of them, so a request withou
 """
 
 import threading
-from typing import Any, Final, Generic, Protocol, Self, TypeVar, overload
+from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 T = TypeVar("T")
-_making: Final = threading.Lock()
+
+
+class Making(Protocol):
+    """What the owners of one process share."""
+
+    making: threading.Lock
+    """Held while something is made that several threads may want at once; another one after a fork."""
 
 
 class Owner(Protocol):
@@ -16,6 +22,10 @@ class Owner(Protocol):
 
     rare: dict[str, Any] | None
     """Those that were set, by name; None where none was."""
+
+    @property
+    def worker(self) -> Making:
+        """What it shares with others."""
 
 
 class Rare(Generic[T]):
@@ -45,7 +55,7 @@ class Rare(Generic[T]):
     def __set__(self, owner: Owner, value: T) -> None:
         if owner.rare is None:
             # Threads of one request may set their first one at once.
-            with _making:
+            with owner.worker.making:
                 if owner.rare is None:
                     owner.rare = {}
         owner.rare[self._name] = value

@@ -1,6 +1,5 @@
 """A request while it is open, whatever the protocol: stamps, names and marks in slots, one row when it ends."""
 
-import threading
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +31,6 @@ _OK: Final = Outcome.OK
 _MAX_STATUS: Final = 999
 _PACK_PLAIN: Final = PLAIN_REQUEST.pack
 _PACK_INTERVAL: Final = INTERVALS.row.pack
-_listing = threading.Lock()
 
 
 class OpenRequest:
@@ -113,7 +111,7 @@ class OpenRequest:
         """Take part in an execute; False where the request has ended or has too many."""
         marks = self.executes
         if marks is None:
-            with _listing:
+            with self.worker.making:
                 marks = self.executes = self.executes or []
         if self.ended or len(marks) >= MAX_EXECUTES:
             return False
@@ -129,7 +127,7 @@ class OpenRequest:
             self.worker.calling(self)
         marks = self.calls
         if marks is None:
-            with _listing:
+            with self.worker.making:
                 marks = self.calls = self.calls or []
         if self.ended or len(marks) >= MAX_CALLS:
             return False
@@ -140,7 +138,7 @@ class OpenRequest:
         """Give a stretch to a stage; nothing where the request has ended. Too many are dropped and counted."""
         marked = self.intervals
         if marked is None:
-            with _listing:
+            with self.worker.making:
                 marked = self.intervals = self.intervals or []
         if self.ended:
             return

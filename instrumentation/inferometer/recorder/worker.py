@@ -53,6 +53,8 @@ class Worker:
         self.shapes = Shapes(settings.service, settings.region)
         self.open: dict[int, OpenRequest] = {}
         """Requests that have not ended, by span id."""
+        self.making = threading.Lock()
+        """Held while a request makes what it has none of yet: its threads may want that at once."""
         self.loop_lag = LoopLag()
         self.thread_pool = ThreadPool()
         self.listening = Listening()
@@ -228,7 +230,8 @@ class Worker:
         self.worker_id = os.urandom(16)
         self._ids.reseed()
         self.draw()
-        self._starting = threading.Lock()
+        # A thread of the parent's that held one is not here.
+        self._starting, self.making = threading.Lock(), threading.Lock()
         if self._flusher is not None:
             self._flusher.abandon()
             self._flusher = None
