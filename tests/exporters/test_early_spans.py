@@ -99,3 +99,35 @@ def test_no_more_are_kept_than_there_is_room_for(passes, monkeypatch):
     passes(5, *EARLY)
 
     assert {kind for _, kind, _ in passes(61, *LAST)} == {Kind.PREFILL, Kind.DECODE}
+
+
+def test_a_stage_that_came_early_and_comes_again_with_its_request_counts_once(passes):
+    passes(5, *EARLY, (THREAD, ROOT, 0, 5))
+
+    found = passes(61, *EARLY, *LAST)
+    assert set(found) == WHOLE
+    assert len(found) == len(WHOLE)
+
+
+def test_many_that_wait_below_one_span_are_forgotten_as_quickly_as_any(monkeypatch):
+    monkeypatch.setattr(earlier, "MOST", 10)
+    kept = earlier.Earlier(lambda _: True, frozenset())
+    looked = 0
+
+    class Counted(int):
+        def __eq__(self, other):
+            nonlocal looked
+            looked += 1
+            return int(self) == int(other)
+
+        __hash__ = int.__hash__
+
+    many = 2_000
+    for number in range(many):
+        own = Counted(number)
+        kept._kept[own] = (1, 2, 3), 0
+        kept._below.setdefault((1, 2, 3), {})[own] = earlier.Early(own, "x", 0, 1, failed=False, attributes={})
+    kept._forget(0)
+
+    assert [one.span_id for one in kept.below((1, 2, 3))] == list(range(many - 10, many))
+    assert looked < 10 * many

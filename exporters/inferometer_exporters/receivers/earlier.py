@@ -54,7 +54,7 @@ class Earlier:
         self._wanted = wanted
         self._kept: dict[int, tuple[Key, int]] = {}
         """By span id, in the order in which they came: under which key, and when."""
-        self._below: dict[Key, list[Early]] = {}
+        self._below: dict[Key, dict[int, Early]] = {}
 
     def keep(self, batch: Batch, spans: Columns, owned: Owned, now_ns: int) -> None:
         """Keep what may be a part of a request that comes later, and forget what waited too long."""
@@ -70,12 +70,12 @@ class Earlier:
             end = start + int(spans["duration_ns"][row])
             said = messages.wanted(span, self._wanted)
             self._kept[own] = key, now_ns
-            self._below.setdefault(key, []).append(Early(own, name, start, end, messages.failed(span), said))
+            self._below.setdefault(key, {})[own] = Early(own, name, start, end, messages.failed(span), said)
         self._forget(now_ns)
 
     def below(self, key: Key) -> Sequence[Early]:
         """Spans that came early and whose parent this is."""
-        return self._below.get(key, ())
+        return tuple(self._below.get(key, {}).values())
 
     def _forget(self, now_ns: int) -> None:
         old: list[int] = []
@@ -85,6 +85,7 @@ class Earlier:
             old.append(own)
         for own in old:
             key, _ = self._kept.pop(own)
-            self._below[key] = [one for one in self._below[key] if one.span_id != own]
-            if not self._below[key]:
+            below = self._below[key]
+            del below[own]
+            if not below:
                 del self._below[key]

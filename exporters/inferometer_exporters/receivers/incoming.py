@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from inferometer_exporters.columns.tables import Columns, Ids, concatenate, take
+from inferometer_exporters.columns.tables import Column, Columns, Ids, concatenate, take
 from inferometer_exporters.receivers.alike import Alike, Shapes
 from inferometer_exporters.receivers.engine_spans import NORMALIZERS
 from inferometer_exporters.receivers.facts import GENERATION, Alone, Facts
@@ -23,6 +23,8 @@ _TRACE_BYTES: Final = 16
 _SPAN_BYTES: Final = 8
 _NO_PARENT: Final = bytes(_SPAN_BYTES)
 _NO_TRACE: Final = bytes(_TRACE_BYTES)
+_MOST_KIND: Final = 127
+"""What is above, or below 0, is no kind that anybody has; protobuf hands it over as it came."""
 LATEST_NS: Final = 1 << 62
 """In the year 2116; what is later is no time of a span."""
 WHY: Final = "a span needs a trace id of 16 bytes, a span id of 8, neither of them zero, and times in ns since 1970"
@@ -208,7 +210,7 @@ def _columns(spans: Sequence[Span]) -> Columns | None:
             "parent_id": _ids(parents),
             "start": np.array([span.start_time_unix_nano for span in spans], np.uint64),
             "end": np.array([span.end_time_unix_nano for span in spans], np.uint64),
-            "kind": np.array([span.kind for span in spans], np.uint8),
+            "kind": _kinds([span.kind for span in spans]),
         }
     )
 
@@ -221,6 +223,11 @@ def _checked(columns: Columns) -> Columns | None:
     start = start.astype(np.int64)
     # A clock that was set back makes no negative time.
     return columns | {"wall_ns": start, "duration_ns": np.maximum(end.astype(np.int64) - start, 0)}
+
+
+def _kinds(told: list[int]) -> Column:
+    kinds = np.array(told, np.int32)
+    return np.where((kinds >= 0) & (kinds <= _MOST_KIND), kinds, 0).astype(np.uint8)
 
 
 def _ids(parts: list[bytes]) -> Ids:

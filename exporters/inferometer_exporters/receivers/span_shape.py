@@ -156,7 +156,8 @@ def _take(shape: Shape, span: bytes, one: Cut, wanted: frozenset[str]) -> bool:
 def _status(shape: Shape, span: bytes, one: Cut) -> bool:
     codes = [part for part in cut(span, one.begin, one.end) if part.number == _STATUS_CODE]
     shape.failed = any(part.value == _FAILED for part in codes)
-    return len(codes) <= 1 and all(part.wire == _VARINT for part in codes)
+    # Protobuf keeps 32 bits of a longer number: no code needs more than a byte.
+    return len(codes) <= 1 and all(part.wire == _VARINT and part.value < _MORE for part in codes)
 
 
 def _attribute(shape: Shape, span: bytes, one: Cut, wanted: frozenset[str]) -> bool:

@@ -115,20 +115,28 @@ class Tree:
         return Seen(self._batch.spans[row], self._wanted, partial(self.below, row))
 
     def below(self, row: int) -> list[Told]:
-        """Spans below one, the nearest first."""
+        """Spans below one, the nearest first; each once, however often a sender that heard no answer sent it."""
         trace = int(self._spans["trace_hi"][row]), int(self._spans["trace_lo"][row])
-        found: list[Told] = []
-        level = [int(self._spans["span_id"][row])]
+        found: dict[int, Told] = {}
+        own = int(self._spans["span_id"][row])
+        level = [own]
         while level and len(found) < _MOST_BELOW:
-            rows = [one for parent in level for one in self._children.get((*trace, parent), ())]
-            found += [self.told(one) for one in rows]
-            if self._ahead is not None:
-                self.looked.update(int(self._spans["span_id"][one]) for one in rows if one >= self._ahead)
-            before = [one for parent in level for one in self._earlier((*trace, parent))]
-            found += before
-            level = [int(self._spans["span_id"][one]) for one in rows if one != row]
-            level += [one.span_id for one in before]
-        return found[:_MOST_BELOW]
+            below: dict[int, Told] = {}
+            for parent in level:
+                below |= self._right_below((*trace, parent))
+            level = [one for one in below if one not in found and one != own]
+            found |= {one: below[one] for one in level}
+        return list(found.values())[:_MOST_BELOW]
+
+    def _right_below(self, key: Key) -> dict[int, Told]:
+        """Spans whose parent this is, by their ids."""
+        found: dict[int, Told] = {one.span_id: one for one in self._earlier(key)}
+        for row in self._children.get(key, ()):
+            own = int(self._spans["span_id"][row])
+            found[own] = self.told(row)
+            if self._ahead is not None and row >= self._ahead:
+                self.looked.add(own)
+        return found
 
     @cached_property
     def _children(self) -> dict[tuple[int, int, int], list[int]]:
