@@ -126,7 +126,7 @@ def _blocking(worker: Worker, hook: str, copy: Copy, here: _Here) -> Callable[[C
             call = begin(worker, hook, self._method, getattr(self, "_target", ""), metadata)
             if call is None:
                 return original(self, request, timeout, metadata, *args, **more)
-            method = vars(self).get("inferometer_twin") or _twin(worker, hook, copy, self, here)
+            method = getattr(self, "inferometer_twin", None) or _twin(worker, hook, copy, self, here)
             before, here.call = here.call, call
             try:
                 state, inner = original(method, request, timeout, call.metadata, *args, **more)

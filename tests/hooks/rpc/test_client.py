@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 
 import grpc
@@ -247,6 +248,58 @@ def test_a_codec_that_calls_somebody_itself_is_still_the_codec_of_its_own_call(w
     assert len(record.calls) == 2
     assert ms(record, Stage.SERIALIZE) >= 20
     assert ms(record, Stage.DESERIALIZE) >= 30
+
+
+def test_threads_that_call_one_method_at_once_each_have_their_own_call(world):
+    together, closed = threading.Barrier(2, timeout=10), len(world.collector.records)
+
+    def encode(message):
+        together.wait()
+        time.sleep(0.1 if message.value else 0.0)
+        return StringValue().SerializeToString()
+
+    stub = world.stub(world.serve("threaded"))
+    shared = stub.channel.unary_unary("/test.Echo/One", encode, StringValue.FromString)
+
+    def caller(words):
+        request = world.request()
+        shared(text(words))
+        request.status = 200
+        request.close()
+
+    threads = [threading.Thread(target=caller, args=(words,)) for words in ("", "long")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    def callers():
+        return [one for one in world.collector.records[closed:] if not one.labels.method]
+
+    world.collector.until(lambda: len(callers()) == 2)
+    short, long = sorted(callers(), key=lambda record: ms(record, Stage.SERIALIZE))
+    assert [len(record.calls) for record in (short, long)] == [1, 1]
+    assert ms(short, Stage.SERIALIZE) < 50
+    assert ms(long, Stage.SERIALIZE) >= 100
+
+
+def test_a_codec_that_raises_leaves_no_call_behind(world):
+    def encode(message):
+        if message.value == "odd":
+            raise ValueError("no")
+        return message.SerializeToString()
+
+    method = world.stub(world.serve("threaded")).channel.unary_unary("/test.Echo/One", encode, StringValue.FromString)
+
+    def act():
+        with pytest.raises(grpc.RpcError, match="serializing"):
+            method(text("odd"))
+
+    world.caller(act)
+    (codec,) = {method.inferometer_twin._request_serializer.__self__}
+
+    assert codec._here.call is None
+    assert len(world.caller(lambda: method(text(""))).calls) == 1
 
 
 def test_all_calls_of_a_method_that_block_use_one_copy_of_it(world):
