@@ -8,7 +8,7 @@ from typing import Final
 
 from inferometer.fleet.devices import Match
 from inferometer.fleet.model import Fleet
-from inferometer_compose.bill.focus import UNUSED, Charge, tags
+from inferometer_compose.bill.focus import Charge, tags
 
 _PARTS: Final = re.compile(r"[/:]")
 _REMEMBERED: Final = 10_000
@@ -100,9 +100,9 @@ class Finder:
     def find(self, charge: Charge) -> int | None:
         """The place of the first claim that a charge is for; None where it is for none.
 
-        What was committed and not used is for none: no device stands behind it.
+        What was committed or reserved and not used is for none.
         """
-        if charge.commitment_status == UNUSED:
+        if charge.unused:
             return None
         key = (charge.resource, charge.resource_name, charge.sku, charge.sku_price, charge.tags)
         if key not in self._known:

@@ -7,8 +7,9 @@ from typing import Final
 
 from inferometer.fleet.thresholds import PICODOLLARS
 from inferometer_compose.bill.claims import Claim, Finder, OfHost
-from inferometer_compose.bill.focus import UNUSED, Charge
+from inferometer_compose.bill.focus import Charge
 from inferometer_compose.bill.periods import Periods
+from inferometer_compose.bill.repeats import Repeats
 from inferometer_exporters.recorder.ledger_days import DAY_NS, DeviceDay
 from inferometer_exporters.recorder.remainders import split
 
@@ -52,8 +53,8 @@ class Day:
 
     @property
     def covered(self) -> bool:
-        """Whether the ledger knows the time that was billed."""
-        return self.ledger.span >= _COVERED * self.billed_ns
+        """Whether time was billed, and the ledger knows it: a day that has a credit alone is no price either."""
+        return self.billed_ns > 0 and self.ledger.span >= _COVERED * self.billed_ns
 
     @property
     def billed(self) -> int:
@@ -94,7 +95,7 @@ class Comparison:
     rest: Mapping[str, Rest]
     """By service."""
     unused: Decimal
-    """US dollars of commitments that nothing used."""
+    """US dollars of commitments and reservations that nothing used."""
     charges: int
     """Rows of the bill."""
     matched: int
@@ -127,6 +128,9 @@ def compare(charges: Iterable[Charge], claims: Sequence[Claim | OfHost], ledger:
         charges: of the bill; read once.
         claims: which of them are for which devices.
         ledger: days of those devices.
+
+    Raises:
+        BillError: two files have the same charges.
     """
     with localcontext(prec=_DIGITS):
         sums = _read(charges, Finder(claims))
@@ -175,7 +179,7 @@ def compare(charges: Iterable[Charge], claims: Sequence[Claim | OfHost], ledger:
 
 
 def _read(charges: Iterable[Charge], finder: Finder) -> _Sums:
-    sums = _Sums()
+    sums, repeats = _Sums(), Repeats()
     for charge in charges:
         sums.charges += 1
         claim = finder.find(charge)
@@ -183,6 +187,7 @@ def _read(charges: Iterable[Charge], finder: Finder) -> _Sums:
             _leave(sums, charge)
             continue
         sums.rows += 1
+        repeats.see(charge)
         sku = charge.sku or charge.sku_price
         for day, usd in _by_day(charge):
             key = (claim, day, sku, charge.service, charge.pricing_category)
@@ -191,11 +196,12 @@ def _read(charges: Iterable[Charge], finder: Finder) -> _Sums:
             sums.times.setdefault((claim, day), Periods()).add(max(charge.begin_ns, begin), min(charge.end_ns, end))
             sums.first = day if sums.first is None else min(sums.first, day)
             sums.last = day if sums.last is None else max(sums.last, day)
+    repeats.check()
     return sums
 
 
 def _leave(sums: _Sums, charge: Charge) -> None:
-    if charge.commitment_status == UNUSED:
+    if charge.unused:
         sums.unused += charge.usd
         return
     service = charge.service if charge.service in sums.rest or len(sums.rest) < _MOST_SERVICES else _OTHER
@@ -206,7 +212,8 @@ def _leave(sums: _Sums, charge: Charge) -> None:
 
 def _by_day(charge: Charge) -> Iterator[tuple[int, Decimal]]:
     """Parts of a charge by the day (UTC) on which its time lies; they sum to it."""
-    first, last = charge.begin_ns // DAY_NS, (charge.end_ns - 1) // DAY_NS
+    first = charge.begin_ns // DAY_NS
+    last = max(first, (charge.end_ns - 1) // DAY_NS)
     left = charge.usd
     for day in range(first, last):
         spent = min(charge.end_ns, (day + 1) * DAY_NS) - max(charge.begin_ns, day * DAY_NS)

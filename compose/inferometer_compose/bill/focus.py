@@ -7,7 +7,7 @@ are. Earlier names of a column stand behind the present one.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -19,8 +19,8 @@ from inferometer_compose.bill.table import BillError, Table
 USD: Final = "USD"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND_NS: Final = 1000
-_LONGEST: Final = timedelta(days=400)
-"""Of a charge period: a commitment of a year is the longest that is billed at once; its days are worked out."""
+_LONGEST: Final = timedelta(days=6 * 366)
+"""Of a charge period: a commitment of five years is the longest that is sold, and may be billed at once."""
 _COSTS: Final = {Cost.EFFECTIVE: "EffectiveCost", Cost.BILLED: "BilledCost", Cost.LIST: "ListCost"}
 _MANDATORY: Final = ("ChargePeriodStart", "ChargePeriodEnd", "ServiceName", "BillingCurrency")
 _CONDITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
@@ -31,14 +31,15 @@ _CONDITIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "RegionId": ("Region",),  # 1.0-preview
     "PricingCategory": (),
     "CommitmentDiscountStatus": (),
+    "CapacityReservationStatus": (),  # since 1.1
     "ConsumedQuantity": ("UsageQuantity",),  # 1.0-preview
     "ConsumedUnit": ("UsageUnit",),
     "Tags": (),
 }
 _ONE_OF: Final = ("ResourceId", "ResourceName", "SkuId", "SkuPriceId")
 """Without any of these nothing says what a charge is for."""
-UNUSED: Final = "Unused"
-"""CommitmentDiscountStatus of what was committed and not used."""
+_UNUSED: Final = "Unused"
+"""CommitmentDiscountStatus of what was committed and not used, CapacityReservationStatus of what was reserved so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Charge:
     """A row of a bill, in US dollars; empty text where the bill says nothing."""
 
     begin_ns: int
-    """Since the epoch; `end_ns` is exclusive."""
+    """Since the epoch; `end_ns` is exclusive, and the same where a charge is of a moment, as some fees are."""
     end_ns: int
     usd: Decimal
     service: str
@@ -57,10 +58,18 @@ class Charge:
     region: str
     pricing_category: str
     commitment_status: str
+    capacity_status: str = ""
     consumed: Decimal | None
     consumed_unit: str
     tags: str
     """As the file has them: JSON."""
+    file: str = field(default="", compare=False)
+    """In which it stands."""
+
+    @property
+    def unused(self) -> bool:
+        """Whether it is for what was committed or reserved, and not used: no device stands behind it."""
+        return _UNUSED in {self.commitment_status, self.capacity_status}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +91,7 @@ def charges(table: Table, reading: Reading) -> Iterator[Charge]:
     rates = {USD: Decimal(1), **reading.rates}
     for number, values in table.rows:
         try:
-            yield columns.charge(values, rates)
+            yield columns.charge(values, rates, table.name)
         except _WrongValueError as error:
             raise table.wrong(number, str(error)) from error
 
@@ -120,7 +129,7 @@ class _Columns:
             )
         return cls(at, _COSTS[cost])
 
-    def charge(self, values: Sequence[str], rates: Mapping[str, Decimal]) -> Charge:
+    def charge(self, values: Sequence[str], rates: Mapping[str, Decimal], file: str) -> Charge:
         def text(name: str) -> str:
             index = self.at[name]
             return "" if index is None else values[index]
@@ -130,7 +139,7 @@ class _Columns:
             hint = f"USD is read here; say what it is worth: --rate {currency or 'EUR'}=1.08"
             raise _WrongValueError("BillingCurrency", currency, hint)
         begin, end = (_time(name, text(name)) for name in ("ChargePeriodStart", "ChargePeriodEnd"))
-        if not begin < end <= begin + _LONGEST // timedelta(microseconds=1) * _MICROSECOND_NS:
+        if not begin <= end <= begin + _LONGEST // timedelta(microseconds=1) * _MICROSECOND_NS:
             hint = f"after ChargePeriodStart ({text('ChargePeriodStart')}) by at most {_LONGEST.days} days is right"
             raise _WrongValueError("ChargePeriodEnd", text("ChargePeriodEnd"), hint)
         consumed = text("ConsumedQuantity").strip()
@@ -146,9 +155,11 @@ class _Columns:
             region=text("RegionId"),
             pricing_category=text("PricingCategory"),
             commitment_status=text("CommitmentDiscountStatus"),
+            capacity_status=text("CapacityReservationStatus"),
             consumed=_number("ConsumedQuantity", consumed) if consumed else None,
             consumed_unit=text("ConsumedUnit"),
             tags=text("Tags"),
+            file=file,
         )
 
 

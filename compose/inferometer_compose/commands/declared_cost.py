@@ -101,7 +101,10 @@ def true_up(
     *,
     bill: Annotated[
         list[Path],
-        typer.Option(metavar="FILE", help="FOCUS export, CSV (also .gz) or Parquet; may stand several times."),
+        typer.Option(
+            metavar="FILE",
+            help="FOCUS export, CSV (also .gz) or Parquet, or a folder of them; may stand several times.",
+        ),
     ],
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A fleet.yaml that says which charges are whose.")

@@ -7,10 +7,8 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain
 from pathlib import Path
 from typing import Final, cast
 
@@ -20,6 +18,7 @@ from inferometer.settings import Settings
 from inferometer_compose.bill.claims import Billed, claims
 from inferometer_compose.bill.comparison import Comparison, compare
 from inferometer_compose.bill.costs import Cost
+from inferometer_compose.bill.files import files
 from inferometer_compose.bill.focus import Charge, Reading, charges
 from inferometer_compose.bill.table import opened
 from inferometer_compose.commands.cost import draw
@@ -67,10 +66,7 @@ def run(options: Options) -> int:
     region = Settings.from_env(os.environ).region
     wanted = claims(tuple(devices.values()), answer["host"], region, fleet)
     folder = None if options.dry_run else _folder(options, answer)
-    with ExitStack() as files:
-        tables = [files.enter_context(opened(path)) for path in options.bills]
-        rows = chain.from_iterable(charges(table, reading) for table in tables)
-        compared = compare(_told(rows), wanted, ledger)
+    compared = compare(_told(_charges(files(options.bills), reading)), wanted, ledger)
     written = None if folder is None or not compared.days else _write(folder, compared, options)
     if options.json:
         sys.stdout.write(json.dumps(screens.as_json(compared, options.bills, options.cost, written), indent=2) + "\n")
@@ -125,6 +121,13 @@ def _write(folder: Path, compared: Comparison, options: Options) -> Path:
     ]
     bill_corrections.write(path, bill_corrections.merged(bill_corrections.read(path), new))
     return path
+
+
+def _charges(paths: Iterable[Path], reading: Reading) -> Iterator[Charge]:
+    """Those of all files, one open at a time."""
+    for path in paths:
+        with opened(path) as table:
+            yield from charges(table, reading)
 
 
 def _told(found: Iterable[Charge]) -> Iterator[Charge]:

@@ -38,7 +38,7 @@ def lines(compared: Comparison, written: Path | None) -> Iterator[Text]:
         )
     yield Text(f"  {compared.matched:,} of {compared.charges:,} charges are for devices of this ledger")
     if compared.unused:
-        yield Text(f"  ${compared.unused:,.2f} of commitments that nothing used")
+        yield Text(f"  ${compared.unused:,.2f} of commitments and reservations that nothing used")
     for day, cost in compared.unknown:
         yield Text(f"  {date(day)}: {amount(_usd(cost), 2)} billed, and the ledger knows nothing of that day")
     for part in compared.partial:

@@ -11,6 +11,7 @@ from inferometer_compose.bill.claims import Billed, claims
 from inferometer_compose.bill.comparison import compare
 from inferometer_compose.bill.focus import Charge
 from inferometer_compose.bill.periods import Periods
+from inferometer_compose.bill.table import BillError
 from inferometer_exporters.recorder.ledger_days import DAY_NS, DeviceDay
 
 USD = 10**12
@@ -131,6 +132,36 @@ def test_a_commitment_that_nothing_used_is_of_no_device():
     )
 
     assert (made.unused, made.days[0].billed) == (4, 5 * USD)
+
+
+def test_a_reservation_that_nothing_used_is_of_no_device_even_where_its_sku_is_claimed():
+    wanted = claims((GPU,), "h", "", fleet("{kind: gpu}", "{skus: [S]}"))
+    made = compared([charge("4", capacity_status="Unused"), charge("5")], wanted, [ledger_day("GPU-1")])
+
+    assert (made.unused, made.days[0].billed) == (4, 5 * USD)
+
+
+def test_a_charge_of_a_moment_counts_on_its_day_and_a_day_that_has_no_other_corrects_nothing():
+    midnight = 101 * DAY_NS
+    fee = charge("-3", resource="h", sku="CREDIT", begin_ns=midnight, end_ns=midnight)
+    wanted, ledger = claims((GPU,), "h", "", None), [ledger_day("GPU-1", day=101)]
+
+    assert [day.billed for day in compared([charge(resource="h", day=101), fee], wanted, ledger).days] == [7 * USD]
+    alone = compared([fee], wanted, ledger)
+    assert (alone.days, [day.billed for day in alone.partial]) == ((), [-3 * USD])
+
+
+def test_a_month_to_date_that_stands_in_two_files_is_refused():
+    """Azure's and AWS's exports of each day begin with the first of the month, unless they overwrite each other."""
+    first = [charge(str(9 + day), resource="h", day=day, file="monday") for day in (100, 101)]
+    second = [charge(str(9 + day), resource="h", day=day, file="tuesday") for day in (100, 101, 102)]
+    wanted = claims((GPU,), "h", "", None)
+
+    with pytest.raises(BillError, match="tuesday: 2 of its 3 charges for devices here stand in monday, too"):
+        compared(first + second, wanted, [])
+    # Two alike of one file are two, what costs nothing is nothing, and a part of a file may be a coincidence.
+    free = [charge("0", resource="h", file=file) for file in ("monday", "tuesday")]
+    assert compared(first[:1] * 2 + second[1:] + second[:1] + free, wanted, []).matched == 7
 
 
 def test_a_credit_lowers_what_was_billed_and_has_no_part_of_the_ledger():

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from inferometer_compose.bill.costs import Cost
+from inferometer_compose.bill.files import files
 from inferometer_compose.bill.focus import Reading, charges, tags
 from inferometer_compose.bill.table import BillError, opened
 
@@ -136,8 +137,8 @@ GOOD = "1,1,1,2026-10-05T00:00:00Z,2026-10-06T00:00:00Z,Compute,vm,USD\n"
         (HEADER + GOOD.replace("1,1,1", '1,"1,5",1'), "line 2: EffectiveCost is '1,5': a number such as 12.5"),
         (HEADER + GOOD.replace("USD", "GBP"), "line 2: BillingCurrency is 'GBP': USD is read here.*--rate GBP=1.08"),
         (HEADER + GOOD.replace("2026-10-05T", "5.10.2026 "), "ChargePeriodStart is '5.10.2026 00:00:00Z': a time such"),
-        (HEADER + GOOD.replace("10-06T", "10-05T"), "ChargePeriodEnd is .*: after ChargePeriodStart"),
-        (HEADER + GOOD.replace("2026-10-06T", "2028-10-06T"), "by at most 400 days is right"),
+        (HEADER + GOOD.replace("10-06T", "10-04T"), "ChargePeriodEnd is .*: after ChargePeriodStart"),
+        (HEADER + GOOD.replace("2026-10-06T", "2036-10-06T"), "by at most 2196 days is right"),
         (HEADER + "1,2,3\n", "line 2: 3 values, but there are 8 columns"),
         (HEADER + GOOD.replace("vm", '"v\nm"') + "1,x" + GOOD[3:], "line 4: EffectiveCost is 'x'"),
         (HEADER + '1,1,1,"never closed', "line 2: this is no CSV"),
@@ -192,3 +193,33 @@ def test_a_long_bill_is_read_in_little_memory(tmp_path):
 
     assert total == 100_000
     assert peak < 8 << 20
+
+
+def test_a_charge_of_a_moment_or_of_three_years_stops_no_bill(tmp_path):
+    path = tmp_path / "bill.csv"
+    moment = GOOD.replace("2026-10-06T", "2026-10-05T")
+    path.write_text(HEADER + moment + GOOD.replace("2026-10-06T", "2029-10-05T"))
+    first, second = read(path)
+
+    assert (first.begin_ns, first.end_ns, second.end_ns) == (FIFTH, FIFTH, FIFTH + 1096 * DAY)
+
+
+def test_what_was_reserved_and_not_used_is_known_as_that(tmp_path):
+    path = tmp_path / "bill.csv"
+    status = HEADER.strip() + ",CapacityReservationStatus\n"
+    path.write_text(status + "".join(f"{GOOD.strip()},{told}\n" for told in ("Unused", "Used", "")))
+
+    assert [charge.unused for charge in read(path)] == [True, False, False]
+
+
+def test_a_folder_stands_for_all_exports_in_it_and_for_nothing_else(tmp_path):
+    names = ["2026/10/05/b.csv.gz", "2026/10/05/a.CSV", "BILLING_PERIOD=2026-10/part-00001.snappy.parquet"]
+    others = ["manifest.json", "_SUCCESS", "2026/.a.csv.crc", "_temporary/c.csv"]
+    for name in (*names, *others):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert files([tmp_path, Path("x")]) == (*(tmp_path / name for name in sorted(names)), Path("x"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BillError, match=r"empty: no file in it ends in .csv, .csv.gz or .parquet"):
+        files([tmp_path / "empty"])

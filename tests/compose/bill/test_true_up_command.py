@@ -1,6 +1,7 @@
 """inferometer cost true-up, from a recorder's file and a bill to the series that the sidecar shows."""
 
 import csv
+import gzip
 import io
 import json
 import subprocess
@@ -103,8 +104,23 @@ def test_the_screen_the_rows_and_the_object_say_the_same(state):
     assert sum(float(row["ledger_usd"]) for row in rows) == pytest.approx(whole["ledger_usd"])
     assert {row["pricing_category"] for row in rows} == {"Committed", "Standard"}
     assert "ledger $1,320.96   bill $1,038.48   correction -$282.48, 0.786 of the ledger" in shown
-    assert "$4.25 of commitments that nothing used" in shown
+    assert "$4.25 of commitments and reservations that nothing used" in shown
     assert "not for devices here: Amazon Simple Storage Service, 1 charges, $0.02" in shown
+
+
+def test_a_folder_of_many_small_files_is_one_bill_and_the_same_file_twice_is_refused(state, tmp_path):
+    """As Oracle writes it: a file every six hours."""
+    folder, exports = state("gpu-oracle"), tmp_path / "FOCUS Reports"
+    header, *lines = (DATA / "oracle-1.0.csv").read_text().splitlines(keepends=True)
+    for hour in range(0, len(lines), 6):
+        part = exports / f"2026/10/05/0001-{hour:05}.csv.gz"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(gzip.compress((header + "".join(lines[hour : hour + 6])).encode()))
+    bill = ("--recorder", folder / "recorder.duckdb", "--dry-run", "--json", "--bill", exports)
+
+    assert json.loads(true_up(*bill)[0])["billed_usd"] == pytest.approx(1920.0)
+    _, said = true_up(*bill, "--bill", DATA / "oracle-1.0.csv", code=2)
+    assert "oracle-1.0.csv: 24 of its 24 charges for devices here stand in" in said
 
 
 @pytest.mark.slow
