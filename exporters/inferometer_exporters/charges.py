@@ -7,7 +7,7 @@ import numpy as np
 
 from inferometer.aggregate.aggregator import Aggregator
 from inferometer.aggregate.cells import HistogramCell
-from inferometer.aggregate.requests import of_model
+from inferometer.aggregate.measures import of_model
 from inferometer.catalog import devices, requests, telemetry
 from inferometer.catalog.labels import PHASE
 from inferometer.catalog.stages import Kind, Outcome

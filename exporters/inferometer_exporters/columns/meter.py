@@ -9,7 +9,8 @@ import numpy as np
 from inferometer.aggregate.aggregator import Aggregator
 from inferometer.aggregate.cells import HistogramCell
 from inferometer.aggregate.gaps import observe_gaps
-from inferometer.aggregate.requests import RequestCells, RequestMeter, of_model
+from inferometer.aggregate.measures import of_model
+from inferometer.aggregate.requests import RequestCells, RequestMeter
 from inferometer.catalog import requests
 from inferometer.catalog.labels import DIRECTION
 from inferometer.catalog.model import Series

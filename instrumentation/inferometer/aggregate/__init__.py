@@ -20,10 +20,12 @@ A label tuple has the order of ``entry.label_names``.
 
 from inferometer.aggregate.aggregator import Aggregator
 from inferometer.aggregate.cells import CounterCell, GaugeCell, HistogramCell
+from inferometer.aggregate.exact_bounds import exact_bounds
 from inferometer.aggregate.exposition import Exposition, Page
 from inferometer.aggregate.http import PageServer
 from inferometer.aggregate.layout import Layout, layout_of
-from inferometer.aggregate.requests import Point, RequestCells, RequestMeter, exact_bounds, measured, of_model, points
+from inferometer.aggregate.measures import Point, measured, of_model, points
+from inferometer.aggregate.requests import RequestCells, RequestMeter
 from inferometer.aggregate.sample import Exemplar, Snapshot
 
 __all__ = [

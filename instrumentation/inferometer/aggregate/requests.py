@@ -1,24 +1,21 @@
-"""Which series a request feeds: the rules by which records become numbers, for rows here and columns in the sidecar."""
+"""Requests become series: cells of each set of labels, fed by rows here and by columns in the sidecar."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from inferometer.aggregate.aggregator import Aggregator
 from inferometer.aggregate.cells import CounterCell, HistogramCell
 from inferometer.aggregate.gaps import observe_gaps
+from inferometer.aggregate.measures import measured, of_model, times
 from inferometer.catalog import requests
 from inferometer.catalog.labels import DIRECTION, ENTRY, RESULT
 from inferometer.catalog.model import Series
 from inferometer.catalog.stages import Outcome, Stage
 from inferometer.errors import StateError
-from inferometer.fleet.objective import Limit, Objective, Sli, Times
+from inferometer.fleet.objective import Objective, Times
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.record.model import Batch, Flag, Labels, Moment, RequestRecord
 from inferometer.record.partition import Partition
-
-LabelValues = tuple[str, ...]
 
 _CACHED: Final = 4_096
 """Label sets whose cells are held; beyond it they are looked up again."""
@@ -29,60 +26,6 @@ _ENTRY: Final = int(Flag.ENTRY)
 _INPUT, _OUTPUT = DIRECTION.values
 _GOOD, _BAD = RESULT.values
 _TRUE, _FALSE = ENTRY.values
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One observation: a histogram's entry, its label values, and the value in stored units."""
-
-    entry: Series
-    labels: LabelValues
-    value: int
-
-
-def of_model(labels: Labels) -> LabelValues:
-    """Values of ``catalog.requests.OF_MODEL``; a model that nobody names is called by its route."""
-    return labels.service, labels.model or labels.route, labels.version, labels.region
-
-
-def measured(record: RequestRecord) -> Iterator[tuple[Series, int]]:
-    """What a finished request is measured by besides its stages: (histogram, value). What is unknown is left out."""
-    stamps = record.stamps
-    yield requests.REQUEST_DURATION, record.duration_ns
-    if record.proxy_wait_ns:
-        yield requests.PROXY_WAIT, record.proxy_wait_ns
-    if stamps[Moment.FIRST_TOKEN]:
-        yield requests.TIME_TO_FIRST_TOKEN, record.first_token_ns or 0
-        each = record.time_per_output_token_ns
-        if each is not None:
-            yield requests.TIME_PER_OUTPUT_TOKEN, each
-    elif record.first_chunk_ns is not None:
-        yield requests.TIME_TO_FIRST_CHUNK, max(record.first_chunk_ns, 0)
-    if record.bytes_in:
-        yield requests.REQUEST_BYTES, record.bytes_in
-    if record.bytes_out:
-        yield requests.RESPONSE_BYTES, record.bytes_out
-
-
-def times(record: RequestRecord, partition: Partition) -> Times:
-    """What objectives are judged by."""
-    return Times(
-        duration=record.duration_ns,
-        first_chunk=record.first_chunk_ns,
-        first_token=record.first_token_ns,
-        per_token=record.time_per_output_token_ns,
-        stages=partition.totals,
-    )
-
-
-def points(record: RequestRecord, partition: Partition) -> Iterator[Point]:
-    """Every observation of a finished request; a stage that did not occur is not observed."""
-    labels = of_model(record.labels)
-    for entry, value in measured(record):
-        yield Point(entry, labels, value)
-    for stage in Stage:
-        if partition.totals[stage]:
-            yield Point(requests.STAGE_DURATION, (*labels, stage.label), partition.totals[stage])
 
 
 class Slo:
@@ -295,24 +238,3 @@ class RequestMeter:
         except (AttributeError, TypeError, ValueError) as error:
             raise StateError(f"counted requests are not as inferometer writes them: {error}") from error
         self._cells.clear()
-
-
-def exact_bounds(thresholds: Thresholds) -> dict[str, tuple[int, ...]]:
-    """Boundaries that classic histograms hold exactly: thresholds and timeouts, by family name, ns."""
-    timeouts = (thresholds.timeout_ns(""), *thresholds.timeouts_ns.values())
-    bounds = {entry.name: set(timeouts) for entry in (requests.REQUEST_DURATION, requests.TIME_TO_FIRST_CHUNK)}
-    for limit in (limit for objective in thresholds.objectives for limit in objective.limits):
-        bounds.setdefault(_histogram(limit).name, set()).add(limit.ns)
-    return {name: tuple(sorted(ns)) for name, ns in bounds.items()}
-
-
-def _histogram(limit: Limit) -> Series:
-    return _HISTOGRAMS[limit.sli] if limit.stage is None else requests.STAGE_DURATION
-
-
-_HISTOGRAMS: Final[dict[Sli, Series]] = {
-    Sli.LATENCY: requests.REQUEST_DURATION,
-    Sli.TIME_TO_FIRST_CHUNK: requests.TIME_TO_FIRST_CHUNK,
-    Sli.TIME_TO_FIRST_TOKEN: requests.TIME_TO_FIRST_TOKEN,
-    Sli.TIME_PER_OUTPUT_TOKEN: requests.TIME_PER_OUTPUT_TOKEN,
-}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from inferometer.aggregate import Aggregator, Exemplar, RequestMeter, Snapshot
-from inferometer.aggregate.requests import points, times
+from inferometer.aggregate.measures import points, times
 from inferometer.catalog import requests, series, telemetry
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
 from inferometer.errors import StateError, WireError
