@@ -65,6 +65,8 @@ def main() -> None:
             "DD_TRACE_AGENT_URL": f"unix://{folder}/nobody.sock",
             "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
         }
+        # A server has its modules compiled; to compile them takes time and memory of its own.
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)
         for number in range(arguments.rounds + 1):
             for name, line in LINES.items():
                 seen = once(line, environ)

@@ -22,12 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-
-from inferometer.wire import message
-from inferometer.wire.frame import peek
-from inferometer.wire.message import Reader, Type
 
 BODY = b'{"text": "the quick brown fox jumps over the lazy dog", "top_k": 3, "threshold": 0.25}'
 Drain = Callable[[], object]
@@ -216,6 +211,7 @@ async def serve(app, drain: Drain) -> None:
 
 def sink(path: str) -> None:
     """Take in what the variants export, and throw it away."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     class Otlp(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -241,6 +237,10 @@ def sink(path: str) -> None:
 
 
 def take(connection: socket.socket) -> None:
+    from inferometer.wire import message
+    from inferometer.wire.frame import peek
+    from inferometer.wire.message import Reader, Type
+
     reader = Reader()
     while data := connection.recv(1 << 20):
         for kind, payload in reader.feed(data):

@@ -44,6 +44,14 @@ def test_health_is_200_or_503(server):
         get(server, "/healthz")
 
 
+def test_the_resolver_is_not_asked_for_this_hosts_name(filled, monkeypatch):
+    asked = []
+    monkeypatch.setattr(socket, "getfqdn", asked.append)
+    PageServer(Exposition(filled.snapshot), healthy=lambda: True, port=0).close()
+
+    assert not asked
+
+
 def test_another_path_is_404(server):
     with pytest.raises(urllib.error.HTTPError, match="404"):
         get(server, "/")

@@ -14,7 +14,8 @@ from inferometer.aggregate import Aggregator
 from inferometer.catalog import telemetry
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.fleet.objective import Objective, Sli
-from inferometer.fleet.thresholds import Thresholds
+from inferometer.fleet.thresholds import NOTHING, Thresholds
+from inferometer.intake import lane
 from inferometer.intake.lane import Lane, Passed
 from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.intake.pipeline import Arrival, WorkerInfo
@@ -67,7 +68,18 @@ class Endpoint:
 
 class LongWay(Lane):
     def absorb(self, arrival, number, closed):  # noqa: ARG002 - as the lane has it
-        return Passed(left=list(arrival.frame.rows(REQUESTS)))
+        yield Passed(left=list(arrival.frame.rows(REQUESTS)))
+
+
+class Counted(Lane):
+    taken: list[int]
+    """Of each frame, how many requests went the short way."""
+
+    def absorb(self, arrival, number, closed):
+        self.taken.append(0)
+        for passed in super().absorb(arrival, number, closed):
+            self.taken[-1] += passed.taken
+            yield passed
 
 
 @dataclass
@@ -77,10 +89,15 @@ class Way:
     aggregator: Aggregator
 
 
-def way(lane: type[Lane], ratio: float, *, traced: bool) -> Way:
+def counting() -> tuple[type[Lane], list[int]]:
+    taken: list[int] = []
+    return type("Counted", (Counted,), {"taken": taken}), taken
+
+
+def way(kind: type[Lane], ratio: float, *, traced: bool) -> Way:
     endpoint, aggregator = Endpoint(), Aggregator(monotonic_ns=lambda: BEGIN)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("inferometer.intake.local_pipeline.Lane", lane)
+        patch.setattr("inferometer.intake.local_pipeline.Lane", kind)
         pipeline = LocalPipeline(
             aggregator,
             THRESHOLDS,
@@ -158,16 +175,18 @@ def frame_of(random: Random, sequence: int) -> Frame:
     )
 
 
-@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.5, 1.0]), st.booleans())
-@example(29857, 0.5, True)  # noqa: FBT003 - traced: of a trace, hops come that go either way
-def test_both_ways_give_the_same_series_and_the_same_spans(seed, ratio, traced):
+@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.5, 1.0]), st.booleans(), st.sampled_from([3, 17, lane.AT_ONCE]))
+@example(29857, 0.5, True, 512)  # noqa: FBT003 - traced: of a trace, hops come that go either way
+def test_both_ways_give_the_same_series_and_the_same_spans(seed, ratio, traced, at_once):
     random = Random(seed)
     short, long = way(Lane, ratio, traced=traced), way(LongWay, ratio, traced=traced)
-    for sequence in range(1, 6):
-        frame = frame_of(random, sequence)
-        for one in (short, long):
-            one.pipeline.absorb([Arrival(INFO, frame, NAMES)])
-            one.pipeline.tick(BEGIN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lane, "AT_ONCE", at_once)
+        for sequence in range(1, 6):
+            frame = frame_of(random, sequence)
+            for one in (short, long):
+                one.pipeline.absorb([Arrival(INFO, frame, NAMES)])
+                one.pipeline.tick(BEGIN)
 
     assert canonical(short.aggregator) == canonical(long.aggregator)
     assert short.endpoint.spans() == long.endpoint.spans()
@@ -189,15 +208,8 @@ def test_of_usual_requests_nearly_all_go_the_short_way(with_execute):
             EXECUTES.row.pack(span, span, 0, 0, BEGIN + 11_000, BEGIN + 12_000, 1, 1, 1, 1, 0, 1, 0, 0)
             for span in range(1, 101)
         ]
-    taken = []
-
-    class Counted(Lane):
-        def absorb(self, arrival, number, closed):
-            passed = super().absorb(arrival, number, closed)
-            taken.append(passed.taken)
-            return passed
-
-    one = way(Counted, 1.0, traced=True)
+    kind, taken = counting()
+    one = way(kind, 1.0, traced=True)
     for sequence in (1, 2):
         given_rows = {
             section: b"".join(
@@ -216,16 +228,9 @@ def test_of_usual_requests_nearly_all_go_the_short_way(with_execute):
 
 def counted(clock) -> tuple[LocalPipeline, list[int]]:
     """A pipeline, and how many requests of each frame went the short way."""
-    taken = []
-
-    class Counted(Lane):
-        def absorb(self, arrival, number, closed):
-            passed = super().absorb(arrival, number, closed)
-            taken.append(passed.taken)
-            return passed
-
+    kind, taken = counting()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("inferometer.intake.local_pipeline.Lane", Counted)
+        patch.setattr("inferometer.intake.local_pipeline.Lane", kind)
         writer = TraceWriter(Endpoint())
         return LocalPipeline(Aggregator(), THRESHOLDS, writer, baseline_ratio=1.0, monotonic_ns=clock), taken
 
@@ -261,3 +266,15 @@ def test_the_exemplar_of_a_bucket_is_renewed_once_a_second():
         now[0] += 400_000_000
 
     assert taken == [0, 49, 50, 49, 50, 50]
+
+
+@pytest.mark.parametrize("thresholds", [NOTHING, THRESHOLDS])
+def test_where_nobody_wants_traces_none_is_rare_or_an_exemplar(thresholds):
+    kind, taken = counting()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inferometer.intake.local_pipeline.Lane", kind)
+        pipeline = LocalPipeline(Aggregator(), thresholds, None, monotonic_ns=lambda: BEGIN)
+    for sequence in (1, 2):
+        pipeline.absorb([Arrival(INFO, whole_frame(sequence, renumbered(plain_rows(50), 1_000 * sequence)), NAMES)])
+
+    assert taken == [50, 50]

@@ -268,6 +268,18 @@ def test_an_error_of_ours_in_the_thread_does_not_end_it(worker, collector, serve
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_after_a_large_frame_the_next_one_comes_sooner(worker, collector, serve, monkeypatch):
+    monkeypatch.setattr("inferometer.recorder.flusher.USUAL_REQUESTS", 4)
+    sender = worker(sidecar=collector.address, flush_seconds=8.0)
+    serve(sender, 160)
+    assert sender.flush(5)
+
+    begin = time.monotonic()
+    serve(sender, 1)
+    collector.wait(161)
+    assert time.monotonic() - begin < 4
+
+
 def test_the_event_loops_longest_delay_is_told(worker, collector, serve):
     sender = worker(sidecar=collector.address)
 

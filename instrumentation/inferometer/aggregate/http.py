@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR, socket
+from socketserver import TCPServer
 from typing import Any, ClassVar, Final
 
 from inferometer.access import OPEN, Access
@@ -108,6 +109,10 @@ class _Server(ThreadingHTTPServer):
         self.asking: dict[socket, float] = {}
         """Connections whose question is not whole, and until when it must be."""
         super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer asks the resolver for this host's name, which can take seconds, and is not needed here.
+        TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._room.acquire(blocking=False):

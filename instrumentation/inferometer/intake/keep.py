@@ -95,11 +95,8 @@ class KeepPolicy:
         seen = self._seen.get((cells.model, int(outcome)), 0)
         if seen < _RARE_FIRST or self._now() - self._kept_at.get(cells.model, 0) > _RARE_NS:
             return None
-        if any(slo.objective.needs_tokens for slo in cells.slos):
-            return None
-        limits = [shortest for slo in cells.slos if (shortest := slo.objective.shortest_ns) is not None]
-        limit = self._limit(cells)
-        return min([*limits, _NEVER if limit is None else limit])
+        limit, good = self._limit(cells), good_ns(cells)
+        return good if limit is None or good is None else min(limit, good)
 
     def in_baseline(self, trace_lo: int) -> bool:
         """Whether a trace is of the baseline, by its lower 64 bits."""
@@ -154,6 +151,16 @@ class KeepPolicy:
     @staticmethod
     def _dear(costs: HistogramCell, cost: int) -> bool:
         return costs.count >= _KNOWN and cost * costs.count > _DEAR * costs.total
+
+
+def good_ns(cells: RequestCells) -> int | None:
+    """Longest duration of an answered request of these labels that is good for all of its objectives.
+
+    None: one of them asks for more than the duration.
+    """
+    if any(slo.objective.needs_tokens for slo in cells.slos):
+        return None
+    return min([_NEVER, *(shortest for slo in cells.slos if (shortest := slo.objective.shortest_ns) is not None)])
 
 
 def quantile(cell: HistogramCell, q: float) -> int | None:

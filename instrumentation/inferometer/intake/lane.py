@@ -6,18 +6,19 @@ like that is handed back and goes the long way. Both ways give the same series a
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, pairwise, repeat
+from itertools import compress, islice, pairwise, repeat
 from operator import add, gt, itemgetter, not_, sub
 from typing import Final, NamedTuple
 
 from inferometer.aggregate import RequestMeter
+from inferometer.aggregate.requests import RequestCells
 from inferometer.catalog import requests
 from inferometer.catalog.stages import Outcome
 from inferometer.intake.courses import Column, Course, Kind, Known, Parts, parts
 from inferometer.intake.hold import TraceHold
-from inferometer.intake.keep import BASELINE, KeepPolicy
+from inferometer.intake.keep import BASELINE, KeepPolicy, good_ns
 from inferometer.intake.pipeline import Arrival
 from inferometer.otlp.span_layout import GAP_NS
 from inferometer.otlp.template import Ids
@@ -50,13 +51,16 @@ _NOTHING: Final = Parts()
 _MAX_KNOWN: Final = 4_096
 _EXEMPLAR_NS: Final = 10**9
 """How often a bucket's exemplar is renewed: a scrape sees one of many."""
+AT_ONCE: Final = 512
+"""Requests that are numbers at once, 2 KiB each: what a pass holds must not grow with the traffic."""
 _MOST_COURSES: Final = 8
-"""Orders in which the moments of requests that are alike come in one frame; those of further ones go the long way."""
+"""Orders in which moments of requests that are alike come, of so many at once; those of further ones go the long way.
+"""
 
 
 @dataclass(slots=True)
 class Passed:
-    """What became of the requests of a frame."""
+    """What became of some requests of a frame."""
 
     left: list[Row] = field(default_factory=list)
     """Rows of those that have to go the long way, in their order."""
@@ -112,50 +116,58 @@ class Lane:
         if fresh:
             self._noted_ns = now
         for known in self._known.values():
-            known.limit = self._policy.unremarkable_ns(known.cells, Outcome.OK)
+            known.limit = self._limit(known.cells)
             if fresh:
                 known.noted.clear()
+
+    def _limit(self, cells: RequestCells) -> int | None:
+        """Longest duration that is not remarkable; where nobody wants traces, only objectives say what is."""
+        return good_ns(cells) if self._hold is None else self._policy.unremarkable_ns(cells, Outcome.OK)
 
     def forget(self) -> None:
         """The series are other ones from now on."""
         self._known.clear()
 
-    def absorb(self, arrival: Arrival, number: int, closed: Container[int]) -> Passed:
-        """Take what the lane can take of held frame *number*; *closed* are requests that were ended before."""
-        frame, names = arrival.frame, arrival.names
-        to = _To(frame.wall_ns - frame.monotonic_ns, number, Passed(), [])
+    def absorb(self, arrival: Arrival, number: int, closed: Container[int]) -> Iterator[Passed]:
+        """Take what the lane can take of held frame *number*; *closed* are requests that were ended before.
+
+        Yields:
+            What became of the next of them; those that are left are for when all of the frame is through.
+        """
+        frame = arrival.frame
         touched: dict[int, Known | None] = {}
-        alike: dict[tuple[int, Kind], list[Row]] = {}
-        labels = LabelSets(names)
-        others = parts(frame)
+        labels, others = LabelSets(arrival.names), parts(frame)
         traces: set[int] = set()
-        for place, row in enumerate(frame.rows(REQUESTS)):
-            shape, trace = row[_SHAPE], row[_TRACE_LO]
-            if shape not in touched:
-                touched[shape] = self._know(arrival.worker.worker_id, shape, labels)
-            own = others.get(row[_SPAN], _NOTHING) if others else _NOTHING
-            # What comes after a hop of the same trace goes the long way, and both in their order.
-            if (
-                touched[shape] is None or own is None or trace in traces or not row[_LAST]
-                or any(_REMARKABLE(row)) or row[_FLAGS] & _OTHER_FLAGS or row[_SPAN] in closed
-            ):  # fmt: skip
-                to.left.append((place, row))
-            else:
-                kind = _PLAIN if own is _NOTHING else Kind(tuple(own.ranks), own.device)
-                alike.setdefault((shape, kind), []).append((*row, place, *own.times))
-            traces.add(trace)
-        for (shape, kind), rows in alike.items():
-            known = touched[shape]
-            if known is not None:
-                self._take(known, kind, names.strings.get(kind.device, ""), rows, to)
+        rows = enumerate(frame.rows(REQUESTS))
+        while some := list(islice(rows, AT_ONCE)):
+            to = _To(frame.wall_ns - frame.monotonic_ns, number, Passed(), [])
+            alike: dict[tuple[int, Kind], list[Row]] = {}
+            for place, row in some:
+                shape, trace = row[_SHAPE], row[_TRACE_LO]
+                if shape not in touched:
+                    touched[shape] = self._know(arrival.worker.worker_id, shape, labels)
+                own = others.get(row[_SPAN], _NOTHING) if others else _NOTHING
+                # What comes after a hop of the same trace goes the long way, and both in their order.
+                if (
+                    touched[shape] is None or own is None or trace in traces or not row[_LAST]
+                    or any(_REMARKABLE(row)) or row[_FLAGS] & _OTHER_FLAGS or row[_SPAN] in closed
+                ):  # fmt: skip
+                    to.left.append((place, row))
+                else:
+                    kind = _PLAIN if own is _NOTHING else Kind(tuple(own.ranks), own.device)
+                    alike.setdefault((shape, kind), []).append((*row, place, *own.times))
+                traces.add(trace)
+            for (shape, kind), those in alike.items():
+                known = touched[shape]
+                if known is not None:
+                    to.passed.region = known.labels.region
+                    self._take(known, kind, arrival.names.strings.get(kind.device, ""), those, to)
+            to.left.sort()
+            to.passed.left = [row for _, row in to.left]
+            yield to.passed
         for known in touched.values():
-            if known is not None:
-                to.passed.region = known.labels.region
-                if known.settle():
-                    self._policy.kept(known.cells)
-        to.left.sort()
-        to.passed.left = [row for _, row in to.left]
-        return to.passed
+            if known is not None and known.settle():
+                self._policy.kept(known.cells)
 
     def _take(self, known: Known, kind: Kind, device: str, rows: list[Row], to: _To) -> None:
         """Count and encode or hold requests that are alike, as far as their moments come in few orders."""
@@ -187,11 +199,12 @@ class Lane:
         durations = list(map(sub, course.lasts(points)[-1], course.firsts(points)[0]))
         limit = known.limit or 0
         said = {at for at, taken in enumerate(durations) if taken > limit} if max(durations) > limit else set()
-        if self._hold is not None:
-            traces = _traces(columns)
-            here = self._hold.known(traces)
-            if here:
-                said |= {at for at, trace in enumerate(traces) if trace in here}
+        if self._hold is None:
+            return said - misfits
+        traces = _traces(columns)
+        here = self._hold.known(traces)
+        if here:
+            said |= {at for at, trace in enumerate(traces) if trace in here}
         buckets = list(map(bisect_left, repeat(known.bounds), durations))
         for bucket in set(buckets) - known.noted:
             # The long way makes an exemplar of it.
@@ -229,7 +242,7 @@ class Lane:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
             known = self._known[worker_id, shape] = Known(of, cells)
-            known.limit = self._policy.unremarkable_ns(cells, Outcome.OK)
+            known.limit = self._limit(cells)
         return known if known.limit is not None else None
 
     def _trace(self, hold: TraceHold, known: Known, course: Course, columns: list[Column], to: _To) -> None:

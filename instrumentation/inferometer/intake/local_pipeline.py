@@ -15,7 +15,7 @@ from inferometer.intake import cold_starts
 from inferometer.intake.held_frames import HeldFrames, resource_of
 from inferometer.intake.hold import TraceHold
 from inferometer.intake.keep import BASELINE, BASELINE_RATIO, Finished, KeepPolicy
-from inferometer.intake.lane import Lane, Passed
+from inferometer.intake.lane import Lane, Passed, Row
 from inferometer.intake.open_requests import OpenRequests
 from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.intake.worker_series import WorkerSeries
@@ -124,11 +124,13 @@ class LocalPipeline:
             changed = True
         offset = frame.wall_ns - frame.monotonic_ns
         number = self._frames.offer(arrival) if self._writer is not None else 0
-        passed = self._lane.absorb(arrival, number, self._open.closed)
-        changed |= passed.taken > 0
-        if self._writer is not None and passed.spans:
-            self._write_passed(self._writer, info, passed)
-        for record in records(frame, arrival.names, passed.left) if passed.left else ():
+        left: list[Row] = []
+        for passed in self._lane.absorb(arrival, number, self._open.closed):
+            changed |= passed.taken > 0
+            left += passed.left
+            if self._writer is not None and passed.spans:
+                self._write_passed(self._writer, info, passed)
+        for record in records(frame, arrival.names, left) if left else ():
             changed = True
             if self._open.late(record.span_id):
                 self._aggregator.add(telemetry.DROPS, (_INTAKE, _LATE))

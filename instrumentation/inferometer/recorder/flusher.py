@@ -26,6 +26,9 @@ RETRY_SECONDS: Final = 1.0
 REFUSED_SECONDS: Final = 10.0
 SIDECAR_SECONDS: Final = 3.0
 """How often a worker on a local Intake looks for a sidecar."""
+USUAL_REQUESTS: Final = 1_024
+"""Finished requests of a frame, beyond which the next one comes sooner: what waits must not grow with the traffic."""
+SHORTEST_SECONDS: Final = 0.02
 
 
 class Flusher:
@@ -42,6 +45,8 @@ class Flusher:
         self._retry_at = 0.0
         self._look_at = 0.0
         self._said = ""
+        self._period = self._settings.flush_seconds
+        """Seconds until the next frame."""
         self._wake = threading.Event()
         self._done = threading.Event()
         self._asked = 0
@@ -88,7 +93,7 @@ class Flusher:
     def _run(self) -> None:
         try:
             while not self._closing:
-                self._wake.wait(self._settings.flush_seconds)
+                self._wake.wait(self._period)
                 self._wake.clear()
                 self._guarded_pass()
         finally:
@@ -109,6 +114,7 @@ class Flusher:
 
     def _pass(self) -> None:
         if self._unacknowledged_bytes < self._settings.frame_bytes:
+            self._period = self._next_period(len(self._worker.buffers))
             sequence, frame = self._maker.make()
             if self._worker.tracing is not None:
                 self._worker.tracing.sent(frame, self._worker.shapes.all)
@@ -121,6 +127,11 @@ class Flusher:
         elif not self._destination.is_sidecar:
             self._look_for_sidecar()
         self._read(0.0)
+
+    def _next_period(self, requests: int) -> float:
+        """Seconds until the next frame, after one of so many *requests*."""
+        wanted = self._period * USUAL_REQUESTS / max(requests, 1)
+        return min(max(wanted, SHORTEST_SECONDS), self._settings.flush_seconds)
 
     def _settle(self, asked: int) -> None:
         """Wait for the acknowledgement of everything sent, for somebody who waits in `flush`."""

@@ -2,20 +2,20 @@
 
 from typing import Final
 
-_BITS: Final = 14
-_LIMIT: Final = 1 << _BITS
 _LOW: Final = 127
 _MORE: Final = 128
+_TWO: Final = 1 << 14
+"""The first number that takes more than two bytes."""
 _MASK: Final = (1 << 64) - 1
-
-SMALL: Final = tuple(bytes((n,)) if n <= _LOW else bytes((n & _LOW | _MORE, n >> 7)) for n in range(_LIMIT))
-"""Numbers of one byte and of two."""
+_BYTES: Final = tuple(bytes((n,)) for n in range(256))
 
 
 def varint(number: int) -> bytes:
     """A number of 64 bits; a negative one as its two's complement, ten bytes long."""
-    if 0 <= number < _LIMIT:
-        return SMALL[number]
+    if 0 <= number <= _LOW:
+        return _BYTES[number]
+    if 0 <= number < _TWO:
+        return _BYTES[number & _LOW | _MORE] + _BYTES[number >> 7]
     number &= _MASK
     out = bytearray()
     while number > _LOW:
