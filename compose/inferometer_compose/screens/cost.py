@@ -6,6 +6,7 @@ from typing import Final
 
 from rich.text import Text
 
+from inferometer.fleet.price_book import BUILTIN
 from inferometer_compose.screens.columns import Column, plain, table
 from inferometer_compose.screens.money import amount, parts, places
 from inferometer_compose.screens.units import UNKNOWN, dollars, percent
@@ -25,7 +26,7 @@ IDLE_STATES: Final = {
 def cost(report: CostReport, width: int) -> list[Text]:
     """The screen of ``inferometer cost``."""
     used = [group for group in report["groups"] if group["device_seconds"]]
-    lines = [heading("What requests cost", report["window"]), *map(_price, report["devices"]), Text()]
+    lines = [heading("What requests cost", report["window"]), *_prices(report["devices"]), Text()]
     lines += [*_groups(report, used, width), *_without(report), Text(), *_bill(report, width)]
     return lines
 
@@ -47,6 +48,13 @@ def span(seconds: float) -> str:
     if seconds < 120:  # noqa: PLR2004 - two minutes
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004 - two hours
+
+
+def _prices(devices: Sequence[DeviceCost]) -> Iterator[Text]:
+    yield from map(_price, devices)
+    if any(device["price_source"].startswith(BUILTIN) for device in devices):
+        text = f"  {BUILTIN}: a list price that nobody chose; say what you pay in fleet.yaml (docs/prices.md)"
+        yield Text(text, "dim")
 
 
 def _price(device: DeviceCost) -> Text:

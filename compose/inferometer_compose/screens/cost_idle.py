@@ -101,5 +101,5 @@ def _saving(stop: ScaleToZero, device: DeviceIdle) -> Text:
     else:
         text += f"{dollars(abs(stop['saved_usd']))}: {sum_}, at ${device['usd_per_hour']:.2f}/h"
     if stop["per_month_usd"] is not None:
-        text += f"; {amount(stop['per_month_usd'], 2)} a month"
+        text += f", {amount(abs(stop['per_month_usd']), 2)} a month"
     return Text(f"{text}; a cold start takes {cold:.3g} s ({source})", "green" if verb == "saves" else "")

@@ -9,6 +9,7 @@ from inferometer_compose.screens.cost import heading, span
 from inferometer_compose.screens.money import amount
 from inferometer_compose.screens.units import UNKNOWN, duration, percent
 from inferometer_compose.screens.wrapped import wrapped
+from inferometer_exporters.recorder.idle_query import MONTH_HOURS
 from inferometer_exporters.recorder.rightsize_answers import AdviceAnswer, DeviceSize, RightsizeReport
 
 _BOUND = {"memory": "bound by memory", "compute": "bound by compute", "neither": "bound by neither memory nor compute"}
@@ -20,6 +21,7 @@ def rightsize(report: RightsizeReport, width: int) -> list[Text]:
     lines = [heading("What would cost less", window)]  # type: ignore[arg-type]  # the keys of `WindowAnswer`
     if report["anyway"]:
         lines.append(Text("advice from however little there is: trust none of it (--anyway)", "yellow"))
+    lines += _alternatives(report)
     for number, advice in enumerate(report["advice"], 1):
         lines += [Text(), *(part for line in _advice(number, advice) for part in wrapped(line, width))]
     if not report["advice"]:
@@ -30,11 +32,20 @@ def rightsize(report: RightsizeReport, width: int) -> list[Text]:
     return [*lines, *_evidence(report, width)]
 
 
+def _alternatives(report: RightsizeReport) -> Iterator[Text]:
+    """What all of it costs, where somebody might add savings up that exclude each other."""
+    prices = [device["usd_per_hour"] for device in report["devices"] if device["usd_per_hour"] is not None]
+    saving = [one for one in report["advice"] if one["usd_per_month"]]
+    if prices and len(saving) > 1:
+        whole = amount(sum(prices) * MONTH_HOURS, 2)
+        yield Text(f"  at these prices the devices cost {whole} a month; savings on one device exclude each other")
+
+
 def _advice(number: int, advice: AdviceAnswer) -> Iterator[Text]:
     usd = advice["usd_per_month"]
     devices = ", ".join(plain(device) for device in advice["devices"])
     title = Text(f"{number}. {devices}: {plain(advice['does'])}", "bold")
-    title.append(f"   {'no saving in money' if usd is None else f'{amount(usd, 2)} a month'}", "bold green")
+    title.append(f"   {'saving unknown' if usd is None else f'{amount(usd, 2)} a month'}", "bold green")
     title.append(f"   confidence {advice['confidence']}", "not bold")
     yield title
     yield Text(f"   because {plain(advice['because'])}")
@@ -71,7 +82,10 @@ def _device(device: DeviceSize) -> Text:
             f"tensor cores {percent(device['tensor_active_while_busy'])}"
         )
     else:
-        facts.append("bound by memory or compute: unknown, nobody reads that here")
+        read = device["dram_active"] is not None and device["tensor_active"] is not None
+        facts.append(
+            f"bound by memory or compute: unknown, {'it was hardly busy' if read else 'nobody reads that here'}"
+        )
     if device["throttled_ratio"]:
         facts.append(f"clocks held down {percent(device['throttled_ratio'])} of the time")
     return text.append("   " + "   ".join(facts), "not bold")

@@ -51,4 +51,4 @@ def dollars(usd: float | None) -> str:
     if usd == 0:
         return "$0"
     places = max(2, 1 - math.floor(math.log10(abs(usd))))
-    return f"${usd:.{places}f}"
+    return f"${usd:,.{places}f}"

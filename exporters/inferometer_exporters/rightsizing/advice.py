@@ -29,7 +29,7 @@ class Advice:
     because: str
     """One sentence with the figures that triggered it."""
     formula: str = ""
-    """With its numbers."""
+    """With its numbers: what begins with ``730 h`` comes to the saving."""
     usd_per_month: float | None = None
     """Saved; None where that is not known, or is no money."""
     confidence: Confidence = Confidence.MEDIUM
@@ -48,6 +48,17 @@ def per_month(usd_per_hour: float) -> float:
     return usd_per_hour * MONTH_HOURS
 
 
+def price(usd_per_hour: float) -> str:
+    """``$6.88``, ``$0.8048``: cents, and what stands behind them."""
+    text = f"{usd_per_hour:.4f}"
+    return f"${text[:-2]}{text[-2:].rstrip('0')}"
+
+
+def share(ratio: float) -> str:
+    """``0.00433``: digits that a product with it needs."""
+    return f"{ratio:.3g}"
+
+
 def percent(ratio: float) -> str:
-    """``20 %``."""
-    return f"{100 * ratio:.0f} %"
+    """``20 %``; never 0 % of what is more."""
+    return "< 1 %" if 0 < ratio < 0.005 else f"{100 * ratio:.0f} %"  # noqa: PLR2004 - half a percent

@@ -8,7 +8,7 @@ it is used: here, in `size_rules` and in `work_rules`.
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from inferometer_exporters.rightsizing.advice import Advice, Confidence, per_month, percent
+from inferometer_exporters.rightsizing.advice import Advice, Confidence, per_month, percent, price
 from inferometer_exporters.rightsizing.evidence import DeviceEvidence
 from inferometer_exporters.rightsizing.market import WORTH, Market
 from inferometer_exporters.rightsizing.size_rules import mig_slice, smaller_gpu, smaller_host
@@ -26,14 +26,14 @@ def unused(device: DeviceEvidence, _: Market) -> Iterator[Advice]:
     """Nothing ran on it at all."""
     if device.used_ns or device.requests:
         return
-    price = device.usd_per_hour
+    paid = device.usd_per_hour
     yield Advice(
         rule="unused",
         devices=(device.device,),
         does="give it back, or put a model on it",
         because=f"nothing ran on it in {_hours(device):.0f} h",
-        formula="" if price is None else f"730 h * ${price:.2f}/h",
-        usd_per_month=None if price is None else per_month(price),
+        formula="" if paid is None else f"730 h * {price(paid)}",
+        usd_per_month=None if paid is None else per_month(paid),
         confidence=Confidence.HIGH,
         preconditions=("nobody keeps it for a failover",),
     )
@@ -71,8 +71,8 @@ def _mend(device: DeviceEvidence, does: str, because: str, **figures: float) -> 
 
 def scale_to_zero(device: DeviceEvidence, _: Market) -> Iterator[Advice]:
     """Stopping it in its gaps saves more than starting it again costs."""
-    saved, cold, price = device.idle_saved_per_month, device.cold_start_seconds, device.usd_per_hour
-    if saved is None or cold is None or price is None or saved < WORTH * per_month(price) or not device.used_ns:
+    saved, cold, paid = device.idle_saved_per_month, device.cold_start_seconds, device.usd_per_hour
+    if saved is None or cold is None or paid is None or saved < WORTH * per_month(paid) or not device.used_ns:
         return
     slo = device.slo_seconds
     if slo is not None and cold > slo:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Final
 
-from inferometer_exporters.rightsizing.advice import Advice, Confidence, per_month, percent
+from inferometer_exporters.rightsizing.advice import Advice, Confidence, per_month, percent, price, share
 from inferometer_exporters.rightsizing.evidence import DeviceEvidence, quantile
 from inferometer_exporters.rightsizing.size_rules import MEMORY_LIMIT
 
@@ -20,10 +20,10 @@ _ON_DEMAND: Final = "on_demand"
 def replicas(devices: Sequence[DeviceEvidence]) -> Iterator[Advice]:
     """Fewer of the same would hold the promise, with one to spare."""
     for group in _alike(devices):
-        count, price = len(group), group[0].usd_per_hour
+        count, paid = len(group), group[0].usd_per_hour
         busy = _joint(group)
         each = [device.rate_p95 for device in group]
-        if count < 2 or price is None or busy is None or any(rate is None for rate in each):  # noqa: PLR2004 - one replica
+        if count < 2 or paid is None or busy is None or any(rate is None for rate in each):  # noqa: PLR2004 - one replica
             continue
         if any(_late(device) for device in group):
             continue
@@ -39,8 +39,8 @@ def replicas(devices: Sequence[DeviceEvidence]) -> Iterator[Advice]:
             does=f"serve with {needed} of the {count}",
             because=f"{busy:.2f} of them are busy together (p95 of 5 min), and one has borne {bears:.1f} requests/s",
             formula=f"max(ceil({load:.1f} / {bears:.1f}), ceil({busy:.2f} / {REPLICA_LIMIT})) + 1 = {needed}; "
-            f"730 h * ${price:.2f} * {count - needed}",
-            usd_per_month=per_month(price) * (count - needed),
+            f"730 h * {price(paid)} * {count - needed}",
+            usd_per_month=per_month(paid) * (count - needed),
             confidence=Confidence.HIGH,
             figures={"busy_devices_p95": busy, "requests_per_second_p95": load, "borne_requests_per_second": bears},
             preconditions=("requests can go to any of them",),
@@ -56,7 +56,7 @@ def consolidate(devices: Sequence[DeviceEvidence]) -> Iterator[Advice]:
             continue
         joint = _joint((one, other))
         memory, total = _memory(one, other)
-        price = min(one.usd_per_hour or 0.0, other.usd_per_hour or 0.0)
+        paid = min(one.usd_per_hour or 0.0, other.usd_per_hour or 0.0)
         if joint is None or joint > REPLICA_LIMIT or memory is None or total is None or memory > MEMORY_LIMIT * total:
             continue
         taken |= {one.device, other.device}
@@ -64,11 +64,11 @@ def consolidate(devices: Sequence[DeviceEvidence]) -> Iterator[Advice]:
             rule="consolidate",
             devices=(one.device, other.device),
             does="put the models of both on one of them",
-            because=f"busy {percent(one.busy_ratio)} and {percent(other.busy_ratio)}, "
-            f"together {percent(joint)} (p95 of 5 min)",
-            formula=f"p95(u1 + u2) = {joint:.2f} ≤ {REPLICA_LIMIT}; {memory / 1e9:.1f} GB ≤ {MEMORY_LIMIT} * "
-            f"{total / 1e9:.1f} GB; 730 h * ${price:.2f}",
-            usd_per_month=per_month(price) if price else None,
+            because=f"they are busy {percent(one.busy_ratio)} and {percent(other.busy_ratio)} on average, and together "
+            f"{percent(joint)} when they are busiest (p95 of 5 min)",
+            formula=(f"730 h * {price(paid)}; " if paid else "") + f"p95(u1 + u2) = {share(joint)} ≤ {REPLICA_LIMIT}; "
+            f"{memory / 1e9:.1f} GB ≤ {MEMORY_LIMIT} * {total / 1e9:.1f} GB",
+            usd_per_month=per_month(paid) if paid else None,
             figures={"joint_busy_p95": joint, "memory_gb": memory / 1e9},
             preconditions=("both may live on one host",),
             risk="they slow each other down where they run at the same time; MIG slices keep them apart",
@@ -102,10 +102,13 @@ def commit(devices: Sequence[DeviceEvidence]) -> Iterator[Advice]:
             rule="commit",
             devices=(device.device,),
             does=f"reserve it, if a reservation costs less than {percent(hours)} of the price on demand",
-            because=f"it was in use in {percent(hours)} of the hours",
+            because=f"something ran on it in {percent(hours)} of the hours",
             formula=f"break-even: p_reserved / p_on_demand = share of hours in use = {hours:.2f}",
             figures={"hours_in_use_ratio": hours},
-            preconditions=("the load stays for as long as the commitment lasts",),
+            preconditions=(
+                "the load stays for as long as the commitment lasts",
+                "nothing else that is advised of it is done: what goes needs no reservation",
+            ),
             risk="a commitment outlives the need for it",
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from inferometer_exporters.rightsizing import datasheets
-from inferometer_exporters.rightsizing.advice import Advice, Confidence, per_month, percent
+from inferometer_exporters.rightsizing.advice import Advice, Confidence, per_month, percent, price, share
 from inferometer_exporters.rightsizing.evidence import DeviceEvidence
 from inferometer_exporters.rightsizing.market import WORTH, Market, Offer
 
@@ -23,19 +23,19 @@ _SEVENTHS, _EIGHTHS = 7, 8
 def smaller_gpu(device: DeviceEvidence, market: Market) -> Iterator[Advice]:
     """A cheaper GPU holds the models and does the work in time."""
     sheet = datasheets.of(device.hardware)
-    busy, memory, price = device.busy_p95, device.memory_peak_bytes, device.usd_per_hour
-    if sheet is None or busy is None or memory is None or price is None:
+    busy, memory, paid = device.busy_p95, device.memory_peak_bytes, device.usd_per_hour
+    if sheet is None or busy is None or memory is None or paid is None:
         return
     found = [option for offer in market.offers if (option := _option(device, sheet, offer, busy, memory)) is not None]
     best = max(found, key=lambda option: option.usd_per_month or 0.0, default=None)
-    if best is not None and (best.usd_per_month or 0.0) >= WORTH * per_month(price):
+    if best is not None and (best.usd_per_month or 0.0) >= WORTH * per_month(paid):
         yield best
 
 
 def _option(
     device: DeviceEvidence, sheet: datasheets.Datasheet, offer: Offer, busy: float, memory: int
 ) -> Advice | None:
-    target, price = datasheets.of(offer.hardware), device.usd_per_hour or 0.0
+    target, paid = datasheets.of(offer.hardware), device.usd_per_hour or 0.0
     if target is None or target is sheet or memory > MEMORY_LIMIT * target.gigabytes * 1e9:
         return None
     compute, bandwidth = sheet.tflops / target.tflops, sheet.gigabytes_per_second / target.gigabytes_per_second
@@ -47,14 +47,15 @@ def _option(
     late, promised = device.p95_seconds, device.slo_seconds
     if needed > 1 or (late is not None and promised is not None and late * max(slower, 1.0) > promised):
         return None
-    saved = per_month(price - offer.usd_per_hour)
+    saved = per_month(paid - offer.usd_per_hour)
     return Advice(
         rule="smaller-gpu",
         devices=(device.device,),
-        does=f"move it to one {offer.hardware} (${offer.usd_per_hour:.2f}/h, {offer.source})",
+        does=f"move it to one {offer.hardware} ({price(offer.usd_per_hour)}/h, {offer.source})",
         because=f"it is busy {percent(busy)} (p95 of 5 min) and its memory peak is {memory / 1e9:.1f} GB",
-        formula=f"730 h * (${price:.2f} - ${offer.usd_per_hour:.2f}); busy {busy:.2f} * {slower:.1f} = {load:.2f} "
-        f"≤ {BUSY_LIMIT}; {memory / 1e9:.1f} GB ≤ {MEMORY_LIMIT} * {target.gigabytes:g} GB",
+        formula=f"730 h * ({price(paid)} - {price(offer.usd_per_hour)}); "
+        f"busy {share(busy)} * {share(slower)} = {share(load)} ≤ {BUSY_LIMIT}; "
+        f"{memory / 1e9:.1f} GB ≤ {MEMORY_LIMIT} * {target.gigabytes:g} GB",
         usd_per_month=saved,
         confidence=Confidence.LOW,
         figures={"busy_p95": busy, "slowdown": slower, "memory_peak_gb": memory / 1e9},
@@ -69,9 +70,9 @@ def _option(
 
 def smaller_host(device: DeviceEvidence, _: Market) -> Iterator[Advice]:
     """Half of a CPU host would do."""
-    use, memory, price = device.utilization_p95, device.memory_peak_bytes, device.usd_per_hour
+    use, memory, paid = device.utilization_p95, device.memory_peak_bytes, device.usd_per_hour
     total = device.memory_total_bytes
-    if device.kind != "cpu" or use is None or memory is None or not total or price is None or not device.used_ns:
+    if device.kind != "cpu" or use is None or memory is None or not total or paid is None or not device.used_ns:
         return
     halves = 0
     while use * 2 ** (halves + 1) <= HOST_LIMIT and memory * 2 ** (halves + 1) <= MEMORY_LIMIT * total:
@@ -84,9 +85,9 @@ def smaller_host(device: DeviceEvidence, _: Market) -> Iterator[Advice]:
         devices=(device.device,),
         does=f"take a host of 1/{2**halves} of its size",
         because=f"its CPUs are in use {percent(use)} (p95 of minutes) and its memory peak is {percent(memory / total)}",
-        formula=f"730 h * ${price:.2f} * {part:g}; CPU {use:.2f} * {2**halves} ≤ {HOST_LIMIT}; "
+        formula=f"730 h * {price(paid)} * {part:g}; CPU {use:.2f} * {2**halves} ≤ {HOST_LIMIT}; "
         f"memory {memory / total:.2f} * {2**halves} ≤ {MEMORY_LIMIT}",
-        usd_per_month=per_month(price) * part,
+        usd_per_month=per_month(paid) * part,
         figures={"utilization_p95": use, "memory_ratio": memory / total},
         preconditions=("half the host costs half the money",),
         risk="bursts shorter than a minute are not seen",
@@ -96,20 +97,21 @@ def smaller_host(device: DeviceEvidence, _: Market) -> Iterator[Advice]:
 def mig_slice(device: DeviceEvidence, _: Market) -> Iterator[Advice]:
     """A slice of the GPU would do, and the others are free for somebody else."""
     sheet = datasheets.of(device.hardware)
-    busy, memory, price = device.busy_p95, device.memory_peak_bytes, device.usd_per_hour
+    busy, memory, paid = device.busy_p95, device.memory_peak_bytes, device.usd_per_hour
     if sheet is None or not sheet.mig or device.device.startswith("MIG-") or busy is None or memory is None:
         return
     for compute, eighths in MIG_PROFILES:
         room = MEMORY_LIMIT * sheet.gigabytes * 1e9 * eighths / _EIGHTHS
         if memory <= room and busy <= compute / _SEVENTHS and device.used_ns:
-            free = 1 - compute / _SEVENTHS
+            free = _SEVENTHS - compute
+            saving = "" if paid is None else f"730 h * {price(paid)} * {free} / {_SEVENTHS}; "
             yield Advice(
                 rule="mig-slice",
                 devices=(device.device,),
                 does=f"give it {compute} of 7 slices, and the rest to other models",
                 because=f"it is busy {percent(busy)} (p95 of 5 min) and its memory peak is {memory / 1e9:.1f} GB",
-                formula=f"{memory / 1e9:.1f} GB ≤ {room / 1e9:.1f} GB; {busy:.2f} * 7 ≤ {compute}; price * {free:.2f}",
-                usd_per_month=None if price is None else per_month(price) * free,
+                formula=f"{saving}{memory / 1e9:.1f} GB ≤ {room / 1e9:.1f} GB; busy {share(busy)} * 7 ≤ {compute}",
+                usd_per_month=None if paid is None else per_month(paid) * free / _SEVENTHS,
                 confidence=Confidence.LOW,
                 figures={"busy_p95": busy, "memory_peak_gb": memory / 1e9, "slices": compute},
                 preconditions=(datasheets.NOTE, "somebody uses the other slices: until then nothing is saved"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from inferometer_exporters.rightsizing.advice import Advice, Confidence, per_month, percent
+from inferometer_exporters.rightsizing.advice import Advice, Confidence, per_month, percent, price, share
 from inferometer_exporters.rightsizing.evidence import DeviceEvidence, ModelEvidence
 from inferometer_exporters.rightsizing.market import WORTH, Market
 
@@ -39,9 +39,10 @@ def _batch(device: DeviceEvidence, model: ModelEvidence) -> Advice | None:
     if largest < 2 * size:
         return None
     saved = 1 - (t0 + beta * largest) * size / ((t0 + beta * size) * largest)
-    price = device.usd_per_hour
-    share = model.device_ns / device.used_ns * device.busy_ratio if device.used_ns else 0.0
-    usd = None if price is None else per_month(price) * share * saved
+    paid = device.usd_per_hour
+    busy = model.device_ns / device.used_ns * device.busy_ratio if device.used_ns else 0.0
+    usd = None if paid is None else per_month(paid) * busy * saved
+    money = "" if paid is None else f"; 730 h * {price(paid)} * {share(busy)} busy * {share(saved)}"
     if saved < WORTH:
         return None
     return Advice(
@@ -50,7 +51,7 @@ def _batch(device: DeviceEvidence, model: ModelEvidence) -> Advice | None:
         does=f"let {model.name} batch up to {largest:.0f} requests",
         because=f"{size:.1f} are in a batch, and requests wait {model.queue_ratio or 0.0:.1f} times as long",
         formula=f"a run takes {t0 * 1e3:.1f} ms + {beta * 1e3:.2f} ms * batch (R² {fit.r2:.2f}, {fit.runs} runs): "
-        f"1 - (t0 + β*B2)*B / ((t0 + β*B)*B2) = {percent(saved)} of its busy time",
+        f"1 - (t0 + β*B2)*B / ((t0 + β*B)*B2) = {percent(saved)} of its busy time{money}",
         usd_per_month=usd,
         figures={"t0_seconds": t0, "beta_seconds": beta, "mean_batch": size, "batch": largest, "saved_ratio": saved},
         preconditions=("the time that becomes free is given back: fewer or smaller devices",),
@@ -63,16 +64,16 @@ def quantise(device: DeviceEvidence, _: Market) -> Iterator[Advice]:
     dram, prefill = device.while_busy(device.dram_active), device.prefill_ratio
     if dram is None or dram < MEMORY_BOUND_FROM or prefill is None or prefill > DECODING_UP_TO:
         return
-    price, share = device.usd_per_hour, (1 - prefill) * device.busy_ratio
+    paid, busy, decoding = device.usd_per_hour, device.busy_ratio, 1 - prefill
     yield Advice(
         rule="quantise",
         devices=(device.device,),
         does="serve weights of half the bytes (FP8 or INT8), after checking the answers",
-        because=f"memory is {percent(dram)} active while it works, and {percent(1 - prefill)} of that is decoding",
-        formula=f"up to half of {percent(share)} of the time",
-        usd_per_month=None if price is None else per_month(price) * share / 2,
+        because=f"memory is {percent(dram)} active while it works, and {percent(decoding)} of that is decoding",
+        formula="" if paid is None else f"730 h * {price(paid)} * {share(busy)} busy * {share(decoding)} decoding / 2",
+        usd_per_month=None if paid is None else per_month(paid) * busy * decoding / 2,
         confidence=Confidence.LOW,
-        figures={"dram_active_while_busy": dram, "decode_ratio": 1 - prefill},
+        figures={"dram_active_while_busy": dram, "decode_ratio": decoding},
         preconditions=("the time that becomes free is given back", "the answers stay good enough"),
         risk="at most twice as fast; answers change",
     )

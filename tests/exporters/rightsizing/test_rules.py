@@ -1,5 +1,6 @@
 """Each rule with figures that can be checked by hand, and each of its conditions broken once."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -249,6 +250,34 @@ def test_a_day_is_worth_less_than_a_week_and_what_saves_most_comes_first():
     assert saved == sorted(saved, reverse=True)
     assert found[0].rule == "unused"
     assert found[0].confidence is Confidence.HIGH
+
+
+def computed(formula):
+    """What the part of a formula that is money comes to."""
+    (money,) = [part for part in formula.split("; ") if part.startswith("730 h")]
+    return eval(re.sub(r"\bh\b|\$|busy|decoding", "", money), {"__builtins__": {}})  # noqa: S307 - ours, and figures only
+
+
+def test_who_computes_a_formula_again_gets_the_saving():
+    """With prices of four decimals and busy times of a few in a thousand, as they are."""
+    found = [
+        *device_rules.unused(device(busy=0.0, requests=0, models=(), usd_per_hour=2.7447), MARKET),
+        *device_rules.smaller_gpu(device(busy=0.00433, usd_per_hour=2.7447), Market((Offer(L4, 0.8048, "list"),))),
+        *device_rules.smaller_host(device("box", kind="cpu", usd_per_hour=0.3336, utilization_p95=0.1), MARKET),
+        *device_rules.mig_slice(device(usd_per_hour=2.7447, memory_peak_bytes=4 * GB), MARKET),
+        *device_rules.bigger_batch(device(models=(model(fit=FIT, queue_ratio=0.5),)), MARKET),
+        *device_rules.quantise(device(busy=0.185, dram_active=0.18, prefill_ratio=0.14), MARKET),
+        *fleet_rules.replicas([device(f"GPU-{n}", rate=1.0 + 9 * (n == 0)) for n in range(5)]),
+        *fleet_rules.consolidate([device("GPU-1"), device("GPU-2", models=(model("other"),))]),
+    ]
+
+    assert {one.rule for one in found} == {
+        "unused", "smaller-gpu", "smaller-host", "mig-slice", "bigger-batch", "quantise", "fewer-replicas",
+        "consolidate",
+    }  # fmt: skip
+    for one in found:
+        assert computed(one.formula) == pytest.approx(one.usd_per_month, rel=0.005), one.formula
+        assert not re.search(r"\b0 %", one.because), one.because
 
 
 def test_a_quantile_is_a_value_that_was_there():
