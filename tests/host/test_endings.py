@@ -78,6 +78,24 @@ def test_a_request_that_another_context_closes_is_recorded_and_says_nothing(benc
     assert (caplog.text, capsys.readouterr().err) == ("", "")
 
 
+def test_a_request_inside_of_another_one_that_another_context_closes(bench, caplog, capsys):
+    async def waits(scope, receive, send):
+        await asyncio.Future()
+
+    async def app(scope, receive, send):
+        inner = recorded(bench, waits)()
+        inner.send(None)
+        contextvars.copy_context().run(inner.close)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    asyncio.run(recorded(bench, app)())
+
+    assert sorted(record.status for record in bench.records()) == [0, 200]
+    assert_clean(bench)
+    assert (caplog.text, capsys.readouterr().err) == ("", "")
+
+
 def test_a_request_that_nobody_awaits_to_its_end_is_recorded_when_it_is_collected(bench, capsys):
     async def app(scope, receive, send):
         await asyncio.Future()
@@ -123,6 +141,32 @@ def test_a_stream_whose_generator_is_closed_by_another_task(bench, caplog, capsy
     assert (record.outcome, closed) == (Outcome.OK, [False])
     assert_clean(bench)
     assert (caplog.text, capsys.readouterr().err) == ("", "")
+
+
+def test_a_stage_belongs_to_the_request_in_which_it_began(bench):
+    def tokens():
+        with stage("postprocess"):
+            yield 1
+
+    begun = []
+
+    async def begins(scope, receive, send):
+        begun.append(tokens())
+        next(begun[0])
+        await recorded(bench, ends)()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def ends(scope, receive, send):
+        begun[0].close()
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    asyncio.run(recorded(bench, begins)())
+
+    marked = {record.status: [mark.stage for mark in record.intervals] for record in bench.records()}
+    assert marked == {200: [Stage.POSTPROCESS], 201: []}
+    assert_clean(bench)
 
 
 def test_a_stage_that_a_generator_never_leaves_ends_with_it(bench, capsys):

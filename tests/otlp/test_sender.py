@@ -80,6 +80,32 @@ def test_what_may_help_is_tried_again(endpoint, kept, status):
     assert len(endpoint.requests) == 3
 
 
+def test_who_does_not_listen_is_asked_less_and_less_often(endpoint, kept, monkeypatch):
+    endpoint.statuses = [503] * 6
+    pauses = []
+    with sending(endpoint.url) as sender:
+        monkeypatch.setattr(sender, "_pause", pauses.append)
+        sender.put(units(kept, 1)[0])
+        until("accepted", lambda: bool(sender.settled().accepted))
+
+    # Up to a half less than twice the one before, so that workers do not march.
+    for number, seconds in enumerate(pauses):
+        assert 0.01 * 2**number <= seconds <= 0.02 * 2**number
+    assert len(pauses) == 6
+
+
+def test_it_is_asked_twice_a_minute_however_long_it_is_away(endpoint, kept, monkeypatch):
+    endpoint.statuses = [503] * 20
+    pauses = []
+    with sending(endpoint.url) as sender:
+        monkeypatch.setattr(sender, "_pause", pauses.append)
+        sender.put(units(kept, 1)[0])
+        until("accepted", lambda: bool(sender.settled().accepted))
+
+    assert len(pauses) == 20
+    assert all(15 <= seconds <= 30 for seconds in pauses[-8:])
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 500])
 def test_what_the_endpoint_refuses_is_given_up_and_said(endpoint, kept, status, caplog):
     endpoint.statuses = [status]

@@ -45,7 +45,12 @@ def test_a_request_has_one_server_span_and_everything_else_is_below_it(wired, wi
 
     owner = "inferometer" if policy == "own" else SERVER_BY.get(wiring, "inferometer")
     for path, trace_id in asked.items():
-        check(server.trace(trace_id), path, CALLER, owner, user_spans=wiring in _HAS_USER_SPANS)
+        trace = server.trace(trace_id)
+        check(trace, path, CALLER, owner, user_spans=wiring in _HAS_USER_SPANS)
+        if policy == "own":
+            # Who else instruments the server has no span of the request itself, only of what comes after its answer.
+            theirs = {kept.span.name for kept in trace.spans if kept.scope not in {"inferometer", "user"}}
+            assert all(name.startswith("BackgroundTask") for name in theirs), theirs
     others = [trace for key, trace in server.receiver.traces.items() if key not in asked.values()]
     # What the process spent before its first answer is a trace of its own, of no request.
     (unasked,) = [trace for trace in others if not trace.named(spans.COLD_START_SPAN)]

@@ -581,8 +581,9 @@ def test_the_middleware_of_others_is_passed_by_under_own_for_what_is_recorded(be
     found, finished = b.flush()
 
     assert len(found) == 1
-    # The second request is not recorded by us: it is theirs alone.
+    # The second request is not recorded by us: it is theirs alone. Of the first they have not even an inner span.
     assert sum(span.kind is SpanKind.SERVER for span in finished) == 1
+    assert len({span.context.trace_id for span in finished}) == 1
 
 
 def test_a_failure_of_ours_leaves_the_users_telemetry_as_it_was(bench, monkeypatch):

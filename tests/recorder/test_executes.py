@@ -215,6 +215,27 @@ def test_a_member_that_leaves_is_not_in_the_batch_and_one_that_leaves_later_pays
     assert (rest.start, rest.end) == (first.end, second.end)
 
 
+def test_a_member_that_leaves_while_it_waits_takes_no_place_in_the_batch(bench):
+    done = []
+
+    async def work(items):
+        done.append(items)
+        return items
+
+    batcher = batched(bench, work, max_size=3, max_wait=0.02)
+
+    async def story():
+        first, second = asyncio.ensure_future(batcher.call(1)), asyncio.ensure_future(batcher.call(2))
+        # One turn of the loop: both are in the queue.
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second == 2
+
+    run(story())
+
+    assert done == [[2]]
+
+
 def test_an_error_of_the_batch_reaches_every_member(bench, client, answer):
     async def broken(items):
         raise ValueError("bad batch")

@@ -103,5 +103,9 @@ def test_what_is_no_duration_of_ours_is_nothing(text):
     assert parse_server_timing(text) == 0
 
 
+def test_a_header_of_megabytes_is_not_looked_through():
+    assert parse_server_timing("inferometer;dur=1, " + "x" * 8192) == 0
+
+
 def test_our_metric_is_found_among_others():
     assert parse_server_timing('cache;desc="x", inferometer;desc=a;dur="2.5", db;dur=9') == 2_500_000
