@@ -245,18 +245,54 @@ def test_a_device_without_a_price_is_said_to_be_unpriced():
     assert "host has no price in fleet.yaml" in screen
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 140])
-def test_no_word_is_lost_and_no_line_too_long_for_the_terminal(width):
-    alerts = (a_story("fast", resolved=40.0), a_story("slow", fired=30.0, received=42.0, severity="ticket"))
-    wide = [line.plain for line in report(figures(alerts=alerts), width=400)]
-    fitted = [line.plain for line in report(figures(alerts=alerts), width=width)]
+ALERTS = (a_story("fast", resolved=40.0), a_story("slow", fired=30.0, received=42.0, severity="ticket"))
+
+
+@pytest.mark.parametrize("width", [110, 140])
+def test_no_word_is_lost_where_a_line_is_broken(width):
+    wide = [line.plain for line in report(figures(alerts=ALERTS), width=400)]
+    fitted = [line.plain for line in report(figures(alerts=ALERTS), width=width)]
 
     assert " ".join(" ".join(fitted).split()) == " ".join(" ".join(wide).split())
-    assert max(map(len, fitted[:-1])) <= width
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_no_line_is_too_long_for_the_terminal(width):
+    assert max(len(line.plain) for line in report(figures(alerts=ALERTS), width=width)) <= width
+
+
+@pytest.mark.parametrize(
+    ("width", "titles", "left_out"),
+    [
+        (120, "p50 p95 p99 p99.9 tail is spent in", None),
+        (100, "p50 p95 p99 p99.9 tail is spent in", None),
+        (80, "p50 p95 p99 tail is spent in", "p99.9"),
+        (60, "p50 p95 p99", "p99.9, tail is spent in"),
+    ],
+)
+def test_each_model_has_one_line_of_times_and_what_has_no_room_is_said(width, titles, left_out):
+    lines = text(width=width).split("\n\n")[0].splitlines()
+    header, gateway, embedder, *rest = lines
+
+    assert " ".join(header.split()) == f"Where the time goes {titles}"
+    assert gateway.startswith("  gateway  /search ")
+    assert embedder.startswith("  embedder  minilm  v1 ")
+    assert rest == ([f"  {width} columns have no room for {left_out}"] if left_out else [])
+
+
+@pytest.mark.parametrize(("width", "tenants", "left_out"), [(80, ["acme", "other"], []), (60, ["acme"], ["other"])])
+def test_each_model_has_one_line_of_cost_with_the_tenants_that_have_room(width, tenants, left_out):
+    header, model, *rest = text(width=width).split("\n\n")[2].splitlines()
+
+    assert header.split("share")[1].split() == ["tenant", *tenants]
+    assert model.split() == ["embedder", "minilm", "$0.0017", "100", "%", "$0.0021", "$0.0010"][: 5 + len(tenants)]
+    assert [line for line in rest if "no room" in line] == [
+        f"  {width} columns have no room for {name}" for name in left_out
+    ]
 
 
 def test_what_is_kept_is_counted():
-    assert text().endswith("Kept: recorder 24,711 requests   ·   Jaeger 1,204 traces")
+    assert text().endswith("Kept: recorder 24,711 requests of all services   ·   Jaeger 1,204 traces")
 
 
 def a_state(**changes):
@@ -280,9 +316,25 @@ def test_progress_says_where_the_run_stands():
     assert "38 s of 60" in line
 
 
-def test_progress_fits_any_terminal():
-    for width in (40, 80, 120):
-        assert len(progress_line(a_state(), width=width).plain) <= width
+@pytest.mark.parametrize("width", [60, 70, 80, 100, 120, 160])
+def test_progress_fits_a_terminal_with_its_budget_and_what_fires_as_they_are(width):
+    line = progress_line(a_state(budget_left=0.0, firing=(("page", 25.0), ("ticket", 19.0))), width=width).plain
+
+    assert len(line) <= width
+    assert "errors 4.1 %" in line
+    assert "budget 0 %" in line
+    assert line.endswith("page 25 s, ticket 19 s")
+
+
+def test_the_bar_keeps_its_length_whatever_stands_behind_it():
+    lines = [progress_line(a_state(firing=firing), width=80).plain for firing in ((), (("page", 7.0), ("ticket", 3.0)))]
+
+    assert [line.count("━") + line.count("╺") for line in lines] == [10, 10]
+
+
+def test_the_clock_and_the_seconds_of_a_run_are_the_same():
+    assert progress_line(a_state(seconds=20.9), width=160).plain.startswith("  0:20  ")
+    assert "   20 s of 60   " in progress_line(a_state(seconds=20.9), width=160).plain
 
 
 def test_progress_without_errors_is_calm():

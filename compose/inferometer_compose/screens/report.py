@@ -1,6 +1,8 @@
 """The one screen after a run: where the time goes, the objectives, the cost, the slowest request."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from rich.text import Text
 
@@ -19,6 +21,8 @@ from inferometer_compose.screens.units import UNKNOWN, clock, dollars, duration,
 _NAME = 40
 _NAME_OF_TIMES = 36
 """Narrower: what the tail is spent in needs the room."""
+_NAME_OF_COSTS = 34
+_COSTS = "What it costs"
 _MOST_OBJECTIVES = 6
 # Where the rest of a line that is too long begins.
 _CONTINUED = 6
@@ -29,9 +33,10 @@ _NO_TIER = "cause"
 
 def report(figures: Figures, *, width: int) -> list[Text]:
     """The report for a terminal of that many columns."""
-    tables = [*_times(figures.times), Text(), *_objectives(figures), Text(), *_costs(figures), Text()]
+    times, costs = _times(figures.times, width), _costs(figures, width)
+    tables = [*times, Text(), *_objectives(figures), Text(), *costs, Text()]
     fitted = [part for line in tables for part in _fitted(line, width)]
-    return [*fitted, *_slowest(figures, width), *_kept(figures)]
+    return [*fitted, *_slowest(figures, width), *_fitted(_kept(figures), width)]
 
 
 def _fitted(line: Text, width: int) -> Iterator[Text]:
@@ -55,24 +60,57 @@ def _line(
     return line
 
 
-def _times(times: Sequence[ModelTimes]) -> Iterator[Text]:
-    titles = [("p50", 9), ("p95", 9), ("p99", 9), ("p99.9", 9)]
-    yield _line("Where the time goes", titles, "tail is spent in", style="bold", name_width=_NAME_OF_TIMES)
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How much of the table of times is shown: the wider the terminal, the more."""
+
+    cell: int
+    percentiles: int
+    stages: int
+    callee: bool = True
+
+
+_SHAPES: Final = (
+    _Shape(9, 4, 2),
+    _Shape(9, 4, 1),
+    _Shape(8, 3, 1),
+    _Shape(8, 3, 1, callee=False),
+    _Shape(8, 3, 0),
+)
+_TAIL: Final = "tail is spent in"
+_PERCENTILES: Final = ("p50", "p95", "p99", "p99.9")
+
+
+def _times(times: Sequence[ModelTimes], width: int) -> list[Text]:
+    """The most that stands on one line for each model; where not even the least does, lines are broken later."""
+    shown = (list(_times_as(times, shape)) for shape in _SHAPES)
+    lines, shape = next(
+        ((lines, shape) for lines, shape in zip(shown, _SHAPES, strict=True) if max(map(len, lines)) <= width),
+        (list(_times_as(times, _SHAPES[-1])), _SHAPES[-1]),
+    )
+    if missing := [*_PERCENTILES[shape.percentiles :], *([] if shape.stages else [_TAIL])]:
+        lines.append(Text(f"  {width} columns have no room for {', '.join(missing)}", "dim"))
+    return lines
+
+
+def _times_as(times: Sequence[ModelTimes], shape: _Shape) -> Iterator[Text]:
+    titles = [(title, shape.cell) for title in _PERCENTILES[: shape.percentiles]]
+    yield _line("Where the time goes", titles, _TAIL * bool(shape.stages), style="bold", name_width=_NAME_OF_TIMES)
     for model in times:
         name = "  ".join(filter(None, (f"  {model.service}", model.model, model.version)))
         name += "  (first result)" if model.first_chunk else ""
-        figures = (model.p50_seconds, model.p95_seconds, model.p99_seconds, model.p999_seconds)
+        figures = (model.p50_seconds, model.p95_seconds, model.p99_seconds, model.p999_seconds)[: shape.percentiles]
         most = "≤ " if model.by_buckets else ""
-        cells = [(f"{most if figure is not None else ''}{duration(figure)}", 9) for figure in figures]
-        rest = "by its own page" if model.by_buckets else _tail(model)
+        cells = [(f"{most if figure is not None else ''}{duration(figure)}", shape.cell) for figure in figures]
+        rest = "by its own page" if model.by_buckets and shape.stages else _tail(model, shape)
         yield _line(name, cells, rest, name_width=_NAME_OF_TIMES)
 
 
-def _tail(model: ModelTimes) -> str:
+def _tail(model: ModelTimes, shape: _Shape) -> str:
     parts = []
-    for share in model.tail[:2]:
+    for share in model.tail[: shape.stages]:
         stage = f"{share.stage}/{share.kind}" if share.kind and share.stage == "queue" else share.stage
-        callee = f" ({model.callee})" if share.stage == "remote" and model.callee else ""
+        callee = f" ({model.callee})" if share.stage == "remote" and model.callee and shape.callee else ""
         parts.append(f"{stage} {percent(share.share)}{callee}")
     return "   ".join(parts)
 
@@ -166,20 +204,35 @@ def _story(severity: str, told: Sequence[AlertStory]) -> str:
     return f"{start}, {' and '.join(firing)} leg{'s' if len(firing) > 1 else ''} still firing"
 
 
-def _costs(figures: Figures) -> Iterator[Text]:
+def _costs(figures: Figures, width: int) -> list[Text]:
+    """The table, of as many tenants as there is room for."""
     tenants = _tenant_columns(figures.costs)
-    titles = [("per 1k", 11), ("share", 8), *((f"tenant {t}" if not i else t, 14) for i, t in enumerate(tenants))]
-    yield _line("What it costs", titles, style="bold")
+    named = max([len(_COSTS), *(len(_whose(model)) for model in figures.costs)])
+    shown = [_costs_as(figures, tenants, name_width=max(_NAME_OF_COSTS, named), cell=14)]
+    shown += [_costs_as(figures, tenants[:many], name_width=named, cell=10) for many in range(len(tenants), -1, -1)]
+    lines = next((lines for lines in shown if max(map(len, lines)) <= width), shown[-1])
+    if missing := [tenant for tenant in tenants if tenant not in lines[0].plain.split()]:
+        lines.append(Text(f"  {width} columns have no room for {', '.join(missing)}", "dim"))
+    return [*lines, *map(_device, figures.devices)]
+
+
+def _costs_as(figures: Figures, tenants: Sequence[str], *, name_width: int, cell: int) -> list[Text]:
+    titles = [("per 1k requests", 17), ("share", 8)]
+    named = [name if index else f"tenant {name}" for index, name in enumerate(tenants)]
+    titles += [(name, max(cell, len(name) + 2)) for name in named]
+    lines = [_line(_COSTS, titles, style="bold", name_width=name_width)]
     whole = sum(model.total.usd for model in figures.costs)
     for model in sorted(figures.costs, key=lambda model: -model.total.usd):
-        total = model.total
-        share = total.usd / whole if whole else None
-        cells = [(dollars(total.per_thousand_usd), 11), (percent(share), 8)]
-        for tenant in tenants:
-            cost = model.tenants.get(tenant)
-            cells.append((dollars(cost.per_thousand_usd if cost else None), 14))
-        yield _line(f"  {model.service}  {model.model}", cells)
-    yield from map(_device, figures.devices)
+        of = [model.total, *(model.tenants.get(tenant) for tenant in tenants)]
+        usd, *rest = (dollars(one.per_thousand_usd if one else None) for one in of)
+        texts = [usd, percent(model.total.usd / whole if whole else None), *rest]
+        cells = [(text, wide) for text, (_, wide) in zip(texts, titles, strict=True)]
+        lines.append(_line(_whose(model), cells, name_width=name_width))
+    return lines
+
+
+def _whose(model: ModelCost) -> str:
+    return f"  {model.service}  {model.model}"
 
 
 def _device(device: Device) -> Text:
@@ -206,8 +259,8 @@ def _slowest(figures: Figures, width: int) -> Iterator[Text]:
     yield Text()
 
 
-def _kept(figures: Figures) -> Iterator[Text]:
-    text = f"Kept: recorder {figures.recorded_requests:,} requests"
+def _kept(figures: Figures) -> Text:
+    text = f"Kept: recorder {figures.recorded_requests:,} requests of all services"
     if figures.exported_to:
         text += f"   ·   {figures.exported_to} {figures.kept_traces:,} traces"
-    yield Text(text, "dim")
+    return Text(text, "dim")
