@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from inferometer_exporters.recorder.answers import HopAnswer, TraceAnswer
+from inferometer_exporters.recorder.trace_answers import HopAnswer, TraceAnswer
 
 UNPRICED = "unpriced"
 """What stands in place of a cost, where a device that was used has no price: it is not free."""

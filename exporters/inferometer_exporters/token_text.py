@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from inferometer_exporters.recorder.answers import HopAnswer
+from inferometer_exporters.recorder.trace_answers import HopAnswer
 
 
 def token_text(hop: HopAnswer, duration: Callable[[float], str]) -> str:

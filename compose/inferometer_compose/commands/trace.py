@@ -19,8 +19,8 @@ from inferometer_compose.commands.errors import FOUND_SOMETHING, say
 from inferometer_compose.screens import waterfall
 from inferometer_compose.screens.hops import trace_of
 from inferometer_exporters.recorder import queries, traces
-from inferometer_exporters.recorder.answers import TraceAnswer
 from inferometer_exporters.recorder.names import FILE_NAME
+from inferometer_exporters.recorder.trace_answers import TraceAnswer
 
 _HEX_DIGITS = 32
 _LONGEST = 64

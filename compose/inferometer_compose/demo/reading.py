@@ -14,14 +14,8 @@ from inferometer_compose.screens.figures import (
     TenantCost,
 )
 from inferometer_compose.screens.hops import trace_of
-from inferometer_exporters.recorder.answers import (
-    CostAnswer,
-    DeviceAnswer,
-    ModelAnswer,
-    ObjectiveAnswer,
-    SummaryAnswer,
-    TraceAnswer,
-)
+from inferometer_exporters.recorder.answers import CostAnswer, DeviceAnswer, ModelAnswer, ObjectiveAnswer, SummaryAnswer
+from inferometer_exporters.recorder.trace_answers import TraceAnswer
 
 
 def figures_of(

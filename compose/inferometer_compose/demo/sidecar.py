@@ -7,7 +7,8 @@ from typing import cast
 from inferometer_compose import web
 from inferometer_compose.demo.reading import objective_of
 from inferometer_compose.screens.figures import Objective
-from inferometer_exporters.recorder.answers import SummaryAnswer, TraceAnswer
+from inferometer_exporters.recorder.answers import SummaryAnswer
+from inferometer_exporters.recorder.trace_answers import TraceAnswer
 
 # Each answer is a few queries over all requests of the run: often enough for a line that people watch.
 _SUMMARY_EVERY_SECONDS = 1.0

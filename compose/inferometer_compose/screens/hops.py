@@ -7,8 +7,8 @@ from inferometer.catalog.stages import Kind, Stage
 from inferometer_compose.screens.units import dollars, duration
 from inferometer_compose.screens.waterfall import Hop, Segment, Trace
 from inferometer_exporters.device_text import cost_text, state_text
-from inferometer_exporters.recorder.answers import HopAnswer, SpanAnswer, TraceAnswer
 from inferometer_exporters.recorder.foreign_spans import placed
+from inferometer_exporters.recorder.trace_answers import HopAnswer, SpanAnswer, TraceAnswer
 from inferometer_exporters.token_text import token_text
 
 

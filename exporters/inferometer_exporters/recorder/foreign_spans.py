@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import duckdb
 
-from inferometer_exporters.recorder.answers import SpanAnswer, TraceAnswer
 from inferometer_exporters.recorder.reading import rows
+from inferometer_exporters.recorder.trace_answers import SpanAnswer, TraceAnswer
 
 MAX_SPANS: Final = 200
 """Of one trace: a waterfall with more is read in a trace store."""

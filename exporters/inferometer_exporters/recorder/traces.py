@@ -11,7 +11,11 @@ from inferometer.fleet.thresholds import PICODOLLARS
 from inferometer.record.model import per_output_token
 from inferometer_exporters.columns.segments import segments
 from inferometer_exporters.device_state import reasons
-from inferometer_exporters.recorder.answers import (
+from inferometer_exporters.recorder.foreign_spans import foreign_spans
+from inferometer_exporters.recorder.reading import rows
+from inferometer_exporters.recorder.request_query import MICROJOULES, NAMES, ROW, WIDTH, request_answer
+from inferometer_exporters.recorder.schema import STAGE_COLUMNS
+from inferometer_exporters.recorder.trace_answers import (
     CallAnswer,
     DeviceStateAnswer,
     ExecuteAnswer,
@@ -19,10 +23,6 @@ from inferometer_exporters.recorder.answers import (
     SegmentAnswer,
     TraceAnswer,
 )
-from inferometer_exporters.recorder.foreign_spans import foreign_spans
-from inferometer_exporters.recorder.reading import rows
-from inferometer_exporters.recorder.request_query import MICROJOULES, NAMES, ROW, WIDTH, request_answer
-from inferometer_exporters.recorder.schema import STAGE_COLUMNS
 
 _SECOND: Final = 10**9
 _HOPS: Final = f"""
