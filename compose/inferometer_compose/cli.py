@@ -5,12 +5,20 @@ from importlib.util import find_spec
 
 MISSING = 'inferometer: the command line is part of an extra: pip install "inferometer[demo]" (or sidecar, generate)'
 WRONG_USE = 2
+INTERRUPTED = 130
 _SIDECAR = "sidecar"
 """The one command that runs beside what it watches."""
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; Ctrl-C ends it without a word, also while it is imported."""
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _run() -> None:
     if find_spec("typer") is None or find_spec("rich") is None:
         sys.stderr.write(MISSING + "\n")
         sys.exit(WRONG_USE)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from inferometer.errors import InferometerError
 from inferometer_compose import cli
+from inferometer_compose.commands import demo
 from inferometer_compose.commands.declared import app
 
 EXAMPLE = str(Path(__file__).parents[2] / "examples/fleet.yaml")
@@ -136,6 +138,34 @@ def test_the_base_install_says_which_extra_has_the_command_line(tmp_path):
     assert answer.stderr == (
         'inferometer: the command line is part of an extra: pip install "inferometer[demo]" (or sidecar, generate)\n'
     )
+
+
+INTERRUPTED_IMPORT = """
+import sys
+
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == "inferometer_compose.commands.declared":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts())
+from inferometer_compose.cli import main
+main()
+"""
+
+
+def test_ctrl_c_while_a_command_is_imported_is_no_traceback():
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT]
+    answer = subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)
+
+    assert (answer.returncode, answer.stdout, answer.stderr) == (130, "", "")
+
+
+def test_a_demo_where_no_folder_can_be_made_says_so(tmp_path):
+    reason = r"gone/demo-.* cannot be made \(No such file or directory\): start the demo where you may write"
+
+    with pytest.raises(InferometerError, match=reason):
+        demo._folder(tmp_path / "gone")
 
 
 @pytest.mark.processes

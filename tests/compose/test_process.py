@@ -8,8 +8,10 @@ import time
 
 import pytest
 
+from inferometer_compose.stack.local import LocalStack, Peers
 from inferometer_compose.stack.ports import Ports, is_free
 from inferometer_compose.stack.process import Command, Process, StartError, end_all
+from inferometer_compose.stack.programs import Program
 
 FOREVER = "import time; print('up', flush=True); time.sleep(600)"
 
@@ -133,3 +135,24 @@ def test_a_port_is_handed_out_once():
 
     assert first > 0
     assert ports.take(first, "another") != first
+
+
+def test_a_stack_ends_who_sends_before_the_sidecar_and_the_sidecar_before_its_peers(tmp_path):
+    """A sidecar that ends with its Jaeger waits for it, and a service that ends with its sidecar for that."""
+    none = Peers(prometheus=Program("Prometheus"), alertmanager=Program("Alertmanager"), jaeger=Program("Jaeger"))
+    stack = LocalStack(tmp_path, none, time_scale=1)
+    ended = tmp_path / "ended"
+    for name in ("jaeger", "sidecar", "gateway", "load"):
+        code = (
+            "import signal, sys, time\n"
+            f"def end(*_): time.sleep(0.2); open({str(ended)!r}, 'a').write('{name}\\n'); sys.exit()\n"
+            "signal.signal(signal.SIGTERM, end); print('up', flush=True); time.sleep(600)"
+        )
+        process = stack._start(python(code, name=name))
+        process.wait_until(lambda log=process.log: "up" in log.read_text(), within_seconds=10)
+
+    stack.end()
+
+    names = ended.read_text().split()
+    assert sorted(names[:2]) == ["gateway", "load"]
+    assert names[2:] == ["sidecar", "jaeger"]

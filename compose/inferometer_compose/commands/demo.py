@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 from rich.console import Console
 from rich.live import Live
 
+from inferometer.errors import InferometerError
 from inferometer.fleet import durations
 from inferometer.fleet.loader import load
 from inferometer.fleet.slos import Source, slos
@@ -38,6 +39,7 @@ WITHOUT_PEERS: Final = (
 )
 _NEXT: Final = ("trace --slowest 3", "cost --by model,tenant", "compare --versions v1,v2")
 """Commands that say more of the run that has just ended."""
+_MINUTE = 60
 # What people open in a browser.
 _TO_OPEN = ("live", "jaeger", "prometheus")
 
@@ -62,8 +64,7 @@ def run(options: Options) -> int:
     plan = Plan(
         seconds=options.seconds, rate_per_second=options.rate_per_second, fault=options.fault, engines=tuple(promised)
     )
-    folder = Path(time.strftime("demo-%Y%m%d-%H%M%S")).absolute()
-    folder.mkdir()
+    folder = _folder(Path.cwd())
     here = [Path.cwd() / ".tools" / "bin"]
     peers = Peers(
         prometheus=programs.find(programs.PROMETHEUS, here),
@@ -71,15 +72,35 @@ def run(options: Options) -> int:
         jaeger=programs.find(programs.JAEGER, here),
     )
     with _signals_end_it(), LocalStack(folder, peers, time_scale=options.time_scale) as stack:
-        _start(stack, options, console)
-        with _progress(console) as show:
-            outcome = run_plan(stack, plan, show)
+        try:
+            with _starting(console):
+                _start(stack, options, console)
+            with _progress(console) as show:
+                outcome = run_plan(stack, plan, show)
+        except KeyboardInterrupt:
+            _ended_early(stack, console)
+            raise
         _finish(stack, options, outcome, console)
         if options.keep:
             console.print("Everything stays up until Ctrl-C.")
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
     return 0
+
+
+def _folder(here: Path) -> Path:
+    """A new folder of this run.
+
+    Raises:
+        InferometerError: nobody may write there.
+    """
+    folder = here / time.strftime("demo-%Y%m%d-%H%M%S")
+    try:
+        folder.mkdir()
+    except OSError as error:
+        reason = f"{folder} cannot be made ({error.strerror})"
+        raise InferometerError(f"{reason}: start the demo where you may write; it keeps logs and records") from error
+    return folder
 
 
 def _start(stack: LocalStack, options: Options, console: Console) -> None:
@@ -100,10 +121,18 @@ def _start(stack: LocalStack, options: Options, console: Console) -> None:
         _say(console, "note", "; ".join(stack.notes))
     _say(console, "up", "   ".join(f"{name} {stack.up[name]}" for name in _TO_OPEN if name in stack.up))
     if (scale := options.time_scale) != 1:
-        _say(console, "time", f"time scale {scale}: 1 s here is {durations.render(scale * 10**9)} of an SLO's window")
+        one_second = "a minute" if scale == _MINUTE else durations.render(scale * 10**9)
+        _say(console, "time", f"time scale {scale}: one second here is {one_second} of an SLO's window")
     if options.fault is not None:
         _say(console, "fault", f"{options.fault}, from 20 % to 50 % of the time: {MEANING[options.fault]}")
     console.print()
+
+
+def _ended_early(stack: LocalStack, console: Console) -> None:
+    """Say that the end is heard: it takes some seconds, in which the last records are kept."""
+    console.print("\nEnding early, with everything that was started", style="dim")
+    if "live" in stack.up:
+        console.print(f"Recorder: {os.path.relpath(stack.recorder)}", style="dim")
 
 
 def _say(console: Console, what: str, text: str) -> None:
@@ -131,6 +160,13 @@ def _finish(stack: LocalStack, options: Options, outcome: Outcome, console: Cons
     # `make demo` runs us from an environment that is not on PATH.
     program = "inferometer" if shutil.which("inferometer") else os.path.relpath(sys.argv[0])
     console.print(f"More: {program} {' | '.join(_NEXT)}", style="dim", markup=False)
+
+
+@contextmanager
+def _starting(console: Console) -> Iterator[None]:
+    """Something that moves for the seconds in which nothing can be said yet; a pipe gets nothing of it."""
+    with console.status("starting: models, sidecar and peers", spinner="line"):
+        yield
 
 
 @contextmanager
