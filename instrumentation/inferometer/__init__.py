@@ -11,7 +11,8 @@
     async def embed(texts: list[str]) -> list[Vector]: ...
 
 Logs carry the ids of the request's trace with ``INFEROMETER_LOG_CORRELATION=1`` (``logging``) or with
-`structlog_processor` among the processors of structlog.
+`structlog_processor` among the processors of structlog. `inferometer.testing.recorded` lets a test of your own assert
+on the records.
 """
 
 from inferometer.api import batch, flush

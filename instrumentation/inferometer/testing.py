@@ -1,28 +1,68 @@
-"""For tests: an Intake that keeps what it is sent, so that a test can assert on records.
+"""For tests: records of what an application does, to assert on.
 
-::
+In the process of the test, with whatever client the application's framework has for tests::
 
-    with Collector(tmp_path / "intake.sock") as collector:
-        ...  # run the application with INFEROMETER_SIDECAR=collector.address
-        (record,) = collector.wait(1)
-        assert record.labels.model == "minilm"
+    with inferometer.testing.recorded() as requests:
+        client.post("/predict", json={"text": "hello"})
+        (record,) = requests.wait(1)
+    assert record.labels.model == "minilm"
+
+Of a server in a process of its own::
+
+    with Collector(tmp_path / "intake.sock") as requests:
+        ...  # start it with INFEROMETER_SIDECAR=requests.address, and ask it
+        (record,) = requests.wait(1)
 """
 
 import contextlib
 import socket
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from inferometer import switch
 from inferometer.record.model import RequestRecord
+from inferometer.recorder.destination import Destination
+from inferometer.recorder.this_process import worker
 from inferometer.wire import message
 from inferometer.wire.frame import Frame, Names, decode
 from inferometer.wire.message import Hello, Reader, Type
 from inferometer.wire.records import records
 
 _CHUNK: Final = 1 << 20
+_FLUSH_SECONDS: Final = 0.02
+
+
+@contextlib.contextmanager
+def recorded() -> "Iterator[Collector]":
+    """Record what this process does, for as long as the block lasts; nothing of it goes anywhere else.
+
+    The application need not have the line ``import inferometer.auto``, and may be made before or inside the block.
+    Hooks stay installed after it; where nobody had switched recording on, nothing is recorded then.
+
+    Yields:
+        Whom to ask for the records: `Collector.wait` returns them when they are there.
+    """
+    here = worker()
+    # What was recorded before goes to where it belongs.
+    here.close()
+    settings, destination = here.settings, here._destination  # noqa: SLF001 - nobody else sends a worker elsewhere
+    if not here.hooks.statuses():
+        settings = replace(settings, enabled=False)
+    with tempfile.TemporaryDirectory() as folder, Collector(Path(folder) / "intake.sock") as collector:
+        here.settings = replace(settings, enabled=True, sidecar=collector.address, flush_seconds=_FLUSH_SECONDS)
+        here._destination = Destination(here.settings, None)  # noqa: SLF001 - as above
+        switch.on()
+        here.start(ready=False)
+        try:
+            yield collector
+        finally:
+            here.close()
+            here.settings, here._destination = settings, destination  # noqa: SLF001 - as above
 
 
 class Collector:

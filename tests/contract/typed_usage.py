@@ -8,7 +8,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import inferometer
 from inferometer.record import RequestRecord
-from inferometer.testing import Collector
+from inferometer.testing import Collector, recorded
 
 
 @inferometer.batch(max_size=8, max_wait=0.005)
@@ -87,4 +87,6 @@ def own_test(folder: Path) -> RequestRecord:
         assert_type(collector.address, str)
         (record,) = collector.wait(1, seconds=5.0)
         assert_type(record, RequestRecord)
+    with recorded() as requests:
+        assert_type(requests, Collector)
         return record
