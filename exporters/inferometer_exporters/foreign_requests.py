@@ -74,6 +74,7 @@ class ForeignRequests:
             for these, counted in ((~by_page, True), (by_page, False)):
                 if these.any():
                     self._finished(released.of(these, gather((), self._naming.numbers)), counted)
+        self._settlement.took(released.took)
         for engine in released.starts:
             cold_starts.count(*engine, self._aggregator, self._writer)
             # Workers tell of the loads of models beside their start, engines' spans in it.

@@ -8,6 +8,7 @@ from inferometer.catalog.labels import DEVICE
 from inferometer.fleet.thresholds import Thresholds
 from inferometer_exporters.columns.partition import Partitions
 from inferometer_exporters.columns.tables import Columns, Ints, concatenate, take
+from inferometer_exporters.engine_steps import EngineSteps
 from inferometer_exporters.engine_work import EngineWork, Number, source_of
 from inferometer_exporters.engines.scrape import Scraped
 from inferometer_exporters.engines.usage import Usage
@@ -18,6 +19,7 @@ from inferometer_exporters.ledger.ledger import Ledger
 from inferometer_exporters.ledger.prices import Rate
 from inferometer_exporters.ledger.runs import folded, priced
 from inferometer_exporters.ledger.steps import Step
+from inferometer_exporters.receivers.passes import Took
 from inferometer_exporters.recorder.tables import execute_rows
 from inferometer_exporters.source import Sample
 
@@ -25,6 +27,8 @@ HOLD_NS: Final = 5 * 10**9
 """How long the ledger waits for a worker that says nothing."""
 IDLE_SWEEP_NS: Final = 10**9
 """Time between sweeps where nothing waits for one."""
+STEPS_AHEAD_NS: Final = 10**9
+"""How long before its time is settled a step of an engine waits for members no more."""
 MAX_ROWS: Final = 500_000
 """Rows of runs that may wait for a silent worker; of more the ledger waits for none, and what comes late is counted."""
 _OTHER: Final = "other"
@@ -67,6 +71,7 @@ class Settlement:
         """Live worker -> time of its newest frame: it has told everything that ran before."""
         self._inventory = Inventory()
         self._work = EngineWork(pages, host.name, self._inventory.resolve)
+        self._engine_steps = EngineSteps()
         self.ledger = Ledger(now, self._rate)
         self.ledger.device(host)
 
@@ -124,6 +129,22 @@ class Settlement:
     def steps(self, steps: Sequence[Step]) -> None:
         """Take in steps that an engine told of, in the order of their time."""
         self.ledger.steps(steps, self.devices)
+
+    def took(self, tooks: Sequence[Took]) -> None:
+        """Take in parts that requests had in batches of their engines, after the requests."""
+        self._engine_steps.add(tooks)
+
+    def _told_steps(self, reach: int, *, closing: bool) -> None:
+        """Hand the ledger the steps that it is about to sweep."""
+        accounts = self.ledger.accounts
+
+        def edge(device: str) -> int:
+            lag = 0 if closing else min(accounts[index].lag for index in self.devices(device))
+            return reach - lag + STEPS_AHEAD_NS
+
+        due = self._engine_steps.due(edge)
+        # What was settled before is late, and was counted with its run.
+        self.steps([step for step in due if step.end > min(accounts[at].since for at in self.devices(step.device))])
 
     def worker(self, worker: int, service: str) -> None:
         """A worker of a service has spoken."""
@@ -187,6 +208,7 @@ class Settlement:
             return None
         self._swept = now_ns
         reach = self._reach(now_ns, closing=closing)
+        self._told_steps(reach, closing=closing)
         idle = State.WARM_IDLE if self.frames or self._work.warm(0, now_ns) else State.UNALLOCATED
         self.ledger.sweep(reach, idle, self._idle(now_ns), closing=closing)
         released = self.ledger.released()

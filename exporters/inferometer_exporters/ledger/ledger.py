@@ -156,10 +156,9 @@ class Ledger:
         """
         known = self._named if accounts is None else accounts
         for step in steps:
-            missed = min(step.end, self.until) - step.start
-            if missed > 0:
-                for device in known(step.device):
-                    self.accounts[device].late += missed
+            for device in known(step.device):
+                account = self.accounts[device]
+                account.late += max(min(step.end, account.since) - step.start, 0)
         rows = self._steps.add(steps, known)
         if len(rows["worker"]):
             self.announce(rows)

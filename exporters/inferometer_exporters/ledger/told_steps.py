@@ -53,7 +53,8 @@ class ToldSteps:
         told: Columns = {name: pieces[name] for name in ("worker", "execute_id", "span_id", "rank", "device", "start")}
         told |= {"kind": columns[:, -1].astype(np.uint8), "told": pieces["end"]}
         told |= {"size": np.ones(len(rows), np.int64), "stepped": np.ones(len(rows), bool)}
-        return blank(told)
+        # Work of nobody has no run.
+        return blank(take(told, told["span_id"] != 0))
 
     def _rows(self, step: Step, accounts: Callable[[str], Sequence[int]]) -> list[tuple[int, ...]]:
         model = self._models.get(step.engine)

@@ -23,6 +23,7 @@ from inferometer_exporters.receivers.holding import Holding
 from inferometer_exporters.receivers.inbox import Inbox
 from inferometer_exporters.receivers.incoming import Incoming
 from inferometer_exporters.receivers.owners import SLACK_NS, Owned, adopt, called_by_known, owners
+from inferometer_exporters.receivers.passes import Passes
 from inferometer_exporters.receivers.records import Place, Records
 from inferometer_exporters.receivers.released import Released, span_rows
 from inferometer_exporters.receivers.span_tree import Batch, Tree
@@ -63,7 +64,8 @@ class Foreign:
         only_model: Callable[[str], str] = _nothing,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._holding = Holding(inbox)
+        self._passes = Passes(naming)
+        self._holding = Holding(inbox, self._passes.keep)
         self._recorder = recorder
         self._naming = naming
         self._forward = forward
@@ -134,7 +136,8 @@ class Foreign:
         requests = self._records.rows(spans, told, offset) if told else {}
         executes, placed = self._records.executes(spans, told, offset, place) if told else ({}, set())
         intervals = self._records.intervals(spans, told, offset, placed) if told else {}
-        return Released(rows, requests, intervals, executes, [count for count in counts if count[2]])
+        took = self._passes.took(spans, told, executes, offset)
+        return Released(rows, requests, intervals, executes, [count for count in counts if count[2]], took=took)
 
     def _start(self, batch: Batch, spans: Columns, now_ns: int) -> None:
         """Take in what engines tell of their own start."""

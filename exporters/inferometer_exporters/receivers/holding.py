@@ -1,7 +1,7 @@
 """Spans that wait until the requests are settled that they may belong to."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from inferometer_exporters.receivers.inbox import Inbox
@@ -23,10 +23,12 @@ class Holding:
 
     Args:
         inbox: filled by the ports.
+        came: is shown what came, before it waits.
     """
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, came: Callable[[Incoming], None]) -> None:
         self._inbox = inbox
+        self._came = came
         self._held: deque[Incoming] = deque()
         self._bytes = 0
         self._patient_until = 0
@@ -41,6 +43,7 @@ class Holding:
         """
         for request in self._inbox.take():
             request.came_ns = now_ns
+            self._came(request)
             self._held.append(request)
             self._bytes += request.size
         enough = now_ns - HOLD_NS

@@ -9,11 +9,16 @@ import numpy as np
 from inferometer_exporters.columns.tables import Column, Columns, Ids, concatenate, take
 from inferometer_exporters.receivers.alike import Alike, Shapes
 from inferometer_exporters.receivers.engine_spans import NORMALIZERS
+from inferometer_exporters.receivers.engine_spans.sglang import IN_BATCHES
 from inferometer_exporters.receivers.facts import GENERATION, Alone, Facts
 from inferometer_exporters.receivers.messages import SERVER, ExportTraceServiceRequest, ScopeSpans, Span, failed, wanted
 
 MARKS: Final = tuple(
-    sorted({one.mark for one in NORMALIZERS if one.mark} | {name.encode() for one in NORMALIZERS for name in one.inner})
+    sorted(
+        {one.mark for one in NORMALIZERS if one.mark}
+        | {name.encode() for one in NORMALIZERS for name in one.inner}
+        | IN_BATCHES
+    )
 )
 """What bodies are searched for, before any span of them is looked at."""
 _NAMED: Final = tuple(one for one in NORMALIZERS if not one.mark)

@@ -12,6 +12,7 @@ from inferometer_exporters.receivers import messages
 from inferometer_exporters.receivers.engine_starts import Started
 from inferometer_exporters.receivers.forward import Count
 from inferometer_exporters.receivers.owners import Owned
+from inferometer_exporters.receivers.passes import Took
 from inferometer_exporters.receivers.span_tree import Batch
 
 _MAX_NAME: Final = 200
@@ -32,6 +33,8 @@ class Released:
     counts: Sequence[Count] = ()
     starts: Sequence[Started] = ()
     """Engines that are loaded now."""
+    took: Sequence[Took] = ()
+    """Parts of these requests in batches of their engines."""
 
     def of(self, these: Mask, nothing: Gathered) -> Gathered:
         """*These* of the requests with what belongs to them, as frames would bring them; *nothing* has no rows."""

@@ -45,11 +45,14 @@ def _may_be(name: str) -> bool:
 
 _OFTEN: Final = frozenset({"decode_loop", "spec_draft", "spec_verify"})
 """One for each token; what they tell, `decode_forward` tells as a whole."""
-_OF_THREADS: Final = "(host:"
+OF_THREADS: Final = "(host:"
+"""In the names of spans of threads."""
+IN_BATCHES: Final = frozenset({b"decode_loop", b"prefill_forward", b"chunked_prefill", b"forward_mode"})
+"""In bodies whose spans tell of batches."""
 
 
 def _early(name: str) -> bool:
-    return (name in _STAGES and name not in _OFTEN) or _OF_THREADS in name
+    return (name in _STAGES and name not in _OFTEN) or OF_THREADS in name
 
 
 def _ask(span: Told) -> Facts | None:
