@@ -1,11 +1,13 @@
 """Several workers, one page: totals are right with and without a sidecar, also after the worker that holds it dies."""
 
+import contextlib
 import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -188,3 +190,45 @@ def test_totals_stay_right_when_the_worker_that_holds_the_intake_is_killed(tmp_p
 
         eventually("another holder", lambda: holder(tmp_path) != before)
         eventually("all requests on the page", lambda: here.total() == 200)
+
+
+UNSENT = 2.0
+"""Seconds before its death of which a killed worker may have told nobody: frames leave every quarter of one."""
+
+
+@pytest.mark.parametrize("command", [UVICORN, GUNICORN], ids=["uvicorn", "gunicorn preload"])
+def test_under_load_only_what_a_killed_holder_had_not_sent_is_lost_and_nothing_counts_twice(tmp_path, command):
+    with fleet(tmp_path, command, 3, sidecar=False) as here:
+        answered: list[tuple[float, int]] = []
+        broken: list[float] = []
+        over = threading.Event()
+
+        def ask():
+            while not over.is_set():
+                pid = here.get()
+                answered.append((time.monotonic(), pid)) if pid is not None else broken.append(time.monotonic())
+
+        clients = [threading.Thread(target=ask) for _ in range(3)]
+        for client in clients:
+            client.start()
+        with contextlib.ExitStack() as ending:
+            ending.callback(lambda: [client.join() for client in clients])
+            ending.callback(over.set)
+            killed: dict[int, float] = {}
+            for _ in range(3):
+                seen = here.total()
+                eventually("more on the page", lambda seen=seen: here.total() > seen + 50)
+                before = holder(tmp_path)
+                os.kill(before, signal.SIGKILL)
+                killed[before] = time.monotonic()
+                eventually("another holder", lambda before=before: holder(tmp_path) != before)
+
+        # The first answer came before the clients.
+        most = 1 + len(answered) + len(broken)
+        unsent = sum(at > killed[pid] - UNSENT for at, pid in answered if pid in killed)
+        least = 1 + len(answered) - unsent
+        eventually("what was sent is on the page", lambda: here.total() >= least)
+        time.sleep(1)
+        assert least <= here.total() <= most
+        assert len(killed) == 3
+        assert least > 300
