@@ -189,7 +189,7 @@ def main():
     intake.restore()
     want = args.records // args.workers // args.frame * args.frame * args.workers
     passes = 0
-    while not server.waiting_requests:
+    while not server.inbox.requests:
         server.poll(0.1)
     wall, cpu = time.perf_counter(), time.process_time()
     before = time.thread_time()

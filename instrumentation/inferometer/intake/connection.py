@@ -68,6 +68,19 @@ class Connection:
         except OSError:
             return b""
 
+    def send(self, message: bytes = b"") -> bool:
+        """Send a message and what is left of others, as far as the other side takes it; whether it still may."""
+        self.leftover += message
+        try:
+            sent = self.sock.send(self.leftover) if self.leftover else 0
+        except NOT_YET:
+            sent = 0
+        except OSError:
+            return False
+        self.leftover = self.leftover[sent:]
+        # A worker that reads no acknowledgement for so long is stuck; it resends when it comes back.
+        return len(self.leftover) <= READ_BYTES
+
     @property
     def has_more(self) -> bool:
         """Whether there is something to read that wakes no selector: TLS has decrypted it already."""

@@ -129,7 +129,7 @@ class Intake:
             left = due - self._now()
             # At least once, also where the last pass took longer than the time between passes.
             self._server.poll(max(left, 0) / 10**9)
-            if left <= 0 or self._server.waiting_requests >= self._early_rows:
+            if left <= 0 or self._server.inbox.requests >= self._early_rows:
                 break
         if not self._stop.is_set():
             self._guarded()

@@ -6,20 +6,18 @@ import logging
 import selectors
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from inferometer.access import Token
 from inferometer.catalog.labels import REFUSAL
 from inferometer.errors import WireError
-from inferometer.intake.connection import NOT_YET, READ_BYTES, Connection, RefusalError
+from inferometer.intake.connection import Connection, RefusalError
+from inferometer.intake.inbox import Inbox
 from inferometer.intake.introductions import Introductions, Translate, learn
 from inferometer.intake.listeners import Listener
 from inferometer.intake.pipeline import Arrival
 from inferometer.wire import frame as frames
-from inferometer.wire.frame import Frame
-from inferometer.wire.layout import REQUESTS
 from inferometer.wire.message import Hello, Type, ack, pack
 from inferometer.wire.pod import Pod
 
@@ -74,11 +72,7 @@ class Server:
         for listener in self._listeners:
             self._selector.register(listener.sock, selectors.EVENT_READ, listener)
         self._connections: dict[int, Connection] = {}
-        self._inbox: deque[tuple[Connection, Frame]] = deque()
-        self.waiting_bytes = 0
-        """Bytes of frames in the inbox."""
-        self.waiting_requests = 0
-        """Rows of finished requests in the inbox."""
+        self.inbox = Inbox()
         self._waker, self._woken = socket.socketpair()
         self._woken.settimeout(0.0)
         self._selector.register(self._woken, selectors.EVENT_READ, None)
@@ -92,7 +86,7 @@ class Server:
 
     def poll(self, timeout: float) -> None:
         """Wait up to *timeout* seconds for something, and read all that is there."""
-        if self.waiting_bytes >= self._max_waiting:
+        if self.inbox.bytes >= self._max_waiting:
             # Whoever waits in the kernel's buffers is served after the next pass.
             time.sleep(min(timeout, 0.01))
             return
@@ -105,20 +99,14 @@ class Server:
                     self._woken.recv(4096)
             else:
                 if events & selectors.EVENT_WRITE:
-                    self._flush(held)
+                    self._send(held)
                 if events & selectors.EVENT_READ:
                     self._read(held)
         self._close_silent()
 
     def take(self) -> list[Arrival]:
         """All frames that came since the last call, duplicates included, in the order in which they came."""
-        arrivals = []
-        while self._inbox:
-            connection, frame = self._inbox.popleft()
-            if connection.worker is not None:
-                arrivals.append(Arrival(connection.worker, frame, connection.names))
-        self.waiting_bytes = self.waiting_requests = 0
-        return arrivals
+        return self.inbox.take()
 
     def workers(self) -> set[bytes]:
         """Ids of connected workers."""
@@ -158,7 +146,7 @@ class Server:
 
     def _finish(self) -> None:
         self._connections.clear()
-        self._inbox.clear()
+        self.inbox.clear()
         self._selector.close()
         self._waker.close()
         self._woken.close()
@@ -220,9 +208,7 @@ class Server:
             if frame.worker_id != connection.worker.worker_id:
                 raise RefusalError(_UNDECODABLE, "a frame is of another worker than its connection")
             learn(connection, frame.names)
-            self._inbox.append((connection, self._introductions.on_our_clock(connection, frame)))
-            self.waiting_bytes += len(payload)
-            self.waiting_requests += frame.count(REQUESTS)
+            self.inbox.put(connection, self._introductions.on_our_clock(connection, frame), len(payload))
 
     def _close_silent(self) -> None:
         now = self._monotonic()
@@ -241,21 +227,8 @@ class Server:
             connection.sock.send(pack(Type.REFUSE, json.dumps({"reason": why}).encode()))
         self._drop(connection)
 
-    def _send(self, connection: Connection, message: bytes) -> None:
-        connection.leftover += message
-        self._flush(connection)
-
-    def _flush(self, connection: Connection) -> None:
-        try:
-            sent = connection.sock.send(connection.leftover) if connection.leftover else 0
-        except NOT_YET:
-            sent = 0
-        except OSError:
-            self._drop(connection)
-            return
-        connection.leftover = connection.leftover[sent:]
-        if len(connection.leftover) > READ_BYTES:
-            # A worker that reads no acknowledgement for so long is stuck; it resends when it comes back.
+    def _send(self, connection: Connection, message: bytes = b"") -> None:
+        if not connection.send(message):
             self._drop(connection)
             return
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.leftover else 0)
