@@ -22,14 +22,17 @@ def places(*wholes: float | None) -> int:
 
 def amount(usd: float | None, decimals: int) -> str:
     """``$0.003412``, ``-$0.10``; a dash where it is unknown."""
-    return UNKNOWN if usd is None else _text(Decimal(repr(usd)).quantize(Decimal(1).scaleb(-decimals)))
+    return UNKNOWN if usd is None else text(Decimal(repr(usd)).quantize(Decimal(1).scaleb(-decimals)))
 
 
 def parts(usd: Sequence[float | None], whole: float | None, decimals: int) -> list[str]:
-    """Parts of a whole, rounded so that what is shown sums to the whole as it is shown.
+    """Parts of a whole, rounded so that what is shown sums to the whole as it is shown."""
+    shown = rounded(usd, whole, decimals)
+    return [UNKNOWN if part is None else text(cost) for part, cost in zip(usd, shown, strict=True)]
 
-    Each is less than one unit of the last decimal from what it is.
-    """
+
+def rounded(usd: Sequence[float | None], whole: float | None, decimals: int) -> list[Decimal]:
+    """The parts that `parts` shows; each is less than one unit of the last decimal from what it is."""
     unit = Decimal(1).scaleb(-decimals)
     exact = [Decimal(repr(part or 0.0)) for part in usd]
     shown = [part.quantize(unit, ROUND_FLOOR) for part in exact]
@@ -37,8 +40,9 @@ def parts(usd: Sequence[float | None], whole: float | None, decimals: int) -> li
     most = sorted(range(len(exact)), key=lambda index: (shown[index] - exact[index], index))
     for index in most[: max(left, 0)]:
         shown[index] += unit
-    return [UNKNOWN if part is None else _text(text) for part, text in zip(usd, shown, strict=True)]
+    return shown
 
 
-def _text(usd: Decimal) -> str:
+def text(usd: Decimal) -> str:
+    """``$1,320.96``, ``-$0.10``: with the decimals that it has."""
     return f"-${-usd:,f}" if usd < 0 else f"${abs(usd):,f}"

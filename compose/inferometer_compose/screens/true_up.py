@@ -12,7 +12,8 @@ from inferometer.fleet.thresholds import PICODOLLARS
 from inferometer_compose.bill.comparison import Comparison, Day
 from inferometer_compose.bill.costs import Cost
 from inferometer_compose.screens.columns import Column, plain, table
-from inferometer_compose.screens.money import amount, places
+from inferometer_compose.screens.money import amount, places, rounded, text
+from inferometer_compose.screens.units import dollars
 from inferometer_exporters.ledger_api import date
 
 _WIDTH: Final = 120
@@ -26,15 +27,15 @@ CSV_COLUMNS: Final = (
 def lines(compared: Comparison, written: Path | None) -> Iterator[Text]:
     """The screen: a line for each device and day, then what is in one of the two only."""
     if compared.days:
-        yield from _days(compared.days)
         ledger = sum(day.ledger.bill for day in compared.days)
         billed = sum(day.billed for day in compared.days)
-        decimals = places(ledger / PICODOLLARS, billed / PICODOLLARS)
+        decimals = places(_usd(ledger), _usd(billed))
+        yield from _days(compared.days, ledger, billed, decimals)
+        (ledger_usd,), (billed_usd,) = (rounded([_usd(one)], _usd(one), decimals) for one in (ledger, billed))
         ratio = f", {billed / ledger:.3f} of the ledger" if ledger else ""
         yield Text()
         yield Text(
-            f"  ledger {amount(_usd(ledger), decimals)}   bill {amount(_usd(billed), decimals)}   "
-            f"correction {amount(_usd(billed - ledger), decimals)}{ratio}"
+            f"  ledger {text(ledger_usd)}   bill {text(billed_usd)}   correction {text(billed_usd - ledger_usd)}{ratio}"
         )
     yield Text(f"  {compared.matched:,} of {compared.charges:,} charges are for devices of this ledger")
     if compared.unused:
@@ -47,14 +48,16 @@ def lines(compared: Comparison, written: Path | None) -> Iterator[Text]:
             f"{amount(_usd(part.billed), 4)}, and the ledger knows {_hours(part.ledger.span)} h, "
             f"{amount(_usd(part.ledger.bill), 4)}: no correction"
         )
-    for one in compared.unbilled:
+    # A host whose GPUs carry its price costs nothing, and is on no bill.
+    for one in (one for one in compared.unbilled if one.bill or one.unpriced):
         yield Text(
             f"  {date(one.day)}: {plain(one.device)} is not in the bill, {amount(_usd(one.bill), 4)} in the ledger"
         )
     rest = list(compared.rest.items())
     for service, found in rest[:_MOST_SERVICES]:
         yield Text(
-            f"  not for devices here: {plain(service) or 'no service'}, {found.charges:,} charges, ${found.usd:,.2f}"
+            f"  not for devices here: {plain(service) or 'no service'}, "
+            f"{found.charges:,} charge{'s' if found.charges != 1 else ''}, {dollars(float(found.usd))}"
         )
     if len(rest) > _MOST_SERVICES:
         yield Text(f"  and {len(rest) - _MOST_SERVICES} more services")
@@ -62,20 +65,26 @@ def lines(compared: Comparison, written: Path | None) -> Iterator[Text]:
         yield Text(f"  written to {written}: the sidecar shows it as {BILL_CORRECTION.name}")
 
 
-def _days(days: Sequence[Day]) -> Iterator[Text]:
-    decimals = places(*(_usd(day.billed) for day in days), *(_usd(day.ledger.bill) for day in days))
+def _days(days: Sequence[Day], ledger: int, billed: int, decimals: int) -> Iterator[Text]:
+    """A row for each day; every column of money sums to the whole as it is shown, every correction is a difference."""
+    ledgers = rounded([_usd(day.ledger.bill) for day in days], _usd(ledger), decimals)
+    bills = rounded([_usd(day.billed) for day in days], _usd(billed), decimals)
     columns = [
         Column("day", [date(day.ledger.day) for day in days], figure=False),
         Column("device", [plain(day.ledger.device) for day in days], figure=False),
-        Column("ledger", [amount(_usd(day.ledger.bill), decimals) for day in days]),
-        Column("bill", [amount(_usd(day.billed), decimals) for day in days]),
-        Column("correction", [amount(_usd(day.correction), decimals) for day in days]),
+        Column("ledger", list(map(text, ledgers))),
+        Column("bill", list(map(text, bills))),
+        Column("correction", [text(bill - cost) for bill, cost in zip(bills, ledgers, strict=True)]),
         Column("ratio", ["-" if day.ratio is None else f"{day.ratio:.3f}" for day in days]),
         Column("hours", [_hours(day.ledger.span) for day in days], rank=1),
         Column("unpriced", [_hours(day.ledger.unpriced) for day in days], rank=3),
-        Column("SKU", [plain(" ".join(line.sku for line in day.lines)) for day in days], rank=2, figure=False),
+        Column("SKU", [_skus(day) for day in days], rank=2, figure=False),
     ]
     yield from table(columns, _WIDTH)[0]
+
+
+def _skus(day: Day) -> str:
+    return plain(" ".join(dict.fromkeys(line.sku for line in day.lines)))
 
 
 def _hours(ns: int) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,21 @@ def test_the_screen_the_rows_and_the_object_say_the_same(state):
     assert {row["pricing_category"] for row in rows} == {"Committed", "Standard"}
     assert "ledger $1,320.96   bill $1,038.48   correction -$282.48, 0.786 of the ledger" in shown
     assert "$4.25 of commitments and reservations that nothing used" in shown
-    assert "not for devices here: Amazon Simple Storage Service, 1 charges, $0.02" in shown
+    assert "not for devices here: Amazon Simple Storage Service, 1 charge, $0.02" in shown
+    assert "gpu-aws is not in the bill" not in shown
+
+
+def test_columns_sum_to_the_whole_as_they_are_shown_and_each_row_is_a_difference(state):
+    """Eight times 254.016 / 8 dollars: rounded one by one they would come to 254.00."""
+    folder = state("gpu-azure")
+    bill = ("--bill", DATA / "azure-1.2.csv", "--rate", "EUR=1.08", "--dry-run")
+    shown = true_up(*bill, "--recorder", folder / "recorder.duckdb")[0].splitlines()
+    rows = [[Decimal(cell.replace("$", "").replace(",", "")) for cell in line.split()[2:5]] for line in shown[1:9]]
+    sums = [sum(column) for column in zip(*rows, strict=True)]
+
+    assert sums == [Decimal("1320.96"), Decimal("254.02"), Decimal("-1066.94")]
+    assert all(billed - ledger == correction for ledger, billed, correction in rows)
+    assert "  ledger $1,320.96   bill $254.02   correction -$1,066.94, 0.192 of the ledger" in shown
 
 
 def test_a_folder_of_many_small_files_is_one_bill_and_the_same_file_twice_is_refused(state, tmp_path):
