@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -59,8 +60,8 @@ def test_whatever_a_client_sends_the_next_request_is_recorded(server, head):
     assert all(len(record.labels.tenant) <= 200 for record in server.collector.records)
 
 
-def worst_answer(port, seconds):
-    """(answers, longest of them in s), one after another over one connection."""
+def worst_answer(port, seconds, *, pause=0.0):
+    """(answers, longest of them in s), one after another over one connection, with *pause* seconds between them."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     answers, longest, end = 0, 0.0, time.monotonic() + seconds
     while time.monotonic() < end:
@@ -70,6 +71,7 @@ def worst_answer(port, seconds):
         assert (answer.status, answer.read()) == (200, b'"1"')
         longest = max(longest, time.monotonic() - begun)
         answers += 1
+        time.sleep(pause)
     connection.close()
     return answers, longest
 
@@ -85,12 +87,14 @@ def metrics(port):
 
 
 class Exporter:
-    """Where traces go: stuck at first (it takes connections and says nothing), then it accepts what comes."""
+    """Where traces go: down at first (refuses, or takes connections and says nothing), then it accepts what comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, refuses: bool) -> None:
         self.traces: set[bytes] = set()
         self.stuck = socket.create_server(("127.0.0.1", 0))
         self.port = self.stuck.getsockname()[1]
+        if refuses:
+            self.stuck.close()
 
     def recover(self):
         seen = self
@@ -118,16 +122,29 @@ class Exporter:
         self.server.server_close()
 
 
+def resident_bytes(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
 @pytest.mark.slow
-def test_an_exporter_that_hangs_costs_no_request_anything_and_nothing_is_lost_uncounted(serve, tmp_path):
-    exporter = Exporter()
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("refuses", "seconds"), [(False, 4.0), (True, 60.0)], ids=["hangs", "is down for a minute"])
+def test_an_exporter_that_is_away_costs_no_request_anything_and_nothing_is_lost_uncounted(
+    serve, tmp_path, refuses, seconds
+):
+    exporter = Exporter(refuses=refuses)
     page = free_port()
     server = serve(
         *UVICORN, INFEROMETER_SIDECAR="", INFEROMETER_RUNTIME_DIR=str(tmp_path / "run"),
         INFEROMETER_METRICS=f"127.0.0.1:{page}", INFEROMETER_BASELINE_RATIO="1",
         OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{exporter.port}",
     )  # fmt: skip
-    answers, longest = worst_answer(server.port, 4.0)
+    # Until what waits is as much as may wait.
+    first, longest = worst_answer(server.port, 4.0)
+    warm = resident_bytes(server.process.pid)
+    then, later = worst_answer(server.port, seconds - 4.0, pause=0.002)
+    answers, longest = first + then, max(longest, later)
+    grown = resident_bytes(server.process.pid) - warm
     exporter.recover()
 
     def settled():
@@ -147,6 +164,8 @@ def test_an_exporter_that_hangs_costs_no_request_anything_and_nothing_is_lost_un
     # An export that blocked would take its whole timeout.
     assert longest < 1.0
     assert answers > 100
+    # What waits is bounded: of many thousands of requests nothing else stays.
+    assert grown < 8 << 20
 
 
 @pytest.mark.slow
