@@ -8,7 +8,7 @@ PACKAGES := instrumentation exporters dashboards alerts compose
 CODE := $(PACKAGES) tests benchmarks examples tools
 # What a requirements file asks for, and this checkout: pip says nothing for the minutes that it takes, so we do.
 define install
-	@echo "setup   $(1) into $(VENV), some minutes where nothing is downloaded yet"; \
+	@echo "setup   installing requirements/$(1).txt into $(VENV): some minutes where the network is slow"; \
 	started=$$(date +%s); \
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/$(1).txt && \
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e . && \
@@ -140,7 +140,7 @@ clean: ## Remove .venv and caches; keeps the built peers
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "inferometer needs Python 3.11 or later; found $$($(PYTHON) --version). Set PYTHON=python3.12, say." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "inferometer needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1 || true). Another one: make demo PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/bin/python

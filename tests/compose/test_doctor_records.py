@@ -37,7 +37,7 @@ def test_a_sidecar_of_a_demo_is_nothing_to_mend_though_this_shell_does_not_lead_
     link = socket_link(listening, page, tmp_path, metrics=listening)
 
     assert link.state is State.UNSEEN
-    assert "its own workers know it; for others: INFEROMETER_SIDECAR" in link.says
+    assert "other workers find it by INFEROMETER_SIDECAR" in link.says
 
 
 def test_somebody_else_on_the_port_of_our_page_is_in_the_way(listening, tmp_path):

@@ -109,6 +109,13 @@ def test_each_path_and_each_target_of_make_that_is_named_exists(page):
     assert missing == []
 
 
+def test_each_page_of_the_docs_is_in_their_index():
+    index = ROOT / "docs" / "README.md"
+    named = {target for target, _ in LINK.findall(index.read_text(encoding="utf-8"))}
+
+    assert named == {page.name for page in (ROOT / "docs").glob("*.md")} - {index.name}
+
+
 def test_commands_are_found_in_blocks_and_in_sentences():
     text = "Say `inferometer cost idle`.\n```console\n$ inferometer slo gate && inferometer trace 1  # remark\n```\n"
 

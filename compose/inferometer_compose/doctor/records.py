@@ -42,8 +42,8 @@ def _socket(where: Where) -> Link:
     target = destination.look(settings)
     if target.kind == "election" and settings.metrics == urlsplit(where.metrics).netloc and _answers(where):
         # Of the demo, of `inferometer run`, of another user: its own workers were told where it is.
-        says = f"that of {where.metrics} is not where this shell's settings lead; its own workers know it"
-        return unseen("socket", f"{says}; for others: INFEROMETER_SIDECAR")
+        says = f"{where.metrics} is of a sidecar with a socket of its own, as a demo's or `inferometer run`'s"
+        return unseen("socket", f"{says}; other workers find it by INFEROMETER_SIDECAR")
     if target.problems:
         cure = "start a sidecar there, or set INFEROMETER_SIDECAR to the address of one"
         return broken("socket", "; ".join(target.problems), cure)

@@ -86,7 +86,7 @@ def _found(settings: Settings) -> Destination:
         return Destination(kind="sidecar", address=sidecar, says=f"the sidecar at {sidecar}", problems=problems)
     if _listens(intake):
         return Destination(kind="worker", address=intake, says=_holder(folder), problems=problems)
-    says = f"the first worker that starts; http://{settings.metrics}/metrics then has all workers of this user"
+    says = f"no sidecar: the first worker that starts shows all of this user's on http://{settings.metrics}/metrics"
     if not _free(settings.metrics):
         problems.append(f"{settings.metrics} is taken: there would be no /metrics; INFEROMETER_METRICS names another")
     return Destination(kind="election", address=intake, says=says, problems=problems)
