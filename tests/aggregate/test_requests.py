@@ -1,5 +1,7 @@
 """Which series a request feeds."""
 
+from dataclasses import replace
+
 import pytest
 
 from inferometer.aggregate import Aggregator, RequestMeter, exact_bounds
@@ -290,3 +292,11 @@ def test_a_limit_is_a_boundary_of_the_histogram_of_its_own_time():
     assert 7 * MS not in stage[requests.REQUEST_DURATION.name]
     assert goodput[requests.TIME_TO_FIRST_TOKEN.name] == (8 * MS,)
     assert goodput[requests.TIME_PER_OUTPUT_TOKEN.name] == (9 * MS,)
+
+
+def test_buckets_are_exact_at_every_threshold_and_every_timeout():
+    thresholds = replace(asked(Sli.LATENCY, threshold_ns=250 * MS), timeouts_ns={"slow": 90_000 * MS})
+
+    bounds = exact_bounds(thresholds)
+    assert bounds[requests.REQUEST_DURATION.name] == (250 * MS, thresholds.timeout_ns(""), 90_000 * MS)
+    assert bounds[requests.TIME_TO_FIRST_CHUNK.name] == (thresholds.timeout_ns(""), 90_000 * MS)

@@ -5,12 +5,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from loaded_factor import loaded_factor
 
 from inferometer.catalog import devices, series, spans
 from inferometer.catalog import requests as request_series
 from inferometer_alerts import recorded_costs
 from inferometer_exporters.recorder import queries
-from inferometer_exporters.recorder.loaded import loaded_factor
 from inferometer_exporters.recorder.schema import HISTORY, OF_REQUESTS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "cost.md"

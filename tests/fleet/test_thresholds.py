@@ -235,13 +235,6 @@ def test_the_first_price_that_matches_counts_and_an_unknown_device_has_none():
     assert made.price("gpu", "NVIDIA L4") is None
 
 
-def test_buckets_hold_every_threshold_and_the_timeout():
-    made = summary.thresholds(load(EXAMPLE))
-
-    assert made.boundaries_ns("gateway", "/search") == (250 * MS, 10_000 * MS)
-    assert made.boundaries_ns("unknown", "unknown") == (DEFAULT_TIMEOUT_NS,)
-
-
 def test_without_a_file_nothing_is_promised():
     assert NOTHING.objectives_of("s", "m") == ()
     assert NOTHING.timeout_ns("s") == DEFAULT_TIMEOUT_NS

@@ -16,7 +16,6 @@ from inferometer_compose.doctor.records import MOST_SKEW_SECONDS
 from inferometer_compose.prometheus_query import instant
 
 _TEXT: Final = ("PrometheusText0.0.4", "PrometheusText1.0.0")
-_OPEN_METRICS: Final = "application/openmetrics-text"
 _FEATURE: Final = "exemplar-storage"
 
 

@@ -215,10 +215,6 @@ def _slices(handle: Handle) -> Slices:
     return Slices(attributes.computeInstanceSliceCount, attributes.memorySizeMB)
 
 
-def _gpm_supported(handle: Handle) -> bool:
-    return bool(pynvml.nvmlGpmQueryDeviceSupport(handle).isSupportedDevice)
-
-
 def _gpm_metrics(before: Handle, after: Handle, metrics: Sequence[int]) -> dict[int, float]:
     request = pynvml.c_nvmlGpmMetricsGet_t()
     request.version = pynvml.NVML_GPM_METRICS_GET_VERSION
@@ -296,7 +292,6 @@ MIG_HANDLE: Final[Call[Handle]] = Call(
 )
 GPU_INSTANCE: Final[Call[int]] = Call("nvmlDeviceGetGpuInstanceId", pynvml.nvmlDeviceGetGpuInstanceId)
 SLICES: Final[Call[Slices]] = Call("nvmlDeviceGetAttributes_v2", _slices)
-GPM_SUPPORTED: Final[Call[bool]] = Call("nvmlGpmQueryDeviceSupport", _gpm_supported)
 GPM_ALLOC: Final[Call[Handle]] = Call("nvmlGpmSampleAlloc", pynvml.nvmlGpmSampleAlloc)
 GPM_FREE: Final[Call[None]] = Call("nvmlGpmSampleFree", pynvml.nvmlGpmSampleFree)
 GPM_SAMPLE: Final[Call[Handle]] = Call("nvmlGpmSampleGet", pynvml.nvmlGpmSampleGet)

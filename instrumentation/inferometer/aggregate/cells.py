@@ -11,7 +11,6 @@ from inferometer.errors import StateError
 
 LabelValues = tuple[str, ...]
 
-_HISTOGRAM_FIELDS: Final = 7
 _MAX_PENDING: Final = 4_096
 
 

@@ -135,11 +135,6 @@ class Thresholds:
         mine = tuple(price for price in self.prices if price.covers(host, region))
         return replace(self, prices=(*mine, *further))
 
-    def boundaries_ns(self, service: str, model: str) -> tuple[int, ...]:
-        """Times at which a histogram of the model needs an exact bucket: thresholds and the timeout, ascending."""
-        limits = {limit.ns for o in self.objectives_of(service, model) for limit in o.limits}
-        return tuple(sorted({*limits, self.timeout_ns(service)}))
-
 
 NOTHING: Final = Thresholds()
 """Where no file is given."""

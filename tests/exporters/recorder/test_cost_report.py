@@ -3,13 +3,13 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from loaded_factor import loaded_factor
 
 from inferometer.catalog.stages import Kind, Outcome
 from inferometer.record.model import Flag
 from inferometer_exporters.recorder.cost_query import DIMENSIONS
 from inferometer_exporters.recorder.cost_report import costs, report
 from inferometer_exporters.recorder.ledger_hours import HOUR_NS, hours, window
-from inferometer_exporters.recorder.loaded import loaded_factor
 
 WARM = int(Flag.ENTRY | Flag.WARMUP)
 INNER = 0

@@ -3,8 +3,7 @@
 from fractions import Fraction
 
 import pytest
-
-from inferometer_exporters.recorder.loaded import loaded_factor
+from loaded_factor import loaded_factor
 
 
 @pytest.fixture

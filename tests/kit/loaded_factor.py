@@ -1,4 +1,4 @@
-"""From marginal to fully loaded cost: what a device's bill holds besides the work for requests, spread over them.
+"""From marginal to fully loaded cost, reckoned from the ledger alone: what reports are compared with.
 
 What a request used is known when it is settled; how long its device stood idle beside it is known only of a window
 that is over. So the marginal cost stands with the request, and the fully loaded one is a question about a window.
