@@ -27,7 +27,8 @@ def batch(
         max_wait: Longest time in seconds that the first item waits for company.
 
     Raises:
-        InferometerError: A limit is out of range.
+        InferometerError: A limit is out of range. Callers get a ValueError where the function returns more or fewer
+            results than it was given items.
     """
     if max_size < 1 or max_wait < 0:
         raise InferometerError(f"batch(max_size={max_size}, max_wait={max_wait}): at least 1 and at least 0 are right")

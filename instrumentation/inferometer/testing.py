@@ -66,7 +66,14 @@ def recorded() -> "Iterator[Collector]":
 
 
 class Collector:
-    """Listens on a Unix socket, acknowledges every frame once, and keeps all of it in memory."""
+    """Listens on a Unix socket, acknowledges every frame once, and keeps all of it in memory.
+
+    Args:
+        path: Of the socket, which must not be there yet; at most 107 bytes, as the system has it.
+
+    Raises:
+        OSError: The socket cannot be made there.
+    """
 
     def __init__(self, path: Path) -> None:
         self.address = f"unix://{path}"
@@ -113,10 +120,10 @@ class Collector:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def wait(self, count: int, seconds: float = 10.0) -> list[RequestRecord]:
-        """At least *count* records.
+        """At least *count* records, in the order in which they came.
 
         Raises:
-            TimeoutError: they did not come within *seconds*.
+            TimeoutError: They did not come within *seconds*.
         """
         self.until(lambda: len(self.records) >= count, seconds)
         return list(self.records)

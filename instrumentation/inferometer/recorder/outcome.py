@@ -13,6 +13,8 @@ from inferometer.recorder.expired import by_timeout
 
 _CANCELLED: Final = frozenset({"CancelledError", "ClientDisconnect", "Cancelled"})
 """asyncio, Starlette, trio; by name, because none of them may be imported here."""
+_DEADLINE: Final = "reason: deadline exceeded"
+"""What anyio, from 4.11 on, writes into the cancellations of ``fail_after`` and ``move_on_after``."""
 _TIMEOUTS: Final = ("Timeout", "TimeoutError", "TimeoutException")
 _CLIENT_ERRORS: Final = 400
 _SERVER_ERRORS: Final = 500
@@ -34,7 +36,8 @@ def of_exception(error: BaseException) -> Outcome:
     if "NewConnectionError" not in names and any(name.endswith(_TIMEOUTS) for name in names):
         return Outcome.TIMEOUT
     if not _CANCELLED.isdisjoint(names):
-        return Outcome.TIMEOUT if by_timeout() else Outcome.CANCELLED
+        by_anyio = any(isinstance(said, str) and _DEADLINE in said for said in error.args)
+        return Outcome.TIMEOUT if by_anyio or by_timeout() else Outcome.CANCELLED
     return Outcome.SERVER_ERROR
 
 
