@@ -6,8 +6,9 @@ of them are joined by functions that run in C: what Python itself does is a few 
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import accumulate
-from operator import add, sub
+from operator import sub
 from typing import Final
 
 from inferometer.aggregate.layout import Layout
@@ -20,6 +21,8 @@ DOUBLE: Final = struct.Struct("<d").pack
 _INFINITY: Final = DOUBLE(float("inf"))
 _BOUND: Final = 9
 """Bytes of the field ``upper_bound``."""
+_TAG_AND_LENGTH: Final = 2
+"""Bytes before the count of a bucket without exemplar."""
 _ZERO_THRESHOLD: Final = 2.0**-128
 """As other clients have it, so that histograms of different programs can be added."""
 _NATIVE: Final = b"\x28" + zigzag(SCHEMA) + b"\x31" + DOUBLE(_ZERO_THRESHOLD) + b"\x38"
@@ -55,8 +58,9 @@ def _counted(number: int) -> bytes:
 _counts: Final = _Fields(_counted).__getitem__
 """What stands before the bound of a bucket without exemplar: tag, length, and the cumulative count."""
 _deltas: Final = _Fields(lambda number: b"\x68" + zigzag(number)).__getitem__
-_TRACE: Final = part(b"\x0a", EXEMPLAR_TRACE_ID.encode()) + b"\x12\x20"
-"""Name of an exemplar's label, and tag and length of its value: a trace id of 32 digits."""
+_LABEL: Final = part(b"\x0a", EXEMPLAR_TRACE_ID.encode()) + b"\x12\x20"
+_TRACE: Final = b"\x0a" + varint(len(_LABEL) + 32) + _LABEL
+"""An exemplar's label up to its value: a trace id of 32 digits."""
 
 
 def bounds(layout: Layout | None) -> list[bytes]:
@@ -80,15 +84,20 @@ def histogram(
     born = sample.birth is not None
     count, total, zero = (0, 0.0, 0) if born else (sample.count, sample.total / layout.scale, sample.zero)
     cumulative = [0] * len(upper) if born else list(accumulate(sample.classic))
-    buckets = list(map(add, map(_counts, cumulative), upper))
+    counts = list(map(_counts, cumulative))
+    buckets = [b""] * (2 * len(upper))
+    buckets[::2], buckets[1::2] = counts, upper
     fields = _NONE
     if sample.exemplars and not born:
         fields = _exemplars(sample.exemplars, known, layout.scale)
         for index, (_, field) in fields.items():
-            buckets[index] = part(b"\x1a", b"\x08" + varint(cumulative[index]) + upper[index] + field)
-    out = [b"\x08", varint(count), b"\x11", DOUBLE(total), *buckets, _NATIVE, varint(zero)]
-    out += _native(layout.lowest, {} if born else sample.sketch)
-    return b"".join(out), fields
+            number = counts[index][_TAG_AND_LENGTH:]
+            buckets[2 * index] = b"\x1a" + varint(len(number) + _BOUND + len(field)) + number
+            buckets[2 * index + 1] += field
+    named = b"\x08" + varint(count) + b"\x11" + DOUBLE(total)
+    return b"".join(
+        (named, *buckets, _NATIVE, varint(zero), *_native(layout.lowest, {} if born else sample.sketch))
+    ), fields
 
 
 def _exemplars(shown: Iterable[tuple[int, Exemplar]], known: ExemplarFields, scale: int) -> ExemplarFields:
@@ -102,9 +111,17 @@ def _exemplars(shown: Iterable[tuple[int, Exemplar]], known: ExemplarFields, sca
 
 def _exemplar(exemplar: Exemplar, scale: int) -> bytes:
     seconds, nanos = divmod(exemplar.wall_ns, 10**9)
-    moment = b"\x08" + varint(seconds) + b"\x10" + varint(nanos)
-    pair = _TRACE + b"%032x" % exemplar.trace_id
-    return part(b"\x1a", part(b"\x0a", pair) + b"\x11" + DOUBLE(exemplar.value / scale) + part(b"\x1a", moment))
+    moment = _second(seconds) + varint(nanos)
+    body = b"%b%032x\x11%b\x1a%c%b" % (
+        _TRACE, exemplar.trace_id, DOUBLE(exemplar.value / scale), len(moment), moment,
+    )  # fmt: skip
+    return part(b"\x1a", body)
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> bytes:
+    """The field ``seconds`` of a moment, and the tag of ``nanos``."""
+    return b"\x08" + varint(seconds) + b"\x10"
 
 
 def _native(lowest: int, sketch: Mapping[int, int]) -> Iterable[bytes]:
