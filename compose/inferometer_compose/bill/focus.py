@@ -146,7 +146,7 @@ class _Columns:
         return Charge(
             begin_ns=begin,
             end_ns=end,
-            usd=_number(self.cost, text(self.cost)) * rate,
+            usd=_cost(self.cost, text(self.cost)) * rate,
             service=text("ServiceName"),
             sku=text("SkuId"),
             sku_price=text("SkuPriceId"),
@@ -169,6 +169,14 @@ def _plain(name: str) -> str:
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _cost(column: str, text: str) -> Decimal:
+    billed = _COSTS[Cost.BILLED]
+    if not text.strip() and column != billed:
+        hint = f"a number such as 12.5 is right; where a provider leaves it out, --cost {Cost.BILLED} takes {billed}"
+        raise _WrongValueError(column, text, hint)
+    return _number(column, text)
 
 
 def _number(column: str, text: str) -> Decimal:

@@ -132,7 +132,7 @@ GOOD = "1,1,1,2026-10-05T00:00:00Z,2026-10-06T00:00:00Z,Compute,vm,USD\n"
         (HEADER.replace("EffectiveCost", "Effective"), "no column EffectiveCost"),
         (HEADER.replace("ResourceId", "Thing"), "no column ResourceId, ResourceName, SkuId or SkuPriceId"),
         (HEADER + GOOD + GOOD.replace("1,1,1", "1,dear,1"), "line 3: EffectiveCost is 'dear': a number such as 12.5"),
-        (HEADER + GOOD.replace("1,1,1", "1,,1"), "line 2: EffectiveCost is '': a number such as 12.5 is right"),
+        (HEADER + GOOD.replace("1,1,1", "1,,1"), "line 2: EffectiveCost is '': .* --cost billed takes BilledCost"),
         (HEADER + GOOD.replace("1,1,1", "1,NaN,1"), "line 2: EffectiveCost is 'NaN'"),
         (HEADER + GOOD.replace("1,1,1", '1,"1,5",1'), "line 2: EffectiveCost is '1,5': a number such as 12.5"),
         (HEADER + GOOD.replace("USD", "GBP"), "line 2: BillingCurrency is 'GBP': USD is read here.*--rate GBP=1.08"),
