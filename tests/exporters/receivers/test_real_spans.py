@@ -150,3 +150,27 @@ def test_requests_of_a_real_ray_serve_have_its_deployment_their_status_and_the_w
     assert [f"{parent:016x}" for parent in requests["parent_id"].tolist()].count("b7ad6b7169203331") == 1
     assert set(rows["kind"].tolist()) == {Kind.ENGINE}
     assert took == [5.1, 2.2, 2.3, 1.6, 4.6]
+
+
+def test_requests_that_sglangs_own_code_traced_are_its_stages_with_tokens_and_model(made_of):
+    """One of six: a prompt of 4,000 tokens in two chunks, between the answers of others."""
+    made = made_of("sglang-0.5.23.json")
+    assert made_of.labels(made) == [("sglang", "toy", "")] * 6
+    assert set(made_of.routes(made)) == {"Req"}
+    at = made.requests["tokens_in"].tolist().index(4_000)
+    mine = made.intervals["span_id"] == made.requests["span_id"][at]
+    columns = (made.intervals[name][mine].tolist() for name in ("stage", "kind", "start", "end"))
+    first = [
+        (Stage(stage), Kind(kind), (end - start) / MILLISECOND)
+        for stage, kind, start, end in zip(*columns, strict=True)
+    ]
+    parts = {
+        (stage, kind): max(ms for other, of, ms in first if (other, of) == (stage, kind)) for stage, kind, _ in first
+    }
+
+    # One by its prompt, two by the batches that it was in (sglang-0.5.23-steps.json).
+    assert made.requests["tokens_out"][at] == 3
+    # Two chunks of 44 ms on the device, behind a step of 4 ms that was there first.
+    assert parts[Stage.EXECUTE, Kind.PREFILL] == pytest.approx(92, abs=3)
+    assert parts[Stage.PREPROCESS, Kind.NONE] == pytest.approx(1, abs=0.1)
+    assert parts[Stage.EXECUTE, Kind.DECODE] == pytest.approx(55, abs=1)
