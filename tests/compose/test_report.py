@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from inferometer.catalog.stages import Stage
+from inferometer_compose.commands.demo import busy, said
 from inferometer_compose.screens.figures import (
     AlertStory,
     Device,
@@ -17,6 +19,7 @@ from inferometer_compose.screens.figures import (
 )
 from inferometer_compose.screens.progress import Progress, progress_line
 from inferometer_compose.screens.report import report
+from inferometer_compose.screens.waterfall import Hop, Segment, Trace
 
 
 def objective(*, slo="gateway-search-available", good=9780, bad=220, target=0.999, threshold=None, name="available"):
@@ -258,7 +261,17 @@ def test_no_word_is_lost_where_a_line_is_broken(width):
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_no_line_is_too_long_for_the_terminal(width):
-    assert max(len(line.plain) for line in report(figures(alerts=ALERTS), width=width)) <= width
+    hop = Hop(
+        title="POST /search",
+        service="gateway",
+        model="/search",
+        start_seconds=0.0,
+        duration_seconds=0.2,
+        segments=(Segment(stage=Stage.REMOTE, start_seconds=0.0, duration_seconds=0.2),),
+    )
+    slowest = Trace(trace_id="4bf92f35" * 4, root=hop, tenant="globex", outcome="ok", cost="$0.0000061")
+
+    assert max(len(line.plain) for line in report(figures(alerts=ALERTS, slowest=slowest), width=width)) <= width
 
 
 @pytest.mark.parametrize(
@@ -289,6 +302,28 @@ def test_each_model_has_one_line_of_cost_with_the_tenants_that_have_room(width, 
     assert [line for line in rest if "no room" in line] == [
         f"  {width} columns have no room for {name}" for name in left_out
     ]
+
+
+UP = "live http://127.0.0.1:9465   jaeger http://127.0.0.1:16686   prometheus http://127.0.0.1:9090"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (UP, ["live http://127.0.0.1:9465   jaeger http://127.0.0.1:16686", "prometheus http://127.0.0.1:9090"]),
+        ("port 8100 is busy: [gateway] is on 38281; port 8101 is busy: embedder is on 35417",
+         ["port 8100 is busy: [gateway] is on 38281; port 8101 is busy: embedder is", "on 35417"]),
+        ("going on without jaeger\n  jaeger.log:", ["going on without jaeger", "  jaeger.log:"]),
+    ],
+    ids=["columns", "a sentence", "lines of a log"],
+)  # fmt: skip
+def test_what_is_said_before_the_run_is_broken_between_columns_or_words(text, lines):
+    assert list(said(text, 72)) == lines
+
+
+def test_a_machine_that_was_busy_before_is_said_to_be_why_times_are_long():
+    assert busy(1.9, 2) == ""
+    assert busy(6.37, 2).startswith("this machine was busy before (load 6.4 on 2 cores)")
 
 
 def test_what_is_kept_is_counted():
@@ -335,6 +370,16 @@ def test_the_bar_keeps_its_length_whatever_stands_behind_it():
 def test_the_clock_and_the_seconds_of_a_run_are_the_same():
     assert progress_line(a_state(seconds=20.9), width=160).plain.startswith("  0:20  ")
     assert "   20 s of 60   " in progress_line(a_state(seconds=20.9), width=160).plain
+
+
+@pytest.mark.parametrize(
+    ("width", "says"), [(100, "the load has ended; waiting for the last records"), (50, "waiting for the last records")]
+)
+def test_when_the_load_has_ended_the_line_says_what_is_waited_for(width, says):
+    line = progress_line(a_state(seconds=60, waits_for="the last records"), width=width).plain
+
+    assert line.endswith(f"   {says}") or line == f"  1:00  {says}"
+    assert "firing" not in line
 
 
 def test_progress_without_errors_is_calm():

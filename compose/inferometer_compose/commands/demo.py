@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -11,11 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap as fold
 from types import FrameType
 from typing import Final, NoReturn
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from inferometer.errors import InferometerError
 from inferometer.fleet import durations
@@ -40,6 +43,10 @@ WITHOUT_PEERS: Final = (
 _NEXT: Final = ("trace --slowest 3", "cost --by model,tenant", "compare --versions v1,v2")
 """Commands that say more of the run that has just ended."""
 _MINUTE = 60
+_INDENT = 8
+"""Columns of the word that says what a line is about."""
+_SINGLE_SPACE: Final = re.compile(r"(?<! ) (?! )")
+_STAYS: Final = "\N{NO-BREAK SPACE}"
 # What people open in a browser.
 _TO_OPEN = ("live", "jaeger", "prometheus")
 
@@ -103,7 +110,15 @@ def _folder(here: Path) -> Path:
     return folder
 
 
+def busy(load: float, cores: int) -> str:
+    """What is said where others had work for every core before the demo began; else nothing."""
+    if load < cores:
+        return ""
+    return f"this machine was busy before (load {load:.1f} on {cores} cores): its times are long; --rate 10 asks less"
+
+
 def _start(stack: LocalStack, options: Options, console: Console) -> None:
+    load_before = os.getloadavg()[0]
     configuration = generate(
         options.config or demo_fleet(),
         stack.folder / "config",
@@ -117,8 +132,8 @@ def _start(stack: LocalStack, options: Options, console: Console) -> None:
     _say(console, "peers", "  ".join(str(program) for program in stack.programs.all()))
     if any(program.path is None for program in stack.programs.all()):
         _say(console, "", WITHOUT_PEERS)
-    if stack.notes:
-        _say(console, "note", "; ".join(stack.notes))
+    for note in filter(None, ("; ".join(stack.notes), busy(load_before, os.cpu_count() or 1))):
+        _say(console, "note", note)
     _say(console, "up", "   ".join(f"{name} {stack.up[name]}" for name in _TO_OPEN if name in stack.up))
     if (scale := options.time_scale) != 1:
         one_second = "a minute" if scale == _MINUTE else durations.render(scale * 10**9)
@@ -136,7 +151,16 @@ def _ended_early(stack: LocalStack, console: Console) -> None:
 
 
 def _say(console: Console, what: str, text: str) -> None:
-    console.print(f"[bold]{what:<7}[/bold] {text}", markup=True)
+    for number, line in enumerate(said(text, console.width - _INDENT)):
+        console.print(Text(f"{'' if number else what:<{_INDENT}}", "bold").append(line, "not bold"))
+
+
+def said(text: str, width: int) -> Iterator[str]:
+    """The lines of a text for that many columns: broken between columns where it has any, else between words."""
+    for line in text.splitlines():
+        whole = _SINGLE_SPACE.sub(_STAYS, line) if "  " in line.strip() else line
+        for part in fold(whole, width, break_long_words=False, break_on_hyphens=False):
+            yield part.replace(_STAYS, " ")
 
 
 def _finish(stack: LocalStack, options: Options, outcome: Outcome, console: Console) -> None:

@@ -66,6 +66,7 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
     held_back = HeldBackLine(stack.up.get("alertmanager"))
     engines = EngineFigures(f"{url(stack.sidecar.metrics)}/metrics", stack.thresholds.engines, plan.engines)
     began, began_at = time.monotonic(), time.time()
+    state = Progress(seconds=0, total_seconds=plan.seconds, per_second=0, error_ratio=None)
     load = stack.start_load(rate_per_second=plan.rate_per_second, seconds=plan.seconds)
     if load.output is None:
         raise StartError("the load has no output to read")
@@ -81,21 +82,20 @@ def run(stack: LocalStack, plan: Plan, show: Callable[[Progress], None]) -> Outc
         engines.look()
         per_second, error_ratio = line.lately()
         told = stories(stack.inbox.alerts(), since=began_at)
-        show(
-            Progress(
-                seconds=min(seconds, plan.seconds),
-                total_seconds=plan.seconds,
-                per_second=per_second,
-                error_ratio=error_ratio,
-                fault=faults.active or "",
-                budget_left=worst_left(sidecar.objectives(), engines.objectives()),
-                firing=firing(told, now=seconds),
-            )
+        state = Progress(
+            seconds=min(seconds, plan.seconds),
+            total_seconds=plan.seconds,
+            per_second=per_second,
+            error_ratio=error_ratio,
+            fault=faults.active or "",
+            budget_left=worst_left(sidecar.objectives(), engines.objectives()),
+            firing=firing(told, now=seconds),
         )
+        show(state)
         time.sleep(STEP_SECONDS)
     # That traffic stops when the load ends is news to Prometheus, and none to who reads the report.
     during = partial(_during, stack, began_at, line.last["seconds"])
-    _settle(sidecar, line.last["sent"], during)
+    _settle(sidecar, line.last["sent"], during, lambda waits_for: show(replace(state, waits_for=waits_for)))
     held_back.end()
     figures = figures_of(
         sidecar.summary(),
@@ -127,11 +127,14 @@ def _during(stack: LocalStack, began_at: float, seconds: float) -> tuple[AlertSt
     return tuple(story for story in told if story.fired_at < seconds)
 
 
-def _settle(sidecar: Sidecar, sent: int, during: Callable[[], tuple[AlertStory, ...]]) -> None:
+def _settle(
+    sidecar: Sidecar, sent: int, during: Callable[[], tuple[AlertStory, ...]], say: Callable[[str], None]
+) -> None:
     """Wait until the last records are in and no page that the run brought fires any more, for a few seconds."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
         pages = [story for story in during() if story.severity == PAGE and story.resolved_at is None]
         if not pages and sidecar.summary()["requests"] >= sent:
             return
+        say("the news that the page is over" if pages else "the last records")
         time.sleep(STEP_SECONDS)

@@ -29,6 +29,7 @@ class Progress:
         fault: The fault that is on now.
         budget_left: Of the objective that is worst off.
         firing: Severities of the alerts that fire, with seconds since then.
+        waits_for: What is still to come when the load has ended.
     """
 
     seconds: float
@@ -38,6 +39,7 @@ class Progress:
     fault: str = ""
     budget_left: float | None = None
     firing: tuple[tuple[str, float], ...] = ()
+    waits_for: str = ""
 
 
 def progress_line(state: Progress, *, width: int) -> Text:
@@ -64,6 +66,10 @@ def _bar(state: Progress, width: int, taken: int) -> list[tuple[str, str]]:
 
 def _shorter(state: Progress) -> Iterator[list[_Part]]:
     """What stands behind the bar, from all of it to what nobody may miss."""
+    if state.waits_for:
+        yield [("the load has ended; waiting for " + state.waits_for, "")]
+        yield [("waiting for " + state.waits_for, "")]
+        return
     of_all: _Part = (f"{math.floor(state.seconds)} s of {state.total_seconds:.0f}", "")
     rate: _Part = (f"{state.per_second:.0f} req/s", "")
     red = "red" if state.error_ratio else ""

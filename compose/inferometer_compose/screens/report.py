@@ -254,7 +254,7 @@ def _slowest(figures: Figures, width: int) -> Iterator[Text]:
     if figures.slowest is None:
         yield Text("The slowest request: none was recorded", "bold")
     else:
-        yield waterfall.heading(figures.slowest, "The slowest request")
+        yield from _fitted(waterfall.heading(figures.slowest, "The slowest request"), width)
         yield from (Text("  ").append_text(row) for row in waterfall.lines(figures.slowest, width=width - 2))
     yield Text()
 
