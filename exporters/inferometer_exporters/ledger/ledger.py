@@ -25,7 +25,7 @@ from inferometer_exporters.ledger.runs import (
     restored,
     settled_until,
 )
-from inferometer_exporters.ledger.steps import Step, StepModel
+from inferometer_exporters.ledger.steps import Step
 from inferometer_exporters.ledger.sweep import MAX_WINDOW_NS
 from inferometer_exporters.ledger.told_steps import ToldSteps
 from inferometer_exporters.ledger.weights import PhaseWeights
@@ -95,10 +95,6 @@ class Ledger:
     def loaded(self, device: int, begin: int, end: int) -> None:
         """A model was loaded on *device*: what is left idle in this time counts as loading."""
         self._loads.add(device, begin, end)
-
-    def step_model(self, engine: str) -> StepModel | None:
-        """What was learned of the steps of an engine."""
-        return self._steps.model(engine)
 
     def belongs(self, worker: int, source: int) -> None:
         """A worker, or what stands for an engine in its place, is a part of a service: *source* stands for that."""

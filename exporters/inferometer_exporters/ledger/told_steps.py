@@ -31,10 +31,6 @@ class ToldSteps:
     def __len__(self) -> int:
         return len(self._pieces["worker"])
 
-    def model(self, engine: str) -> StepModel | None:
-        """What was learned of an engine's steps; None where there were none, or too many engines."""
-        return self._models.get(engine)
-
     def add(self, steps: Sequence[Step], accounts: Callable[[str], Sequence[int]]) -> Columns:
         """Take in steps, and learn from them.
 
