@@ -1,12 +1,21 @@
-"""Answers side by side: each has its own size, and the time that its client took to take it."""
+"""What passes through a request: each answer has its own size and time, and what we cannot read goes on as it came."""
 
 import asyncio
+
+import pytest
 
 from inferometer.record import Moment
 from inferometer.recorder.asgi import recording
 
 SLOW = 0.02
 """Seconds in which a client takes a part."""
+
+
+class Odd:
+    """Neither true nor false."""
+
+    def __bool__(self):
+        raise RuntimeError("theirs")
 
 
 async def receive():
@@ -58,3 +67,56 @@ def test_the_time_in_which_a_client_takes_an_answer_is_the_requests(bench):
 
     assert record.stamps[Moment.LAST] - record.stamps[Moment.RESPOND] >= SLOW * 10**9
     assert record.duration_ns >= SLOW * 10**9
+
+
+HANDED = [
+    {},
+    None,
+    {"type": "http.request", "body": 5},
+    {"type": "http.request", "body": b"x", "more_body": Odd()},
+]
+SENT = [
+    {},
+    None,
+    {"type": "http.response.start", "status": "many"},
+    {"type": "http.response.start", "status": 200, "headers": 5},
+    {"type": "http.response.body", "body": 5},
+    {"type": "http.response.body", "body": 5, "more_body": True},
+    {"type": "http.response.body", "more_body": Odd()},
+]
+
+
+@pytest.mark.parametrize("message", HANDED)
+def test_what_a_server_hands_over_reaches_the_application_as_it_is(bench, message):
+    seen = []
+
+    async def hands_over():
+        return message
+
+    async def app(scope, receive, send):
+        seen.append(await receive())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    call = recording(bench.worker, lambda _, *asgi: app(*asgi))
+    asyncio.run(call(None, {"type": "http", "method": "GET", "path": "/", "headers": []}, hands_over, send))
+
+    assert seen == [message]
+    assert [record.status for record in bench.records()] == [200]
+
+
+@pytest.mark.parametrize("message", SENT)
+def test_what_an_application_sends_reaches_the_server_as_it_is(bench, message):
+    seen = []
+
+    async def takes(message):
+        seen.append(message)
+
+    async def app(scope, receive, send):
+        await send(message)
+
+    call = recording(bench.worker, lambda _, *asgi: app(*asgi))
+    asyncio.run(call(None, {"type": "http", "method": "GET", "path": "/", "headers": []}, receive, takes))
+
+    assert seen == [message]
+    assert len(bench.records()) == 1

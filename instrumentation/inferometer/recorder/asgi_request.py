@@ -91,16 +91,19 @@ class AsgiRequest(OpenRequest):
         self.last = last = now()
         if not body:
             return
-        if self.chunks:
-            self._end(body, last)
-            return
-        # An answer in one piece, as most are.
-        self.chunks = 1
-        self.bytes_out = len(body)
-        self.first_chunk = last
-        # `may_state`, without the call.
-        if type(body) is bytes and body.rfind(HINT, NEAR) >= 0:
-            self._stated(body, last)
+        try:
+            if self.chunks:
+                self._end(body, last)
+                return
+            # An answer in one piece, as most are.
+            self.chunks = 1
+            self.bytes_out = len(body)
+            self.first_chunk = last
+            # `may_state`, without the call.
+            if type(body) is bytes and body.rfind(HINT, NEAR) >= 0:
+                self._stated(body, last)
+        except Exception as error:  # noqa: BLE001 - the server took whatever it is
+            self.worker.failed(error)
 
     def _end(self, body: bytes, at: int) -> None:
         """The last part of a stream was handed over."""
@@ -116,20 +119,23 @@ class AsgiRequest(OpenRequest):
         begun = now()
         await self.tx(message)
         done = now()
-        if body:
-            size = len(body)
-            self.bytes_out += size
-            self.chunks += 1
-            stream = self.stream
-            if stream is not None:
-                # Streamed.feed, without the call.
-                stream.chunks.append(body)
-                times = stream.times
-                times.append(done)
-                if len(times) >= TOGETHER or size > HEAD:
-                    self._look(stream)
-            elif not self.first_chunk:
-                self._begin(body, done)
+        try:
+            if body:
+                size = len(body)
+                self.bytes_out += size
+                self.chunks += 1
+                stream = self.stream
+                if stream is not None:
+                    # Streamed.feed, without the call.
+                    stream.chunks.append(body)
+                    times = stream.times
+                    times.append(done)
+                    if len(times) >= TOGETHER or size > HEAD:
+                        self._look(stream)
+                elif not self.first_chunk:
+                    self._begin(body, done)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.worker.failed(error)
         if done - begun >= BLOCKED_NS:
             if self.waits is None:
                 self.waits = Waits()
