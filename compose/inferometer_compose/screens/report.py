@@ -16,16 +16,14 @@ from inferometer_compose.screens.figures import (
     ModelTimes,
     Objective,
 )
+from inferometer_compose.screens.report_lines import NAME, fitted, row
 from inferometer_compose.screens.units import UNKNOWN, clock, dollars, duration, percent
 
-_NAME = 40
 _NAME_OF_TIMES = 36
 """Narrower: what the tail is spent in needs the room."""
 _NAME_OF_COSTS = 34
 _COSTS = "What it costs"
 _MOST_OBJECTIVES = 6
-# Where the rest of a line that is too long begins.
-_CONTINUED = 6
 _OTHER_TENANTS = ("other", "")
 _NO_TIER = "cause"
 """The tier of what is no burn rate."""
@@ -35,29 +33,8 @@ def report(figures: Figures, *, width: int) -> list[Text]:
     """The report for a terminal of that many columns."""
     times, costs = _times(figures.times, width), _costs(figures, width)
     tables = [*times, Text(), *_objectives(figures), Text(), *costs, Text()]
-    fitted = [part for line in tables for part in _fitted(line, width)]
-    return [*fitted, *_slowest(figures, width), *_fitted(_kept(figures), width)]
-
-
-def _fitted(line: Text, width: int) -> Iterator[Text]:
-    """The line, broken where it is too long: between columns if possible, the rest indented."""
-    while len(line) > width:
-        plain = line.plain[:width]
-        at = max(plain.rfind("  ", _CONTINUED + 1), 0) or max(plain.rfind(" ", _CONTINUED + 1), 0) or width
-        head = line[:at]
-        head.rstrip()
-        yield head
-        line = Text(" " * _CONTINUED).append_text(line[at + len(line.plain[at:]) - len(line.plain[at:].lstrip()) :])
-    yield line
-
-
-def _line(
-    name: str, columns: Iterable[tuple[str, int]], rest: str = "", *, style: str = "", name_width: int = _NAME
-) -> Text:
-    cells = "".join(text.rjust(width) for text, width in columns)
-    line = Text(f"{name:<{name_width}}{cells}{'   ' if rest else ''}{rest}", style)
-    line.rstrip()
-    return line
+    broken = [part for line in tables for part in fitted(line, width)]
+    return [*broken, *_slowest(figures, width), *fitted(_kept(figures), width)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +72,7 @@ def _times(times: Sequence[ModelTimes], width: int) -> list[Text]:
 
 def _times_as(times: Sequence[ModelTimes], shape: _Shape) -> Iterator[Text]:
     titles = [(title, shape.cell) for title in _PERCENTILES[: shape.percentiles]]
-    yield _line("Where the time goes", titles, _TAIL * bool(shape.stages), style="bold", name_width=_NAME_OF_TIMES)
+    yield row("Where the time goes", titles, _TAIL * bool(shape.stages), style="bold", name_width=_NAME_OF_TIMES)
     for model in times:
         name = "  ".join(filter(None, (f"  {model.service}", model.model, model.version)))
         name += "  (first result)" if model.first_chunk else ""
@@ -103,7 +80,7 @@ def _times_as(times: Sequence[ModelTimes], shape: _Shape) -> Iterator[Text]:
         most = "≤ " if model.by_buckets else ""
         cells = [(f"{most if figure is not None else ''}{duration(figure)}", shape.cell) for figure in figures]
         rest = "by its own page" if model.by_buckets and shape.stages else _tail(model, shape)
-        yield _line(name, cells, rest, name_width=_NAME_OF_TIMES)
+        yield row(name, cells, rest, name_width=_NAME_OF_TIMES)
 
 
 def _tail(model: ModelTimes, shape: _Shape) -> str:
@@ -122,8 +99,8 @@ def _objectives(figures: Figures) -> Iterator[Text]:
     troubled = [o for o in figures.objectives if o.bad or stories[o.slo]]
     troubled.sort(key=lambda objective: -(objective.spent_ratio or 0.0))
     shown = troubled[:_MOST_OBJECTIVES]
-    name_width = max([_NAME, *(len(_promise(objective)) for objective in shown)])
-    yield _line("Inside the objective?", titles, alerts, style="bold", name_width=name_width)
+    name_width = max([NAME, *(len(_promise(objective)) for objective in shown)])
+    yield row("Inside the objective?", titles, alerts, style="bold", name_width=name_width)
     for objective in shown:
         yield _objective(objective, _stories(stories[objective.slo]), name_width)
     if more := len(troubled[_MOST_OBJECTIVES:]):
@@ -176,7 +153,7 @@ def _objective(objective: Objective, alerts: str, name_width: int) -> Text:
         (percent(objective.now_ratio, digits=2), 9),
         (percent(left), 13),
     ]
-    line = _line(_promise(objective), columns, alerts, name_width=name_width)
+    line = row(_promise(objective), columns, alerts, name_width=name_width)
     line.stylize("red" if spent is not None and spent > 1 else "")
     return line
 
@@ -220,14 +197,14 @@ def _costs_as(figures: Figures, tenants: Sequence[str], *, name_width: int, cell
     titles = [("per 1k requests", 17), ("share", 8)]
     named = [name if index else f"tenant {name}" for index, name in enumerate(tenants)]
     titles += [(name, max(cell, len(name) + 2)) for name in named]
-    lines = [_line(_COSTS, titles, style="bold", name_width=name_width)]
+    lines = [row(_COSTS, titles, style="bold", name_width=name_width)]
     whole = sum(model.total.usd for model in figures.costs)
     for model in sorted(figures.costs, key=lambda model: -model.total.usd):
         of = [model.total, *(model.tenants.get(tenant) for tenant in tenants)]
         usd, *rest = (dollars(one.per_thousand_usd if one else None) for one in of)
         texts = [usd, percent(model.total.usd / whole if whole else None), *rest]
         cells = [(text, wide) for text, (_, wide) in zip(texts, titles, strict=True)]
-        lines.append(_line(_whose(model), cells, name_width=name_width))
+        lines.append(row(_whose(model), cells, name_width=name_width))
     return lines
 
 
@@ -254,7 +231,7 @@ def _slowest(figures: Figures, width: int) -> Iterator[Text]:
     if figures.slowest is None:
         yield Text("The slowest request: none was recorded", "bold")
     else:
-        yield from _fitted(waterfall.heading(figures.slowest, "The slowest request"), width)
+        yield from fitted(waterfall.heading(figures.slowest, "The slowest request"), width)
         yield from (Text("  ").append_text(row) for row in waterfall.lines(figures.slowest, width=width - 2))
     yield Text()
 
