@@ -3,7 +3,10 @@
 import sys
 from importlib.util import find_spec
 
-MISSING = 'inferometer: the command line is part of an extra: pip install "inferometer[demo]" (or sidecar, generate)'
+MISSING = (
+    "inferometer: the command line is part of an extra (demo, sidecar, generate): "
+    'pip install "inferometer[demo] @ file:///path/to/the/checkout"'
+)
 WRONG_USE = 2
 INTERRUPTED = 130
 _SIDECAR = "sidecar"

