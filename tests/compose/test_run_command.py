@@ -139,10 +139,11 @@ def test_a_server_is_recorded_without_a_code_change_and_the_last_line_says_how_t
         assert server.ask()
     server.process.terminate()
     status = server.wait()
-    first, *_, last = [line for line in server.err().splitlines() if line.startswith("inferometer:")]
+    first, second, *_, last = [line for line in server.err().splitlines() if line.startswith("inferometer:")]
 
     assert status in {0, 128 + signal.SIGTERM}
     assert "sidecar on http://127.0.0.1:" in first
+    assert second.startswith("inferometer: hooks for starlette, fastapi, uvicorn, ")
     assert f"21 requests recorded · inferometer trace --slowest 5 --recorder {server.recorder()}" in last
     with contextlib.closing(queries.opened(server.recorder())) as cursor:
         (slowest,) = queries.slowest(cursor, 1)

@@ -13,6 +13,7 @@ from typing import Final
 from inferometer.errors import InferometerError, StateError
 from inferometer_compose.beside import command, folders
 from inferometer_compose.beside.command import CommandError, Signals
+from inferometer_compose.beside.hooked import libraries
 from inferometer_compose.beside.sidecar import Place, Sidecar, StartInterruptedError
 from inferometer_compose.commands.errors import WRONG_USE, say
 from inferometer_compose.stack.ports import LOOPBACK, Ports
@@ -65,6 +66,9 @@ def run(options: Options, environment: Mapping[str, str] = os.environ) -> int:
                 return WRONG_USE
             return _run(options.command, {**environment, "INFEROMETER_ENABLED": "1"}, signals, None)
         say(f"sidecar on http://{sidecar.place.metrics}/metrics · live http://{sidecar.place.api}")
+        hooked = libraries(program, environment)
+        if hooked:
+            say(f"hooks for {', '.join(hooked)}")
         status = _run(options.command, _watched(environment, sidecar.place), signals, sidecar)
         _summary(sidecar.end(), sidecar.place.state / FILE_NAME)
         return status
