@@ -24,7 +24,8 @@ from inferometer.otlp import Kept, Resource, encode_trace
 from inferometer.otlp.span_fields import root_names, segment_fields, sizes
 from inferometer.otlp.span_layout import GAP_NS, envelope
 from inferometer.otlp.template import Ids, TraceTemplate
-from inferometer.record import Flag, Labels, Moment, RequestRecord, partition
+from inferometer.record.model import Flag, Labels, Moment, RequestRecord
+from inferometer.record.partition import partition
 
 SPANS = 8
 BATCH = 64

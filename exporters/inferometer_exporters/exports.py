@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from inferometer.aggregate import Aggregator, Exemplar, of_model, points
-from inferometer.catalog import requests, series, telemetry
+from inferometer.catalog import requests, telemetry
+from inferometer.catalog.index import series
 from inferometer.catalog.labels import COMPONENT, DROP_REASON
 from inferometer.otlp.kept import Kept, Resource
 from inferometer.otlp.writer import Note, TraceWriter

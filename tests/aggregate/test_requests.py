@@ -10,7 +10,8 @@ from inferometer.catalog.stages import Outcome, Stage
 from inferometer.errors import StateError
 from inferometer.fleet.objective import Objective, Sli
 from inferometer.fleet.thresholds import Thresholds
-from inferometer.record import Batch, Flag, Interval, Labels, Moment, RequestRecord, partition
+from inferometer.record.model import Batch, Flag, Interval, Labels, Moment, RequestRecord
+from inferometer.record.partition import partition
 
 MS = 1_000_000
 LABELS = Labels(service="svc", model="m", tenant="acme", request_class="interactive", route="/predict")

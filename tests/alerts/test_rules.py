@@ -7,7 +7,8 @@ import promql_parser
 import pytest
 from ruamel.yaml import YAML
 
-from inferometer import catalog, promql
+from inferometer import promql
+from inferometer.catalog import index
 from inferometer.catalog.labels import MODEL, SERVICE
 from inferometer.catalog.model import Unit
 from inferometer.errors import CatalogError
@@ -26,8 +27,8 @@ HEADINGS = ["## What it means", "## See", "## Decide", "## Act"]
 
 def declared(groups) -> dict[str, set[str]]:
     """Labels by series: of the catalogue, of Prometheus, and of what the rules themselves record."""
-    known = {series.name: set(series.label_names) for series in catalog.SERIES}
-    for series in catalog.SERIES:
+    known = {series.name: set(series.label_names) for series in index.SERIES}
+    for series in index.SERIES:
         if series.kind == "histogram":
             known |= {f"{series.name}_{part}": set(series.label_names) | {"le"} for part in ("bucket", "count", "sum")}
     known |= {series.name: set(series.label_names) for series in SERIES}

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inferometer import catalog
-from inferometer.catalog import labels, spans
+from inferometer.catalog import index, labels, spans
 from inferometer.catalog.labels import Label
 from inferometer.catalog.model import Counter, Gauge, Histogram, Info, Series, Unit
 from inferometer.catalog.stages import Stage
@@ -16,7 +15,7 @@ from inferometer.errors import CatalogError
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("instrumentation", "exporters", "dashboards", "alerts", "compose")
 CATALOG = ROOT / "instrumentation/inferometer/catalog"
-SERIES = re.compile(r"\b(" + "|".join(sorted((s.name for s in catalog.SERIES), key=len, reverse=True)) + r")\b")
+SERIES = re.compile(r"\b(" + "|".join(sorted((s.name for s in index.SERIES), key=len, reverse=True)) + r")\b")
 SPANS = (
     {entry.name for entry in spans.ATTRIBUTES}
     | {spans.stage_span(stage) for stage in Stage}
@@ -55,7 +54,7 @@ def test_no_module_types_a_name_of_the_catalogue(package):
 
 def test_every_label_declared_is_used_by_a_series():
     declared = {entry.name for entry in vars(labels).values() if isinstance(entry, Label)}
-    used = {name for entry in catalog.SERIES for name in entry.label_names}
+    used = {name for entry in index.SERIES for name in entry.label_names}
 
     assert declared <= used
 
@@ -87,4 +86,4 @@ def test_a_series_that_names_a_label_twice_is_refused():
 
 def test_looking_up_an_undeclared_series_names_it():
     with pytest.raises(CatalogError, match="no series 'nope'"):
-        catalog.series("nope")
+        index.series("nope")

@@ -7,7 +7,7 @@ from typing import assert_type
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import inferometer
-from inferometer.record import RequestRecord
+from inferometer.record.model import RequestRecord
 from inferometer.testing import Collector, recorded
 
 

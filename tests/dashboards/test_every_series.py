@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from inferometer import catalog
-from inferometer.catalog import devices, telemetry
+from inferometer.catalog import devices, index, telemetry
 from inferometer.fleet.loader import load
 from inferometer_dashboards.boards import boards
 
@@ -27,7 +26,7 @@ def shown() -> set[str]:
 def test_every_series_of_the_catalogue_is_on_a_board_or_it_is_said_who_reads_it():
     words = shown()
 
-    unseen = {entry.name for entry in catalog.SERIES if not words & {f"{entry.name}{part}" for part in PARTS}}
+    unseen = {entry.name for entry in index.SERIES if not words & {f"{entry.name}{part}" for part in PARTS}}
 
     assert sorted(unseen - ELSEWHERE.keys()) == [], "show it, or say in ELSEWHERE who reads it"
     assert sorted(ELSEWHERE.keys() - unseen) == [], "a board shows it now: take it out of ELSEWHERE"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from loaded_factor import loaded_factor
 
-from inferometer.catalog import devices, series, spans
+from inferometer.catalog import devices, spans
 from inferometer.catalog import requests as request_series
+from inferometer.catalog.index import series
 from inferometer_alerts import recorded_costs
 from inferometer_exporters.recorder import queries
 from inferometer_exporters.recorder.schema import HISTORY, OF_REQUESTS

@@ -16,7 +16,8 @@ from inferometer.fleet import durations, summary, thresholds_file
 from inferometer.fleet.devices import PriceKind
 from inferometer.fleet.loader import load
 from inferometer.fleet.objective import COUNTED, TIMES, Objective, Sli, Times
-from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS, NOTHING, Price, Thresholds
+from inferometer.fleet.thresholds import NOTHING, Price, Thresholds
+from inferometer.fleet.timeouts import DEFAULT_TIMEOUT_NS
 
 EXAMPLE = Path(__file__).parents[2] / "examples/fleet.yaml"
 MS = 1_000_000

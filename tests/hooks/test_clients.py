@@ -22,7 +22,8 @@ from inferometer.hooks import aiohttp as aiohttp_hook
 from inferometer.hooks import httpx as httpx_hook
 from inferometer.hooks import urllib3 as urllib3_hook
 from inferometer.hooks.patching import UnsupportedError
-from inferometer.record import Flag, partition
+from inferometer.record.model import Flag
+from inferometer.record.partition import partition
 from inferometer.recorder import propagation
 from inferometer.recorder.asgi import recording
 from inferometer.recorder.frames import FrameMaker

@@ -3,7 +3,8 @@
 import pytest
 
 from inferometer.catalog.stages import Outcome, Stage
-from inferometer.record import Flag, partition
+from inferometer.record.model import Flag
+from inferometer.record.partition import partition
 
 GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--log-level", "critical", "app_django:application")
 UVICORN = ("-m", "uvicorn", "--port", "{port}", "--log-level", "critical", "--lifespan", "off")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inferometer.catalog.stages import Stage
-from inferometer.record import partition
+from inferometer.record.partition import partition
 from inferometer.testing import Collector
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

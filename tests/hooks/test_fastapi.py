@@ -9,7 +9,8 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Request, TextMessage
 
 from inferometer.catalog.stages import Outcome, Stage
-from inferometer.record import Flag, Moment, partition
+from inferometer.record.model import Flag, Moment
+from inferometer.record.partition import partition
 
 MS = 10**6
 

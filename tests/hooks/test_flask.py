@@ -7,7 +7,7 @@ import pytest
 from inferometer.catalog.stages import Outcome, Stage
 from inferometer.hooks import flask as hook
 from inferometer.hooks.patching import UnsupportedError
-from inferometer.record import partition
+from inferometer.record.partition import partition
 from inferometer.recorder.frames import FrameMaker
 from inferometer.recorder.request import current
 from inferometer.recorder.wsgi_request import WsgiRequest

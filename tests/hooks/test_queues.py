@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from inferometer.catalog import requests, telemetry
 from inferometer.catalog.stages import Kind, Stage
-from inferometer.record import Moment, partition
+from inferometer.record.model import Moment
+from inferometer.record.partition import partition
 
 UVICORN = ("-m", "uvicorn", "app_queues:app", "--port", "{port}", "--log-level", "critical")
 GUNICORN = ("-m", "gunicorn", "app_queues:app", "--bind", "127.0.0.1:{port}", "--log-level", "critical", "-k")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.record import Flag, Moment, partition
+from inferometer.record.model import Flag, Moment
+from inferometer.record.partition import partition
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "streaming.py"
 UVICORN = ("-m", "uvicorn", "app_streams:app", "--port", "{port}", "--log-level", "critical")

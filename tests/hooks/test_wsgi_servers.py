@@ -9,7 +9,8 @@ import time
 import pytest
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.record import Flag, Moment, partition
+from inferometer.record.model import Flag, Moment
+from inferometer.record.partition import partition
 from inferometer.wire.gauges import Gauges
 
 GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--log-level", "critical")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from inferometer.record import Moment
+from inferometer.record.model import Moment
 from inferometer.recorder.asgi import recording
 
 SLOW = 0.02

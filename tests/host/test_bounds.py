@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import inferometer.recorder.asgi
-from inferometer.record import partition
+from inferometer.record.partition import partition
 from inferometer.recorder.asgi import recording
 from inferometer.recorder.buffers import BUFFER_FULL
 from inferometer.recorder.marks import annotate, stage

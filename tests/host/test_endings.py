@@ -7,7 +7,7 @@ import gc
 import pytest
 
 from inferometer.catalog.stages import Outcome, Stage
-from inferometer.record import partition
+from inferometer.record.partition import partition
 from inferometer.recorder.asgi import recording
 from inferometer.recorder.marks import stage
 from inferometer.recorder.request import current

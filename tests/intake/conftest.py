@@ -14,7 +14,7 @@ from inferometer.catalog.stages import Outcome
 from inferometer.intake import local
 from inferometer.intake.passes import boot_id
 from inferometer.intake.pipeline import Arrival, WorkerInfo
-from inferometer.record import Flag, Moment
+from inferometer.record.model import Flag, Moment
 from inferometer.wire.frame import Frame, Names, encode
 from inferometer.wire.gauges import Gauges
 from inferometer.wire.layout import BATCHES, EXECUTES, EXTERNAL_IDS, OPEN, REQUESTS, Section, Table

@@ -10,7 +10,7 @@ from inferometer.catalog.stages import Outcome
 from inferometer.fleet.objective import Objective, Sli, Times
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.keep import Finished, KeepPolicy, in_baseline
-from inferometer.record import Flag, Labels
+from inferometer.record.model import Flag, Labels
 
 MS = 1_000_000
 LABELS = Labels(service="svc", model="m")

@@ -21,7 +21,7 @@ from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.otlp.sender import Settled, Unit
 from inferometer.otlp.writer import TraceWriter
-from inferometer.record import Flag, Moment
+from inferometer.record.model import Flag, Moment
 from inferometer.wire.frame import Frame, Names
 from inferometer.wire.layout import CALLS, EXECUTES, INTERVALS, REQUESTS, Section
 

@@ -21,7 +21,7 @@ from inferometer.intake.keep import in_baseline
 from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.otlp.sender import Sender
 from inferometer.otlp.writer import TraceWriter
-from inferometer.record import Flag
+from inferometer.record.model import Flag
 from inferometer.wire.frame import Names
 from inferometer.wire.gauges import Gauges
 

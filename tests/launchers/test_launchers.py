@@ -3,7 +3,7 @@
 import pytest
 
 from inferometer.catalog.stages import Outcome
-from inferometer.record import Moment
+from inferometer.record.model import Moment
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -10,7 +10,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.otlp import Kept, Resource
-from inferometer.record import Call, Execute, Flag, Interval, Labels, Moment, RequestRecord, partition
+from inferometer.record.model import Call, Execute, Flag, Interval, Labels, Moment, RequestRecord
+from inferometer.record.partition import partition
 
 MS = 1_000_000
 BEGIN = 5_000 * MS

@@ -14,7 +14,8 @@ from inferometer.catalog.jobs import JOB
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.otlp import DeviceState, Kept, Outlay, Resource, batch_ids, derived, encode_trace
 from inferometer.otlp.fields import attribute
-from inferometer.record import Batch, Flag, Interval, Labels, Moment, RequestRecord, partition
+from inferometer.record.model import Batch, Flag, Interval, Labels, Moment, RequestRecord
+from inferometer.record.partition import partition
 from inferometer.wire.pod import Pod
 
 MS = 1_000_000

@@ -9,7 +9,8 @@ from inferometer.catalog import spans
 from inferometer.catalog.rpc import GRPC, STATUS_NAMES, is_rpc_call, status_name
 from inferometer.catalog.stages import Outcome
 from inferometer.otlp import Kept, Resource, encode_trace
-from inferometer.record import Call, Labels, Moment, RequestRecord, partition
+from inferometer.record.model import Call, Labels, Moment, RequestRecord
+from inferometer.record.partition import partition
 
 MS = 1_000_000
 

@@ -17,7 +17,8 @@ from inferometer.catalog import spans
 from inferometer.catalog.stages import Outcome
 from inferometer.otlp import Kept, Resource, Sender, TraceWriter
 from inferometer.otlp.endpoint import Endpoint
-from inferometer.record import Labels, Moment, RequestRecord, partition
+from inferometer.record.model import Labels, Moment, RequestRecord
+from inferometer.record.partition import partition
 
 pytestmark = pytest.mark.peers
 COLLECTOR = Path(__file__).parents[2] / ".tools/bin/otelcol"

@@ -28,7 +28,8 @@ from inferometer.hooks.otel import sdk as sdk_hook
 from inferometer.hooks.otel.api import provided
 from inferometer.otlp import Kept, Resource, encode_trace
 from inferometer.otlp.read import read_spans
-from inferometer.record import Flag, partition
+from inferometer.record.model import Flag
+from inferometer.record.partition import partition
 from inferometer.recorder.asgi import recording
 from inferometer.recorder.calls import CallMark
 from inferometer.recorder.distant import Part

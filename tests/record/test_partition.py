@@ -6,21 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inferometer.catalog.stages import PRECEDENCE, Kind, Outcome, Stage
-from inferometer.record import (
-    MAX_SEGMENTS,
-    RANKS,
-    Call,
-    Claim,
-    Execute,
-    Flag,
-    Interval,
-    Labels,
-    Moment,
-    RequestRecord,
-    claims,
-    partition,
-)
-from inferometer.record.partition import Segment, divide, merge, stage_totals
+from inferometer.record.claims import RANKS, Claim, claims
+from inferometer.record.model import Call, Execute, Flag, Interval, Labels, Moment, RequestRecord
+from inferometer.record.partition import MAX_SEGMENTS, Segment, divide, merge, partition, stage_totals
 
 LABELS = Labels(service="svc", model="m")
 

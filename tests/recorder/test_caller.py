@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferometer.record import Flag
+from inferometer.record.model import Flag
 from inferometer.recorder.caller import HEADERS, baggage, external_id, parse_b3
 
 LOW = 0xA3CE929D0E0E4736

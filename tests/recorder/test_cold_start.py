@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from inferometer.catalog.phases import IN_ORDER, Phase
 from inferometer.catalog.stages import Outcome
-from inferometer.record import Moment
+from inferometer.record.model import Moment
 from inferometer.recorder.cold_start import MAX_LOADS, WAIT_NS, ColdStart
 from inferometer.recorder.shapes import Shapes
 from inferometer.recorder.worker import Worker

@@ -6,7 +6,8 @@ import pickle
 import pytest
 
 from inferometer.catalog.stages import Kind, Stage
-from inferometer.record import Flag, partition
+from inferometer.record.model import Flag
+from inferometer.record.partition import partition
 from inferometer.recorder.batch_run import FULL, RunningBatch
 from inferometer.recorder.calls import CallMark
 from inferometer.recorder.distant import Part, given_up, take_over, take_over_inside

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.record import partition
+from inferometer.record.partition import partition
 from inferometer.recorder.batching import Batcher
 from inferometer.recorder.request import MAX_EXECUTES, current
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import inferometer
 from inferometer.catalog.stages import Kind, Outcome, Stage
 from inferometer.errors import InferometerError
-from inferometer.record import Flag, partition
+from inferometer.record.model import Flag
+from inferometer.record.partition import partition
 from inferometer.recorder import job
 from inferometer.recorder.proxy_wait import LONGEST_IN_QUEUE_NS
 from inferometer.recorder.request import current

@@ -6,7 +6,7 @@ import tracemalloc
 
 import inferometer
 from inferometer.catalog.stages import Kind, Stage
-from inferometer.record import partition
+from inferometer.record.partition import partition
 from inferometer.recorder.request import MAX_EXECUTES, current
 from inferometer.recorder.waits import LIMIT, Waits
 from inferometer.wire.layout import EXECUTES, INTERVALS

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferometer.record import Moment
+from inferometer.record.model import Moment
 from inferometer.recorder.proxy_wait import LONGEST_NS, ProxyClock, parse_time
 
 WALL = 1_700_000_000_123_456_789

@@ -4,7 +4,7 @@ import threading
 from types import SimpleNamespace
 
 from inferometer.catalog.stages import Outcome
-from inferometer.record import Moment
+from inferometer.record.model import Moment
 from inferometer.recorder.rare import Rare
 from inferometer.recorder.request import OpenRequest
 

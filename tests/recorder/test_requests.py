@@ -7,7 +7,8 @@ import time
 import pytest
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.record import Flag, Moment, partition
+from inferometer.record.model import Flag, Moment
+from inferometer.record.partition import partition
 from inferometer.recorder.asgi_request import AsgiRequest
 from inferometer.recorder.hook_states import FAILED
 from inferometer.recorder.marks import annotate, stage

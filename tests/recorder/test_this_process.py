@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS, Thresholds
+from inferometer.fleet.thresholds import Thresholds
 from inferometer.fleet.thresholds_file import dumps
+from inferometer.fleet.timeouts import DEFAULT_TIMEOUT_NS
 from inferometer.recorder.this_process import application_module, module_started
 
 SHOW = "from inferometer.recorder.this_process import worker; w = worker(); print(w.shapes.service, w.timeout_ns)"

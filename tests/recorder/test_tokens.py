@@ -15,7 +15,8 @@ from inferometer.fleet.thresholds import NOTHING
 from inferometer.intake.local_pipeline import LocalPipeline
 from inferometer.intake.pipeline import Arrival, WorkerInfo
 from inferometer.otlp import Kept, Resource, encode_trace
-from inferometer.record import MAX_SEGMENTS, Flag, Moment, partition
+from inferometer.record.model import Flag, Moment
+from inferometer.record.partition import MAX_SEGMENTS, partition
 from inferometer.recorder import tokens as token_marks
 from inferometer.recorder.asgi_request import BLOCKED_NS
 from inferometer.recorder.request import current

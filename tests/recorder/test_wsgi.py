@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import inferometer
 from inferometer.catalog.stages import Outcome, Stage
-from inferometer.record import Flag, Moment, partition
+from inferometer.record.model import Flag, Moment
+from inferometer.record.partition import partition
 from inferometer.recorder import wsgi, wsgi_answer
 from inferometer.recorder.request import current
 from inferometer.recorder.worker import Worker

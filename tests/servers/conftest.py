@@ -20,8 +20,8 @@ import pytest
 from free_ports import free_port
 
 from inferometer.catalog.stages import Kind, Stage
-from inferometer.record import partition
 from inferometer.record.model import Batch, RequestRecord
+from inferometer.record.partition import partition
 from inferometer.testing import Collector
 from inferometer.wire.records import batches
 

@@ -3,7 +3,7 @@
 import pytest
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.record import Flag
+from inferometer.record.model import Flag
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

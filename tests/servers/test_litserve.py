@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from inferometer.catalog import requests
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.record import Flag
+from inferometer.record.model import Flag
 from inferometer.wire.records import executes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

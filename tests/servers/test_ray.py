@@ -11,7 +11,7 @@ from free_ports import free_port
 
 from inferometer.catalog.phases import IN_ORDER, Phase
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.record import Flag
+from inferometer.record.model import Flag
 from inferometer.wire.cold_starts import cold_start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

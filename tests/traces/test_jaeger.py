@@ -19,7 +19,8 @@ from inferometer.otlp import Kept, Outlay, Resource, Sender, TraceWriter
 from inferometer.otlp.encode import encode_trace
 from inferometer.otlp.endpoint import Endpoint
 from inferometer.otlp.kept import DeviceState
-from inferometer.record import Batch, Call, Execute, Flag, Interval, Labels, Moment, RequestRecord, partition
+from inferometer.record.model import Batch, Call, Execute, Flag, Interval, Labels, Moment, RequestRecord
+from inferometer.record.partition import partition
 from inferometer_compose import web
 from inferometer_dashboards.panels import TRACE
 

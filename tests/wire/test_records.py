@@ -1,7 +1,7 @@
 """Requests get back what belongs to them when a frame is read."""
 
 from inferometer.catalog.stages import Kind, Outcome, Stage
-from inferometer.record import Flag, Moment
+from inferometer.record.model import Flag, Moment
 from inferometer.wire.frame import Frame, Names
 from inferometer.wire.layout import BATCHES, CALLS, EXECUTES, INTERVALS, REQUESTS, Section
 from inferometer.wire.records import batches, executes, records

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from inferometer import catalog
+from inferometer.catalog import index
 from inferometer_alerts import prometheus_series, recorded_costs, recorded_models, recorded_slos
 from inferometer_alerts.rule import Group, Rule
 from inferometer_alerts.rule_series import Builtin, Recorded
@@ -34,7 +34,7 @@ class Known:
     def of(cls, files: Mapping[str, tuple[Group, ...]]) -> "Known":
         """What the rules of some files may read."""
         known: dict[str, Declared] = {}
-        for entry in catalog.SERIES:
+        for entry in index.SERIES:
             labels = frozenset(entry.label_names)
             known[entry.name] = Declared(labels, counter=entry.kind in {"counter", "histogram"})
             if entry.kind == "histogram":

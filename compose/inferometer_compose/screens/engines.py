@@ -6,8 +6,8 @@ from typing import Final
 
 from rich.text import Text
 
-from inferometer.catalog import series
 from inferometer.catalog.engines import SIGNALS
+from inferometer.catalog.index import series
 from inferometer.catalog.labels import DEVICE, MODEL, REPLICA, VERSION
 from inferometer.catalog.model import Unit
 from inferometer.fleet.engines import Boundaries, Quality

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from inferometer.catalog import gpus, series
+from inferometer.catalog import gpus
+from inferometer.catalog.index import series
 from inferometer.catalog.model import Series
 from inferometer.errors import CatalogError, StateError
 from inferometer_exporters.source import Reading

@@ -10,7 +10,8 @@ from inferometer.aggregate.cells import CounterCell, GaugeCell, HistogramCell, L
 from inferometer.aggregate.layout import Layout, layout_of
 from inferometer.aggregate.members import Cell, Members
 from inferometer.aggregate.sample import Birth, Exemplar, Family, Snapshot
-from inferometer.catalog import series, telemetry
+from inferometer.catalog import telemetry
+from inferometer.catalog.index import series
 from inferometer.catalog.model import Series
 from inferometer.errors import CatalogError, StateError
 

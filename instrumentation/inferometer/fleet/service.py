@@ -12,7 +12,7 @@ from inferometer.fleet.kubernetes import USUAL_WORKLOAD, Workload
 from inferometer.fleet.page_access import PageAccess
 from inferometer.fleet.promises import Override
 from inferometer.fleet.schema import Dictionary, Key, Listing, Nested, Table
-from inferometer.fleet.thresholds import DEFAULT_TIMEOUT_NS
+from inferometer.fleet.timeouts import DEFAULT_TIMEOUT_NS
 
 
 class Engine(StrEnum):

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 from inferometer.fleet import budget_policy
 from inferometer.fleet.budget_policy import BudgetStep
 from inferometer.fleet.objective import Objective
+from inferometer.fleet.timeouts import DEFAULT_TIMEOUT_NS
 
 if TYPE_CHECKING:
     from inferometer.fleet.page_access import PageAccess
 
-DEFAULT_TIMEOUT_NS: Final = 30 * 10**9
-"""A request that its client gave up after this time counts as timed out, unless fleet.yaml says otherwise."""
 ENGINES_EVERY_NS: Final = 15 * 10**9
 """As often as Prometheus asks us, by default."""
 OTHER_TENANT: Final = "other"

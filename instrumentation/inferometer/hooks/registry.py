@@ -1,18 +1,23 @@
 """The table of hooks, and how they reach modules that are imported already, later, or never."""
 
-import importlib.abc
-import importlib.machinery
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from inferometer.hooks.patching import NotWantedError, UnsupportedError
 from inferometer.recorder.hook_states import ACTIVE, OFF, WAITING
 from inferometer.recorder.worker import Worker
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+else:
+    # Python asks for their methods only, and before 3.12 that module imports all that resources and archives need.
+    Loader = MetaPathFinder = object
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ def apply(worker: Worker, hook: Hook, module: ModuleType) -> None:
         worker.hooks.set(hook.name, ACTIVE)
 
 
-class _Watch(importlib.abc.MetaPathFinder):
+class _Watch(MetaPathFinder):
     """Lets every import pass, and tells when a module that somebody waits for was executed."""
 
     def __init__(self, waiting: dict[str, list[Hook]], found: Callable[[Hook, ModuleType], None]) -> None:
@@ -142,7 +147,7 @@ class _Watch(importlib.abc.MetaPathFinder):
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         """The spec that the other finders find, with a loader that tells us; None for what nobody waits for."""
         if fullname not in self._waiting:
             return None
@@ -161,17 +166,17 @@ class _Watch(importlib.abc.MetaPathFinder):
             self._found(hook, module)
 
 
-class _Telling(importlib.abc.Loader):
+class _Telling(Loader):
     """A loader that tells when its module was executed, and is the original in everything else."""
 
-    def __init__(self, loader: importlib.abc.Loader, executed: Callable[[ModuleType], None]) -> None:
+    def __init__(self, loader: Loader, executed: Callable[[ModuleType], None]) -> None:
         self._loader = loader
         self._executed = executed
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._loader, name)
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """What the original creates."""
         return self._loader.create_module(spec)
 

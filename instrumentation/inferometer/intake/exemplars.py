@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from inferometer.aggregate import Aggregator, Exemplar
 from inferometer.aggregate.measures import points
-from inferometer.catalog import series
+from inferometer.catalog.index import series
 from inferometer.otlp.writer import Note
 from inferometer.record.model import RequestRecord
 from inferometer.record.partition import Partition

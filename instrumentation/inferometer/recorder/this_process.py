@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from inferometer.errors import StateError
-from inferometer.fleet import thresholds_file
 from inferometer.recorder.destination import LocalIntake
 from inferometer.recorder.worker import Worker
 from inferometer.settings import Settings
@@ -41,6 +40,8 @@ def worker() -> Worker:
 def _timeouts(path: Path | None) -> Callable[[str], int] | None:
     if path is None:
         return None
+    from inferometer.fleet import thresholds_file  # noqa: PLC0415 - most workers are given none
+
     try:
         return thresholds_file.read(path).timeout_ns
     except StateError as error:

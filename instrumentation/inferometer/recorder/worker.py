@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from inferometer.fleet.thresholds import NOTHING
+from inferometer.fleet.timeouts import DEFAULT_TIMEOUT_NS
 from inferometer.recorder import process
 from inferometer.recorder.buffers import Buffers
 from inferometer.recorder.cold_start import ColdStart
@@ -32,6 +32,10 @@ from inferometer.wire.message import Hello
 ASGI_HOOK: Final = "asgi"
 """The hook that errors on a request's own path are counted for."""
 _MAX_LOADS: Final = 100
+
+
+def _usual_timeout(_: str) -> int:
+    return DEFAULT_TIMEOUT_NS
 
 
 class Worker:
@@ -62,7 +66,7 @@ class Worker:
         self.version = settings.version
         self.device = settings.host
         """Name under which this host's CPU is billed."""
-        self._timeout_of = timeout_of or NOTHING.timeout_ns
+        self._timeout_of = timeout_of or _usual_timeout
         self.timeout_ns = self._timeout_of(settings.service)
         """A request that was cancelled after this time timed out."""
         self.tenant_header = settings.tenant_header.encode()
