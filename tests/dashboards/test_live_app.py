@@ -9,7 +9,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from inferometer_dashboards.live import app, ranges
+from inferometer_dashboards.live import app, ranges, sparklines
 from inferometer_dashboards.live.answers import MAX_SERIES, panel_answer
 from inferometer_dashboards.live.views import views
 from inferometer_dashboards.panels import Kind, Panel, Show
@@ -214,6 +214,25 @@ def test_stages_stand_in_the_order_of_a_request():
     answer = panel_answer(panel(Kind.STACK), (["time", "stage", "value"], rows), SHOWN)
 
     assert [one["name"] for one in answer["series"]] == ["network", "queue", "execute", "serialize"]
+
+
+def test_a_sparkline_has_a_point_for_each_part_and_none_where_nobody_asked():
+    shown = ranges.Range(100 * 10**9, 145 * 10**9, 10 * 10**9)
+    rows = [("s", "m", 2, 0, 0.5), ("s", "m", 2, 2, 0.25), (None, None, 2, 1, 1 / 3), ("s", "m", 2, 3, 9.0)]
+    found = sparklines.sparklines((["service", "model", "steps", "part", "value"], rows), shown)
+
+    assert found == [
+        {"service": "s", "model": "m", "values": [0.5, None, 0.25]},
+        {"service": "", "model": "", "values": [None, 0.333333, None]},
+    ]
+
+
+def test_only_a_view_of_models_asks_for_sparklines():
+    recorder = Stub()
+    answers = {key: client(recorder).get(f"/live/view/{key}").json() for key in ("fleet", "model", "slo", "cost")}
+
+    assert [key for key, answer in answers.items() if sparklines.NAME in answer] == ["fleet"]
+    assert [sparklines.NAME in statements for statements, _ in recorder.asked] == [True, False, False, False]
 
 
 def test_every_panel_of_a_view_has_a_query_and_says_what_to_do():

@@ -1,10 +1,13 @@
 """The live page's panels on a real recorder: each finds what was recorded, and what other answers say of it."""
 
+import duckdb
 import pytest
 from starlette.testclient import TestClient
 
 from inferometer.record.model import Flag
 from inferometer_compose.live import PAGES
+from inferometer_dashboards.live.sparklines import MAX_POINTS
+from inferometer_dashboards.sql.fleet import tails
 from inferometer_exporters.api import Api
 from inferometer_exporters.live import Summing
 from inferometer_exporters.recorder.levels import Levels
@@ -80,6 +83,54 @@ def test_percentiles_are_right_to_a_bin(client):
     (embedder,) = [model for model in exact if model["model"] == "minilm"]
 
     assert row[4] == pytest.approx(embedder["p99_seconds"], rel=0.045)
+
+
+def sparklines(client, **parameters):
+    found = client.get("/live/view/fleet", params=parameters).json()["sparklines"]
+    return {one["model"]: one["values"] for one in found}
+
+
+def test_a_sparkline_of_single_steps_is_the_p99_of_the_chart(client):
+    (chart,) = [one for one in panels(client, "fleet")["tail"]["series"] if one["labels"]["model"] == "minilm"]
+    values = sparklines(client, since_seconds=60)["minilm"]
+
+    assert values == chart["values"]
+    assert 6 <= sum(value is not None for value in values) <= 8
+    assert values[0] is None
+
+
+@pytest.mark.parametrize(("seconds", "step"), [(900, 10), (60, 1), (7_200, 7_200), (599, 1)])
+def test_a_sparkline_is_of_few_points_of_any_stretch(client, seconds, step):
+    found = sparklines(client, since_seconds=seconds, step_seconds=step)
+
+    assert set(found) == {"minilm", "/search"}
+    assert all(len(values) <= MAX_POINTS for values in found.values())
+    assert all(max(value or 0 for value in values) > 0 for values in found.values())
+
+
+def test_a_sparkline_of_one_point_is_the_p99_of_the_table(client):
+    rows = {row[1]: row for row in panels(client, "fleet", since_seconds=7_200, step_seconds=7_200)["models"]["rows"]}
+    values = sparklines(client, since_seconds=7_200, step_seconds=7_200)
+
+    assert {model: row[4] for model, row in rows.items()} == {
+        model: max(value for value in of if value is not None) for model, of in values.items()
+    }
+
+
+def test_sparklines_of_a_large_fleet_are_of_its_slowest_models():
+    cursor = duckdb.connect()
+    cursor.execute("create table span as select 0.0 as since, 10.0 as until, 1.0 as step")
+    cursor.execute("""
+        create table spread as
+        select t::DOUBLE as time, 's' as service, 'm' || m as model, m as model_id, 'duration' as measure,
+               m::DOUBLE as seconds, 5 as requests
+        from range(10) as times(t), range(30) as models(m)
+    """)
+    found = cursor.execute(tails(5, 3)).fetchall()
+
+    assert {model for _, model, *_ in found} == {"m29", "m28", "m27"}
+    assert [part for _, model, _, part, _ in found if model == "m29"] == [0, 1, 2, 3, 4]
+    assert {steps for _, _, steps, *_ in found} == {2}
 
 
 def test_shares_of_stages_sum_to_one(client):

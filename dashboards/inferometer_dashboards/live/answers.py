@@ -31,7 +31,7 @@ def panel_answer(panel: Panel, table: Table, shown: Range) -> Answer:
     return described | _DATA[panel.kind](panel, table, shown)
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """A number with `_DIGITS` digits, null where there is none: NaN is no JSON."""
     if value is None or isinstance(value, str):
         return value
@@ -49,7 +49,7 @@ def _lines(_: Panel, table: Table, shown: Range) -> Answer:
     for time, *named, value in rows:
         place = round(time / step) - first
         if 0 <= place < count:
-            series.setdefault(tuple(text or "" for text in named), [None] * count)[place] = _rounded(value)
+            series.setdefault(tuple(text or "" for text in named), [None] * count)[place] = rounded(value)
     largest = sorted(series, key=lambda key: -sum(value or 0 for value in series[key]))[:MAX_SERIES]
     telling = [place for place in range(len(labels)) if len({key[place] for key in largest}) > 1]
     telling = telling or list(range(len(labels)))[-1:]
@@ -88,14 +88,14 @@ def _heatmap(_: Panel, table: Table, shown: Range) -> Answer:
     ]
     return {
         "times": [(first + place) * step for place in range(count)],
-        "seconds": [_rounded(seconds) for seconds in places],
+        "seconds": [rounded(seconds) for seconds in places],
         "cells": cells,
     }
 
 
 def _stat(_: Panel, table: Table, __: Range) -> Answer:
     rows = table[1]
-    return {"value": _rounded(rows[0][-1]) if rows else None}
+    return {"value": rounded(rows[0][-1]) if rows else None}
 
 
 def _bars(_: Panel, table: Table, __: Range) -> Answer:
@@ -104,7 +104,7 @@ def _bars(_: Panel, table: Table, __: Range) -> Answer:
     return {
         "items": [
             {"name": _name([text or "" for text in named]), "labels": dict(zip(labels, named, strict=True)),
-             "value": _rounded(value)}
+             "value": rounded(value)}
             for *named, value in rows[:MAX_ROWS]
         ],
         "left_out": max(len(rows) - MAX_ROWS, 0),
@@ -116,7 +116,7 @@ def _table(panel: Panel, table: Table, _: Range) -> Answer:
     units = {query.legend: (query.show or panel.unit).name.lower() for query in panel.promql}
     return {
         "columns": [{"name": name, "unit": units.get(name)} for name in columns],
-        "rows": [[_rounded(value) for value in row] for row in rows[:MAX_ROWS]],
+        "rows": [[rounded(value) for value in row] for row in rows[:MAX_ROWS]],
         "left_out": max(len(rows) - MAX_ROWS, 0),
     }
 

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from inferometer_dashboards.live import ranges
+from inferometer_dashboards.live import ranges, sparklines
 from inferometer_dashboards.live.answers import panel_answer
 from inferometer_dashboards.live.headers import DATA, DOCUMENT, STATIC
 from inferometer_dashboards.live.source import Recorder
@@ -121,10 +121,12 @@ class _Page:
 
     async def _answer(self, view: View, shown: ranges.Range, chosen: Mapping[str, str]) -> dict[str, Any]:
         statements = {panel.key: panel.sql for panel in view.panels if panel.sql is not None}
+        if view.sparklines:
+            statements[sparklines.NAME] = sparklines.STATEMENT
         found = await self._recorder.tables(
             statements, since_ns=shown.since_ns, until_ns=shown.until_ns, step_ns=shown.step_ns, chosen=chosen
         )
-        return {
+        answer = {
             "key": view.key,
             "chosen": dict(chosen),
             "title": view.title,
@@ -134,6 +136,9 @@ class _Page:
             "step_seconds": shown.step_ns / ranges.SECOND,
             "panels": [panel_answer(panel, found[panel.key], shown) for panel in view.panels if panel.key in found],
         }
+        if view.sparklines:
+            answer[sparklines.NAME] = sparklines.sparklines(found[sparklines.NAME], shown)
+        return answer
 
     async def events(self, request: Request) -> Response:
         return StreamingResponse(self._told(request), media_type="text/event-stream", headers=DATA)

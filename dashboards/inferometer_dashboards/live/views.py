@@ -31,6 +31,8 @@ class View:
     panels: tuple[Panel, ...]
     of_one_model: bool = False
     """Without a model it shows the busiest: of all together one reads little."""
+    sparklines: bool = False
+    """Whether the rows of its models have their p99 over time."""
 
 
 def views() -> tuple[View, ...]:
@@ -42,6 +44,7 @@ def views() -> tuple[View, ...]:
             title="Fleet",
             question="Are users well served, and where not?",
             panels=(*_of(fleet, "models", "tail", "errors", "requests", "devices"), _burn_now()),
+            sparklines=True,
         ),
         View(
             key="model",

@@ -47,3 +47,40 @@ DEVICES: Final = """
     select time, device, state, seconds / nullif(sum(seconds) over (partition by time, device), 0) as value
     from device_time order by all
 """
+
+
+def tails(points: int, models: int) -> str:
+    """The p99 of each model over the whole span, in parts of ``steps`` steps, numbered from 0: ``part``, ``value``.
+
+    Args:
+        points: parts at most.
+        models: at most so many, those with the highest p99 of a part.
+    """
+    # By number: grouping by names takes longer, so they are looked up at the end.
+    return f"""
+        with grid as (
+            select since, step, greatest(ceil(round((until - since) / step, 6) / {points}), 1)::BIGINT as steps
+            from span
+        ),
+        summed as (
+            select model_id, steps, round((time - since) / step)::BIGINT // steps as part, seconds, sum(requests) as n
+            from spread cross join grid where measure = 'duration' group by all
+        ),
+        found as (
+            select model_id, steps, part, min(seconds) as value
+            from (
+                select *, sum(n) over (partition by model_id, part order by seconds) as below,
+                       sum(n) over (partition by model_id, part) as total
+                from summed
+            )
+            where below >= 0.99 * total group by all
+        ),
+        highest as (
+            select model_id from found group by model_id order by max(value) desc, model_id limit {models}
+        ),
+        names as (
+            select model_id, any_value(service) as service, any_value(model) as model from spread
+            where model_id in (from highest) group by model_id
+        )
+        select service, model, steps, part, value from found join names using (model_id) order by model_id, part
+    """  # noqa: S608 - constants and numbers

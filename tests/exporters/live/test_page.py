@@ -33,6 +33,25 @@ def test_from_the_fleet_to_a_model_to_a_request_in_three_clicks(busy, tab):
     expect(page.get_by_role("heading", name="Percentiles of the duration")).to_be_visible()
 
 
+def test_a_models_row_has_its_p99_over_time_in_words_and_broken_where_nobody_asked(busy, tab):
+    busy.record(seconds=8.0)
+    busy.record(busy.request(700)[0])
+    page = shown(tab(f"{busy.url}/?since_seconds=60"))
+    row = page.locator("[data-panel=models] tbody tr", has=page.get_by_role("link", name="minilm", exact=True))
+    spark = row.get_by_role("img", name="p99 over time: ")
+    expect(spark).to_have_count(1)
+    said = spark.get_attribute("aria-label")
+
+    assert re.fullmatch(r"p99 over time: lowest \S+ ms, highest \S+ ms, (now|last, now no request) \S+ ms", said), said
+    assert spark.locator("title").text_content() == said
+    assert spark.locator("path").get_attribute("d").count("M") > 1
+    assert page.locator("[data-panel=models] svg.spark").count() == 2
+    colour = spark.evaluate("(one) => getComputedStyle(one).stroke")
+    row.get_by_role("link").click()
+    legend = page.locator("[data-panel=percentiles] .legend").get_by_role("button", name=re.compile(r"^p99 "))
+    assert legend.locator(".swatch").evaluate("(one) => getComputedStyle(one).backgroundColor") == colour
+
+
 def test_a_request_appears_by_itself(busy, tab):
     page = shown(tab(f"{busy.url}/requests"))
     before = page.locator("#requests tbody tr").count()

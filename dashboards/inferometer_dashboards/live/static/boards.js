@@ -133,9 +133,10 @@ export class BoardView {
   }
 }
 
-/** How fast each model burns its budget, beside its other figures. */
+/** Its p99 over time, and how fast it burns its budget, beside the other figures of each model. */
 function enrich(answer) {
   const models = answer.panels.find((panel) => panel.key === "models");
+  if (models) models.sparklines = answer.sparklines;
   const burns = answer.panels.find((panel) => panel.key === "burn-now");
   if (!models || !burns?.items.length) return;
   const fastest = new Map(burns.items.map(({ labels, value }) => [`${labels.service}\n${labels.model}`, value]));

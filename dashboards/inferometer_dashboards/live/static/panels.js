@@ -6,6 +6,7 @@ import { fill, h, link } from "./dom.js";
 import * as format from "./format.js";
 import { Heatmap } from "./heatmap.js";
 import { saveCsv, saveJson, savePng } from "./save.js";
+import { sparkline } from "./sparkline.js";
 
 /** Columns of a table that lead to a model's own view. */
 const TEXTS = new Set(["service", "model", "version", "tenant", "slo", "objective", "sli", "device", "state", "stage", "price_source", "price_kind", "as_of"]);
@@ -113,6 +114,7 @@ export class PanelCard {
     }
     const place = (name) => columns.findIndex((column) => column.name === name);
     const [service, model] = [place("service"), place("model")];
+    const lines = new Map((panel.sparklines ?? []).map((one) => [`${one.service}\n${one.model}`, one.values]));
     const write = columns.map((column) => (TEXTS.has(column.name) ? (value) => value ?? (column.name === "price_source" ? "no price" : "") : column.name === "threshold_seconds" ? format.seconds : format.unit(column.unit)));
     const heads = columns.map((column, index) => {
       const sorted = this.sort?.column === index ? (this.sort.down ? "descending" : "ascending") : null;
@@ -126,7 +128,8 @@ export class PanelCard {
         const name = columns[index].name;
         if (index === model && service >= 0) return h("th", { scope: "row" }, link(this.page.url("/model", { service: row[service], model: row[model] }), {}, text || "(no model)"));
         const level = judged(name, value);
-        return h(`td${TEXTS.has(name) ? "" : ".number"}${index === service && model >= 0 ? ".wide" : ""}${level ? `.${level}` : ""}`, {}, level === "act" ? `▲ ${text}` : text);
+        const values = name === "p99" ? lines.get(`${row[service] ?? ""}\n${row[model] ?? ""}`) : null;
+        return h(`td${TEXTS.has(name) ? "" : ".number"}${index === service && model >= 0 ? ".wide" : ""}${level ? `.${level}` : ""}`, {}, values ? sparkline(values) : null, level === "act" ? `▲ ${text}` : text);
       })),
     );
     return [
