@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from inferometer.aggregate.layout import Layout
@@ -145,15 +145,17 @@ class HistogramCell:
         if len(pending) >= _MAX_PENDING:
             self._fold()
 
-    def extender(self) -> Callable[[Iterable[int]], None]:
-        """`observe` for many values, without a limit of those that wait: for whoever adds a frame's and then looks."""
-        return self._pending.extend
+    def observe_many(self, values: Iterable[int]) -> None:
+        """Count values, in stored units."""
+        pending = self._pending
+        pending.extend(values)
+        if len(pending) >= _MAX_PENDING:
+            self._fold()
 
     def _fold(self) -> None:
         if not self._pending:
             return
         values = sorted(self._pending)
-        # The list stays: `extender` gave its method away.
         self._pending.clear()
         number = len(values)
         self._count += number

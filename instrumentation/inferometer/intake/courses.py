@@ -148,9 +148,9 @@ class Course:
         of_stage: dict[int, list[int]] = {}
         for index, (_, _, rank) in enumerate(self._plan.runs):
             of_stage.setdefault(STAGE_OF_RANK[rank], []).append(index)
-        extenders = {code: cells.stage(Stage(code)).extender() for code in of_stage}
-        self._single = tuple((extenders[code], at[0]) for code, at in of_stage.items() if len(at) == 1)
-        self._several = tuple((extenders[code], itemgetter(*at)) for code, at in of_stage.items() if len(at) > 1)
+        counters = {code: cells.stage(Stage(code)).observe_many for code in of_stage}
+        self._single = tuple((counters[code], at[0]) for code, at in of_stage.items() if len(at) == 1)
+        self._several = tuple((counters[code], itemgetter(*at)) for code, at in of_stage.items() if len(at) > 1)
 
 
 def _where(said: Iterable[object]) -> set[int]:
@@ -176,7 +176,7 @@ class Known:
         self.labels = labels
         self.cells = cells
         duration = cells.histogram(requests.REQUEST_DURATION)
-        self.duration = duration.extender()
+        self.duration = duration.observe_many
         self.bounds = duration.layout.classic
         self.bytes_in: Extend | None = None
         self.bytes_out: Extend | None = None
@@ -195,11 +195,11 @@ class Known:
         """Count the bodies' sizes; a series appears with its first value."""
         if any(bytes_in):
             if self.bytes_in is None:
-                self.bytes_in = self.cells.histogram(requests.REQUEST_BYTES).extender()
+                self.bytes_in = self.cells.histogram(requests.REQUEST_BYTES).observe_many
             self.bytes_in(filter(None, bytes_in))
         if any(bytes_out):
             if self.bytes_out is None:
-                self.bytes_out = self.cells.histogram(requests.RESPONSE_BYTES).extender()
+                self.bytes_out = self.cells.histogram(requests.RESPONSE_BYTES).observe_many
             self.bytes_out(filter(None, bytes_out))
 
     def roots(self, said: Iterable[tuple[int, int, int]]) -> list[bytes]:
