@@ -39,7 +39,7 @@ test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Promet
 	$(BIN)/python -m pytest -n 3 -m "not slow and not peers and not processes"
 	$(BIN)/python -m pytest -n 3 $(BY_FILE) -m "processes and not slow and not peers"
 	tools/debian.sh chromium=chromium
-	$(BIN)/python -m pytest -n 3 $(BY_FILE) -m "(slow or peers) and not alone"
+	$(BIN)/python -m pytest -n 2 $(BY_FILE) -m "(slow or peers) and not alone" --durations 12
 	$(BIN)/python -m pytest -m "alone"
 
 coverage: $(VENV)/.dev ## Which lines the fast tests run
