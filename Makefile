@@ -35,12 +35,13 @@ setup: $(VENV)/.dev ## Make .venv with everything that tests need
 demo: $(VENV)/.demo ## Real requests through real models; ends with where their time and money went
 	@$(BIN)/inferometer demo --for 60s --fault errors
 
-test: $(VENV)/.dev tools ## Every test, the fast ones first, against real Prometheus, Alertmanager and Jaeger
+test: $(VENV)/.dev tools ## Every test that needs no root, the fast ones first, against real peers, frameworks and servers
 	$(BIN)/python -m pytest -n 3 -m "not slow and not peers and not processes"
 	$(BIN)/python -m pytest -n 3 $(BY_FILE) -m "processes and not slow and not peers"
 	tools/debian.sh chromium=chromium
 	$(BIN)/python -m pytest -n 2 $(BY_FILE) -m "(slow or peers) and not alone" --durations 12
 	$(BIN)/python -m pytest -m "alone"
+	$(MAKE) --no-print-directory test-frameworks test-servers
 
 coverage: $(VENV)/.dev ## Which lines the fast tests run
 	rm -f .coverage .coverage.*
@@ -51,10 +52,10 @@ coverage: $(VENV)/.dev ## Which lines the fast tests run
 test-fast: $(VENV)/.dev ## The inner loop: a minute or so; no peers, no processes, no broad matrices
 	$(BIN)/python -m pytest -q -n 3 --hypothesis-profile=inner -m "not slow and not peers and not processes and not broad"
 
-test-frameworks: $(VENV)/.dev ## Hooks of the heavy frameworks, for real, in a cached environment of their own
+test-frameworks: $(VENV)/.dev ## A part of `make test`: hooks of the heavy frameworks, in a cached environment of their own
 	$(WITH_FRAMEWORKS) -m pytest tests/frameworks
 
-test-servers: $(VENV)/.dev ## The heavy model servers, for real, each in a cached environment of its own
+test-servers: $(VENV)/.dev ## A part of `make test`: the heavy model servers, each in a cached environment of its own
 	$(BIN)/python -m pytest tests/servers
 
 engines-live: $(VENV)/.dev ## Pages of Triton, TorchServe, Dynamo and vLLM under a known load (needs Java; gigabytes once)
