@@ -10,6 +10,7 @@ become records, and spans below recorded requests, which are enriched and stored
 Target: 100,000 spans/s.
 """
 
+# Chance makes no secrets here; what takes bodies in is called below the port, as its time is asked.
 # ruff: noqa: S311, SLF001
 
 import argparse

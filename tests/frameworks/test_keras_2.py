@@ -1,19 +1,13 @@
-"""Keras 2: `tf_keras`, and the Keras that TensorFlow up to 2.15 brings, in an environment of its own.
+"""Keras 2: `tf_keras`, and the Keras that TensorFlow up to 2.15 brings (test_keras_of_tensorflow.py).
 
 Calls and predictions are executes, training is none, loads are told: as of Keras 3.
 """
-
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from fastapi import FastAPI
 
-from environments import cache, make
 from inferometer.catalog.stages import Kind
 
 if tf.__version__ < "2.16":
@@ -21,7 +15,6 @@ if tf.__version__ < "2.16":
 else:
     import tf_keras as keras
 
-HERE = Path(__file__)
 X = np.linspace(0, 1, 24, dtype=np.float32).reshape(6, 4)
 
 
@@ -134,17 +127,3 @@ def test_a_hook_that_raises_is_off_and_the_model_runs(recorder, monkeypatch, way
 
     np.testing.assert_allclose(WAYS[way](model), expected, atol=1e-5)
     assert sum(recorder.failed().values()) == 1
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.skipif(tf.__version__ < "2.16", reason="this is that Keras")
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="TensorFlow 2.15 knows Python up to 3.11")
-def test_all_of_this_holds_for_the_keras_of_tensorflow_2_15():
-    python = make("keras-2", cache(os.environ)) / "bin" / "python"
-    ran = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", HERE], cwd=HERE.parents[2], capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
-
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "20 passed, 1 skipped" in ran.stdout

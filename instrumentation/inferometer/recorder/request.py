@@ -58,9 +58,9 @@ class OpenRequest:
     baggage = Rare(b"")
     proxy_wait = Rare(0)
     degraded = Rare(False)  # noqa: FBT003 - the default
-    rejected = Rare(False)  # noqa: FBT003
-    retry_after = Rare(False)  # noqa: FBT003
-    left = Rare(False)  # noqa: FBT003
+    rejected = Rare(False)  # noqa: FBT003 - the default
+    retry_after = Rare(False)  # noqa: FBT003 - the default
+    left = Rare(False)  # noqa: FBT003 - the default
     """The client went away."""
     raised: Rare[Outcome | None] = Rare(None)
     flushed = Rare(0)

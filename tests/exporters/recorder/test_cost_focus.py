@@ -18,18 +18,9 @@ def bench(lasting_bench):
 
 
 @pytest.fixture(scope="module")
-def used(bench, make):
+def used(bench, make, worked):
     """Three hours, a few requests in each, on the host and on a GPU without a price."""
-    worker, ids = make.worker(), make.ids()
-    for _ in range(18):
-        now = bench.clock.now
-        spans = [next(ids) for _ in range(3)]
-        frame = worker.arrival(
-            now + 600 * make.SECOND,
-            requests=[make.request(span, now, now + 700 * make.MS, shape=1 + span % 3, trace=span) for span in spans],
-            executes=[make.execute(span, now, now + 7 * span * make.MS, device=1 + 3 * (span % 2)) for span in spans],
-        )
-        bench.do_pass(frame, seconds=600)
+    worker = worked(bench, make, passes=18)
     bench.do_pass(worker.arrival(bench.clock.now + make.SECOND), seconds=1)
     cursor = bench.recorder.cursor()
     yield costs(cursor, ("model", "tenant"))

@@ -81,18 +81,9 @@ def bench(lasting_bench):
 
 
 @pytest.fixture(scope="module")
-def rows(bench, make):
+def rows(bench, make, worked):
     """A host with a price and a GPU without, for some hours, with requests and idle time on both."""
-    worker, ids = make.worker(), make.ids()
-    for _ in range(9):
-        now = bench.clock.now
-        spans = [next(ids) for _ in range(3)]
-        frame = worker.arrival(
-            now + 600 * make.SECOND,
-            requests=[make.request(span, now, now + 700 * make.MS, shape=1 + span % 3, trace=span) for span in spans],
-            executes=[make.execute(span, now, now + 7 * span * make.MS, device=1 + 3 * (span % 2)) for span in spans],
-        )
-        bench.do_pass(frame, seconds=600)
+    worked(bench, make, passes=9)
     cursor = bench.recorder.cursor()
     answer = cost_focus.rows(costs(cursor, ("service", "model", "region", "tenant")))
     cursor.close()
