@@ -112,11 +112,13 @@ def test_counters_of_gpus_go_on_in_the_next_sidecar(sidecar, driver, until):
     say(driver.H100.replace("0 field 83 3 1000000", "0 field 83 3 1500000"))
     until(lambda: float(first.shown()[energy]) == 500, seconds=70)
     first.end()
-    say(driver.H100.replace("0 field 83 3 1000000", "0 field 83 3 9000000"))
+    warmer = driver.H100.replace("0 celsius 61", "0 celsius 62")
+    say(warmer.replace("0 field 83 3 1000000", "0 field 83 3 9000000"))
     second = start()
-    until(lambda: energy in second.shown(), seconds=30)
+    # The counter is on the page before the first reading is: a temperature is not, so that one tells of the reading.
+    until(lambda: second.shown().get('gpu_temperature_celsius{device="GPU-a"}') == "62", seconds=30)
     assert float(second.shown()[energy]) == 500, "what was used while nobody watched is not known to be of anybody"
-    say(driver.H100.replace("0 field 83 3 1000000", "0 field 83 3 9100000"))
+    say(warmer.replace("0 field 83 3 1000000", "0 field 83 3 9100000"))
     until(lambda: float(second.shown()[energy]) == 600, seconds=30)
 
 
