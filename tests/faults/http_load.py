@@ -1,8 +1,15 @@
-"""An open-loop load over HTTP: requests begin when they are due, whatever became of those before."""
+"""An open-loop load over HTTP: requests begin when they are due, whatever became of those before.
 
+It runs in a process of its own, so that what else a trial does takes no time from it.
+"""
+
+import argparse
 import asyncio
+import json
+import subprocess
+import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(slots=True)
@@ -13,9 +20,12 @@ class Load:
     """From the moment a request was due to the end of its answer."""
     failed: int = 0
 
-    def quantile(self, level: float) -> float:
-        ordered = sorted(self.seconds)
-        return ordered[min(int(level * len(ordered)), len(ordered) - 1)]
+
+def stretch(port: int, rate: float, seconds: float) -> Load:
+    """Send *rate* requests a second for so many *seconds*."""
+    command = [sys.executable, __file__, str(port), str(rate), str(seconds)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=seconds + 120)
+    return Load(**json.loads(done.stdout))
 
 
 class _Connection(asyncio.Protocol):
@@ -39,8 +49,7 @@ class _Connection(asyncio.Protocol):
             self.answer.set_result(False)
 
 
-async def stretch(port: int, rate: float, seconds: float, *, connections: int = 64, patience: float = 30.0) -> Load:
-    """Send *rate* requests a second for so many *seconds*."""
+async def _load(port: int, rate: float, seconds: float, *, connections: int = 64, patience: float = 30.0) -> Load:
     loop = asyncio.get_running_loop()
     free: asyncio.Queue[_Connection] = asyncio.Queue()
     for _ in range(connections):
@@ -70,3 +79,16 @@ async def stretch(port: int, rate: float, seconds: float, *, connections: int = 
     while not free.empty():
         free.get_nowait().transport.close()
     return load
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("rate", type=float, help="requests a second")
+    parser.add_argument("seconds", type=float)
+    args = parser.parse_args()
+    json.dump(asdict(asyncio.run(_load(args.port, args.rate, args.seconds))), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
