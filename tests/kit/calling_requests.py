@@ -10,17 +10,9 @@ from inferometer.wire.frame import decode
 from inferometer.wire.records import records
 
 TRACE = f"00-{'ab' * 16}-{'cd' * 8}-01"
-
-
 MS = 1_000_000
-
-
 POOL = (Stage.QUEUE, Kind.POOL)
-
-
 TRANSIT = (Stage.NETWORK, Kind.TRANSIT)
-
-
 REMOTE = (Stage.REMOTE, Kind.INFERENCE)
 
 

@@ -5,11 +5,9 @@ import time
 from contextlib import asynccontextmanager
 
 import aiohttp
-import aiohttp.client
 import httpx
 import requests
 import urllib3
-import urllib3.connectionpool
 from requests.adapters import HTTPAdapter
 
 
