@@ -1,6 +1,7 @@
 """The real Jaeger with the configuration of Docker Compose, on ports and in a folder of its own."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -12,11 +13,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from free_ports import free_port
+from ruamel.yaml import YAML
 
 from inferometer_compose import web
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / ".tools/bin/jaeger"
+COMPOSE = ROOT / "compose/docker-compose.yaml"
 FOLDER = ROOT / "compose/jaeger"
 DEFAULT = ("config.yaml", "disk.yaml", "span-metrics-off.yaml")
 UI = ROOT / "compose/config/jaeger/ui.js"
@@ -29,13 +32,17 @@ class Jaeger:
         folder: is made.
         files: of `compose/jaeger`, as Docker Compose names them in this order.
         named: host and port -> what stands here for it.
+        service: of Docker Compose, whose environment it has.
     """
 
-    def __init__(self, folder: Path, *files: str, named: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, folder: Path, *files: str, named: Mapping[str, str] = MappingProxyType({}), service: str = "jaeger"
+    ) -> None:
         assert PROGRAM.exists(), f"{PROGRAM} is missing; run `make tools`"
         folder.mkdir()
         self._folder = folder
         self._ports: dict[int, int] = {}
+        self._environment = {**os.environ, **_environment(service)}
         self._files = []
         for name in files or DEFAULT:
             path = folder / name
@@ -70,7 +77,7 @@ class Jaeger:
     def start(self) -> None:
         with (self._folder / "log").open("ab") as log:
             command = [str(PROGRAM), *(f"--config={path}" for path in self._files)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
         health = f"http://127.0.0.1:{self.port(13133)}/status"
         deadline = time.monotonic() + 60
         while not web.answers(health):
@@ -99,6 +106,12 @@ class Jaeger:
         return [] if not found else [
             {**span, "service": found[0]["processes"][span["processID"]]["serviceName"]} for span in found[0]["spans"]
         ]  # fmt: skip
+
+
+def _environment(service: str) -> dict[str, str]:
+    """What Docker Compose gives a service."""
+    document = YAML(typ="safe", pure=True).load(COMPOSE)
+    return dict(document["services"][service]["environment"])
 
 
 def tags(span: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ pytestmark = [pytest.mark.peers, pytest.mark.timeout(240)]
 TIME_SCALE = 15
 """A scrape a second."""
 SECOND = 10**9
+GRACE_SECONDS = 10
+"""How long Docker waits for a container that was told to end, before it kills it."""
 ORDINARY = 300
 FOREIGN = {"failed": {"failed": True}, "slow": {"seconds": 6.0}, "dear": {"usd": 0.2}}
 ROOT, CHILD = "POST /theirs", "their work"
@@ -91,7 +93,7 @@ def line(tmp_path_factory):
     """A sidecar and somebody without one send through two rows of Collectors; Prometheus scrapes the sidecar."""
     folder = tmp_path_factory.mktemp("gateway")
     random.seed(7)
-    store = Jaeger(folder / "store", "store-server.yaml", "disk.yaml")
+    store = Jaeger(folder / "store", "store-server.yaml", "disk.yaml", service="jaeger-store")
     named = {"jaeger-store:17271": store.address(17271), "jaeger-store:4317": store.address(4317)}
     jaeger = Jaeger(folder / "jaeger", "config.yaml", "store.yaml", "span-metrics-off.yaml", named=named)
     collectors = Collectors(folder / "collectors", jaeger.address(4317))
@@ -113,7 +115,7 @@ def line(tmp_path_factory):
         worker.finish()
         yield SimpleNamespace(
             collectors=collectors,
-            jaeger=jaeger, url=url, worker=worker, ordinary=[f"{one:032x}" for one in ordinary],
+            jaeger=jaeger, store=store, url=url, worker=worker, ordinary=[f"{one:032x}" for one in ordinary],
             telling={name: f"{one:032x}" for name, one in telling.items()},
         )  # fmt: skip
     finally:
@@ -175,3 +177,10 @@ def test_traces_are_still_there_when_a_jaeger_in_front_of_the_store_starts_again
     line.jaeger.start()
 
     assert not missing(line.jaeger, line.telling.values())
+
+
+def test_the_store_ends_before_docker_would_kill_it(line):
+    began = time.monotonic()
+    line.store.end()
+
+    assert time.monotonic() - began < GRACE_SECONDS
