@@ -6,7 +6,6 @@ import socket
 import httpx
 import pytest
 import urllib3
-import urllib3.connectionpool
 from calling_requests import MS, within
 from http_clients import Aiohttp, Async, Requests, Sync, Urllib3, opened
 from requests.adapters import HTTPAdapter

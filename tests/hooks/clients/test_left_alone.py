@@ -1,7 +1,6 @@
 """A client goes on as ever where a hook fails or does not fit, and its user's own tracing hears as much."""
 
 import aiohttp
-import aiohttp.client
 import httpx
 import pytest
 from calling_requests import within

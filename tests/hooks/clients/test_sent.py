@@ -3,7 +3,6 @@
 import asyncio
 
 import urllib3
-import urllib3.connectionpool
 from calling_requests import TRACE, within
 from http_clients import Urllib3, opened
 from scripted_origin import says

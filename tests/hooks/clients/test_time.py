@@ -4,11 +4,9 @@ import asyncio
 import time
 
 import aiohttp
-import aiohttp.client
 import httpx
 import pytest
 import urllib3
-import urllib3.connectionpool
 from calling_requests import MS, POOL, REMOTE, TRACE, TRANSIT, times, within
 from http_clients import Aiohttp, Requests, Urllib3, opened
 from scripted_origin import delayed, says
