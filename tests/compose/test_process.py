@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from inferometer_compose.stack import ports as ports_module
 from inferometer_compose.stack.local import LocalStack, Peers
 from inferometer_compose.stack.ports import Ports, is_free
 from inferometer_compose.stack.process import Command, Process, StartError, end_all
@@ -135,6 +136,14 @@ def test_a_port_is_handed_out_once():
 
     assert first > 0
     assert ports.take(first, "another") != first
+
+
+def test_a_port_that_the_system_offers_again_before_it_is_bound_is_not_handed_out_again(monkeypatch):
+    offered = iter([20_001, 20_001, 20_001, 20_002])
+    monkeypatch.setattr(ports_module, "_any_free", lambda: next(offered))
+    ports = Ports()
+
+    assert [ports.take(0, "one"), ports.take(0, "another")] == [20_001, 20_002]
 
 
 def test_a_stack_ends_who_sends_before_the_sidecar_and_the_sidecar_before_its_peers(tmp_path):

@@ -23,12 +23,19 @@ class Ports:
         if usual and usual not in self._taken and is_free(usual):
             self._taken.add(usual)
             return usual
-        with socket.create_server((LOOPBACK, 0)) as server:
-            port: int = server.getsockname()[1]
+        # Whom it was given has not bound it yet: the system may offer it again.
+        while (port := _any_free()) in self._taken:
+            continue
         self._taken.add(port)
         if usual:
             self.notes.append(f"port {usual} is busy: {purpose} is on {port}")
         return port
+
+
+def _any_free() -> int:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
 
 
 def is_free(port: int) -> bool:
