@@ -111,8 +111,8 @@ def scraped(tmp_path_factory) -> Iterator[SimpleNamespace]:
             DURATION, MODEL, Exemplar(trace_id=0xFEED, value=900_000_000, wall_ns=time.time_ns() - 10**9)
         )
         publish()
+        # Three: each job has fetched the 0.
         eventually("the zeros of birth", lambda: value(f"count({requests.REQUESTS.name})") == 3)
-        time.sleep(1.5)  # every job has scraped the 0
         publish()
         eventually("the values", lambda: value(f"min({requests.REQUESTS.name})") == 1000)
         yield SimpleNamespace(ask=ask, value=value, log=folder / "log")
@@ -124,9 +124,11 @@ def scraped(tmp_path_factory) -> Iterator[SimpleNamespace]:
 
 
 def test_every_scrape_is_accepted(scraped):
-    targets = scraped.ask("targets")["activeTargets"]
+    def refused() -> list[str]:
+        """What Prometheus said at each one's last scrape; one that came too late comes again."""
+        return [target["lastError"] for target in scraped.ask("targets")["activeTargets"] if target["health"] != "up"]
 
-    assert {target["health"] for target in targets} == {"up"}
+    eventually("every page is accepted", lambda: not refused())
     assert not [line for line in scraped.log.read_text().splitlines() if "msg=" in line and "rror" in line]
 
 
@@ -190,7 +192,7 @@ def test_the_exemplar_of_the_native_histogram_is_found_too(scraped):
 
 
 def test_increase_sees_what_was_counted_before_the_first_scrape(scraped):
-    found = scraped.value(f'increase({requests.REQUESTS.name}{{job="native",outcome="ok"}}[2m])')
+    found = scraped.value(f'increase({requests.REQUESTS.name}{{job="native",outcome="ok"}}[1h])')
 
     assert found is not None
     assert found >= 1000
