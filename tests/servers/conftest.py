@@ -145,6 +145,16 @@ def queued():
     return times
 
 
+@pytest.fixture(scope="session")
+def left():
+    """Nanoseconds at which a request left the queue of one kind."""
+
+    def moment(record: RequestRecord, kind: Kind) -> int:
+        return max(each.end for each in record.intervals if (each.stage, each.kind) == (Stage.QUEUE, kind))
+
+    return moment
+
+
 @pytest.fixture
 def port() -> int:
     """A port for a page."""

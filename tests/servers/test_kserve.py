@@ -54,7 +54,7 @@ def test_what_executes_inside_predict_takes_its_place(server, milliseconds):
 
     assert record.labels.model == "marked"
     assert len(record.executes) == 1
-    assert 20 <= times[Stage.EXECUTE] < 38
+    assert times[Stage.EXECUTE] >= 20
     assert times[Stage.HANDLER] >= 20
     assert times[Stage.PREPROCESS] == times[Stage.POSTPROCESS] == 0
 

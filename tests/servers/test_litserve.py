@@ -36,8 +36,10 @@ def test_what_happened_in_the_worker_is_in_the_requests_record(server, milliseco
     assert times[Stage.DESERIALIZE] >= 10
     assert times[Stage.EXECUTE] >= 50
     assert times[Stage.SERIALIZE] >= 10
-    assert 0 < queued(record, Kind.ENGINE) < 40
     (run,) = record.executes
+    (wait,) = (each for each in record.intervals if each.kind is Kind.ENGINE)
+    assert queued(record, Kind.ENGINE) > 0
+    assert wait.end <= run.start, "what executes does not wait"
     assert run.device
     assert (run.batch_id, run.batch_size, run.kind) == (0, 1, Kind.NONE)
 
@@ -46,22 +48,22 @@ def test_what_executes_inside_predict_takes_its_place(server, milliseconds):
     record = server.record(lambda: server.ask("/marked", {"text": "abc"}))
 
     assert len(record.executes) == 1
-    assert 20 <= milliseconds(record)[Stage.EXECUTE] < 36
+    assert milliseconds(record)[Stage.EXECUTE] >= 20
     assert milliseconds(record)[Stage.HANDLER] >= 20
 
 
-def test_requests_wait_in_the_queue_of_the_worker(server, milliseconds, queued):
+def test_requests_wait_in_the_queue_of_the_worker(server, milliseconds, queued, left):
     def depth():
         return max(frame.gauges["queue_depth"].get("Single", 0) for frame in server.collector.frames)
 
     records = server.recorded(lambda: server.together(*[("/single", {"text": "abc"})] * 6), count(6))
-    waits = sorted(queued(record, Kind.ENGINE) for record in records)
-    ends = [each.end for record in records for each in record.intervals if each.kind is Kind.ENGINE]
+    first, *_, last = sorted(records, key=lambda record: left(record, Kind.ENGINE))
+    begun, over = (left(record, Kind.ENGINE) for record in (first, last))
 
     # Some 72 ms each, one after the other: the last left the queue when the five before it were done, whenever it came.
-    assert waits[0] < 60
-    assert waits[-1] >= 4 * 70
-    assert (max(ends) - min(ends)) / 1e6 >= 5 * 70
+    assert (over - begun) / 1e6 >= 5 * 70
+    assert queued(last, Kind.ENGINE) >= 4 * 70 - max(last.start - begun, 0) / 1e6
+    assert queued(first, Kind.ENGINE) < queued(last, Kind.ENGINE)
     assert all(milliseconds(record)[Stage.QUEUE] >= queued(record, Kind.ENGINE) * 0.9 for record in records)
     assert depth() > 0
 

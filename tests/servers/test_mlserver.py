@@ -52,7 +52,7 @@ def test_what_executes_inside_predict_takes_its_place(server, milliseconds, vers
 
     assert (record.labels.model, record.labels.version) == ("marked", "v2")
     assert len(record.executes) == 1
-    assert 20 <= milliseconds(record)[Stage.EXECUTE] < 45
+    assert milliseconds(record)[Stage.EXECUTE] >= 20
     assert milliseconds(record)[Stage.HANDLER] >= 50
 
 
