@@ -14,6 +14,8 @@ from inferometer_compose.doctor.scraping import EXEMPLARS_OF
 _BACK_SECONDS: Final = 3600.0
 _TRIED: Final = 5
 """Newest exemplars whose traces are asked for."""
+_ON_THE_WAY_SECONDS: Final = 60.0
+"""So long a trace may be on its way: a Collector of the profile scale waits 30 s before it decides."""
 
 
 def look(where: Where) -> Iterator[Link]:
@@ -30,15 +32,19 @@ def look(where: Where) -> Iterator[Link]:
         yield unseen("traces", "Prometheus has no exemplar of the last hour: none to look up")
         return
     gone = [trace for trace in newest if not _there(where, trace)]
-    if gone:
+    if any(newest[trace] < where.clock() - _ON_THE_WAY_SECONDS for trace in gone):
         says = f"{len(gone)} of the {len(newest)} newest exemplars have no trace in Jaeger, such as {gone[0]}"
         cure = "the sidecar's --otlp must end in this Jaeger, and what samples between them must keep inference.keep"
         yield broken("traces", says, cure)
+    elif gone:
+        says = f"{len(gone)} of the {len(newest)} newest exemplars have no trace in Jaeger yet, such as {gone[0]}"
+        yield unseen("traces", f"{says}: traces may take {_ON_THE_WAY_SECONDS:.0f} s")
     else:
         yield whole("traces", f"the {len(newest)} newest exemplars open their traces")
 
 
-def _newest(where: Where) -> list[str]:
+def _newest(where: Where) -> dict[str, float]:
+    """Trace and moment of the newest exemplars: those whose traces must be there, else those that there are."""
     now = where.clock()
     asked = {"query": EXEMPLARS_OF, "start": f"{now - _BACK_SECONDS:.0f}", "end": f"{now:.0f}"}
     series = web.get_json(f"{where.prometheus}/api/v1/query_exemplars?{urlencode(asked)}")["data"]
@@ -48,7 +54,9 @@ def _newest(where: Where) -> list[str]:
         for one in entry["exemplars"]
         if EXEMPLAR_TRACE_ID in one["labels"]
     }
-    return sorted(found, key=lambda trace: -found[trace])[:_TRIED]
+    settled = {trace: at for trace, at in found.items() if at < now - _ON_THE_WAY_SECONDS}
+    newest = sorted((settled or found).items(), key=lambda one: -one[1])
+    return dict(newest[:_TRIED])
 
 
 def _there(where: Where, trace: str) -> bool:
