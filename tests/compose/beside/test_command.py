@@ -19,8 +19,10 @@ def test_ctrl_c_reaches_the_command_once_and_not_the_sidecar(tmp_path):
     """On a terminal the whole foreground group gets SIGINT; a second one would make a server drop its requests."""
     code = (
         "import os, signal, sys, time\n"
-        "signal.signal(signal.SIGINT, lambda *_: os.write(1, b'interrupted '))\n"
+        "came = []\n"
+        "signal.signal(signal.SIGINT, lambda *_: came.append(os.write(1, b'interrupted ')))\n"
         "os.write(1, b'ready ')\n"
+        "while not came: time.sleep(0.05)\n"
         "[time.sleep(0.05) for _ in range(30)]; sys.exit(7)"
     )
     ours, theirs = pty.openpty()

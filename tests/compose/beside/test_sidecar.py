@@ -90,9 +90,10 @@ def test_a_sidecar_that_does_not_stay_is_given_up_once(tmp_path):
 
 
 def test_the_sidecar_does_not_outlive_us_when_we_are_killed(run):
-    command = run(*python("import time; print('ready', flush=True); time.sleep(3)"))
+    command = run(*python("import time; print('ready', flush=True); time.sleep(10)"))
     command.said("ready")
     sidecar = command.sidecar()
+    assert sidecar is not None
     command.process.kill()
     command.wait()
 
