@@ -34,14 +34,15 @@ def test_a_character_without_a_like_is_a_question_mark():
     assert written("tenant 株式", "ascii") == "tenant ??"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize(
-    "command",
+    "words",
     [("inferometer",), ("inferometer_compose", "engines", "coverage", "--engine", "vllm")],
-    ids=lambda command: command[0],
+    ids=lambda words: words[0],
 )
-def test_a_command_ends_as_it_does_elsewhere(command, encoding):
-    command = [sys.executable, "-m", "inferometer_compose", "doctor", "--sdk"]
+def test_a_command_ends_as_it_does_elsewhere(words, encoding):
+    command = [sys.executable, "-m", *words]
     environment = os.environ | {"PYTHONIOENCODING": encoding}
     elsewhere = subprocess.run(
         command, capture_output=True, check=False, env=environment | {"PYTHONIOENCODING": "utf-8"}
