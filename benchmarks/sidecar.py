@@ -6,6 +6,7 @@ A second process sends frames over the Unix socket, as fast as they are taken; t
 Printed: records/s of wall time and of CPU time, the parts of a pass, resident memory. Target: 150,000 records/s through
 series, ledger, recorder and keep decision; making spans or exemplars of the 3 % that are kept comes on top.
 """
+# The parts of a pass are timed one by one.
 # ruff: noqa: SLF001
 
 import argparse

@@ -12,7 +12,7 @@ The first look shows a new series at 0, so that Prometheus sees it grow; the sec
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
-import inferometer.auto  # noqa: F401  # that is all, and it may stand before or after any other import
+import inferometer.auto  # noqa: F401 - that is all, and it may stand before or after any other import
 
 app = FastAPI()
 

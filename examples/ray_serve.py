@@ -11,7 +11,7 @@ The line alone makes the replicas record; the variable, which Ray hands on to al
 from ray import serve
 from starlette.requests import Request
 
-import inferometer.auto  # noqa: F401  # wherever this module deploys to
+import inferometer.auto  # noqa: F401 - wherever this module deploys to
 
 
 @serve.deployment(max_ongoing_requests=64)

@@ -26,16 +26,16 @@ def _run() -> None:
         sys.stderr.write(MISSING + "\n")
         sys.exit(WRONG_USE)
     if "inferometer.switch" in sys.modules:
-        from inferometer.switch import off  # noqa: PLC0415  # INFEROMETER_ENABLED has imported it
+        from inferometer.switch import off  # noqa: PLC0415 - INFEROMETER_ENABLED has imported it
 
         off()
     if sys.argv[1:2] == [_SIDECAR] and not {"-h", "--help"}.intersection(sys.argv):
-        from inferometer_exporters.idle_start import start_in_idle_time  # noqa: PLC0415  # as all commands are
+        from inferometer_exporters.idle_start import start_in_idle_time  # noqa: PLC0415 - as all commands are
 
         start_in_idle_time("inferometer_compose.commands.declared", "inferometer_compose.commands.sidecar")
-    from inferometer.old_terminals import make_readable  # noqa: PLC0415  # a sidecar imports in idle time
+    from inferometer.old_terminals import make_readable  # noqa: PLC0415 - a sidecar imports in idle time
 
     make_readable(sys.stdout, sys.stderr)
-    from inferometer_compose.commands.declared import app  # noqa: PLC0415  # the base install has no typer
+    from inferometer_compose.commands.declared import app  # noqa: PLC0415 - the base install has no typer
 
     app()

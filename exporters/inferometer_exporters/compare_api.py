@@ -86,7 +86,7 @@ def routes(ask: Ask) -> list[Route]:
         question = asked(request.query_params)
 
         def compared(cursor: Cursor) -> object:
-            from inferometer_exporters.recorder.compare_query import compare  # noqa: PLC0415  # for who asks alone
+            from inferometer_exporters.recorder.compare_query import compare  # noqa: PLC0415 - for who asks alone
 
             return compare(cursor, question)
 

@@ -37,7 +37,7 @@ def cost(by: str, since_seconds: float | None) -> Question:
     """
 
     def question(cursor: Cursor) -> object:
-        from inferometer_exporters.recorder.cost_report import costs, report  # noqa: PLC0415  # for who asks alone
+        from inferometer_exporters.recorder.cost_report import costs, report  # noqa: PLC0415 - for who asks alone
 
         found = costs(cursor, _names(by), since_ns=_ns(since_seconds))
         return _found(found and report(found))
@@ -49,8 +49,8 @@ def focus(by: str, since_seconds: float | None) -> Question:
     """``/api/cost/focus``, as `cost`."""
 
     def question(cursor: Cursor) -> object:
-        from inferometer_exporters.recorder import cost_focus  # noqa: PLC0415  # for who asks alone
-        from inferometer_exporters.recorder.cost_report import costs  # noqa: PLC0415  # the same
+        from inferometer_exporters.recorder import cost_focus  # noqa: PLC0415 - for who asks alone
+        from inferometer_exporters.recorder.cost_report import costs  # noqa: PLC0415 - the same
 
         found = costs(cursor, _names(by), since_ns=_ns(since_seconds))
         return _found(found and cost_focus.rows(found))
@@ -62,7 +62,7 @@ def idle(since_seconds: float | None, cold_start_seconds: float | None) -> Quest
     """``/api/cost/idle``; raises StateError as `cost` does."""
 
     def question(cursor: Cursor) -> object:
-        from inferometer_exporters.recorder.idle_query import idle_report  # noqa: PLC0415  # for who asks alone
+        from inferometer_exporters.recorder.idle_query import idle_report  # noqa: PLC0415 - for who asks alone
 
         return _found(idle_report(cursor, since_ns=_ns(since_seconds), cold_start_ns=_ns(cold_start_seconds)))
 
@@ -75,7 +75,7 @@ def rightsize(
     """``/api/cost/rightsize``; raises StateError as `cost` does."""
 
     def question(cursor: Cursor) -> object:
-        from inferometer_exporters.recorder import rightsize_report  # noqa: PLC0415  # for who asks alone
+        from inferometer_exporters.recorder import rightsize_report  # noqa: PLC0415 - for who asks alone
 
         since, cold = _ns(since_seconds) or rightsize_report.SINCE_NS, _ns(cold_start_seconds)
         return _found(

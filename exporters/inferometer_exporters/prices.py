@@ -58,7 +58,7 @@ def priced(known: Thresholds, host: str, placing: Placing) -> Thresholds:
 def _of_instance(placing: Placing) -> Iterator[Price]:
     if not placing.instance_type:
         return
-    from inferometer.fleet import price_book  # noqa: PLC0415  # reads YAML: for who names an instance alone
+    from inferometer.fleet import price_book  # noqa: PLC0415 - reads YAML: for who names an instance alone
 
     try:
         gpu = price_book.load().of_instance(placing.instance_type, placing.region, placing.kind)

@@ -165,7 +165,7 @@ def test_parquet_says_the_same_as_csv(folder):
     for time in ("time::timestamptz", "time::timestamptz at time zone 'UTC'", "time", "epoch(time::timestamptz)"):
         with duckdb.connect() as cursor:
             cursor.execute("set timezone = 'Asia/Tokyo'").fetchall()
-            rows = f"select {time} as time, events, bad from read_csv('{path}', types={{'time': 'varchar'}})"  # noqa: S608
+            rows = f"select {time} as time, events, bad from read_csv('{path}', types={{'time': 'varchar'}})"  # noqa: S608 - our own
             cursor.execute(f"copy ({rows}) to '{parquet}' (format parquet)").fetchall()
         found = file_source.minutes(parquet, SLO)
 

@@ -60,7 +60,8 @@ def test_an_outage_of_all_names_nobody(seed):
 
 
 def test_one_burst_of_one_device_is_said_to_be_clustered_in_time():
-    burst = lambda rows, block: np.where((rows["device"] == "gpu-2") & (block == 7), 0.9, 0.001)  # noqa: E731
+    def burst(rows, block):
+        return np.where((rows["device"] == "gpu-2") & (block == 7), 0.9, 0.001)
 
     assert named(causes(*fleet(3, burst))) == [("device", "gpu-2", True)]
 

@@ -41,7 +41,7 @@ class Notes:
         self.asked.append(f"departed {len(worker_ids)}")
         return True
 
-    def tick(self, now_ns: int) -> bool:  # noqa: ARG002
+    def tick(self, now_ns: int) -> bool:  # noqa: ARG002 - as it is called
         return False
 
     def commit(self, number: int, *, previous_ns: int | None) -> None:

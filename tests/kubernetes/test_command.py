@@ -105,7 +105,9 @@ def test_a_fleet_that_is_wrong_writes_nothing(config, tmp_path, right, wrong, er
     text = FLEETS["example"]
     assert right in text
     changed = text.replace(right, wrong, 1)
-    config.write_text(changed.replace("  llm:\n    engine: fastapi", "  llm:\n    engine: vllm") if error is RefusedError else changed)  # fmt: skip  # noqa: E501
+    if error is RefusedError:
+        changed = changed.replace("  llm:\n    engine: fastapi", "  llm:\n    engine: vllm")
+    config.write_text(changed)
 
     with pytest.raises(error):
         run(config, tmp_path / "out")

@@ -13,7 +13,7 @@ from inferometer.record.partition import MAX_SEGMENTS, Segment, divide, merge, p
 LABELS = Labels(service="svc", model="m")
 
 
-def request(*, executes=(), calls=(), intervals=(), flags=Flag(0), **moments) -> RequestRecord:  # noqa: B008
+def request(*, executes=(), calls=(), intervals=(), flags=Flag(0), **moments) -> RequestRecord:  # noqa: B008 - a flag does not change
     """A request from the moments that came, by name in lower case."""
     stamps = [moments.get(moment.name.lower(), 0) for moment in Moment]
     return RequestRecord(

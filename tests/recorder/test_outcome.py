@@ -8,11 +8,11 @@ from inferometer.catalog.stages import Outcome
 from inferometer.recorder.outcome import of_exception, of_request
 
 
-class ReadTimeout(Exception):  # noqa: N818
+class ReadTimeout(Exception):  # noqa: N818 - as theirs
     """As httpx and requests name theirs."""
 
 
-class ClientDisconnect(Exception):  # noqa: N818
+class ClientDisconnect(Exception):  # noqa: N818 - as theirs
     """As Starlette names its own."""
 
 

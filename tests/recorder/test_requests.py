@@ -198,7 +198,7 @@ def test_hostile_headers_are_harmless(bench, client, answer):
 def test_annotations_and_marked_stages_are_those_of_the_request(bench, client, answer):
     async def inside():
         with stage("preprocess"):
-            time.sleep(0.002)  # noqa: ASYNC251
+            time.sleep(0.002)  # noqa: ASYNC251 - it is to block
         async with stage("postprocess"):
             await asyncio.sleep(0.002)
         await asyncio.to_thread(mark_in_thread)

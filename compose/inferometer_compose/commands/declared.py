@@ -84,7 +84,7 @@ def demo(
     """Real models under load on this machine, and where their time and money went."""
     seconds = seconds_of("--for", for_)
     with plain_errors():
-        from inferometer_compose.commands import demo as command  # noqa: PLC0415  # imports the stack
+        from inferometer_compose.commands import demo as command  # noqa: PLC0415 - imports the stack
 
         options = command.Options(
             seconds=seconds,
@@ -113,7 +113,7 @@ def generate(
 ) -> None:
     """Rules, alerts, dashboards and scrape configuration from one file."""
     with plain_errors():
-        from inferometer_compose.commands import generate as command  # noqa: PLC0415  # imports the generators
+        from inferometer_compose.commands import generate as command  # noqa: PLC0415 - imports the generators
 
         code = command.run(config, out, check=check, time_scale=time_scale, kubernetes=kubernetes)
     raise typer.Exit(code)
@@ -142,7 +142,7 @@ def run(
 ) -> None:
     """Run a command with a sidecar beside it, and record without a code change."""
     with plain_errors():
-        from inferometer_compose.commands import run as implementation  # noqa: PLC0415  # as all of them
+        from inferometer_compose.commands import run as implementation  # noqa: PLC0415 - as all of them
 
         options = implementation.Options(
             command=command, config=config, metrics=metrics, api=api, state=state, otlp=otlp, strict=strict
@@ -167,7 +167,7 @@ def trace(
     with plain_errors():
         if (trace_id is None) == (slowest is None):
             raise InferometerError("say which request: inferometer trace ID, or inferometer trace --slowest 3")
-        from inferometer_compose.commands import trace as command  # noqa: PLC0415  # imports the store
+        from inferometer_compose.commands import trace as command  # noqa: PLC0415 - imports the store
 
         code = command.run(trace_id, slowest=slowest, api=api, recorder=recorder, as_json=json)
     raise typer.Exit(code)

@@ -34,7 +34,7 @@ def compare(
 ) -> None:
     """What differs between two windows or two versions, with intervals; exits 1 where something is worse."""
     with plain_errors():
-        from inferometer_compose.commands import compare as command  # noqa: PLC0415  # imports the store
+        from inferometer_compose.commands import compare as command  # noqa: PLC0415 - imports the store
 
         options = command.Options(
             before=before,

@@ -39,7 +39,7 @@ def up(
     """Start the stack in containers, and wait until it is healthy."""
     seconds = seconds_of("--wait", wait)
     with plain_errors():
-        from inferometer_compose.commands import containers as command  # noqa: PLC0415  # as all of them
+        from inferometer_compose.commands import containers as command  # noqa: PLC0415 - as all of them
 
         profiles = tuple(one.value for one in profile or (Profile.DEMO,))
         code = command.up(command.Options(profiles=profiles, config=config, targets=targets, wait_seconds=seconds))
@@ -52,7 +52,7 @@ def down(
 ) -> None:
     """Stop the stack in containers."""
     with plain_errors():
-        from inferometer_compose.commands import containers as command  # noqa: PLC0415  # as all of them
+        from inferometer_compose.commands import containers as command  # noqa: PLC0415 - as all of them
 
         code = command.down(volumes=volumes)
     raise typer.Exit(code)
@@ -61,7 +61,7 @@ def down(
 def status(*, json: Annotated[bool, typer.Option("--json", help=JSON)] = False) -> None:
     """How each service of the stack in containers is."""
     with plain_errors():
-        from inferometer_compose.commands import containers as command  # noqa: PLC0415  # as all of them
+        from inferometer_compose.commands import containers as command  # noqa: PLC0415 - as all of them
 
         code = command.status(as_json=json)
     raise typer.Exit(code)
@@ -77,7 +77,7 @@ def logs(
 ) -> None:
     """What the services of the stack in containers print."""
     with plain_errors():
-        from inferometer_compose.commands import containers as command  # noqa: PLC0415  # as all of them
+        from inferometer_compose.commands import containers as command  # noqa: PLC0415 - as all of them
 
         code = command.logs(services or (), follow=follow, tail=tail)
     raise typer.Exit(code)

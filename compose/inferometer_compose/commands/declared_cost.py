@@ -46,7 +46,7 @@ def cost(
     since_seconds = seconds("--since", since)
     with plain_errors():
         asked = _asked(since_seconds, api=api, recorder=recorder, json=json, csv=csv)
-        from inferometer_compose.commands import cost as command  # noqa: PLC0415  # imports the store
+        from inferometer_compose.commands import cost as command  # noqa: PLC0415 - imports the store
 
         code = command.run(by, asked)
     raise typer.Exit(code)
@@ -66,7 +66,7 @@ def idle(
     since_seconds, cold_seconds = seconds("--since", since), _cold(cold_start)
     with plain_errors():
         asked = _asked(since_seconds, api=api, recorder=recorder, json=json, csv=csv)
-        from inferometer_compose.commands import cost as command  # noqa: PLC0415  # as above
+        from inferometer_compose.commands import cost as command  # noqa: PLC0415 - as above
 
         code = command.run_idle(cold_seconds, asked)
     raise typer.Exit(code)
@@ -90,7 +90,7 @@ def rightsize(
     since_seconds, cold_seconds = seconds("--since", since), _cold(cold_start)
     with plain_errors():
         asked = _asked(since_seconds, api=api, recorder=recorder, json=json, csv=csv)
-        from inferometer_compose.commands import cost as command  # noqa: PLC0415  # as above
+        from inferometer_compose.commands import cost as command  # noqa: PLC0415 - as above
 
         code = command.run_rightsize(cold_seconds, thresholds, asked, anyway=anyway)
     raise typer.Exit(code)
@@ -129,7 +129,7 @@ def true_up(
     with plain_errors():
         if json and csv:
             raise InferometerError("--json or --csv: one of them is right")
-        from inferometer_compose.commands import true_up as command  # noqa: PLC0415  # as above
+        from inferometer_compose.commands import true_up as command  # noqa: PLC0415 - as above
 
         options = command.Options(
             bills=bill,
@@ -150,7 +150,7 @@ def true_up(
 def _asked(since_seconds: float, *, api: str, recorder: Path | None, json: bool, csv: bool) -> "Asked":
     if json and csv:
         raise InferometerError("--json or --csv: one of them is right")
-    from inferometer_compose.commands.cost import Asked  # noqa: PLC0415  # as above
+    from inferometer_compose.commands.cost import Asked  # noqa: PLC0415 - as above
 
     return Asked(since_seconds=since_seconds, api=api, recorder=recorder, json=json, csv=csv)
 

@@ -32,7 +32,7 @@ def push(
 ) -> None:
     """Bring the generated boards into a Grafana; what people made or changed there stays."""
     with plain_errors():
-        from inferometer_compose.commands import dashboards_push as command  # noqa: PLC0415  # as all of them
+        from inferometer_compose.commands import dashboards_push as command  # noqa: PLC0415 - as all of them
 
         options = command.Options(
             config=config, url=url, token_file=token_file, overwrite=overwrite, check=check, json=json

@@ -30,7 +30,7 @@ def doctor(
 ) -> None:
     """Walk from the workers to the boards: which link is broken, and what mends it."""
     with plain_errors():
-        from inferometer_compose.commands import doctor as command  # noqa: PLC0415  # as all of them
+        from inferometer_compose.commands import doctor as command  # noqa: PLC0415 - as all of them
 
         if sdk or application is not None:
             code = command.sdk(application, as_json=json)

@@ -29,7 +29,7 @@ WHICH = "One engine; all of them unless given."
 def list_engines(*, json: Annotated[bool, typer.Option("--json", help=JSON)] = False) -> None:
     """Engines whose pages are understood, and where these are."""
     with plain_errors():
-        from inferometer_compose.commands import engines as command  # noqa: PLC0415  # imports the mappings
+        from inferometer_compose.commands import engines as command  # noqa: PLC0415 - imports the mappings
 
         code = command.listing(json=json)
     raise typer.Exit(code)
@@ -66,8 +66,8 @@ def check(
 ) -> None:
     """What a page of an engine or of a GPU exporter says in our words: exit 1 where it has names that nobody knows."""
     with plain_errors():
-        from inferometer_compose.commands import engines as command  # noqa: PLC0415  # imports the mappings
-        from inferometer_compose.commands.page_access import PageOptions  # noqa: PLC0415  # the same
+        from inferometer_compose.commands import engines as command  # noqa: PLC0415 - imports the mappings
+        from inferometer_compose.commands.page_access import PageOptions  # noqa: PLC0415 - the same
 
         options = PageOptions(
             token_file=token_file,
@@ -92,7 +92,7 @@ def coverage(
 ) -> None:
     """How well each engine tells each signal, and why not better."""
     with plain_errors():
-        from inferometer_compose.commands import engines as command  # noqa: PLC0415  # imports the mappings
+        from inferometer_compose.commands import engines as command  # noqa: PLC0415 - imports the mappings
 
         code = command.coverage(engine, json=json)
     raise typer.Exit(code)

@@ -35,7 +35,7 @@ def export(
     """Write requests, executes and the ledger as Parquet files, for other tools."""
     since_seconds = seconds("--since", since)
     with plain_errors():
-        from inferometer_compose.commands import recorder_export as command  # noqa: PLC0415  # imports the store
+        from inferometer_compose.commands import recorder_export as command  # noqa: PLC0415 - imports the store
 
         code = command.run(out, since_seconds=since_seconds, api=api, recorder=recorder, as_json=json)
     raise typer.Exit(code)

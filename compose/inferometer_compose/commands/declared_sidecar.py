@@ -168,8 +168,8 @@ def sidecar(
     """Take in the records of this host: metrics, cost ledger, flight recorder, traces."""
     niceness.step_back(nice)  # Before the imports, which are most of its start.
     with plain_errors():
-        from inferometer_compose.commands import sidecar as command  # noqa: PLC0415  # imports the store
-        from inferometer_compose.commands.page_access import PageOptions  # noqa: PLC0415  # the same
+        from inferometer_compose.commands import sidecar as command  # noqa: PLC0415 - imports the store
+        from inferometer_compose.commands.page_access import PageOptions  # noqa: PLC0415 - the same
 
         options = command.Options(
             socket=socket,

@@ -37,7 +37,7 @@ TRAFFIC = "Requests per hour: with little traffic a few failures are no trend ye
 
 
 def _asked(prometheus: str, api: str, recorder: Path | None, config: Path | None) -> "Asked":
-    from inferometer_compose.slo_source import Asked  # noqa: PLC0415  # imports NumPy
+    from inferometer_compose.slo_source import Asked  # noqa: PLC0415 - imports NumPy
 
     return Asked(
         prometheus=prometheus, api=api, recorder=recorder, config=config, default_api=SIDECAR, folder=Path.cwd()
@@ -54,7 +54,7 @@ def explain(
 ) -> None:
     """Which windows watch an objective, and how long an outage lasts until somebody is told."""
     with plain_errors():
-        from inferometer_compose.commands import slo_explain as command  # noqa: PLC0415  # imports the generators
+        from inferometer_compose.commands import slo_explain as command  # noqa: PLC0415 - imports the generators
 
         code = command.run(name, config, requests_per_hour, json=json)
     raise typer.Exit(code)
@@ -73,7 +73,7 @@ def status(
 ) -> None:
     """What is left of every budget, how fast it goes, when it will be gone, and what ate it."""
     with plain_errors():
-        from inferometer_compose.commands import slo_status as command  # noqa: PLC0415  # imports NumPy
+        from inferometer_compose.commands import slo_status as command  # noqa: PLC0415 - imports NumPy
 
         code = command.run(name, _asked(prometheus, api, recorder, config), blame=causes, json=json)
     raise typer.Exit(code)
@@ -92,7 +92,7 @@ def gate(
 ) -> None:
     """Whether the budgets allow a change: exit 0 if they do, 1 if one is gone or frozen, 2 if nobody can tell."""
     with plain_errors():
-        from inferometer_compose.commands import slo_status as command  # noqa: PLC0415  # imports NumPy
+        from inferometer_compose.commands import slo_status as command  # noqa: PLC0415 - imports NumPy
 
         code = command.gate(service, _asked(prometheus, api, recorder, config), least / 100, json=json)
     raise typer.Exit(code)
@@ -114,7 +114,7 @@ def backtest(
     """What the alerts would have done in the past, ours and the classic ones, and which objective that supports."""
     since_seconds = seconds("--since", since)
     with plain_errors():
-        from inferometer_compose.commands import slo_backtest as command  # noqa: PLC0415  # imports NumPy
+        from inferometer_compose.commands import slo_backtest as command  # noqa: PLC0415 - imports NumPy
 
         options = command.Options(
             name=slo,
@@ -148,7 +148,7 @@ def scaling(
 ) -> None:
     """What sets the replicas of each model, and what it saves and costs to let it sleep."""
     with plain_errors():
-        from inferometer_compose.commands import slo_scaling as command  # noqa: PLC0415  # imports the generators
+        from inferometer_compose.commands import slo_scaling as command  # noqa: PLC0415 - imports the generators
 
         code = command.run(name, config, prometheus, json=json)
     raise typer.Exit(code)

@@ -21,7 +21,7 @@ def seconds(option: str, text: str) -> float:
     Raises:
         typer.BadParameter: it is no duration, or none that lasts.
     """
-    from inferometer.fleet import durations  # noqa: PLC0415  # a part of the fleet file
+    from inferometer.fleet import durations  # noqa: PLC0415 - a part of the fleet file
 
     try:
         found = durations.parse(text) / 1e9

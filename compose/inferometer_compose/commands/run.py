@@ -138,7 +138,7 @@ def _place(options: Options, state: Path, runtime: Path) -> Place:
 
 
 def _thresholds(config: Path) -> str:
-    from inferometer.fleet import loader, summary, thresholds_file  # noqa: PLC0415  # YAML is of an extra
+    from inferometer.fleet import loader, summary, thresholds_file  # noqa: PLC0415 - YAML is of an extra
 
     return thresholds_file.dumps(summary.thresholds(loader.load(config)))
 

@@ -30,7 +30,7 @@ async def run(
         every_seconds: How often.
     """
     counts = Counts()
-    gaps = random.Random(seed)  # noqa: S311  # the same load for the same seed, no secret
+    gaps = random.Random(seed)  # noqa: S311 - the same load for the same seed, no secret
     limits = httpx.Limits(max_connections=MAX_OPEN, max_keepalive_connections=64)
     start = time.monotonic()
     async with httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT_SECONDS, limits=limits) as client:

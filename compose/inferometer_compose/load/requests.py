@@ -26,7 +26,7 @@ class Order:
 
 def orders(seed: int) -> Iterator[Order]:
     """Requests without end."""
-    dice = random.Random(seed)  # noqa: S311  # the same load for the same seed, no secret
+    dice = random.Random(seed)  # noqa: S311 - the same load for the same seed, no secret
     sounds = recordings(seed)
     while True:
         path = dice.choices(list(_KINDS), list(_KINDS.values()))[0]

@@ -211,5 +211,5 @@ def _cells(spans: Sequence[tuple[float, float]], total: float, width: int) -> st
 def _solid(covered: Sequence[float]) -> Iterator[float]:
     # A bar that begins inside a cell would leave a gap before it continues: its first cell is drawn full.
     for cell, share in enumerate(covered):
-        continues = cell + 1 < len(covered) and covered[cell + 1] > 1e-3  # noqa: PLR2004  # more than a mark
+        continues = cell + 1 < len(covered) and covered[cell + 1] > 1e-3  # noqa: PLR2004 - more than a mark
         yield 1.0 if continues and share > 1e-3 else share  # noqa: PLR2004 - less is rounding

@@ -57,7 +57,7 @@ class Process:
         arguments = [*_ending_with_us(), *_nice(command), *command.arguments]
         with self.log.open("ab") as log:
             try:
-                self._child = subprocess.Popen(  # noqa: S603  # our own commands, no shell
+                self._child = subprocess.Popen(  # noqa: S603 - our own commands, no shell
                     arguments,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE if command.pipe else log,

@@ -77,7 +77,7 @@ def _refusal(requirement: Requirement, path: Path, version: Version | None) -> s
 def _version_of(path: Path) -> Version | None:
     # Jaeger 2 says it after `--version` too, on standard output or standard error.
     try:
-        answer = subprocess.run(  # noqa: S603  # a program the user has on the path, asked for its version
+        answer = subprocess.run(  # noqa: S603 - a program the user has on the path, asked for its version
             [str(path), "--version"], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):

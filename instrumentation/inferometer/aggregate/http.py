@@ -151,7 +151,7 @@ class _Server(ThreadingHTTPServer):
                     # Its thread wakes up, and closes it.
                     connection.shutdown(SHUT_RDWR)
 
-    def handle_error(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:  # noqa: ARG002
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:  # noqa: ARG002 - as it is called
         # A scraper that leaves in the middle is no fault of the host's; its own `up` tells.
         _log.debug("a scrape from %s failed", client_address, exc_info=True)
 

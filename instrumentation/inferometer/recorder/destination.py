@@ -60,9 +60,9 @@ def connect(address: str, settings: Settings | None = None) -> socket.socket | N
 
 
 def _encrypted(sock: socket.socket, host: str, settings: Settings) -> socket.socket:
-    import ssl  # noqa: PLC0415  # a process whose sidecar is on its host does without
+    import ssl  # noqa: PLC0415 - a process whose sidecar is on its host does without
 
-    from inferometer.access import client_context  # noqa: PLC0415  # the same
+    from inferometer.access import client_context  # noqa: PLC0415 - the same
 
     try:
         context = client_context(
@@ -88,7 +88,7 @@ def shown_token(settings: Settings) -> str:
     """
     if settings.sidecar_token_file is None or not settings.sidecar.startswith(("tcp://", "tls://")):
         return ""
-    from inferometer.access import Token  # noqa: PLC0415  # few processes need one
+    from inferometer.access import Token  # noqa: PLC0415 - few processes need one
 
     return Token.read(settings.sidecar_token_file).text
 

@@ -31,7 +31,7 @@ def parse_traceparent(value: bytes) -> tuple[int, int, int, int] | None:
     if not _HEX.issuperset(digits):
         return None
     version = digits[:2]
-    if version == b"ff" or (len(value) > _LENGTH and (version == b"00" or value[55] != 45)):  # noqa: PLR2004
+    if version == b"ff" or (len(value) > _LENGTH and (version == b"00" or value[55] != 45)):  # noqa: PLR2004 - a hyphen
         return None
     high, low, parent = int(digits[2:18], 16), int(digits[18:34], 16), int(digits[34:50], 16)
     if not (high or low) or not parent:
@@ -87,7 +87,7 @@ def parse_server_timing(value: str) -> int:
 
 def _milliseconds(text: str) -> int:
     whole, _, fraction = text.partition(".")
-    if not text.isascii() or not whole.isdigit() or (fraction and not fraction.isdigit()) or len(whole) > 8:  # noqa: PLR2004
+    if not text.isascii() or not whole.isdigit() or (fraction and not fraction.isdigit()) or len(whole) > 8:  # noqa: PLR2004 - a day and more
         return 0
     ns = int(whole) * _NS_PER_MS + int(fraction[:6].ljust(6, "0") or 0)
     return ns if ns <= _LONGEST_MS * _NS_PER_MS else 0
