@@ -1,7 +1,7 @@
 """A worker with all hooks for one test, a collector for what it sends, and a real server around an application.
 
 Run by ``make test-frameworks``, in the environment of requirements/environments/frameworks.txt. A framework that is
-missing there fails these tests. (test_keras_2.py runs in requirements/environments/keras-2.txt, too, without PyTorch.)
+missing there fails these tests. (test_keras.py runs in requirements/environments/keras-2.txt, too, without PyTorch.)
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The Keras that TensorFlow up to 2.15 brings: the tests of Keras 2, in an environment of its own."""
+"""The Keras that TensorFlow up to 2.15 brings: the tests of Keras, in an environment of its own."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from environments import cache, make
 
-TESTS = Path(__file__).with_name("test_keras_2.py")
+TESTS = Path(__file__).with_name("test_keras.py")
 
 
 @pytest.mark.timeout(600)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from inferometer.catalog import telemetry
@@ -26,7 +26,6 @@ class Started:
     process: subprocess.Popen
     folder: Path
     port: int = 0
-    pids: list[int] = field(default_factory=list)
 
     def err(self):
         return (self.folder / "err").read_text()
