@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 if not os.environ.get("LAST"):
     import inferometer.auto
@@ -147,6 +148,16 @@ app.register_blueprint(included)
 def sleep(seconds: float) -> str:
     """Keeps its worker busy."""
     time.sleep(seconds)
+    return ""
+
+
+@app.get("/hold")
+def hold() -> str:
+    """Keeps its worker busy: makes one file when it is there, and stays until there is another, or ten seconds."""
+    Path(request.args["inside"]).touch()
+    deadline = time.monotonic() + 10
+    while not Path(request.args["until"]).exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
     return ""
 
 

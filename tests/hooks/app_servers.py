@@ -6,11 +6,11 @@ if os.environ.get("FIRST"):
     import inferometer.auto
 import asyncio
 import threading
-import time
 
 import httpx
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
+from lasting import last
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -26,13 +26,6 @@ class Number(BaseModel):
     """What goes in and out."""
 
     x: int
-
-
-async def last(seconds: float) -> None:
-    """Take no less: the loop's own sleep counts from when it last looked at the clock, which may be a while ago."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:  # noqa: ASYNC110 - nothing happens but time
-        await asyncio.sleep(left)
 
 
 async def slow_dependency() -> None:
@@ -66,7 +59,7 @@ async def let_go(after: int) -> None:
     """Open the gate, a while after so many have come to it."""
     while len(inside) < after:  # noqa: ASYNC110 - they come from threads
         await asyncio.sleep(0.005)
-    await asyncio.sleep(0.2)  # The wait that the test looks for: nothing else is waited for here.
+    await last(0.2)  # The wait that the test looks for: nothing else is waited for here.
     gate.set()
 
 
@@ -76,7 +69,7 @@ async def stream() -> StreamingResponse:
 
     async def parts():
         for _ in range(5):
-            await asyncio.sleep(0.01)
+            await last(0.01)
             yield b"x" * 10
 
     return StreamingResponse(parts())
@@ -97,7 +90,7 @@ async def endless() -> StreamingResponse:
 @app.get("/slow")
 async def slow() -> str:
     """Answers when the client is gone."""
-    await asyncio.sleep(0.3)
+    await last(0.3)
     return "late"
 
 
@@ -123,7 +116,7 @@ async def busy() -> None:
 @app.get("/later")
 async def later(tasks: BackgroundTasks) -> str:
     """Works on after its answer."""
-    tasks.add_task(asyncio.sleep, 0.2)
+    tasks.add_task(last, 0.2)
     return "now"
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, Iterator
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse
+from lasting import last
 from starlette.middleware.base import BaseHTTPMiddleware
 
 import inferometer
@@ -34,10 +35,10 @@ async def chat() -> StreamingResponse:
 
     async def parts():
         yield event(delta(role="assistant", content=""))
-        await asyncio.sleep(0.05)
+        await last(0.05)
         for word in ("one", "two", "three"):
             yield event(delta(content=word))
-            await asyncio.sleep(0.01)
+            await last(0.01)
         yield event({"choices": [], "usage": USAGE})
         yield "data: [DONE]\n\n"
 
@@ -48,10 +49,10 @@ async def chat() -> StreamingResponse:
 async def events() -> AsyncIterable[dict[str, object]]:
     """FastAPI's own server-sent events."""
     yield delta(role="assistant", content="")
-    await asyncio.sleep(0.05)
+    await last(0.05)
     for word in ("one", "two", "three"):
         yield delta(content=word)
-        await asyncio.sleep(0.01)
+        await last(0.01)
 
 
 @app.get("/pinged")
@@ -60,7 +61,7 @@ async def pinged() -> StreamingResponse:
 
     async def parts():
         yield ": ping - 2026-11-23 01:00:00\r\n\r\n"
-        await asyncio.sleep(0.05)
+        await last(0.05)
         for word in ("one", "two", "three"):
             yield f"id: 7\r\nevent: message\r\n{event(delta(content=word), chr(13) + chr(10))}"
             yield "\r\n: ping\r\n\r\n"

@@ -164,12 +164,17 @@ def test_outside_a_request_nothing_is_added(worker):
 
 
 def test_a_streamed_answer_ends_when_its_body_does(worker):
+    begun, ending, moments = threading.Event(), [], []
+
     class Slow(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"a")
+            # The body goes on when its beginning was read: only then is the time of the headers over for certain.
+            begun.wait(30)
             time.sleep(0.05)
+            ending.append(time.monotonic_ns())
             self.wfile.write(b"b")
 
         def log_message(self, *_):
@@ -185,15 +190,19 @@ def test_a_streamed_answer_ends_when_its_body_does(worker):
 
         url = f"http://127.0.0.1:{server.server_port}/"
         async with httpx.AsyncClient() as client, client.stream("GET", url, extensions={"trace": theirs}) as answer:
-            assert b"".join([part async for part in answer.aiter_raw()]) == b"ab"
+            parts = answer.aiter_raw()
+            assert await anext(parts) == b"a"
+            moments.append(time.monotonic_ns())
+            begun.set()
+            assert b"".join([part async for part in parts]) == b"b"
 
     record = within_a_request(worker, act)
     server.shutdown()
     server.server_close()
     (call,) = record.calls
 
-    assert call.start < call.sent < call.headers
-    assert call.end - call.headers >= 45_000_000
+    assert call.start < call.sent < call.headers <= moments[0]
+    assert call.end >= ending[0] >= moments[0] + 50_000_000
     assert "http11.receive_response_headers.started" in traced
 
 

@@ -265,7 +265,7 @@ def test_without_a_sidecar_a_proxys_wait_and_the_queues_are_on_the_page(serve, t
         *UVICORN, THREADS="7", INFEROMETER_SIDECAR="", INFEROMETER_RUNTIME_DIR=str(tmp_path / "run"),
         INFEROMETER_METRICS=f"127.0.0.1:{page}",
     )  # fmt: skip
-    for ahead in (-0.25, 60):
+    for ahead in (-20, 60):
         server.ask("/fast", headers={"x-request-start": f"t={time.time() + ahead:.3f}"})
 
     def shown():
@@ -285,10 +285,10 @@ def test_without_a_sidecar_a_proxys_wait_and_the_queues_are_on_the_page(serve, t
         time.sleep(0.1)
     found = shown()
 
-    assert 0.24 < found[f"{requests.PROXY_WAIT.name}_sum"] < 5
+    assert 19.99 < found[f"{requests.PROXY_WAIT.name}_sum"] < 25
     assert found[f"{requests.REQUEST_DURATION.name}_count"] == 2
     # By a clock that is not ours: no part of any duration.
-    assert found[f"{requests.REQUEST_DURATION.name}_sum"] < 0.24
+    assert found[f"{requests.REQUEST_DURATION.name}_sum"] < 19.99
     assert found[requests.THREADS.name] == 7
     assert found[requests.THREADS_BUSY.name] == found[requests.THREADS_WAITED_FOR.name] == 0
     assert found[requests.ACCEPT_QUEUE.name] == 0

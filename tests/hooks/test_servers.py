@@ -129,8 +129,8 @@ def test_a_client_that_leaves_has_cancelled(server, path):
 def test_background_tasks_are_outside_the_duration(server):
     record = server.record("/later")
 
-    assert record.duration_ns < 150_000_000
-    assert record.stamps[Moment.DONE] - record.stamps[Moment.LAST] >= 190_000_000
+    assert record.duration_ns == record.stamps[Moment.LAST] - record.start
+    assert record.stamps[Moment.DONE] - record.stamps[Moment.LAST] >= 200_000_000
 
 
 @pytest.mark.parametrize(
@@ -187,5 +187,5 @@ def test_a_terminated_server_sends_everything_first(serve):
     os.kill(server.process.pid, signal.SIGTERM)
     server.process.wait(10)
 
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 9, "before the next frame is due"
     assert len(server.collector.wait(20)) == 20

@@ -1,5 +1,7 @@
 """Flask and plain WSGI under real servers: the development server, gunicorn with processes and with threads."""
 
+import collections
+import contextlib
 import http.client
 import json
 import socket
@@ -210,24 +212,38 @@ def test_what_reads_its_body_line_by_line_and_what_mounts_flask_is_recorded(plai
 
 
 @pytest.mark.parametrize(("kind", "queue"), [("sync", Kind.KERNEL), ("gthread", Kind.THREADPOOL)])
-def test_a_request_waits_for_a_busy_worker_in_the_kernel_and_for_a_busy_thread_in_the_pool(serve, kind, queue):
+def test_a_request_waits_for_a_busy_worker_in_the_kernel_and_for_a_busy_thread_in_the_pool(
+    serve, tmp_path, kind, queue
+):
     server = serve(*GUNICORN, "-k", kind, "--threads", "1", "app_flask:app")
     # gunicorn listens before its worker has imported the application, which is a wait in the kernel, too.
     server.record("/v1/items/1")
 
+    inside, over, held = tmp_path / "inside", tmp_path / "over", []
+
     def act():
-        waits = [threading.Thread(target=server.ask, args=("/sleep/0.3",)) for _ in range(2)]
-        for one in waits:
-            one.start()
-        for one in waits:
-            one.join()
+        first = threading.Thread(target=server.ask, args=(f"/hold?inside={inside}&until={over}",))
+        first.start()
+        until(inside.exists)
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as second:
+            begun = time.monotonic_ns()
+            second.request("GET", "/sleep/0.3")
+            time.sleep(0.3)
+            over.touch()
+            second.getresponse().read()
+            held.append((time.monotonic_ns() - begun) / 1e6)
+        first.join()
 
-    _, second = sorted(server.recorded(act, 2), key=lambda record: record.duration_ns)
-    waited = [segment for segment in partition(second).segments if segment.stage is Stage.QUEUE]
+    second = next(one for one in server.recorded(act, 2) if one.labels.route == "/sleep/<float:seconds>")
+    waited = collections.Counter()
+    for segment in partition(second).segments:
+        if segment.stage is Stage.QUEUE:
+            waited[segment.kind] += segment.duration_ns / 1e6
 
-    assert {segment.kind for segment in waited if segment.duration_ns > 20_000_000} == {queue}
-    assert 200 <= stages(second)[Stage.QUEUE] < 550
-    assert stages(second)[Stage.HANDLER] >= 290
+    # A jiffy or two of what the kernel says are not believed, and whoever passes it on needs a processor for that.
+    assert {of for of, ms in waited.items() if ms > 150} == {queue}
+    assert 280 <= stages(second)[Stage.QUEUE] <= held[0] - 300
+    assert stages(second)[Stage.HANDLER] >= 300
     assert stages(second)[Stage.NETWORK] < 100
 
 
@@ -281,6 +297,13 @@ def test_a_worker_that_is_terminated_sends_everything_first(serve, kind):
 
     assert time.monotonic() - begun < 9, "before the next frame is due"
     assert len(server.collector.wait(20)) == 20
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def told(server, path, headers):
