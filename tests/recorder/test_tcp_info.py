@@ -47,20 +47,28 @@ def test_the_wait_is_never_longer_than_it_was(ends):
         assert waited_ns(server) <= time.monotonic_ns() - before
 
 
+def said_right_after(act, server):
+    """What is said of *server* right after *act*; both are done again where something else ran between the two."""
+    while True:
+        begun = time.monotonic_ns()
+        act()
+        waited = waited_ns(server)
+        if time.monotonic_ns() - begun < JIFFY_NS:
+            return waited
+
+
 def test_bytes_just_come_say_nothing(ends):
     client, server = ends
-    client.sendall(b"x")
 
-    assert waited_ns(server) == 0
+    assert said_right_after(lambda: client.sendall(b"x"), server) == 0
 
 
 def test_what_came_during_an_earlier_answer_waits_only_since_then(ends):
     client, server = ends
     client.sendall(b"first and second")
     time.sleep(0.1)
-    server.sendall(b"answer to the first")
 
-    assert waited_ns(server) == 0
+    assert said_right_after(lambda: server.sendall(b"answer to the first"), server) == 0
 
 
 def test_a_unix_socket_cannot_tell():
