@@ -27,11 +27,11 @@ print(took, resident() - before, end=" ")
 """
 SERVE = """
 import asyncio
-import overhead
-app = overhead.application()
+import overhead_variants
+app = overhead_variants.application()
 async def serve():
     for _ in range(20_000):
-        await overhead.one(app)
+        await overhead_variants.one(app)
 asyncio.run(serve())
 print(resident() - before)
 """

@@ -26,7 +26,7 @@ from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 
-from overhead import tracer_provider
+from overhead_variants import tracer_provider
 
 REACH = 0.15
 CORES = os.sched_getaffinity(0)
@@ -123,7 +123,7 @@ class Variant:
         import grpc
 
         path = folder / "-".join(name)
-        sink = [sys.executable, str(Path(__file__).with_name("overhead.py")), "--sink", str(path)]
+        sink = [sys.executable, str(Path(__file__).with_name("overhead_sink.py")), str(path)]
         taker = started(stack, sink)
         environ = {
             **os.environ,

@@ -16,7 +16,8 @@ import statistics
 import sys
 import time
 
-from overhead import OURS, VARIANTS, one, started
+from overhead import started
+from overhead_variants import OURS, VARIANTS, one
 
 MEASURED = (
     "bare",
