@@ -22,9 +22,15 @@ WRONG = {
     ),
     "a number without a unit": (
         "threshold: 250ms",
-        "threshold: 30",
-        "objectives.interactive.threshold: '30' is no duration",
-        "30 has no unit; write 30s, for instance",
+        "threshold: 250",
+        "objectives.interactive.threshold: '250' is no duration",
+        "250 has no unit; write 250ms, for instance",
+    ),
+    "a longer time without a unit": (
+        "timeout: 10s",
+        "timeout: 10",
+        "services.gateway.timeout: '10' is no duration",
+        "10 has no unit; write 10s, for instance",
     ),
     "a second number without a unit": (
         "timeout: 10s",
@@ -193,7 +199,7 @@ def test_an_error_shows_the_line_and_points_at_the_value():
         "fleet.yaml:29:42: objectives.interactive.threshold: '30' is no duration",
         "   29 |   interactive: {sli: latency, threshold: 30, target: 99, window: 30d}",
         "      |                                          ^^",
-        "      30 has no unit; write 30s, for instance",
+        "      30 has no unit; write 30ms, for instance",
     ]
 
 

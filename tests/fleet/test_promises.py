@@ -264,7 +264,7 @@ WRONG = {
     ),
     "a duration without a unit": (
         ("threshold: 30ms", "threshold: 30"), "30",
-        "objectives.queue.threshold: '30' is no duration", "30 has no unit; write 30s, for instance",
+        "objectives.queue.threshold: '30' is no duration", "30 has no unit; write 30ms, for instance",
     ),
     "a duration that stops early": (
         ("threshold: 1h,", "threshold: 1h30,"), "1h30",

@@ -127,7 +127,7 @@ def test_grpc_without_grpcio_is_said_and_http_goes(caplog, monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda _: None)
 
     assert read(PROTOCOL="grpc").protocol is Protocol.HTTP
-    assert "grpcio is not installed" in caplog.text
+    assert 'this needs the package grpcio: pip install "inferometer[grpc] @ file:///' in caplog.text
 
 
 NAMES = ["ENDPOINT", "HEADERS", "TIMEOUT", "PROTOCOL", "COMPRESSION", "CERTIFICATE", "INSECURE"]

@@ -49,9 +49,9 @@ class Targets:
     kv_cache: Annotated[Decimal | None, Key(KV_SHARE, "Mean use of the replicas' KV caches, percent.")] = None
     time_to_first_token_ns: Annotated[
         int | None,
-        Key(times.DURATION, "90 % of first tokens come within this time.", name="time_to_first_token"),
+        Key(times.LATENCY, "90 % of first tokens come within this time.", name="time_to_first_token"),
     ] = None
-    p99_ns: Annotated[int | None, Key(times.DURATION, "99 % of requests take no longer than this.", name="p99")] = None
+    p99_ns: Annotated[int | None, Key(times.LATENCY, "99 % of requests take no longer than this.", name="p99")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,12 @@ _LEFT_OUT = re.compile(r"(.*[a-z])?([0-9]+)", re.ASCII)
 _WRITTEN = ("d", "h", "m", "s", "ms")
 
 
-def parse(text: str) -> int:
+def parse(text: str, *, likely: str = "s") -> int:
     """Nanoseconds of a duration.
+
+    Args:
+        text: The duration.
+        likely: The unit that a number without one most likely means.
 
     Raises:
         ValueError: the text is no duration; the message says what would be right.
@@ -32,16 +36,16 @@ def parse(text: str) -> int:
         return sum(int(count) * UNITS[unit] for count, unit in _PART.findall(text))
     if left := _LEFT_OUT.fullmatch(text):
         before, number = left[1] or "", left[2]
-        smaller = _unit_after(before)
-        raise ValueError(f"{number} has no unit; write {before}{number}{smaller}, for instance")
+        unit = _unit_after(before, likely)
+        raise ValueError(f"{number} has no unit; write {before}{number}{unit}, for instance")
     raise ValueError("write a whole number and a unit: 250ms, 30s, 5m, 1h30m, 30d")
 
 
-def _unit_after(text: str) -> str:
-    """The unit that most likely follows those already written."""
+def _unit_after(text: str, first: str) -> str:
+    """The unit that most likely follows those already written; *first* where none is."""
     last = _PART.findall(text)
     order = list(UNITS)
-    return order[min(order.index(last[-1][1]) + 1, len(order) - 1)] if last else "s"
+    return order[min(order.index(last[-1][1]) + 1, len(order) - 1)] if last else first
 
 
 def render(nanoseconds: int) -> str:

@@ -52,10 +52,10 @@ EVERYTHING: Final = Scope()
 class Within:
     """Limits that a good request keeps, all of them."""
 
-    time_to_first_token: Annotated[int | None, Key(times.DURATION, "Until the first token.")] = None
-    time_per_output_token: Annotated[int | None, Key(times.DURATION, "Mean time per further token.")] = None
-    time_to_first_chunk: Annotated[int | None, Key(times.DURATION, "Until the first chunk of a stream.")] = None
-    latency: Annotated[int | None, Key(times.DURATION, "Until the end of the answer.")] = None
+    time_to_first_token: Annotated[int | None, Key(times.LATENCY, "Until the first token.")] = None
+    time_per_output_token: Annotated[int | None, Key(times.LATENCY, "Mean time per further token.")] = None
+    time_to_first_chunk: Annotated[int | None, Key(times.LATENCY, "Until the first chunk of a stream.")] = None
+    latency: Annotated[int | None, Key(times.LATENCY, "Until the end of the answer.")] = None
 
     @property
     def limits(self) -> tuple[tuple[Sli, int], ...]:
@@ -77,7 +77,7 @@ class ObjectiveEntry:
     sli: Annotated[Sli, Key(scalars.choice(Sli, "SLI"), "What is measured.")]
     threshold_ns: Annotated[
         int | None,
-        Key(times.DURATION, "Longest time that is still good; of freshness: without a good answer.", name="threshold"),
+        Key(times.LATENCY, "Longest time that is still good; of freshness: without a good answer.", name="threshold"),
     ] = None
     stage: Annotated[Stage | None, Key(STAGE, "With latency: one stage instead of the whole request.")] = None
     within: Annotated[Within | None, Key(Nested(Within), "With goodput: limits that are all kept.")] = None
@@ -99,7 +99,7 @@ class Override:
     """Where one service or model promises something else than the objective says."""
 
     name: str
-    threshold_ns: Annotated[int | None, Key(times.DURATION, "Instead of the objective's.", name="threshold")] = None
+    threshold_ns: Annotated[int | None, Key(times.LATENCY, "Instead of the objective's.", name="threshold")] = None
     within: Annotated[Within | None, Key(Nested(Within), "Instead of the objective's.")] = None
     usd_per_1k: Annotated[Decimal | None, Key(amounts.BUDGET_USD, "Instead of the objective's.")] = None
     target: Annotated[Decimal | None, Key(amounts.PERCENT, "Instead of the objective's.")] = None

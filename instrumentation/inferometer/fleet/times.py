@@ -1,8 +1,10 @@
 """Durations, dates and times of day, as fleet.yaml writes them."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
+from functools import partial
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -10,9 +12,9 @@ from inferometer.fleet import durations
 from inferometer.fleet.scalars import Kind, WrongValueError
 
 
-def _duration(text: str) -> int:
+def _duration(text: str, *, likely: str = "s") -> int:
     try:
-        nanoseconds = durations.parse(text)
+        nanoseconds = durations.parse(text, likely=likely)
     except ValueError as error:
         raise WrongValueError(f"{text!r} is no duration", str(error)) from error
     if not nanoseconds:
@@ -28,6 +30,9 @@ DURATION: Final = Kind(
     json={"type": "string", "pattern": f"^(?=.){durations.PATTERN}$"},
     example="30s",
 )
+
+LATENCY: Final = replace(DURATION, read=partial(_duration, likely="ms"))
+"""A duration that somebody waits for an answer: 250 without a unit means milliseconds."""
 
 
 def _date(text: str) -> date:

@@ -171,7 +171,10 @@ def _protocol(text: str) -> Protocol:
     except ValueError:
         raise ValueError("http/protobuf or grpc is right") from None
     if protocol is Protocol.GRPC and find_spec("grpc") is None:
-        raise ValueError("grpcio is not installed (pip install inferometer[grpc]); http/protobuf goes without")
+        raise ValueError(
+            'this needs the package grpcio: pip install "inferometer[grpc] @ file:///path/to/the/checkout"; '
+            "http/protobuf goes without"
+        )
     return protocol
 
 

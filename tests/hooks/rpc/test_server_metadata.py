@@ -22,6 +22,16 @@ def test_a_call_belongs_to_the_trace_that_its_metadata_names(world, kind):
     assert record.flags & Flag.SAMPLED
 
 
+@pytest.mark.parametrize(("before", "is_read"), [(63, True), (64, False)])
+def test_of_keys_that_are_looked_at_the_first_64_are_read(world, kind, before, is_read):
+    stub = world.stub(world.serve(kind))
+    theirs = [("x-nobody-looks-at-it", "1")] * 100
+    metadata = (*theirs, *[("x-tenant", "acme")] * before, ("traceparent", TRACE))
+    (record,) = world.recorded(lambda: stub.One(text(""), metadata=metadata))
+
+    assert (record.trace_id == int("ab" * 16, 16)) is is_read
+
+
 @pytest.mark.parametrize("method", ["One", "Many", "Sum", "Each"])
 def test_only_a_caller_of_ours_is_told_how_long_it_took(world, kind, method):
     stub = world.stub(world.serve(kind))
