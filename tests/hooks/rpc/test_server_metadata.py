@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inferometer.record.model import Flag
+from inferometer.recorder.rpc_request import headers
 
 
 def test_a_call_belongs_to_the_trace_that_its_metadata_names(world, kind):
@@ -22,14 +23,19 @@ def test_a_call_belongs_to_the_trace_that_its_metadata_names(world, kind):
     assert record.flags & Flag.SAMPLED
 
 
-@pytest.mark.parametrize(("before", "is_read"), [(63, True), (64, False)])
-def test_of_keys_that_are_looked_at_the_first_64_are_read(world, kind, before, is_read):
-    stub = world.stub(world.serve(kind))
-    theirs = [("x-nobody-looks-at-it", "1")] * 100
-    metadata = (*theirs, *[("x-tenant", "acme")] * before, ("traceparent", TRACE))
-    (record,) = world.recorded(lambda: stub.One(text(""), metadata=metadata))
+@pytest.mark.parametrize("sent", [63, 64, 65, 200])
+def test_of_keys_that_somebody_looks_at_64_are_read_and_no_other_counts(sent):
+    metadata = [("x-nobody-looks-at-it", "1"), ("x-tenant", "acme")] * sent
 
-    assert (record.trace_id == int("ab" * 16, 16)) is is_read
+    assert headers(metadata, frozenset({"x-tenant"})) == ((b"x-tenant", b"acme"),) * min(sent, 64)
+
+
+def test_a_call_with_more_keys_than_are_read_is_answered_and_recorded(world, kind):
+    stub = world.stub(world.serve(kind))
+    (record,) = world.recorded(lambda: stub.One(text(""), metadata=(*OURS, *[("x-tenant", "acme")] * 200)))
+
+    assert record.trace_id == int("ab" * 16, 16)
+    assert record.labels.tenant.startswith("acme,acme")
 
 
 @pytest.mark.parametrize("method", ["One", "Many", "Sum", "Each"])
