@@ -148,6 +148,38 @@ def test_a_restart_in_between_changes_nothing(rows, steps):
     assert first.frames.size == second.frames.size == 0
 
 
+def after_restart(held: Held) -> TraceHold:
+    frames = HeldFrames()
+    frames.load(held.frames.dump())
+    hold = TraceHold(frames)
+    hold.load(held.hold.dump(held.frames.durable()))
+    return hold
+
+
+def test_after_a_restart_traces_are_forgotten_in_the_same_order(held):
+    first = held.put(1)
+    held.put(2, 1)
+    last = held.put(1, 5)
+    again = after_restart(held)
+
+    again.pass_by(HOLD_NS + 1, ())
+
+    assert list(again.keep(2, "slow")) == []
+    assert list(again.keep(1, "slow")) == [first, last]
+
+
+def test_after_a_restart_the_newest_of_the_kept_are_known_each_by_its_last_reason(held, monkeypatch):
+    monkeypatch.setattr("inferometer.intake.hold.REMEMBERED", 3)
+    for trace in (1, 2, 3, 4):
+        held.hold.remember(trace, "slow")
+    held.hold.remember(3, "rare")
+    again = after_restart(held)
+
+    assert [again.kept(trace) for trace in (1, 2, 3, 4)] == [None, "slow", "rare", "slow"]
+    held.hold.remember_all([5, 6], [0, 0], [5, 6], "baseline")
+    assert [after_restart(held).kept(trace) for trace in (3, 4, 5, 6)] == [None, "slow", "baseline", "baseline"]
+
+
 def test_only_the_newest_frames_are_part_of_the_state(held, monkeypatch):
     first = held.put(1)
     size = held.frames.size

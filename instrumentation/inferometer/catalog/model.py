@@ -71,6 +71,10 @@ class Series:
         if len(set(names)) != len(names):
             raise CatalogError(f"series {self.name} names a label twice: {', '.join(names)}")
 
+    def __hash__(self) -> int:
+        # Names are distinct. Of all fields and labels it takes 40 times as long, for each gauge of each pass.
+        return hash(self.name)
+
     @property
     def scale(self) -> int:
         """Stored integer units per base unit of the series."""

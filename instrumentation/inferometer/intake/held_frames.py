@@ -3,6 +3,7 @@
 import json
 import struct
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Final
 
 from inferometer.errors import StateError, WireError
@@ -29,7 +30,7 @@ _TABLES: Final = (REQUESTS, EXECUTES, CALLS, INTERVALS, EXTERNAL_IDS)
 class _Held:
     """One frame, with the number of its requests that wait."""
 
-    __slots__ = ("frame", "holders", "rows", "size")
+    __slots__ = ("frame", "holders", "lines", "rows", "size")
 
     def __init__(self, frame: Frame) -> None:
         tables = {t.section: frame.tables[t.section] for t in _TABLES if t.section in frame.tables}
@@ -42,6 +43,8 @@ class _Held:
         )
         self.size = sum(map(len, tables.values()))
         self.holders = 0
+        self.lines = bytearray()
+        """What `retain` was told of the requests that wait."""
         self.rows: dict[int, dict[Section, bytes]] | None = None
 
 
@@ -66,8 +69,8 @@ class HeldFrames:
         self._newest = _Held(arrival.frame)
         return self._number
 
-    def retain(self, number: int, requests: int = 1) -> None:
-        """So many more requests of the frame wait."""
+    def retain(self, number: int, requests: int = 1, *, lines: bytes = b"") -> None:
+        """So many more requests of the frame wait; *lines* say so in the state."""
         held = self._frames.get(number)
         if held is None:
             if number != self._number or self._newest is None:
@@ -75,6 +78,7 @@ class HeldFrames:
             held = self._frames[number] = self._newest
             self.size += held.size
         held.holders += requests
+        held.lines += lines
 
     def release(self, number: int) -> None:
         """One request of the frame waits no more."""
@@ -125,6 +129,10 @@ class HeldFrames:
                 break
             chosen.add(number)
         return chosen
+
+    def lines(self, numbers: Collection[int]) -> bytes:
+        """What these frames were retained with, oldest first."""
+        return b"".join([self._frames[number].lines for number in sorted(numbers)])
 
     def dump(self) -> bytes:
         """The `durable` frames."""

@@ -2,8 +2,9 @@
 
 import struct
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import repeat
+from operator import itemgetter, methodcaller
 from typing import Final
 
 from inferometer.catalog.labels import KEEP_REASON
@@ -28,6 +29,9 @@ _LOW: Final = (1 << 64) - 1
 _CODES: Final = {reason: code for code, reason in enumerate(KEEP_REASON.values)}
 _TRACE: Final = struct.Struct("<16sqI")
 """trace id, moment at which it is forgotten, bytes of its hops"""
+_LINE: Final = struct.Struct(_TRACE.format + _HOP.format.lstrip("<"))
+"""The same with its one hop."""
+_identity: Final = methodcaller("to_bytes", 16, "big")
 
 
 class TraceHold:
@@ -45,30 +49,34 @@ class TraceHold:
         self._max_traces = max_traces
         self._hops: dict[int, bytes] = {}
         self._due: OrderedDict[int, int] = OrderedDict()
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
-        """Trace -> its line of the state: thousands of them are written four times a second."""
+        self._kept: OrderedDict[int, int] = OrderedDict()
+        """Trace -> index of the reason."""
+        self._lines = bytearray()
+        """The same as it is in the state: thousands of them are written four times a second."""
         self._forgotten = 0
 
     def kept(self, trace_id: int) -> str | None:
         """The first reason for which a trace was kept; None for one that was not, so far."""
-        line = self._kept.get(trace_id)
-        return None if line is None else KEEP_REASON.values[line[-1]]
+        code = self._kept.get(trace_id)
+        return None if code is None else KEEP_REASON.values[code]
 
     def hold(self, trace_id: int, frame: int, span_id: int, now_ns: int) -> None:
         """Hold a hop of a trace that is not kept so far: request *span_id* of held frame number *frame*."""
-        hops = self._hops.get(trace_id)
+        hops, due = self._hops.get(trace_id), now_ns + HOLD_NS
         self._hops[trace_id] = _HOP.pack(frame, span_id) if hops is None else hops + _HOP.pack(frame, span_id)
-        self._due[trace_id] = now_ns + HOLD_NS
+        self._due[trace_id] = due
         if hops is not None:
             self._due.move_to_end(trace_id)
-        self._frames.retain(frame)
+        self._frames.retain(frame, lines=_LINE.pack(_identity(trace_id), due, _HOP.size, frame, span_id))
         self._make_room()
 
-    def hold_all(self, trace_ids: Sequence[int], frame: int, span_ids: Iterable[int], now_ns: int) -> None:
+    def hold_all(self, trace_ids: Sequence[int], frame: int, span_ids: Sequence[int], now_ns: int) -> None:
         """The same for a hop of each of many traces of which nothing is known."""
-        self._hops.update(zip(trace_ids, map(_HOP.pack, repeat(frame), span_ids), strict=False))
-        self._due.update(zip(trace_ids, repeat(now_ns + HOLD_NS), strict=False))
-        self._frames.retain(frame, len(trace_ids))
+        due, frames = repeat(now_ns + HOLD_NS), repeat(frame)
+        self._hops.update(zip(trace_ids, map(_HOP.pack, frames, span_ids), strict=False))
+        self._due.update(zip(trace_ids, due, strict=False))
+        lines = map(_LINE.pack, map(_identity, trace_ids), due, repeat(_HOP.size), frames, span_ids)
+        self._frames.retain(frame, len(trace_ids), lines=b"".join(lines))
         self._make_room()
 
     def _make_room(self) -> None:
@@ -93,9 +101,17 @@ class TraceHold:
         self, trace_ids: Collection[int], highs: Collection[int], lows: Collection[int], reason: str
     ) -> None:
         """The same for many, whose halves are there, too."""
-        self._kept.update(zip(trace_ids, map(_KEPT_HALVES.pack, highs, lows, repeat(_CODES[reason])), strict=False))
-        for _ in range(len(self._kept) - REMEMBERED):
+        before, code = len(self._kept), _CODES[reason]
+        self._kept.update(zip(trace_ids, repeat(code), strict=False))
+        if len(self._kept) == before + len(trace_ids):
+            self._lines += b"".join(map(_KEPT_HALVES.pack, highs, lows, repeat(code)))
+        else:
+            # One of them was kept already: it has its line, with another reason maybe.
+            self._lines = bytearray().join(_KEPT.pack(_identity(trace), known) for trace, known in self._kept.items())
+        surplus = max(len(self._kept) - REMEMBERED, 0)
+        for _ in range(surplus):
             self._kept.popitem(last=False)
+        del self._lines[: surplus * _KEPT.size]
 
     def pass_by(self, now_ns: int, open_traces: Collection[int]) -> None:
         """Forget traces that ended without a reason to keep them.
@@ -127,14 +143,13 @@ class TraceHold:
         return len(hops) // _HOP.size
 
     def dump(self, frames: Collection[int]) -> bytes:
-        """All hops that wait in these frames, and which traces are kept."""
-        kept = b"".join(self._kept.values())
-        parts = [_TRACE.pack(b"", 0, len(kept)), kept]
-        for trace_id, due_ns in self._due.items():
-            hops = b"".join(_HOP.pack(*hop) for hop in _HOP.iter_unpack(self._hops[trace_id]) if hop[0] in frames)
-            if hops:
-                parts += (_TRACE.pack(trace_id.to_bytes(16, "big"), due_ns, len(hops)), hops)
-        return b"".join(parts)
+        """All hops that wait in these frames, and which traces are kept.
+
+        A frame's hops are lines that were made when they came: written anew with every state they took 40 % of what an
+        Intake did that keeps 2 % of its traces. So those of traces that were kept since are among them, which `load`
+        knows from the others.
+        """
+        return b"".join((_TRACE.pack(b"", 0, len(self._lines)), self._lines, self._frames.lines(frames)))
 
     def load(self, data: bytes) -> None:
         """Take over what `dump` wrote, after the frames were loaded.
@@ -147,10 +162,14 @@ class TraceHold:
             for identity, code in _KEPT.iter_unpack(data[begin : begin + size]):
                 self.remember(int.from_bytes(identity, "big"), KEEP_REASON.values[code])
             begin += size
+            waiting: list[tuple[int, int, bytes]] = []
             while begin < len(data):
                 identity, due_ns, size = _TRACE.unpack_from(data, begin)
                 begin += _TRACE.size + size
-                for frame, span_id in _HOP.iter_unpack(data[begin - size : begin]):
-                    self.hold(int.from_bytes(identity, "big"), frame, span_id, due_ns - HOLD_NS)
+                waiting.append((due_ns, int.from_bytes(identity, "big"), data[begin - size : begin]))
+            # In the order in which they will be forgotten, as `pass_by` wants them.
+            for due_ns, trace_id, hops in sorted(waiting, key=itemgetter(0)):
+                for frame, span_id in _HOP.iter_unpack(hops) if trace_id not in self._kept else ():
+                    self.hold(trace_id, frame, span_id, due_ns - HOLD_NS)
         except (IndexError, KeyError, struct.error, ValueError) as error:
             raise StateError(f"held requests are not as inferometer writes them: {error!r}") from error

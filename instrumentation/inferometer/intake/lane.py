@@ -251,9 +251,8 @@ class Lane:
         kept = [flags & _SAMPLED or chosen(low) for flags, low in zip(columns[_FLAGS], columns[_TRACE_LO], strict=True)]
         if not all(kept):
             passed_by = list(map(not_, kept))
-            hold.hold_all(
-                list(compress(traces, passed_by)), to.number, compress(columns[_SPAN], passed_by), self._now()
-            )
+            spans = list(compress(columns[_SPAN], passed_by))
+            hold.hold_all(list(compress(traces, passed_by)), to.number, spans, self._now())
             columns = [list(compress(column, kept)) for column in columns]
             traces = list(compress(traces, kept))
         if not traces:
