@@ -158,6 +158,17 @@ def test_burn_is_by_every_request(client):
     assert rows["available"][9:] == [60, 6]
 
 
+def test_a_models_budget_is_that_of_its_objective_that_is_worst_off(client):
+    objectives = panels(client, "slo")["objectives"]["rows"]
+    found = panels(client, "fleet")["budgets"]
+
+    assert [column["name"] for column in found["columns"]] == ["service", "model", "Burn", "Budget left"]
+    assert len(found["rows"]) == len({(row[1], row[2]) for row in objectives})
+    for service, model, burn, left in found["rows"]:
+        own = [row for row in objectives if row[1:3] == [service, model]]
+        assert (burn, left) == (max(row[7] for row in own), min(row[8] for row in own))
+
+
 def test_a_name_chooses_and_nothing_else_does(client):
     assert panels(client, "fleet", model="minilm")["models"]["rows"][0][1] == "minilm"
     assert panels(client, "fleet", model="minilm' or 1=1 --")["models"]["rows"] == []

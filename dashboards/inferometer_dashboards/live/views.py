@@ -43,7 +43,7 @@ def views() -> tuple[View, ...]:
             key="fleet",
             title="Fleet",
             question="Are users well served, and where not?",
-            panels=(*_of(fleet, "models", "tail", "errors", "requests", "devices"), _burn_now()),
+            panels=(_models(fleet), *_of(fleet, "tail", "errors", "requests", "devices"), _budgets()),
             sparklines=True,
         ),
         View(
@@ -81,6 +81,22 @@ def _of(board: Board, *keys: str) -> Iterator[Panel]:
         yield panels[key]
 
 
+def _models(fleet: Board) -> Panel:
+    """The page's columns are not the board's: it has a budget, and no busy devices."""
+    (panel,) = _of(fleet, "models")
+    return replace(
+        panel,
+        description=(
+            "One line per model, the one that burns its budget fastest first; each hop counts for the model that "
+            "served it. Open a model to see where its time goes. A burn of 1 uses a budget up exactly in its period, "
+            "one of 14.4 wakes somebody up. A model that is bad beside others that are well has its own cause; "
+            "when all turn bad together, look at what they share: devices, network, a release. All figures are of the "
+            "time that is shown; the small line is the p99 over it. Of a budget at most that much is left: what is "
+            "not recorded of its period is taken for good."
+        ),
+    )
+
+
 def _left_at_most(fleet: Board) -> Panel:
     """A recorder knows a part of the period only: Prometheus, which knows more, may say less."""
     (panel,) = _of(fleet, "budget-left")
@@ -108,13 +124,13 @@ def _tail() -> Panel:
     )
 
 
-def _burn_now() -> Panel:
+def _budgets() -> Panel:
     return Panel(
-        key="burn-now",
-        title="Burn by model",
-        description="Of each model's objectives the one that burns fastest, over the time that is shown.",
-        unit=Show.MULTIPLE,
-        kind=Kind.BARS,
+        key="budgets",
+        title="Budgets by model",
+        description="Of each model's objectives the fastest burn, and the least that is left of a budget.",
+        unit=Show.COUNT,
+        kind=Kind.TABLE,
         promql=(),
-        sql=budgets.BURN_NOW,
+        sql=budgets.BY_MODEL,
     )

@@ -18,10 +18,11 @@ BURN_RATE: Final = f"""
     select time, slo, {_BURN} as value from events group by all order by all
 """  # noqa: S608 - constants
 
-BURN_NOW: Final = f"""
-    select service, model, max(burn) as value from (
-        select service, model, slo, {_BURN} as burn from events group by all
-    ) group by all order by value desc nulls last
+BY_MODEL: Final = f"""
+    select service, model, max(burn) as "Burn", min(rest) as "Budget left" from (
+        select service, model, slo, {_BURN} as burn, 1 - {_OF_PERIOD} as rest
+        from events cross join span group by slo, service, model, until, since
+    ) group by all order by "Burn" desc nulls last
 """  # noqa: S608 - constants
 
 OBJECTIVES: Final = f"""

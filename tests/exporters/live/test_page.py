@@ -256,7 +256,7 @@ def test_what_is_shown_is_taken_along(busy, tab):
         return download.value.path().read_bytes()
 
     rows = list(csv.reader(io.StringIO(saved("models", "CSV").decode())))
-    assert rows[0][:4] == ["service", "model", "Burn", "Requests/s"]
+    assert rows[0][:4] == ["service", "model", "Burn", "Budget left"]
     assert {row[1] for row in rows[1:]} == {"minilm", "/search"}
     assert json.loads(saved("requests", "JSON"))["unit"] == "per_second"
     assert saved("tail", "PNG").startswith(b"\x89PNG\r\n")
@@ -314,3 +314,35 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(busy, tab, view):
     page = shown(tab(busy.url + (f"/trace/{trace}" if view == "trace" else view), width=390, height=844))
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_on_a_phone_what_matters_most_is_seen_without_moving_a_table(busy, tab):
+    def right_of(page, where):
+        boxes = [one.bounding_box() for one in page.locator(where).all()]
+        assert boxes
+        return max(box["x"] + box["width"] for box in boxes)
+
+    page = shown(tab(busy.url, width=390, height=844))
+    assert right_of(page, "nav a") <= 390
+    heads = page.locator("[data-panel=models] thead th:visible").all_inner_texts()
+    assert heads[:4] == ["Model", "Burn", "Budget left, at most", "p99"]
+    assert right_of(page, "[data-panel=models] tbody td:has(.spark)") <= 390
+
+
+def test_a_waterfall_of_a_few_hops_is_shown_whole_in_a_small_window(busy, tab):
+    row, trace = busy.request(20)
+    busy.record(row)
+    page = shown(tab(f"{busy.url}/trace/{trace}", height=160))
+    tree = page.get_by_role("tree", name="Waterfall")
+
+    assert tree.evaluate("tree => tree.scrollHeight - tree.clientHeight") <= 0
+
+
+def test_what_misses_a_target_is_not_rounded_to_it(busy, tab):
+    page = shown(tab(busy.url))
+    shares = [0.5, 0.98966, 0.98999, 0.9, 0.99, 0.99995, 1]
+    written = page.evaluate(
+        "async (all) => { const { ratio } = await import('/static/format.js'); return all.map(ratio) }", shares
+    )
+
+    assert written == ["50 %", "98.96 %", "98.99 %", "90 %", "99 %", "99.995 %", "100 %"]

@@ -9,7 +9,7 @@ import { get } from "./server.js";
 
 /** Names that narrow a view. */
 const FILTERS = { fleet: [], model: ["service", "model", "version"], slo: ["service", "model"], cost: ["service", "model", "tenant"] };
-/** Column of the models' burn, behind service and model. */
+/** Column of the models' burn, behind service and model; what is left of their budget is beside it. */
 const BURN = 2;
 const LISTS = { fleet: ["Slowest requests", "slowest"], model: ["Slowest requests", "slowest"], cost: ["Dearest requests", "dearest"] };
 
@@ -92,7 +92,7 @@ export class BoardView {
       return;
     }
     if (this.key === "fleet") enrich(answer);
-    const wanted = answer.panels.filter((panel) => panel.key !== "burn-now");
+    const wanted = answer.panels.filter((panel) => panel.key !== "budgets");
     const first = !this.cards.size;
     for (const panel of wanted) {
       const card = this.cards.get(panel.key);
@@ -133,19 +133,26 @@ export class BoardView {
   }
 }
 
-/** Its p99 over time, and how fast it burns its budget, beside the other figures of each model. */
+/** Its p99 over time, how fast it burns its budget, and what is left, beside the other figures of each model. */
 function enrich(answer) {
   const models = answer.panels.find((panel) => panel.key === "models");
   if (models) models.sparklines = answer.sparklines;
-  const burns = answer.panels.find((panel) => panel.key === "burn-now");
-  if (!models || !burns?.items.length) return;
-  const fastest = new Map(burns.items.map(({ labels, value }) => [`${labels.service}\n${labels.model}`, value]));
-  // Beside the name, so that a phone shows it too.
-  models.columns.splice(BURN, 0, { name: "Burn", unit: "multiple" });
-  for (const row of models.rows) row.splice(BURN, 0, fastest.get(`${row[0]}\n${row[1]}`) ?? null);
+  const budgets = answer.panels.find((panel) => panel.key === "budgets");
+  if (!models || !budgets?.rows.length) return;
+  // Beside each other and beside the name, so that a phone shows them too.
+  move(models, "p99", BURN);
+  const known = new Map(budgets.rows.map(([service, model, ...figures]) => [`${service}\n${model}`, figures]));
+  models.columns.splice(BURN, 0, { name: "Burn", unit: "multiple" }, { name: "Budget left", unit: "ratio" });
+  for (const row of models.rows) row.splice(BURN, 0, ...(known.get(`${row[0]}\n${row[1]}`) ?? [null, null]));
   // Worst first: the fastest burn, then the longest tail.
   const tail = models.columns.findIndex((column) => column.name === "p99");
   models.rows.sort((one, other) => (other[BURN] ?? -1) - (one[BURN] ?? -1) || (other[tail] ?? 0) - (one[tail] ?? 0));
+}
+
+/** Put a column of a table at another place. */
+function move(panel, name, to) {
+  const from = panel.columns.findIndex((column) => column.name === name);
+  for (const row of [panel.columns, ...panel.rows]) row.splice(to, 0, ...row.splice(from, 1));
 }
 
 export const writeRange = (range) => `${format.clock(range.since_seconds)} to ${format.clock(range.until_seconds)}`;

@@ -134,7 +134,7 @@ export class Chart {
           title: "Show or hide",
           onclick: () => this.toggle(entry.name),
         },
-        h("i.swatch", { style: { background: colours.series(entry.labels, index) }, data: { stage: entry.labels.stage ?? "" } }),
+        h("i.swatch", { style: { background: colours.series(entry.labels, index) }, data: { stage: entry.labels.stage ?? "", ...(panel.kind !== "stack" && colours.dash(index) ? { dash: "" } : {}) } }),
         h("span.name", {}, entry.name || "all"),
         value,
       );

@@ -39,6 +39,8 @@ export function ratio(value) {
   if (percent === 0) return "0 %";
   if (Math.abs(percent) < 0.01) return "< 0.01 %";
   if (Math.abs(percent) > 99 && Math.abs(percent) < 100) return `${(Math.floor(percent * 1000) / 1000).toString()} %`;
+  // 98.97 % of a target of 99 % is not 99 %.
+  if (percent > 90 && percent < 99) return `${Math.floor(percent * 100) / 100} %`;
   return `${digits(percent)} %`;
 }
 

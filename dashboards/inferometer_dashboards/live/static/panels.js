@@ -115,12 +115,14 @@ export class PanelCard {
     const place = (name) => columns.findIndex((column) => column.name === name);
     const [service, model] = [place("service"), place("model")];
     const lines = new Map((panel.sparklines ?? []).map((one) => [`${one.service}\n${one.model}`, one.values]));
+    // A phone does without: a model's link names its service, an objective's name what it measures.
+    const wide = (index) => model >= 0 && (index === service || ["sli", "threshold_seconds"].includes(columns[index].name)) ? ".wide" : "";
     const write = columns.map((column) => (TEXTS.has(column.name) ? (value) => value ?? (column.name === "price_source" ? "no price" : "") : column.name === "threshold_seconds" ? format.seconds : format.unit(column.unit)));
     const heads = columns.map((column, index) => {
       const sorted = this.sort?.column === index ? (this.sort.down ? "descending" : "ascending") : null;
       const number = !TEXTS.has(column.name);
       const button = h("button", { type: "button", onclick: () => { this.sort = { column: index, down: this.sort?.column === index ? !this.sort.down : number }; this.show(); } }, titled(column.name));
-      return h(`th${number ? ".number" : ""}${index === service && model >= 0 ? ".wide" : ""}`, { scope: "col", "aria-sort": sorted }, button);
+      return h(`th${number ? ".number" : ""}${wide(index)}`, { scope: "col", "aria-sort": sorted }, button);
     });
     const body = rows.map((row) =>
       h("tr", {}, row.map((value, index) => {
@@ -129,7 +131,7 @@ export class PanelCard {
         if (index === model && service >= 0) return h("th", { scope: "row" }, link(this.page.url("/model", { service: row[service], model: row[model] }), {}, text || "(no model)"));
         const level = judged(name, value);
         const values = name === "p99" ? lines.get(`${row[service] ?? ""}\n${row[model] ?? ""}`) : null;
-        return h(`td${TEXTS.has(name) ? "" : ".number"}${index === service && model >= 0 ? ".wide" : ""}${level ? `.${level}` : ""}`, {}, values ? sparkline(values) : null, level === "act" ? `▲ ${text}` : text);
+        return h(`td${TEXTS.has(name) ? "" : ".number"}${wide(index)}${level ? `.${level}` : ""}`, {}, values ? sparkline(values) : null, level === "act" ? `▲ ${text}` : text);
       })),
     );
     return [

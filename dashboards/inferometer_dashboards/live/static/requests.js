@@ -21,7 +21,7 @@ export function rows(page, requests, { compact = false, money = !compact } = {})
     const bad = ["server_error", "timeout", "rejected"].includes(one.outcome);
     return h("tr", { data: { href: where } },
       h("td.time", {}, link(where, { "aria-label": `Waterfall of trace ${one.trace_id}` }, format.clock(one.wall_seconds, { millis: !compact }))),
-      compact ? null : h("td", {}, one.service),
+      compact ? null : h("td.wide", {}, one.service),
       h("th", { scope: "row", title: one.service }, [one.model, one.version].filter(Boolean).join(" ")),
       compact ? null : h("td.wide", {}, one.tenant),
       h(`td${bad ? ".act" : ""}`, {}, bad ? `▲ ${one.outcome}` : one.outcome),
@@ -34,7 +34,7 @@ export function rows(page, requests, { compact = false, money = !compact } = {})
 }
 
 const heads = (compact, money = !compact) => h("tr", {}, ["Began", compact ? null : "Service", "Model", compact ? null : "Tenant", "Outcome", "Duration", "Where the time went", money ? "Cost" : null, compact ? null : "Device"].filter(Boolean)
-  .map((name) => h(`th${["Duration", "Cost"].includes(name) ? ".number" : ""}${!compact && ["Tenant", "Cost", "Device"].includes(name) ? ".wide" : ""}`, { scope: "col" }, name)));
+  .map((name) => h(`th${["Duration", "Cost"].includes(name) ? ".number" : ""}${!compact && ["Service", "Tenant", "Cost", "Device"].includes(name) ? ".wide" : ""}`, { scope: "col" }, name)));
 
 /** A table of requests in a card, as boards show one. */
 export class RequestList {

@@ -10,6 +10,8 @@ import { get, Refused } from "./server.js";
 const ROW = 26;
 /** Rows beyond the visible ones that are drawn. */
 const SPARE = 10;
+/** So many rows are shown at once also where the window is small: the last two shall not hide in a box of their own. */
+const WHOLE = 40;
 
 /** Rows of a trace, in the order in which they are read. */
 export function rowsOf(trace) {
@@ -92,7 +94,7 @@ export class Waterfall {
       return true;
     });
     this.space.style.setProperty("height", `${this.visible.length * ROW}px`);
-    this.tree.style.setProperty("max-height", `min(${this.visible.length * ROW + 2}px, 70vh)`);
+    this.tree.style.setProperty("max-height", `min(${this.visible.length * ROW + 2}px, max(70vh, ${WHOLE * ROW}px))`);
     this.draw();
   }
 
