@@ -1,6 +1,5 @@
 """What requests used and cost in a window, by any of their labels and by hour and device."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,8 +8,9 @@ from inferometer.catalog.labels import CLASS, DEVICE, METHOD, MODEL, OUTCOME, RE
 from inferometer.catalog.stages import FAILED, Kind, Outcome
 from inferometer.record.model import Flag
 from inferometer_exporters.ledger.account import State
-from inferometer_exporters.recorder.ledger_hours import HOUR_NS, Window
+from inferometer_exporters.recorder.ledger_hours import HOUR_NS
 from inferometer_exporters.recorder.reading import Cursor, rows
+from inferometer_exporters.recorder.window_pieces import Piece
 
 WASTED: Final = FAILED | {Outcome.CANCELLED}
 """Outcomes whose cost bought nobody anything; so did a hop whose caller had given it up or tried again."""
@@ -115,21 +115,6 @@ _COUNTS: Final = """
     select count(*), count(*) filter (entry), sum(tokens_in), sum(tokens_out), {keys}
     from hops {join} where not warm group by all order by all
 """
-PIECE: Final = 50_000
-"""Requests that are joined at once: a sidecar's store has 61 MiB for all questions."""
-_PIECES: Final = f"""
-    with summed as (
-        select pass, sum(count(*)) over (order by pass) as so_far from requests
-        where pass > $after and pass <= $last group by pass
-    )
-    select max(pass) from summed group by (so_far - 1) // {PIECE} order by 1
-"""  # noqa: S608 - a number
-_MARKS: Final = f"""
-    select distinct pass from ledger where state = '{State.ATTRIBUTED}' and pass > $after and pass <= $last order by 1
-"""  # noqa: S608 - constants
-Piece = dict[str, int]
-"""Parameters: requests between the passes ``after`` and ``last``; ``mark`` is the ledger's first entry of all of them.
-What belongs to their traces may lie in the neighbours, which reach from ``since`` to ``until``."""
 _ENTERED: Final = "select count(*) from hops where entry and not warm"
 _BY_DEVICE: Final = "join used using (span_id, pass) left join names on names.id = used.device"
 
@@ -217,23 +202,6 @@ def counts(cursor: Cursor, cut: Sequence[Piece], by: Sequence[str]) -> list[Coun
 def entered(cursor: Cursor, cut: Sequence[Piece]) -> int:
     """Requests of a window that entered the fleet, without warm-up."""
     return sum(rows(cursor, _HOPS + _ENTERED, **piece)[0][0] for piece in cut)
-
-
-def pieces(cursor: Cursor, window: Window) -> list[Piece]:
-    """A window in pieces of about `PIECE` requests: sums over a million of them take little memory."""
-    found = rows(cursor, _PIECES, after=window.after, last=window.last)
-    marks = [row[0] for row in rows(cursor, _MARKS, after=window.after, last=window.last)]
-    ends = [window.after, *(int(row[0]) for row in found[:-1]), window.last]
-    return [
-        {
-            "since": ends[max(number - 2, 0)],
-            "after": ends[number - 1],
-            "last": ends[number],
-            "until": ends[min(number + 1, len(ends) - 1)],
-            "mark": marks[bisect_left(marks, ends[number])],
-        }
-        for number in range(1, len(ends))
-    ]
 
 
 def _keys(by: Sequence[str], **instead: str) -> str:

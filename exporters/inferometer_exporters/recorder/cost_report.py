@@ -15,10 +15,11 @@ from inferometer_exporters.recorder.cost_answers import (
     TotalCost,
     WindowAnswer,
 )
-from inferometer_exporters.recorder.cost_query import OF_TRACES, Count, Share, counts, entered, pieces, shares
+from inferometer_exporters.recorder.cost_query import OF_TRACES, Count, Share, counts, entered, shares
 from inferometer_exporters.recorder.device_bills import DeviceBill, bill, loaded
 from inferometer_exporters.recorder.ledger_hours import DeviceHour, Window, hours, snapshot, window
 from inferometer_exporters.recorder.reading import SECOND, Cursor
+from inferometer_exporters.recorder.window_pieces import pieces
 
 _MICROJOULES: Final = 10**6
 _MILLION: Final = 10**6

@@ -7,7 +7,6 @@ from typing import Final
 
 from inferometer.fleet.thresholds import PICODOLLARS
 from inferometer_exporters.ledger.account import State
-from inferometer_exporters.recorder.cost_query import pieces
 from inferometer_exporters.recorder.cost_report import device_cost, window_answer
 from inferometer_exporters.recorder.device_bills import USED, DeviceBill, bill, state_costs
 from inferometer_exporters.recorder.idle_answers import (
@@ -20,6 +19,7 @@ from inferometer_exporters.recorder.idle_answers import (
 )
 from inferometer_exporters.recorder.ledger_hours import HOUR_NS, DeviceHour, Window, hours, snapshot, window
 from inferometer_exporters.recorder.reading import SECOND, Cursor, rows
+from inferometer_exporters.recorder.window_pieces import pieces
 
 MONTH_HOURS: Final = 730
 """Hours of an average month, as clouds count them."""

@@ -11,10 +11,10 @@ from typing import Any, Final
 from inferometer.catalog.stages import Kind
 from inferometer.record.model import Flag
 from inferometer_exporters.ledger.account import State
-from inferometer_exporters.recorder.cost_query import pieces
 from inferometer_exporters.recorder.idle_query import SAID, idle_in
 from inferometer_exporters.recorder.ledger_hours import Window, window
 from inferometer_exporters.recorder.reading import SECOND, Cursor, rows
+from inferometer_exporters.recorder.window_pieces import pieces
 from inferometer_exporters.rightsizing.evidence import (
     FIVE_MINUTES_NS,
     DeviceEvidence,
