@@ -109,9 +109,14 @@ def _number(value: object, most: int) -> int:
     return int(value)
 
 
+def head(kind: Type, length: int) -> bytes:
+    """What stands before a payload of *length* bytes."""
+    return _HEAD.pack(_MAGIC, kind, VERSION, length)
+
+
 def pack(kind: Type, payload: bytes = b"") -> bytes:
     """A whole message."""
-    return _HEAD.pack(_MAGIC, kind, VERSION, len(payload)) + payload
+    return head(kind, len(payload)) + payload
 
 
 def ack(sequence: int) -> bytes:
@@ -165,6 +170,8 @@ class Reader:
             end = _HEAD.size + length
             if len(self._buffer) < end:
                 return
-            payload = bytes(self._buffer[_HEAD.size : end])
+            # A slice of the buffer would be a copy more; no view may be left when it shrinks.
+            with memoryview(self._buffer) as view, view[_HEAD.size : end] as part:
+                payload = bytes(part)
             del self._buffer[:end]
             yield kind, payload
