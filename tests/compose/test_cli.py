@@ -103,11 +103,24 @@ def test_help_imports_nothing_heavy():
         (("demo", "--for", "0s"), "--for is 0s, a duration above 0 is right"),
         (("trace", "--slowest", "0"), "--slowest"),
         (("slo", "backtest", "--file", "none.csv", "--config", EXAMPLE), "none.csv cannot be read"),
-        (("demo", "--fault", "gremlins"), "gremlins"),
+        (
+            ("demo", "--fault", "eror"),
+            "'--fault': 'eror' is none of its values; did you mean 'errors'? known: slow-queue,",
+        ),
+        (("sidecar", "--gpu", "yes"), "'yes' is none of its values; known: auto, nvml, off"),
+        (("sidecar", "--price-kind", "free"), "'free' is none of its values; known: on_demand, spot, reserved, owned"),
+        (
+            ("cost", "true-up", "--bill", "b", "--cost", "x"),
+            "'x' is none of its values; known: effective, billed, list",
+        ),
+        (("up", "--profile", "demo", "--profile", "d"), "'d' is none of its values; known: demo, mine, gpu, scale"),
         (("trace",), "say which request"),
         (("nonsense",), "nonsense"),
     ],
-    ids=["no unit", "no time", "none of the slowest", "no such file", "unknown fault", "no request", "unknown command"],
+    ids=[
+        *("no unit", "no time", "none of the slowest", "no such file", "unknown fault", "unknown GPU choice"),
+        *("unknown price kind", "unknown cost", "unknown profile", "no request", "unknown command"),
+    ],
 )
 def test_wrong_use_exits_with_2_and_a_plain_message(arguments, says):
     answer = inferometer(*arguments)

@@ -170,7 +170,7 @@ def test_a_misspelt_profile_is_wrong_use_and_starts_nothing():
     answer = command("up", "--profile", "dmeo", PATH="/nonexistent")
 
     assert answer.returncode == 2
-    assert "'dmeo' is not one of" in answer.stderr
+    assert "'dmeo' is none of its values; did you mean 'demo'?" in answer.stderr
 
 
 def test_each_profile_of_the_compose_file_can_be_asked_for():

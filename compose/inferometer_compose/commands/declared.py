@@ -20,7 +20,7 @@ from inferometer_compose.commands.declared_sidecar import sidecar
 from inferometer_compose.commands.declared_slo import app as slo
 from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.help import Grouped
-from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR
+from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR, one_of
 from inferometer_compose.commands.parameters import seconds as seconds_of
 from inferometer_compose.faults import Fault
 
@@ -70,7 +70,7 @@ def demo(
     for_: Annotated[
         str, typer.Option("--for", metavar="DURATION", help="How long the load lasts, counted from readiness.")
     ] = "60s",
-    fault: Annotated[Fault | None, typer.Option(metavar="FAULT", help=FAULTS)] = None,
+    fault: Annotated[Fault | None, typer.Option(parser=one_of(Fault), metavar="FAULT", help=FAULTS)] = None,
     time_scale: Annotated[
         int, typer.Option(min=1, metavar="NUMBER", help="Divides every SLO window, for alerts within a minute.")
     ] = 60,

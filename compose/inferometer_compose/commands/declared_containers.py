@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inferometer_compose.commands.errors import plain_errors
-from inferometer_compose.commands.parameters import JSON
+from inferometer_compose.commands.parameters import JSON, one_of
 from inferometer_compose.commands.parameters import seconds as seconds_of
 
 PROFILE = (
@@ -27,7 +27,9 @@ class Profile(StrEnum):
 
 def up(
     *,
-    profile: Annotated[list[Profile] | None, typer.Option(metavar="PROFILE", help=PROFILE, show_default="demo")] = None,
+    profile: Annotated[
+        list[Profile] | None, typer.Option(parser=one_of(Profile), metavar="PROFILE", help=PROFILE, show_default="demo")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder that `inferometer generate` wrote.")
     ] = None,

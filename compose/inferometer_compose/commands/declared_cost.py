@@ -9,7 +9,7 @@ from inferometer.errors import InferometerError
 from inferometer_compose.bill.costs import Cost
 from inferometer_compose.commands.errors import plain_errors
 from inferometer_compose.commands.help import Grouped
-from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR, seconds
+from inferometer_compose.commands.parameters import API, JSON, RECORDER, SIDECAR, one_of, seconds
 
 if TYPE_CHECKING:
     from inferometer_compose.commands.cost import Asked
@@ -109,7 +109,12 @@ def true_up(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A fleet.yaml that says which charges are whose.")
     ] = None,
-    kind: Annotated[Cost, typer.Option("--cost", help="Which cost of a charge counts.")] = Cost.EFFECTIVE,
+    kind: Annotated[
+        Cost,
+        typer.Option(
+            "--cost", parser=one_of(Cost), metavar="effective|billed|list", help="Which cost of a charge counts."
+        ),
+    ] = Cost.EFFECTIVE,
     rate: Annotated[
         list[str] | None,
         typer.Option(

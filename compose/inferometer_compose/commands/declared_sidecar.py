@@ -7,6 +7,7 @@ import typer
 
 from inferometer.fleet.devices import PriceKind
 from inferometer_compose.commands.errors import plain_errors
+from inferometer_compose.commands.parameters import one_of
 from inferometer_exporters import niceness
 from inferometer_exporters.gpus.choice import GpuChoice
 
@@ -33,7 +34,13 @@ def sidecar(
         str | None, typer.Option(metavar="URL", help="Where kept traces go, else as OTEL_EXPORTER_OTLP_… say.")
     ] = None,
     gpu: Annotated[
-        GpuChoice, typer.Option(envvar="INFEROMETER_GPU", help="How NVIDIA GPUs of this host are read: docs/gpus.md.")
+        GpuChoice,
+        typer.Option(
+            parser=one_of(GpuChoice),
+            envvar="INFEROMETER_GPU",
+            metavar="auto|nvml|off",
+            help="How NVIDIA GPUs of this host are read: docs/gpus.md.",
+        ),
     ] = GpuChoice.AUTO,
     gpu_page: Annotated[
         list[str] | None,
@@ -145,7 +152,13 @@ def sidecar(
         ),
     ] = "",
     price_kind: Annotated[
-        PriceKind, typer.Option(envvar="INFEROMETER_PRICE_KIND", help="Kind of that price.")
+        PriceKind,
+        typer.Option(
+            parser=one_of(PriceKind),
+            envvar="INFEROMETER_PRICE_KIND",
+            metavar="on_demand|spot|reserved|owned",
+            help="Kind of that price.",
+        ),
     ] = PriceKind.ON_DEMAND,
     opencost: Annotated[
         str | None,
