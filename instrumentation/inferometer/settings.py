@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from inferometer import setting_texts
 from inferometer.wire.pod import Pod
 
 log = logging.getLogger("inferometer")
 
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _MIB: Final = 1 << 20
-_MAX_TEXT: Final = 253
-"""Characters of a name; a host's may be that long."""
-
-_ON: Final = frozenset({"1", "true", "yes", "on"})
-_OFF: Final = frozenset({"0", "false", "no", "off"})
 
 # Probes and scrapes are no inference: they would be most of the requests of a quiet service.
 PROBES: Final = frozenset(
@@ -150,20 +144,6 @@ class Settings:
         return cls(**values), wrong  # type: ignore[arg-type]  # each parser returns its field's type
 
 
-def _text(text: str) -> str:
-    if len(text) > _MAX_TEXT or not text.isprintable():
-        raise ValueError(f"at most {_MAX_TEXT} printable characters are right")
-    return text
-
-
-def _switch(text: str) -> bool:
-    if text.lower() in _ON:
-        return True
-    if text.lower() in _OFF:
-        return False
-    raise ValueError("1 or 0 is right")
-
-
 def _policy(text: str) -> Policy:
     try:
         return Policy(text.lower())
@@ -171,93 +151,35 @@ def _policy(text: str) -> Policy:
         raise ValueError(f"{', '.join(Policy)} are right") from None
 
 
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        hint = f"seconds from {low:g} to {high:g} are right"
-        try:
-            value = float(text)
-        except ValueError:
-            raise ValueError(hint) from None
-        if not low <= value <= high:
-            raise ValueError(hint)
-        return value
-
-    return parse
-
-
-def _count(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        hint = f"a whole number from {low} to {high} is right"
-        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-            raise ValueError(hint)
-        return int(text)
-
-    return parse
-
-
-def _address(text: str) -> str:
-    host_port = re.fullmatch(r"(?:tcp|tls)://[^/\s]+:(\d{1,5})", text)
-    if (host_port and 0 < int(host_port[1]) <= 65535) or re.fullmatch(r"unix:///?\S+", text):  # noqa: PLR2004 - TCP
-        return text
-    raise ValueError("unix:///path, tcp://host:port or tls://host:port is right")
-
-
-def _host_port(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - TCP
-        raise ValueError("host:port is right")
-    return f"{host or '127.0.0.1'}:{port}"
-
-
-def _header(text: str) -> str:
-    if not _HEADER.fullmatch(text):
-        raise ValueError("the name of an HTTP header is right")
-    return text.lower()
-
-
-def _absolute(text: str) -> Path:
-    path = Path(text)
-    if not path.is_absolute():
-        raise ValueError("an absolute path is right")
-    return path
-
-
-def _paths(text: str) -> frozenset[str]:
-    paths = frozenset(part.strip() for part in text.split(",") if part.strip())
-    if not all(path.startswith("/") for path in paths):
-        raise ValueError("paths that begin with / and are separated by commas are right")
-    return paths
-
-
 _VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
-    "INFEROMETER_ENABLED": ("enabled", _switch),
-    "OTEL_SERVICE_NAME": ("service", _text),
-    "INFEROMETER_VERSION": ("version", _text),
-    "INFEROMETER_REGION": ("region", _text),
-    "INFEROMETER_HOST": ("host", _text),
-    "POD_NAME": ("pod_name", _text),
-    "POD_NAMESPACE": ("pod_namespace", _text),
-    "POD_UID": ("pod_uid", _text),
-    "NODE_NAME": ("node_name", _text),
-    "CONTAINER_NAME": ("container_name", _text),
-    "INFEROMETER_SIDECAR": ("sidecar", _address),
-    "INFEROMETER_SIDECAR_TOKEN_FILE": ("sidecar_token_file", _absolute),
-    "INFEROMETER_SIDECAR_CERTIFICATE": ("sidecar_certificate", _absolute),
-    "INFEROMETER_SIDECAR_CLIENT_CERTIFICATE": ("sidecar_client_certificate", _absolute),
-    "INFEROMETER_SIDECAR_CLIENT_KEY": ("sidecar_client_key", _absolute),
-    "INFEROMETER_METRICS": ("metrics", _host_port),
-    "INFEROMETER_RUNTIME_DIR": ("runtime_dir", _absolute),
-    "INFEROMETER_TENANT_HEADER": ("tenant_header", _header),
-    "INFEROMETER_CLASS_HEADER": ("class_header", _header),
-    "INFEROMETER_EXCLUDED_PATHS": ("excluded_paths", _paths),
-    "INFEROMETER_FLUSH_SECONDS": ("flush_seconds", _seconds(0.01, 10)),
-    "INFEROMETER_EXIT_SECONDS": ("exit_seconds", _seconds(0, 60)),
+    "INFEROMETER_ENABLED": ("enabled", setting_texts.switch),
+    "OTEL_SERVICE_NAME": ("service", setting_texts.printable),
+    "INFEROMETER_VERSION": ("version", setting_texts.printable),
+    "INFEROMETER_REGION": ("region", setting_texts.printable),
+    "INFEROMETER_HOST": ("host", setting_texts.printable),
+    "POD_NAME": ("pod_name", setting_texts.printable),
+    "POD_NAMESPACE": ("pod_namespace", setting_texts.printable),
+    "POD_UID": ("pod_uid", setting_texts.printable),
+    "NODE_NAME": ("node_name", setting_texts.printable),
+    "CONTAINER_NAME": ("container_name", setting_texts.printable),
+    "INFEROMETER_SIDECAR": ("sidecar", setting_texts.address),
+    "INFEROMETER_SIDECAR_TOKEN_FILE": ("sidecar_token_file", setting_texts.absolute_path),
+    "INFEROMETER_SIDECAR_CERTIFICATE": ("sidecar_certificate", setting_texts.absolute_path),
+    "INFEROMETER_SIDECAR_CLIENT_CERTIFICATE": ("sidecar_client_certificate", setting_texts.absolute_path),
+    "INFEROMETER_SIDECAR_CLIENT_KEY": ("sidecar_client_key", setting_texts.absolute_path),
+    "INFEROMETER_METRICS": ("metrics", setting_texts.host_port),
+    "INFEROMETER_RUNTIME_DIR": ("runtime_dir", setting_texts.absolute_path),
+    "INFEROMETER_TENANT_HEADER": ("tenant_header", setting_texts.header),
+    "INFEROMETER_CLASS_HEADER": ("class_header", setting_texts.header),
+    "INFEROMETER_EXCLUDED_PATHS": ("excluded_paths", setting_texts.url_paths),
+    "INFEROMETER_FLUSH_SECONDS": ("flush_seconds", setting_texts.seconds(0.01, 10)),
+    "INFEROMETER_EXIT_SECONDS": ("exit_seconds", setting_texts.seconds(0, 60)),
     "INFEROMETER_TRACES": ("traces", _policy),
-    "INFEROMETER_LOG_CORRELATION": ("log_correlation", _switch),
-    "INFEROMETER_NVTX": ("nvtx", _switch),
-    "INFEROMETER_THRESHOLDS": ("thresholds", _absolute),
-    "INFEROMETER_BUFFERED_REQUESTS": ("buffered_requests", _count(1, 10_000_000)),
-    "INFEROMETER_FRAME_BYTES": ("frame_bytes", _count(_MIB, 4096 * _MIB)),
+    "INFEROMETER_LOG_CORRELATION": ("log_correlation", setting_texts.switch),
+    "INFEROMETER_NVTX": ("nvtx", setting_texts.switch),
+    "INFEROMETER_THRESHOLDS": ("thresholds", setting_texts.absolute_path),
+    "INFEROMETER_BUFFERED_REQUESTS": ("buffered_requests", setting_texts.count(1, 10_000_000)),
+    "INFEROMETER_FRAME_BYTES": ("frame_bytes", setting_texts.count(_MIB, 4096 * _MIB)),
 }
 
 VARIABLES: Final[Mapping[str, str]] = {name: variable for variable, (name, _) in _VARIABLES.items()}
