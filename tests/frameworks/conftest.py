@@ -20,6 +20,7 @@ os.environ.update(
 
 import pytest
 import uvicorn
+from hooks_out import take_out
 
 from inferometer.hooks.registry import install
 from inferometer.record.model import Execute, RequestRecord
@@ -134,7 +135,5 @@ def recorder(tmp_path):
         for server in made.servers:
             server.should_exit = True
         worker.close()
-        for steps in list(worker.hooks._undo.values()):
-            for step in reversed(steps):
-                step()
+        take_out(worker)
     sys.meta_path[:] = watchers

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from free_ports import free_port
+from hooks_out import take_out
 
 from inferometer.record.model import RequestRecord
 from inferometer.recorder.worker import Worker
@@ -96,6 +97,4 @@ def hooked():
     worker = Worker(Settings(service="hooked", host="host-1"))
     worker.started = True
     yield worker
-    for steps in list(worker.hooks._undo.values()):
-        for step in reversed(steps):
-            step()
+    take_out(worker)

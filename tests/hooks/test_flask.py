@@ -3,6 +3,7 @@
 import flask
 import flask.app
 import pytest
+from hooks_out import take_out
 
 from inferometer.catalog.stages import Outcome, Stage
 from inferometer.hooks import flask as hook
@@ -108,10 +109,7 @@ def test_another_flask_is_still_recorded(hooked):
 
 
 def test_taken_out_nothing_of_ours_is_left(worker):
-    for steps in list(worker.hooks._undo.values()):
-        for step in reversed(steps):
-            step()
-    worker.hooks._undo.clear()
+    take_out(worker)
     ours = [
         (owner.__name__, name)
         for owner in (flask.Flask, flask.Request, flask.json.provider.DefaultJSONProvider)

@@ -12,6 +12,7 @@ import h2.events
 import h2.settings
 import httpx
 import pytest
+from calling_requests import within_a_request
 
 from inferometer.catalog.stages import Outcome
 from inferometer.hooks import asyncio_timeouts
@@ -20,34 +21,12 @@ from inferometer.hooks.patching import UnsupportedError
 from inferometer.recorder import propagation
 from inferometer.recorder.asgi import recording
 from inferometer.recorder.calls import MAX_CALLS
-from inferometer.recorder.frames import FrameMaker
-from inferometer.wire.frame import decode
-from inferometer.wire.records import records
 
 
 @pytest.fixture
 def worker(hooked):
     hook.install(hooked, httpx, "httpx")
     return hooked
-
-
-def within_a_request(worker, act, headers=()):
-    """Run the coroutine function *act* inside a recorded request, and return the record."""
-
-    async def app(scope, receive, send):
-        await act()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def nothing(_=None):
-        return {"type": "http.request"}
-
-    recorded = recording(worker, lambda _, scope, receive, send: app(scope, receive, send))
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": list(headers)}
-    asyncio.run(recorded(None, scope, nothing, nothing))
-    frame = decode(FrameMaker(worker).make()[1])
-    (record,) = records(frame, worker.shapes.all())
-    return record
 
 
 def answering(*answers):

@@ -16,7 +16,7 @@ TRANSIT = (Stage.NETWORK, Kind.TRANSIT)
 REMOTE = (Stage.REMOTE, Kind.INFERENCE)
 
 
-def within(worker, act, headers=()):
+def within_a_request(worker, act, headers=()):
     """The record of a request inside which the coroutine function *act* ran."""
 
     async def app(scope, receive, send):

@@ -1,5 +1,6 @@
 """A worker and OpenTelemetry in this process, and what both have of a request."""
 
+from hooks_out import take_out
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -48,6 +49,4 @@ class Bench:
 
     def close(self) -> None:
         current_request.set(None)
-        for steps in list(self.worker.hooks._undo.values()):
-            for step in reversed(steps):
-                step()
+        take_out(self.worker)

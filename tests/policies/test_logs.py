@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import structlog
+from hooks_out import take_out
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import SpanKind
@@ -29,9 +30,7 @@ def worker():
     yield made
     logging.setLogRecordFactory(factory)
     current_request.set(None)
-    for steps in list(made.hooks._undo.values()):
-        for step in reversed(steps):
-            step()
+    take_out(made)
 
 
 def opened(worker) -> OpenRequest:

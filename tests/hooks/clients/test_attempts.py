@@ -6,7 +6,7 @@ import socket
 import httpx
 import pytest
 import urllib3
-from calling_requests import MS, within
+from calling_requests import MS, within_a_request
 from http_clients import Aiohttp, Async, Requests, Sync, Urllib3, opened
 from requests.adapters import HTTPAdapter
 from scripted_origin import says
@@ -19,7 +19,7 @@ def test_a_redirect_is_another_attempt_with_an_id_of_its_own(worker, client, ori
         async with opened(client) as made:
             assert await made.get(origin.answers(says(302, location="/b"), says(body=b"there"))) == (200, b"there")
 
-    record = within(worker, act)
+    record = within_a_request(worker, act)
     parents = [next(v for k, v in asked.items() if k.lower() == "traceparent")[36:52] for asked in origin.asked]
 
     assert [call.status for call in record.calls] == [302, 200]
@@ -40,7 +40,7 @@ def test_retries_of_the_library_are_attempts(worker, library, origin):
                 made.client = urllib3.PoolManager(retries=retry)
             assert await made.get(origin.answers(says(503), says(503), says())) == (200, b"x")
 
-    record = within(worker, act)
+    record = within_a_request(worker, act)
 
     assert [(call.attempt, call.status) for call in record.calls] == [(1, 503), (2, 503), (3, 200)]
     assert len({call.call_id for call in record.calls}) == 3
@@ -53,7 +53,7 @@ def test_a_request_that_is_sent_again_has_another_id(worker, origin):
             for _ in range(2):
                 await made.send(request)
 
-    record = within(worker, act)
+    record = within_a_request(worker, act)
     parents = [asked["traceparent"][36:52] for asked in origin.asked]
 
     assert [f"{call.call_id:016x}" for call in record.calls] == parents
@@ -71,7 +71,7 @@ def test_a_response_that_somebody_makes_after_a_failed_attempt_is_not_its_answer
                 pools.request("GET", url)
             assert urllib3.HTTPResponse(b"mocked", status=200).data == b"mocked"
 
-        (call,) = within(worker, act).calls
+        (call,) = within_a_request(worker, act).calls
 
     assert (call.status, call.headers) == (0, 0)
 
@@ -89,7 +89,7 @@ def test_connections_that_the_transport_tries_again_are_attempts(worker, library
                 with pytest.raises(httpx.ConnectError):
                     await made.get(f"http://127.0.0.1:{port}/")
 
-        record = within(worker, act)
+        record = within_a_request(worker, act)
 
     assert sorted((call.attempt, call.status) for call in record.calls) == [(1, 0), (2, 0)]
     first, second = sorted(record.calls, key=lambda call: call.start)
@@ -102,7 +102,7 @@ def test_an_attempt_that_times_out_is_told_and_the_error_is_theirs(worker, clien
             with pytest.raises(client.timeouts):
                 await made.get(origin.answers(says(seconds=3)), seconds=0.15)
 
-    (call,) = within(worker, act).calls
+    (call,) = within_a_request(worker, act).calls
 
     assert (call.status, call.outcome) == (0, Outcome.TIMEOUT)
     assert 0.14e9 < call.end - call.start < 2.9e9
@@ -118,7 +118,7 @@ def test_nobody_listens(worker, client):
                 with pytest.raises(client.refused):
                     await made.get(f"http://127.0.0.1:{port}/")
 
-        record = within(worker, act)
+        record = within_a_request(worker, act)
 
     (call,) = record.calls
 
@@ -140,7 +140,7 @@ def test_of_two_hedged_attempts_the_one_that_is_cancelled_shows(worker, library,
             with pytest.raises(asyncio.CancelledError):
                 await slow
 
-    slow, fast = within(worker, act).calls
+    slow, fast = within_a_request(worker, act).calls
 
     assert (slow.status, fast.status) == (0, 200)
     assert (slow.outcome, fast.outcome) == (Outcome.CANCELLED, None)

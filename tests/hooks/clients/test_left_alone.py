@@ -3,7 +3,7 @@
 import aiohttp
 import httpx
 import pytest
-from calling_requests import within
+from calling_requests import within_a_request
 from http_clients import opened
 from scripted_origin import says
 
@@ -21,7 +21,7 @@ def test_a_failure_of_ours_leaves_the_call_alone_and_takes_the_hook_out(worker, 
             assert await made.get(origin.answers(says(), says())) == (200, b"x")
             assert await made.get(origin.url) == (200, b"x")
 
-    record = within(worker, act)
+    record = within_a_request(worker, act)
 
     assert record.calls == ()
     assert worker.hooks.errors() == {client.hook: 1}
@@ -62,7 +62,7 @@ def test_a_users_own_tracing_of_aiohttp_hears_what_it_heard_before(worker, origi
         async with aiohttp.ClientSession(trace_configs=[config]) as session, session.get(origin.answers(says())):
             pass
 
-    record = within(worker, act)
+    record = within_a_request(worker, act)
 
     assert heard == ["created", "ended"]
     assert record.calls[0].status == 200

@@ -3,7 +3,7 @@
 import asyncio
 
 import urllib3
-from calling_requests import TRACE, within
+from calling_requests import TRACE, within_a_request
 from http_clients import Urllib3, opened
 from scripted_origin import says
 
@@ -17,7 +17,7 @@ def test_headers_of_the_call_go_along_and_ours_are_added(worker, client, origin)
         async with opened(client) as made:
             await made.get(origin.answers(says()), given)
 
-    record = within(worker, act, incoming)
+    record = within_a_request(worker, act, incoming)
     sent = {name.lower(): value for name, value in origin.asked[0].items()}
 
     assert given == {"x-mine": "1"}
@@ -35,7 +35,7 @@ def test_what_somebody_else_put_there_stays(worker, client, origin):
             await made.get(origin.answers(says(), says()), given)
             await made.get(origin.url, given)
 
-    record = within(worker, act, [(b"baggage", b"user=7")])
+    record = within_a_request(worker, act, [(b"baggage", b"user=7")])
 
     for asked in origin.asked:
         sent = {name.lower(): value for name, value in asked.items()}
@@ -52,7 +52,7 @@ def test_headers_of_the_request_that_are_only_passed_on_are_replaced(worker, cli
         async with opened(client) as made:
             await made.get(origin.answers(says()), dict(incoming))
 
-    record = within(worker, act, [(name.encode(), value.encode()) for name, value in incoming.items()])
+    record = within_a_request(worker, act, [(name.encode(), value.encode()) for name, value in incoming.items()])
     sent = {name.lower(): value for name, value in origin.asked[0].items()}
 
     assert sent == {**sent, **incoming, "traceparent": f"00-{'ab' * 16}-{record.calls[0].call_id:016x}-01"}
@@ -77,7 +77,7 @@ def test_a_header_that_is_given_twice_is_sent_twice(worker, origin):
         async with opened(Urllib3) as made:
             await made.get(origin.answers(says()), given)
 
-    within(worker, act)
+    within_a_request(worker, act)
 
     assert origin.lines[0].get_all("x-mine") == ["1", "2"]
     assert "traceparent" in origin.lines[0]
@@ -94,7 +94,7 @@ def test_headers_of_a_caller_of_the_pool_stay_the_callers(worker, origin):
             pool._make_request(connection, "GET", "/", headers=given)
             connection.close()
 
-    within(worker, act)
+    within_a_request(worker, act)
 
     assert given == {"x-mine": "1"}
     assert "traceparent" in origin.lines[0]
@@ -113,6 +113,6 @@ def test_a_body_that_is_sent_in_parts_arrives(worker, client, origin):
         async with opened(client) as made:
             assert await made.send(origin.answers(echo), [b"a" * 1000, b"b" * 1000]) == b"a" * 1000 + b"b" * 1000
 
-    (call,) = within(worker, act).calls
+    (call,) = within_a_request(worker, act).calls
 
     assert (call.method, call.status) == ("POST", 200)

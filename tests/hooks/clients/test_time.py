@@ -7,7 +7,7 @@ import aiohttp
 import httpx
 import pytest
 import urllib3
-from calling_requests import MS, POOL, REMOTE, TRACE, TRANSIT, times, within
+from calling_requests import MS, POOL, REMOTE, TRACE, TRANSIT, times, within_a_request
 from http_clients import Aiohttp, Requests, Urllib3, opened
 from scripted_origin import delayed, says
 
@@ -22,7 +22,7 @@ def test_two_hops_add_up(worker, client, callee):
             assert status == 200
 
     taken = []
-    (theirs,) = callee.recorded(lambda: taken.append(within(worker, act, [(b"traceparent", TRACE.encode())])))
+    (theirs,) = callee.recorded(lambda: taken.append(within_a_request(worker, act, [(b"traceparent", TRACE.encode())])))
     (call,) = taken[0].calls
     found = times(taken[0])
 
@@ -41,7 +41,7 @@ def test_a_slow_line_is_the_networks(worker, client, callee):
             async with opened(client) as made:
                 await made.get(f"http://127.0.0.1:{port}/slow")
 
-    record = within(worker, act)
+    record = within_a_request(worker, act)
     (call,) = record.calls
     found = times(record)
 
@@ -58,7 +58,7 @@ def test_a_pool_of_one_connection_is_a_queue_and_only_that(worker, client, calle
             await made.get(url)
             await asyncio.gather(*(made.get(url) for _ in range(2)))
 
-    record = within(worker, act)
+    record = within_a_request(worker, act)
     first, *pair = sorted(record.calls, key=lambda call: call.end)
 
     assert [(call.status, call.attempt) for call in record.calls] == [(200, 1)] * 3
@@ -79,7 +79,7 @@ def test_one_who_never_gets_a_connection_waited_in_the_pool(worker, client, orig
                 await waits(made, origin.url)
             await held
 
-    record = within(worker, act)
+    record = within_a_request(worker, act)
     held, waiting = record.calls
 
     assert (held.status, waiting.status) == (200, 0)
@@ -104,7 +104,7 @@ def test_a_callee_that_says_nothing_is_remote_as_a_whole(worker, client, origin)
         async with opened(client) as made:
             await made.get(origin.answers(says(seconds=0.05)))
 
-    found = times(within(worker, act))
+    found = times(within_a_request(worker, act))
 
     assert found[REMOTE] >= 50
     assert TRANSIT not in found
@@ -120,7 +120,7 @@ def test_a_hostile_time_is_no_time(worker, client, origin, timing):
         async with opened(client) as made:
             await made.get(origin.answers(says(server_timing=timing)))
 
-    assert within(worker, act).calls[0].server_ns == 0
+    assert within_a_request(worker, act).calls[0].server_ns == 0
 
 
 def test_a_callee_that_claims_more_time_than_there_was_leaves_none_to_the_network(worker, client, origin):
@@ -128,7 +128,7 @@ def test_a_callee_that_claims_more_time_than_there_was_leaves_none_to_the_networ
         async with opened(client) as made:
             await made.get(origin.answers(says(server_timing="db;dur=1, inferometer;dur=3600000.5")))
 
-    record = within(worker, act)
+    record = within_a_request(worker, act)
 
     assert record.calls[0].server_ns == 3_600_000_500_000
     assert TRANSIT not in times(record)
@@ -151,7 +151,7 @@ def test_an_answer_ends_with_its_body(worker, client, origin):
         async with opened(client) as made:
             await made.read(origin.answers(slowly), 0.0)
 
-    (call,) = within(worker, act).calls
+    (call,) = within_a_request(worker, act).calls
 
     assert call.status == 200
     # The last part was written a tenth of a second after the headers.

@@ -13,6 +13,7 @@ import grpc.aio
 import pytest
 from echo_clients import Asyncio, Threaded
 from echo_service import PATIENCE, SERVICE, Coroutines, Functions, Stub, methods
+from hooks_out import take_out
 
 from inferometer.hooks.registry import HOOKS, install
 from inferometer.recorder.request import OpenRequest, current_request
@@ -137,14 +138,8 @@ def world(tmp_path):
         assert set(worker.hooks.statuses().values()) == {"active"}
         worker.start()
         stack.callback(worker.close)
-        stack.callback(undo, worker)
+        stack.callback(take_out, worker)
         yield World(worker, collector, stack)
-
-
-def undo(worker):
-    for steps in list(worker.hooks._undo.values()):
-        for step in reversed(steps):
-            step()
 
 
 @pytest.fixture(params=KINDS)
