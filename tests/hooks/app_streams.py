@@ -18,6 +18,37 @@ app = FastAPI()
 USAGE = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
 
 
+left = asyncio.Event()
+"""A part of the answer has left: one request is asked at a time."""
+
+
+class Leaving:
+    """Says when a part has left; a generator may be asked for its next one before."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        """Pass everything on."""
+
+        async def sent(message):
+            await send(message)
+            if message.get("body"):
+                left.set()
+
+        left.clear()
+        await self.app(scope, receive, sent)
+
+
+app.add_middleware(Leaving)
+
+
+async def pause() -> None:
+    """Fifty milliseconds and no less between the first part and the next."""
+    await left.wait()
+    await last(0.05)
+
+
 def event(payload: object, end: str = "\n\n") -> str:
     """A server-sent event."""
     return f"data: {json.dumps(payload)}{end}"
@@ -35,7 +66,7 @@ async def chat() -> StreamingResponse:
 
     async def parts():
         yield event(delta(role="assistant", content=""))
-        await last(0.05)
+        await pause()
         for word in ("one", "two", "three"):
             yield event(delta(content=word))
             await last(0.01)
@@ -49,7 +80,7 @@ async def chat() -> StreamingResponse:
 async def events() -> AsyncIterable[dict[str, object]]:
     """FastAPI's own server-sent events."""
     yield delta(role="assistant", content="")
-    await last(0.05)
+    await pause()
     for word in ("one", "two", "three"):
         yield delta(content=word)
         await last(0.01)
@@ -61,7 +92,7 @@ async def pinged() -> StreamingResponse:
 
     async def parts():
         yield ": ping - 2026-11-23 01:00:00\r\n\r\n"
-        await last(0.05)
+        await pause()
         for word in ("one", "two", "three"):
             yield f"id: 7\r\nevent: message\r\n{event(delta(content=word), chr(13) + chr(10))}"
             yield "\r\n: ping\r\n\r\n"

@@ -1,6 +1,7 @@
 """Where the time of a call went, with every HTTP client."""
 
 import asyncio
+import threading
 import time
 
 import aiohttp
@@ -71,12 +72,19 @@ def test_a_pool_of_one_connection_is_a_queue_and_only_that(worker, client, calle
 
 
 def test_one_who_never_gets_a_connection_waited_in_the_pool(worker, client, origin):
+    given_up = threading.Event()
+
+    def answers(handler):
+        assert given_up.wait(10)
+        says()(handler)
+
     async def act():
         async with opened(client, 1) as made:
-            held = asyncio.create_task(made.get(origin.answers(says(seconds=0.4))))
+            held = asyncio.create_task(made.get(origin.answers(answers)))
             await asyncio.to_thread(origin.wait)
             with pytest.raises((httpx.PoolTimeout, urllib3.exceptions.EmptyPoolError, TimeoutError)):
                 await waits(made, origin.url)
+            given_up.set()
             await held
 
     record = within_a_request(worker, act)
