@@ -138,6 +138,16 @@ def test_nobody_to_compare_is_said_and_passes_no_gate(recorded, tmp_path):
     assert answer.stderr == "inferometer: no service and model has requests on both sides\n"
 
 
+def test_a_misspelt_name_is_shown_where_nobody_has_it(recorded, tmp_path):
+    answer = inferometer("--versions", "v1,v2", "--model", "minlm", "--recorder", str(recorded), cwd=tmp_path)
+
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        "inferometer: no service and model has requests on both sides with --model minlm; "
+        "without it you see which ones have\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -141,11 +141,15 @@ def test_a_last_recorder_that_cannot_be_read_does_not_hide_that_the_sidecar_has_
         (("no\nid",), "'no\\nid' is no trace id: up to 32 hexadecimal digits are right, or an X-Request-ID"),
         (("ab", "--recorder", "none.duckdb"), "cannot read the flight recorder none.duckdb"),
         (("ab",), "no sidecar answers at http://127.0.0.1:1, and neither a demo in this folder nor"),
+        (
+            ("ab", "--api", "127.0.0.1:1"),
+            "--api is '127.0.0.1:1': an http or https URL is right, such as http://127.0.0.",
+        ),
     ],
-    ids=["no id", "no file", "nothing at all"],
+    ids=["no id", "no file", "nothing at all", "no URL"],
 )
 def test_wrong_use_exits_with_2(tmp_path, arguments, says):
-    answer = trace(*arguments, "--api", "http://127.0.0.1:1", cwd=tmp_path)
+    answer = trace("--api", "http://127.0.0.1:1", *arguments, cwd=tmp_path)
 
     assert answer.returncode == 2
     assert says in answer.stderr

@@ -61,9 +61,16 @@ def run(options: Options) -> int:
         for line in screens.lines(answer, all_lines=options.all_lines):
             console.print(line, no_wrap=True, overflow="ignore", crop=False)
     if not answer["models"]:
-        say("no service and model has requests on both sides")
+        say(f"no service and model has requests on both sides{_narrowed(options)}")
         return WRONG_USE
     return FOUND_SOMETHING if answer["verdict"] == Verdict.WORSE else 0
+
+
+def _narrowed(options: Options) -> str:
+    """What a misspelt name may be behind."""
+    chosen = {"--service": options.service, "--model": options.model, "--tenant": options.tenant}
+    said = " ".join(f"{option} {name}" for option, name in chosen.items() if name)
+    return f" with {said}; without it you see which ones have" if said else ""
 
 
 def _answer(options: Options) -> CompareAnswer:

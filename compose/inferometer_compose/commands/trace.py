@@ -16,6 +16,7 @@ from inferometer_compose import web
 from inferometer_compose.beside.folders import recorders
 from inferometer_compose.commands.console import screen
 from inferometer_compose.commands.errors import FOUND_SOMETHING, say
+from inferometer_compose.commands.parameters import SIDECAR
 from inferometer_compose.screens import waterfall
 from inferometer_compose.screens.hops import trace_of
 from inferometer_exporters.recorder import queries, traces
@@ -117,7 +118,13 @@ def last_recorder(folder: Path, environment: Mapping[str, str] = os.environ) -> 
 
 
 def left_behind(api: str) -> Path | None:
-    """The last recorder's file, asked because nobody answers at *api*; says so, since what it holds may be old."""
+    """The last recorder's file, asked because nobody answers at *api*; says so, since what it holds may be old.
+
+    Raises:
+        InferometerError: *api* is no address, so that nobody can have answered.
+    """
+    if not api.startswith(("http://", "https://")):
+        raise InferometerError(f"--api is {api!r}: an http or https URL is right, such as {SIDECAR}")
     here = Path.cwd()
     if (path := last_recorder(here)) is not None:
         shown = path.relative_to(here) if path.is_relative_to(here) else path
