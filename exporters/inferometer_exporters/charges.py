@@ -14,6 +14,7 @@ from inferometer.catalog.stages import Kind, Outcome
 from inferometer.fleet.thresholds import Thresholds
 from inferometer.record.model import Flag, Labels
 from inferometer_exporters.columns.bins import Bins
+from inferometer_exporters.columns.distinct import distinct, ordered
 from inferometer_exporters.columns.tables import Columns, Ints
 from inferometer_exporters.ledger.account import Account
 from inferometer_exporters.ledger.methods import Method
@@ -21,6 +22,8 @@ from inferometer_exporters.ledger.methods import Method
 _EXECUTE, _PREFILL, _DECODE = PHASE.values
 _PHASES: Final = {int(Kind.PREFILL): _PREFILL, int(Kind.DECODE): _DECODE}
 """Kinds of runs that are phases of their own; every other kind is plain execution."""
+_KINDS: Final = 256
+"""Codes of kinds that a row of the wire has room for."""
 
 
 class Charges:
@@ -50,20 +53,23 @@ class Charges:
         if not len(known):
             return
         of = row[known]
-        key = rows["labels"][of].astype(np.int64) << 8 | rows["outcome"][of]
-        key = (key << 16 | runs["device"][known]) << 8 | runs["kind"][known] << 2 | runs["method"][known]
-        groups, member = np.unique(key, return_inverse=True)
-        ns, money, energy = np.zeros((3, len(groups)), np.int64)
-        np.add.at(ns, member, runs["ns"][known])
-        np.add.at(money, member, runs["picodollars"][known])
-        np.add.at(energy, member, runs["spent"][known])
-        for group, *owed in zip(groups.tolist(), ns.tolist(), money.tolist(), energy.tolist(), strict=True):
-            kind, device, outcome, number = group >> 2 & 0x3F, group >> 8 & 0xFFFF, group >> 24 & 0xFF, group >> 32
-            labels, account = self._labels(number), accounts[device]
+        whose = distinct(rows["labels"][of].astype(np.int64) * len(Outcome) + rows["outcome"][of])
+        kind, method = runs["kind"][known].astype(np.int64), runs["method"][known]
+        how = distinct((runs["device"][known] * _KINDS + kind) * len(Method) + method)
+        groups = distinct(whose.member * len(how.values) + how.member)
+        ns, money, energy = np.zeros((3, len(groups.values)), np.int64)
+        np.add.at(ns, groups.member, runs["ns"][known])
+        np.add.at(money, groups.member, runs["picodollars"][known])
+        np.add.at(energy, groups.member, runs["spent"][known])
+        for group, *owed in zip(groups.values.tolist(), ns.tolist(), money.tolist(), energy.tolist(), strict=True):
+            number, outcome = divmod(int(whose.values[group // len(how.values)]), len(Outcome))
+            run, code = divmod(int(how.values[group % len(how.values)]), len(Method))
+            device, phase = divmod(run, _KINDS)
+            labels = self._labels(number)
             named = (*of_model(labels), self._thresholds.tenant(labels.tenant))
-            how = (_PHASES.get(kind, _EXECUTE), Outcome(outcome).label, Method(group & 3).label)
-            self._count(account, named, how, owed)
-        self._distribute(rows, np.unique(of))
+            found = (_PHASES.get(phase, _EXECUTE), Outcome(outcome).label, Method(code).label)
+            self._count(accounts[device], named, found, owed)
+        self._distribute(rows, np.flatnonzero(np.bincount(of)))
 
     def shared(self, shares: Columns, accounts: list[Account]) -> None:
         """Count what models owe whose requests nobody told apart: no tenant, no outcome is known.
@@ -92,7 +98,7 @@ class Charges:
         priced = priced[~warm]
         if len(priced):
             bins = Bins(self._aggregator, requests.REQUEST_COST)
-            priced = priced[np.argsort(rows["labels"][priced], kind="stable")]
+            priced = priced[ordered(rows["labels"][priced])]
             bins.observe(self._cell, rows["labels"][priced], rows["cost"][priced])
 
     def _cell(self, number: int) -> HistogramCell:

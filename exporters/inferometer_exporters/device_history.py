@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from inferometer.catalog import gpus
+from inferometer_exporters.columns.distinct import occurring
 from inferometer_exporters.columns.tables import Columns, Ints
 from inferometer_exporters.device_state import COUNTERS, GAUGES, Floats, Window, gauges, throttled, unread
 from inferometer_exporters.source import Reading, Sample, SeriesKey
@@ -113,7 +114,7 @@ class DeviceHistory:
             end: of the run; 0 where there was none.
         """
         found = {name: column.copy() for name, column in unread(len(device)).items()}
-        for number in np.unique(device).tolist():
+        for number in occurring(device):
             tracks = self._tracks_of(text(number))
             mine = np.flatnonzero((device == number) & (end > 0))
             if tracks and len(mine):

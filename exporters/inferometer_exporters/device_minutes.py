@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from inferometer.catalog import gpus, hosts
+from inferometer_exporters.columns.distinct import distinct
 from inferometer_exporters.columns.tables import Columns, Ints
 from inferometer_exporters.ledger.account import Account, State
 from inferometer_exporters.source import Reading, Sample, SeriesKey
@@ -118,9 +119,10 @@ class DeviceMinutes:
 
     def ended(self, device: Ints, text: Callable[[int], str]) -> None:
         """Requests have ended that ran on these devices, by the recorder's numbers of their names; 0 is no device."""
-        for number, count in zip(*np.unique(device, return_counts=True), strict=True):
-            if number and (minute := self._of(text(int(number)))) is not None:
-                minute.requests += int(count)
+        found = distinct(device)
+        for number, count in zip(found.values.tolist(), found.numbers.tolist(), strict=True):
+            if number and (minute := self._of(text(number))) is not None:
+                minute.requests += count
 
     def rows(self, accounts: Sequence[Account], wall_ns: int, *, closing: bool = False) -> dict[str, Columns]:
         """Rows by table, once a minute is over or when the sidecar ends.

@@ -7,9 +7,10 @@ import numpy as np
 
 from inferometer.catalog.stages import Stage
 from inferometer.record.model import Flag
+from inferometer_exporters.columns.finder import Finder
 from inferometer_exporters.columns.meter import first_chunks, outcomes
 from inferometer_exporters.columns.packed import pack, unpack
-from inferometer_exporters.columns.partition import Finder, Partitions
+from inferometer_exporters.columns.partition import Partitions
 from inferometer_exporters.columns.tables import Columns, Ids, Ints, concatenate, length, take
 from inferometer_exporters.device_state import unread
 from inferometer_exporters.ledger.runs import mixed

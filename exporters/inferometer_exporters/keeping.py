@@ -11,6 +11,8 @@ from inferometer.catalog.stages import FAILED, Outcome
 from inferometer.intake.hold import HOLD_NS
 from inferometer.intake.keep import BASELINE_RATIO, Finished, KeepPolicy, quantile
 from inferometer.record.model import Flag, Labels
+from inferometer_exporters.columns.distinct import distinct, occurring
+from inferometer_exporters.columns.finder import Finder
 from inferometer_exporters.columns.tables import Column, Columns, Ids, Ints, Mask
 from inferometer_exporters.columns.verdicts import ABSENT, ColumnTimes, late
 from inferometer_exporters.kept import Due, KeptTraces
@@ -21,6 +23,7 @@ MAX_JUDGED: Final = 1_000
 _RENEW_NS: Final = 5 * 10**9
 _TAIL: Final = 0.99
 _EACH_FIRST: Final = 5
+_OUTCOMES: Final = tuple(Outcome)
 _HAS_FAILED: Final = np.array([outcome in FAILED for outcome in Outcome])
 _HASH: Final = np.uint64(0x9E3779B97F4A7C15)
 """As in `inferometer.intake.keep`; a test holds the two equal."""
@@ -56,7 +59,7 @@ class Keeping:
         self._policy = KeepPolicy(meter, monotonic_ns=monotonic_ns)
         self._kept = KeptTraces()
         self._limits: dict[int, int] = {}
-        self._judged: dict[tuple[int, int], int] = {}
+        self._judged: dict[int, int] = {}
         self._renew_ns = 0
 
     def judge(self, rows: Columns) -> list[tuple[int, str]]:
@@ -70,17 +73,17 @@ class Keeping:
         candidates = np.flatnonzero(self._candidates(rows, times))[:MAX_JUDGED]
         fresh = []
         due = self._now() + HOLD_NS
-        columns = (candidates, *(rows[name][candidates] for name in ("trace_hi", "trace_lo", "wall_ns", *_JUDGED_BY)))
-        for row, hi, lo, wall, number, outcome, flags, cost in zip(
-            *(column.tolist() for column in columns), strict=True
+        columns = (rows[name][candidates].tolist() for name in ("trace_hi", "trace_lo", "wall_ns", *_JUDGED_BY))
+        for hi, lo, wall, number, outcome, flags, cost, taken in zip(
+            *columns, times.take(candidates).each(), strict=True
         ):
             reason = self._policy.reason(
                 Finished(
                     labels=self._labels(number),
                     trace_id=lo,
-                    outcome=Outcome(outcome),
+                    outcome=_OUTCOMES[outcome],
                     flags=flags,
-                    times=times.of(row),
+                    times=taken,
                     cost_picodollars=cost if cost > 0 else None,
                 )
             )
@@ -96,25 +99,32 @@ class Keeping:
         """Requests that may be a reason to keep their trace, or belong to one that is kept."""
         found: Mask = _HAS_FAILED[rows["outcome"]] | ((rows["flags"] & int(Flag.SAMPLED)) != 0)
         found |= baseline(rows["trace_lo"])
-        found |= np.isin(rows["trace_lo"], self._kept.low())
-        measurable = (rows["flags"] & int(Flag.WARMUP)) == 0
-        group = rows["labels"].astype(np.int64) << 8 | rows["outcome"]
-        for key in np.unique(group).tolist():
-            mine = group == key
-            number, outcome = key >> 8, key & 0xFF
-            seen = self._judged.get((number, outcome), 0)
-            if seen < _EACH_FIRST:
-                first = np.flatnonzero(mine)[: _EACH_FIRST - seen]
-                self._judged[number, outcome] = seen + len(first)
-                found[first] = True
-            measured = mine & measurable
-            if measured.any():
-                found |= measured & (rows["duration_ns"] > self._slow(number))
-                for slo in self._meter.cells(self._labels(number)).slos:
-                    found |= measured & late(slo.objective, times)
-            paid = measured & (rows["cost"] > 0)
-            if paid.any():
-                found |= paid & (rows["cost"] > self._dear(number))
+        found |= Finder(self._kept.low())(rows["trace_lo"]) >= 0
+        found[self._first(rows)] = True
+        measured = np.flatnonzero((rows["flags"] & int(Flag.WARMUP)) == 0)
+        labels = rows["labels"][measured]
+        found[measured] |= _above(labels, rows["duration_ns"][measured], self._slow)
+        paid = measured[rows["cost"][measured] > 0]
+        found[paid] |= _above(rows["labels"][paid], rows["cost"][paid], self._dear)
+        for number in occurring(labels):
+            slos = self._meter.cells(self._labels(number)).slos
+            if slos:
+                mine = measured[labels == number]
+                taken = times.take(mine)
+                for slo in slos:
+                    found[mine] |= late(slo.objective, taken)
+        return found
+
+    def _first(self, rows: Columns) -> list[int]:
+        """The first few rows of each label set and outcome since the last time that they were asked for."""
+        groups = distinct(rows["labels"].astype(np.int64) * len(Outcome) + rows["outcome"])
+        found: list[int] = []
+        for place, key in enumerate(groups.values.tolist()):
+            left = _EACH_FIRST - self._judged.get(key, 0)
+            if left > 0:
+                first = np.flatnonzero(groups.member == place)[:left].tolist()
+                self._judged[key] = _EACH_FIRST - left + len(first)
+                found += first
         return found
 
     def _renew(self) -> None:
@@ -164,6 +174,14 @@ class Keeping:
             StateError: it is not what `dump` writes.
         """
         self._kept.load(sections)
+
+
+def _above(labels: Column, values: Ints, limit: Callable[[int], int]) -> Mask:
+    """Which *values* are above the limit of their label set."""
+    sets = distinct(labels)
+    limits = np.array([limit(number) for number in sets.values.tolist()], np.int64)
+    above: Mask = values > limits[sets.member]
+    return above
 
 
 def _times(rows: Columns) -> ColumnTimes:

@@ -9,7 +9,7 @@ import numpy as np
 from inferometer.catalog.labels import KEEP_REASON
 from inferometer.errors import StateError
 from inferometer_exporters.columns.packed import pack, unpack
-from inferometer_exporters.columns.tables import Column, take
+from inferometer_exporters.columns.tables import Column, Columns, take
 
 SIZE: Final = 10_000
 """Traces that are remembered; a hop that comes later is judged by itself."""
@@ -44,7 +44,9 @@ class KeptTraces:
 
     def __init__(self) -> None:
         self._slots: dict[int, int] = {}
-        self._columns = {name: np.zeros(SIZE, kind) for name, kind in _COLUMNS}
+        self._rows = np.zeros(SIZE, np.dtype(list(_COLUMNS)))
+        self._columns: Columns = {name: self._rows[name] for name, _ in _COLUMNS}
+        """Views of the rows: written a row at a time, read by column."""
         self._next = 0
 
     def __contains__(self, trace_id: int) -> bool:
@@ -61,9 +63,8 @@ class KeptTraces:
             del self._slots[int(columns["hi"][slot]) << 64 | int(columns["lo"][slot])]
         self._next = (slot + 1) % SIZE
         self._slots[trace_id] = slot
-        values = (trace_id >> 64, trace_id & _LOW, KEEP_REASON.values.index(reason), due_ns, since_ns, 0, True)
-        for (name, _), value in zip(_COLUMNS, values, strict=True):
-            columns[name][slot] = value
+        row = (trace_id >> 64, trace_id & _LOW, KEEP_REASON.values.index(reason), due_ns, since_ns, 0, True)
+        self._rows[slot] = row
 
     def again(self, trace_id: int, *, due_ns: int, since_ns: int) -> None:
         """Another hop of a kept trace came."""

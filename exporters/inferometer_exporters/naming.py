@@ -9,6 +9,7 @@ from inferometer.fleet.thresholds import Thresholds
 from inferometer.intake.pipeline import Arrival
 from inferometer.record.model import Labels
 from inferometer.wire.layout import EXECUTES
+from inferometer_exporters.columns.distinct import occurring
 from inferometer_exporters.columns.gather import Numbers, worker_key
 from inferometer_exporters.columns.tables import Columns, Ints, empty, take
 from inferometer_exporters.ledger.runs import blank, spread
@@ -91,7 +92,7 @@ class Naming:
             release: when the last run of the request has ended, ns.
             devices: indices of the accounts of a group by its name.
         """
-        groups = {number: devices(self.text(number)) for number in np.unique(executes["device"]).tolist()}
+        groups = {number: devices(self.text(number)) for number in occurring(executes["device"])}
         accounts = np.zeros(max(groups, default=0) + 1, np.int64)
         for number, group in groups.items():
             accounts[number] = group[0]

@@ -1,5 +1,6 @@
 """Kept traces from the decision to the exemplar: what a pass does about them."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
@@ -46,8 +47,8 @@ class Traces:
     def judge(self, rows: Columns, wall_ns: int) -> Columns:
         """Look at settled requests; rows of the recorder's table of kept traces, empty where none is new."""
         kept = self._keeping.judge(rows)
-        for _, reason in kept:
-            self._aggregator.add(telemetry.TRACES_KEPT, (reason,))
+        for reason, number in Counter(reason for _, reason in kept).items():
+            self._aggregator.add(telemetry.TRACES_KEPT, (reason,), number)
         return kept_rows(kept, wall_ns) if kept else {}
 
     def send(

@@ -4,7 +4,6 @@ A double's exponent and first bits are a number that rises with the logarithm of
 cell in which bucket its lowest value lies; cells are narrower than buckets, so that one comparison says the rest.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -46,12 +45,15 @@ class Cells:
     @cache
     def of(cls, layout: Layout) -> "Cells":
         """The cells of a layout; made once."""
-        lowest = [-(-((1 << _BITS) + cell % (1 << _BITS) << (cell >> _BITS)) >> _BITS) for cell in _every()]
-        edges = np.array([bisect_left(layout.classic, value) for value in lowest], np.int64)
+        cell = np.arange((_EXACT.bit_length() - 1) << _BITS)
+        lowest = -(-((1 << _BITS) + cell % (1 << _BITS) << (cell >> _BITS)) >> _BITS)
+        bounds = np.array(layout.bounds, np.int64)
+        classic = np.array([*layout.classic, np.iinfo(np.int64).max], np.int64)
+        edges = np.searchsorted(classic, lowest)
         return cls(
-            bounds=np.array(layout.bounds, np.int64),
-            classic=np.array([*layout.classic, np.iinfo(np.int64).max], np.int64),
-            sketch=np.array([layout.index(value) for value in lowest], np.int64),
+            bounds=bounds,
+            classic=classic,
+            sketch=np.minimum(np.searchsorted(bounds, lowest), len(bounds) - 1),
             edges=edges,
             dense=np.diff(edges, append=edges[-1:]) > 1,
         )
@@ -71,10 +73,6 @@ class Cells:
         crowded = np.flatnonzero(self.dense[cell])
         classic[crowded] = np.searchsorted(self.classic, values[crowded])
         return np.minimum(sketch, last), classic
-
-
-def _every() -> range:
-    return range((_EXACT.bit_length() - 1) << _BITS)
 
 
 class Bins:

@@ -17,7 +17,9 @@ from inferometer.catalog.model import Series
 from inferometer.catalog.stages import Outcome, Stage
 from inferometer.record.model import Flag, Labels
 from inferometer_exporters.columns.bins import Bins
-from inferometer_exporters.columns.partition import Finder, Partitions
+from inferometer_exporters.columns.distinct import distinct, occurring, ordered
+from inferometer_exporters.columns.finder import Finder
+from inferometer_exporters.columns.partition import Partitions
 from inferometer_exporters.columns.tables import Column, Columns, Ints, Mask, length
 from inferometer_exporters.columns.verdicts import ABSENT, ColumnTimes, verdicts
 
@@ -130,7 +132,7 @@ class ColumnMeter:
             return
         models = self._models(labels[rows])
         # One order for everything: the requests of a model side by side.
-        order = np.argsort(models, kind="stable")
+        order = ordered(models)
         rows, models = rows[order], models[order]
         mine = {name: column[rows] for name, column in columns.items() if name in _USED}
         start, end = partitions.start[rows], partitions.end[rows]
@@ -153,10 +155,10 @@ class ColumnMeter:
 
     def _count(self, columns: Columns, labels: Ints) -> None:
         entry = (columns["flags"] & int(Flag.ENTRY)).astype(np.int64)
-        key = (labels << 8 | outcomes(columns)) << 1 | entry
+        key = (labels * len(Outcome) + outcomes(columns)) * 2 + entry
         for value, amount in _totals(key):
-            cells = self._cells(value >> 9)
-            cells.outcomes(entry=bool(value & 1))[value >> 1 & 0xFF].add(amount)
+            number, outcome = divmod(value >> 1, len(Outcome))
+            self._cells(number).outcomes(entry=bool(value & 1))[outcome].add(amount)
         for direction, name in ((_INPUT, "tokens_in"), (_OUTPUT, "tokens_out")):
             having = np.flatnonzero(columns[name])
             for number, amount in _totals(labels[having], columns[name][having].astype(np.int64)):
@@ -198,11 +200,12 @@ class ColumnMeter:
 
     def _judge(self, columns: Columns, taken: ColumnTimes, counted: Mask) -> None:
         labels, codes = columns["labels"], outcomes(columns)
-        for row in np.flatnonzero(counted).tolist():
+        rows = np.flatnonzero(counted)
+        for row, times_of in zip(rows.tolist(), taken.take(rows).each(), strict=True):
             cells = self._cells(int(labels[row]))
-            self._meter.judge(cells, int(columns["span_id"][row]), Outcome(int(codes[row])), taken.of(row))
+            self._meter.judge(cells, int(columns["span_id"][row]), Outcome(int(codes[row])), times_of)
         fresh = ~counted
-        for number in np.unique(labels).tolist():
+        for number in occurring(labels):
             slos = self._cells(number).slos
             if slos:
                 rows = np.flatnonzero(fresh & (labels == number))
@@ -215,8 +218,9 @@ class ColumnMeter:
 
 def _totals(keys: Ints, weights: Ints | None = None) -> list[tuple[int, int]]:
     """(key, sum of weights or number of rows) of each key."""
-    found, where, numbers = np.unique(keys, return_inverse=True, return_counts=True)
+    found = distinct(keys)
+    numbers = found.numbers
     if weights is not None:
-        numbers = np.zeros(len(found), np.int64)
-        np.add.at(numbers, where, weights)
-    return list(zip(found.tolist(), numbers.tolist(), strict=True))
+        numbers = np.zeros(len(found.values), np.int64)
+        np.add.at(numbers, found.member, weights)
+    return list(zip(found.values.tolist(), numbers.tolist(), strict=True))

@@ -13,6 +13,7 @@ from inferometer.record.claims import RANKS, Claim
 from inferometer.record.partition import MAX_SEGMENTS, STAGE_SLOTS, divide
 from inferometer_exporters.columns import claims, planned
 from inferometer_exporters.columns.claims import STAMP_RANKS, ExtraClaims, StampClaims
+from inferometer_exporters.columns.finder import Finder
 from inferometer_exporters.columns.segments import RANK_STAGE, code, codes
 from inferometer_exporters.columns.tables import Column, Columns, Ints
 
@@ -70,21 +71,6 @@ def partition(requests: Columns, executes: Columns, calls: Columns, intervals: C
         end = within.end[rest]
         _divided(result, rest, claims.of_stamps(at[:, rest], flags[rest], end), extras, first)
     return result
-
-
-class Finder:
-    """Which record a span id belongs to."""
-
-    def __init__(self, spans: Column) -> None:
-        self._order = np.argsort(spans, kind="stable")
-        self._sorted = spans[self._order]
-
-    def __call__(self, spans: Column) -> Ints:
-        """Row of each of *spans*; -1 where there is none."""
-        if not len(self._sorted):
-            return np.full(len(spans), -1, np.int64)
-        at = np.minimum(np.searchsorted(self._sorted, spans), len(self._sorted) - 1)
-        return np.where(self._sorted[at] == spans, self._order[at], -1)
 
 
 def _divided(result: Partitions, rest: Ints, stamped: StampClaims, extras: ExtraClaims, first: Ints) -> None:

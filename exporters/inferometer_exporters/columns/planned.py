@@ -14,6 +14,7 @@ from inferometer.record.model import Flag
 from inferometer.record.partition import MAX_SEGMENTS, PLANS
 from inferometer.record.plans import Plan
 from inferometer_exporters.columns.claims import ExtraClaims
+from inferometer_exporters.columns.distinct import distinct
 from inferometer_exporters.columns.segments import RANK_STAGE, codes
 from inferometer_exporters.columns.tables import Ints, Mask
 
@@ -98,10 +99,13 @@ def _width(result: Divided, alike: _Alike, done: Mask) -> None:
         key = key << 1 | present
     for rank in alike.ranks:
         key = key << _RANK_BITS | rank
-    kinds, member, sizes = np.unique(key, return_inverse=True, return_counts=True)
-    for kind in np.flatnonzero(sizes >= _FEW).tolist():
-        mine = None if len(kinds) == 1 else np.flatnonzero(member == kind)
-        _kind(result, alike, mine, done)
+    if (key == key[0]).all():
+        # Most passes are of one kind, and to see that takes no sort.
+        _kind(result, alike, None, done)
+        return
+    kinds = distinct(key)
+    for kind in np.flatnonzero(kinds.numbers >= _FEW).tolist():
+        _kind(result, alike, np.flatnonzero(kinds.member == kind), done)
 
 
 def _kind(result: Divided, alike: _Alike, mine: Ints | None, done: Mask) -> None:

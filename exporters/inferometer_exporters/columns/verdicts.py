@@ -1,5 +1,6 @@
 """What objectives say of many requests at once: `Objective.judge` and `Objective.late` on columns."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,15 +37,14 @@ class ColumnTimes:
             stages=self.stages[:, rows],
         )
 
-    def of(self, row: int) -> Times:
-        """The times of one."""
-        return Times(
-            duration=int(self.duration[row]),
-            first_chunk=_known(self.first_chunk, row),
-            first_token=_known(self.first_token, row),
-            per_token=_known(self.per_token, row),
-            stages=self.stages[:, row].tolist(),
-        )
+    def each(self) -> Iterator[Times]:
+        """The times of one after the other."""
+        known = (self.first_chunk, self.first_token, self.per_token)
+        for duration, stages, *told in zip(
+            self.duration.tolist(), self.stages.T.tolist(), *(column.tolist() for column in known), strict=True
+        ):
+            chunk, token, each = (None if value == ABSENT else value for value in told)
+            yield Times(duration=duration, first_chunk=chunk, first_token=token, per_token=each, stages=stages)
 
 
 def verdicts(objective: Objective, codes: Ints, times: ColumnTimes) -> tuple[Mask, Mask]:
@@ -80,8 +80,3 @@ def _taken(limit: Limit, times: ColumnTimes) -> Ints:
             return times.per_token
         case _:
             return times.duration
-
-
-def _known(column: Ints, row: int) -> int | None:
-    value = int(column[row])
-    return None if value == ABSENT else value

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from inferometer.errors import StateError
+from inferometer_exporters.columns.finder import Finder
 from inferometer_exporters.columns.tables import Column, Columns, Ids, Ints, Mask, take
 from inferometer_exporters.ledger.methods import UNMETERED, UNPRICED, Method, codes
 
@@ -108,12 +109,11 @@ def merged(table: Columns, new: Columns) -> tuple[Columns, Mask]:
     """
     both = {name: np.concatenate([table[name], new[name]]) for name, _ in _COLUMNS}
     key = identity(both)
+    if not Finder(key).repeated.any():
+        return both, np.arange(len(key)) >= len(table["worker"])
     order = np.argsort(key, kind="stable")
     ordered = key[order]
-    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(order) else order
-    old = len(table["worker"])
-    if len(first) == len(order):
-        return both, np.arange(len(order)) >= old
+    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     last = order[np.concatenate((first[1:], [len(order)])) - 1]
     result = {name: column[last] for name, column in both.items()}
     for name in _SUMS:
@@ -124,7 +124,7 @@ def merged(table: Columns, new: Columns) -> tuple[Columns, Mask]:
     result["start"] = np.minimum.reduceat(both["start"][order], first)
     # What was said last of its end counts, unless nothing was: a row may come again from before it ended.
     result["end"] = np.where(result["end"] != 0, result["end"], np.maximum.reduceat(both["end"][order], first))
-    return result, order[first] >= old
+    return result, order[first] >= len(table["worker"])
 
 
 def clip(rows: Columns) -> None:
