@@ -1,6 +1,7 @@
 """The command line: quick to help, plain in its errors, honest in its exit status."""
 
 import os
+import socket
 import subprocess
 import sys
 import venv
@@ -180,6 +181,20 @@ def test_a_demo_where_no_folder_can_be_made_says_so(tmp_path):
 
     with pytest.raises(InferometerError, match=reason):
         demo._folder(tmp_path / "gone")
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("option", ["--metrics", "--api"])
+def test_a_sidecar_whose_port_is_taken_says_by_whom_and_what_helps(tmp_path, option):
+    nowhere = ["--metrics", "127.0.0.1:0", "--api", "127.0.0.1:0", "--otlp-grpc", "off", "--otlp-http", "off"]
+    places = ["--socket", str(tmp_path / "socket"), "--state", str(tmp_path / "state")]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        answer = inferometer("sidecar", *places, *nowhere, option, address)
+
+    assert answer.returncode == 2
+    assert f"on {address}: Address already in use" in answer.stderr
+    assert answer.stderr.endswith("perhaps by another sidecar: end it, or name other places with --metrics and --api\n")
 
 
 @pytest.mark.processes

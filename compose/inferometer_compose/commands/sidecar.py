@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from errno import EADDRINUSE
 from pathlib import Path
 
 from inferometer.access import Access, Certificates, Token
@@ -25,6 +26,7 @@ from inferometer_exporters.sidecar_settings import SidecarSettings
 SOCKET_NAME = "sidecar.sock"
 _OFF = "off"
 _OTLP_GRPC, _OTLP_HTTP = 4317, 4318
+_TAKEN = "perhaps by another sidecar: end it, or name other places with --metrics and --api"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,12 @@ def run(options: Options) -> int:
         StateError: a file cannot be used.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    run_sidecar(settings_of(options, os.environ), with_stdin=options.with_stdin, pages=PAGES)
+    try:
+        run_sidecar(settings_of(options, os.environ), with_stdin=options.with_stdin, pages=PAGES)
+    except RefusedError as error:
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno != EADDRINUSE:
+            raise
+        raise RefusedError(f"{error}; {_TAKEN}") from error
     return 0
 
 
